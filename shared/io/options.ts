@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The words of a command line, read strictly: options end at the first other word or at "--",
+ * an unknown or repeated option is an error, a value is never guessed. (@std/cli accepts
+ * unknown options, gives them the next word for a value, and loses where "--" stood.)
+ *
+ * @module
+ */
+
+import { printable } from "../protocol/printable.ts";
+import { UsageError } from "./program.ts";
+
+/** What one option takes: nothing ("flag"), one value, or one value each time it is given. */
+export type OptionKind = "flag" | "value" | "values";
+
+export type OptionTable = Readonly<Record<string, OptionKind>>;
+
+export interface ParsedWords {
+  has(name: string): boolean;
+  value(name: string): string | undefined;
+  values(name: string): readonly string[];
+  /** The words after the options. */
+  readonly rest: readonly string[];
+  /** Whether "--" ended the options. */
+  readonly ended: boolean;
+}
+
+/**
+ * @param table long names without dashes, for example { timeout: "value" }
+ * @param short one letter to a long name, for example { t: "timeout" }
+ * @throws {UsageError} naming the word that does not fit
+ */
+export function parseWords(
+  words: readonly string[],
+  table: OptionTable,
+  short: Readonly<Record<string, string>> = {},
+): ParsedWords {
+  const kinds = new Map(Object.entries(table));
+  const letters = new Map(Object.entries(short));
+  const found = new Map<string, string[]>();
+  let at = 0;
+
+  const take = (word: string, name: string, attached: string | undefined): void => {
+    const kind = kinds.get(name);
+    if (kind === undefined) throw new UsageError(`unknown option: ${shown(word)}`);
+    const before = found.get(name) ?? [];
+    if (before.length > 0 && kind !== "values") throw new UsageError(`--${name} is given twice`);
+    if (kind === "flag") {
+      if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
+      found.set(name, [""]);
+      return;
+    }
+    const value = attached ?? words[++at];
+    if (value === undefined) throw new UsageError(`${shown(word)} requires a value`);
+    found.set(name, [...before, value]);
+  };
+  const takeLetters = (word: string): void => {
+    for (let i = 1; i < word.length; i++) {
+      const name = letters.get(word.charAt(i)) ?? "";
+      if (kinds.get(name) === "flag" || !kinds.has(name)) take(word, name, undefined);
+      else return take(word, name, word.length > i + 1 ? word.slice(i + 1) : undefined);
+    }
+  };
+
+  let ended = false;
+  for (; at < words.length; at++) {
+    const word = words[at] ?? "";
+    if (word === "--") {
+      ended = true;
+      at++;
+      break;
+    }
+    const long = /^--([a-z0-9][a-z0-9-]*)(?:=(.*))?$/s.exec(word);
+    if (long !== null) take(word, long[1] ?? "", long[2]);
+    else if (/^-[^-]/.test(word)) takeLetters(word);
+    else if (word.startsWith("--")) throw new UsageError(`unknown option: ${shown(word)}`);
+    else break;
+  }
+  return {
+    has: (name) => found.has(name),
+    value: (name) => found.get(name)?.[0],
+    values: (name) => found.get(name) ?? [],
+    rest: words.slice(at),
+    ended,
+  };
+}
+
+/** A whole number from a command line. @throws {UsageError} naming the value and the range */
+export function parseNumber(what: string, text: string, min: number, max: number): number {
+  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new UsageError(`${what} takes a whole number from ${min} to ${max}, got: ${shown(text)}`);
+}
+
+/** @throws {UsageError} unless there are that many words */
+export function expectWords(
+  rest: readonly string[],
+  min: number,
+  max: number,
+  usage: string,
+): void {
+  if (rest.length < min) throw new UsageError(`too few words; usage: ${usage}`);
+  const extra = rest[max];
+  if (extra !== undefined) throw new UsageError(`unexpected word: ${shown(extra)}`, [usage]);
+}
+
+/** A plain word as it is, anything else quoted and escaped. */
+function shown(word: string): string {
+  return /^[\w@%+=:,.\/-]{1,80}$/.test(word) ? word : printable(word);
+}

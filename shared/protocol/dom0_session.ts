@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * One session, seen from dom0. dom0 speaks first; the VM may send one request per credit.
+ *
+ *     dom0                                      VM (hostile)
+ *      | -- hello { version, vm } ---------------> |
+ *      | <- hello { version } -------------------- |
+ *      | -- credit { n } ------------------------> |
+ *      | <- request { seq, envelope } ------------ |   costs one credit
+ *      | -- accepted { seq } --------------------> |   it is in the ledger, it will run once
+ *      | -- output { seq, stream, offset, data } > |   at most one window unacknowledged
+ *      | <- window { seq, bytes } ---------------- |   that much is in the VM's file
+ *      | <- cancel { seq } ----------------------- |   at most once, while it is open
+ *      | -- outcome { seq, mac, meta } ----------> |   exactly one; refusals come at once
+ *      | <- ack { seq } -------------------------- |   dom0 forgets it
+ *      | -- ping { token } ----------------------> |
+ *      | <- pong { token } ----------------------- |
+ *      x -- close                                  |   anything else: audit, close, back off
+ *
+ * A request sent again after a broken session (same id, same MAC) is the same request: dom0
+ * joins it to what is running or gives the outcome it kept. Pure: it makes and checks messages.
+ *
+ * @module
+ */
+
+import type { Bytes } from "./bytes.ts";
+import type { UnverifiedRequest } from "./envelope.ts";
+import type { Frame } from "./frame.ts";
+import {
+  MAX_OPEN_REQUESTS,
+  MAX_OUTPUT_CHUNK_BYTES,
+  MAX_STREAM_BYTES,
+  OUTPUT_WINDOW_BYTES,
+} from "./limits.ts";
+import { decodeFromVm, encodeFromDom0, PROTOCOL_VERSION, type StreamNumber } from "./message.ts";
+import type { Outcome } from "./outcome.ts";
+import { ProtocolError } from "./refusal.ts";
+import type { UnverifiedV1Request } from "./v1.ts";
+import type { VmName } from "./vm_name.ts";
+
+/** What a VM's message, once checked, asks of the daemon. */
+export type VmEvent =
+  | { readonly kind: "ready" }
+  | { readonly kind: "request"; readonly seq: number; readonly request: UnverifiedRequest }
+  | { readonly kind: "request-v1"; readonly seq: number; readonly request: UnverifiedV1Request }
+  | { readonly kind: "cancel"; readonly seq: number }
+  | { readonly kind: "room"; readonly seq: number }
+  | { readonly kind: "done"; readonly seq: number }
+  | { readonly kind: "alive" };
+
+interface OpenRequest {
+  unacknowledgedBytes: number;
+  cancelled: boolean;
+  answered: boolean;
+}
+
+export interface Dom0Session {
+  hello(): Bytes;
+  /** @throws {ProtocolError} on anything but what the drawing allows; the session is over */
+  receive(frame: Frame): VmEvent;
+  credit(count: number): Bytes;
+  /** null while the last one is unanswered: a VM that wakes up answers one. */
+  ping(): Bytes | null;
+  accepted(seq: number): Bytes;
+  /** Bytes of output that may be sent now for this request; 0 when it is gone. */
+  room(seq: number): number;
+  output(seq: number, stream: StreamNumber, offset: number, data: Uint8Array): Bytes;
+  outcome(seq: number, outcome: Outcome, mac: Uint8Array): Bytes;
+  /** Requests without an acknowledged outcome, and credits not used. */
+  load(): { readonly open: number; readonly credits: number };
+}
+
+export function createDom0Session(vm: VmName): Dom0Session {
+  const open = new Map<number, OpenRequest>();
+  let ready = false;
+  let credits = 0;
+  let lastSeq = 0;
+  let pings = 0;
+  let pongs = 0;
+
+  const find = (seq: number): OpenRequest => {
+    const request = open.get(seq);
+    if (request === undefined) throw new ProtocolError("unexpected", `no open request ${seq}`);
+    return request;
+  };
+
+  const receive = (frame: Frame): VmEvent => {
+    const message = decodeFromVm(frame);
+    if (ready === (message.kind === "hello")) {
+      throw new ProtocolError(
+        "unexpected",
+        ready ? "second hello" : `${message.kind} before hello`,
+      );
+    }
+    switch (message.kind) {
+      case "hello":
+        if (message.version !== PROTOCOL_VERSION) {
+          throw new ProtocolError("bad-version", `version ${message.version}`);
+        }
+        ready = true;
+        return { kind: "ready" };
+      case "request":
+      case "request-v1":
+        if (credits === 0) throw new ProtocolError("no-credit", `request ${message.seq}`);
+        if (message.seq !== lastSeq + 1) throw new ProtocolError("unexpected", `${message.seq}`);
+        credits--;
+        lastSeq = message.seq;
+        open.set(message.seq, { unacknowledgedBytes: 0, cancelled: false, answered: false });
+        return message;
+      case "cancel": {
+        const request = find(message.seq);
+        if (request.cancelled) throw new ProtocolError("unexpected", "second cancel");
+        request.cancelled = true;
+        return message;
+      }
+      case "window": {
+        const request = find(message.seq);
+        if (message.bytes === 0 || message.bytes > request.unacknowledgedBytes) {
+          throw new ProtocolError("unexpected", `window of ${message.bytes} bytes`);
+        }
+        request.unacknowledgedBytes -= message.bytes;
+        return { kind: "room", seq: message.seq };
+      }
+      case "ack":
+        if (!find(message.seq).answered) throw new ProtocolError("unexpected", "ack of no outcome");
+        open.delete(message.seq);
+        return { kind: "done", seq: message.seq };
+      case "pong":
+        if (pongs === pings || message.token !== pings) {
+          throw new ProtocolError("unexpected", "pong to no ping");
+        }
+        pongs++;
+        return { kind: "alive" };
+    }
+  };
+
+  return {
+    receive,
+    hello: () => encodeFromDom0({ kind: "hello", version: PROTOCOL_VERSION, vm }),
+    credit(count) {
+      credits += count;
+      if (credits + open.size > MAX_OPEN_REQUESTS) throw new Error("bug: more credits than slots");
+      return encodeFromDom0({ kind: "credit", count });
+    },
+    ping: () => pings > pongs ? null : encodeFromDom0({ kind: "ping", token: ++pings }),
+    accepted: (seq) => encodeFromDom0({ kind: "accepted", seq }),
+    room(seq) {
+      const request = open.get(seq);
+      if (request === undefined || request.answered) return 0;
+      return OUTPUT_WINDOW_BYTES - request.unacknowledgedBytes;
+    },
+    output(seq, stream, offset, data) {
+      const request = find(seq);
+      request.unacknowledgedBytes += data.length;
+      if (
+        data.length > MAX_OUTPUT_CHUNK_BYTES || request.unacknowledgedBytes > OUTPUT_WINDOW_BYTES ||
+        offset + data.length > MAX_STREAM_BYTES
+      ) {
+        throw new Error("bug: output past its window");
+      }
+      return encodeFromDom0({ kind: "output", seq, stream, offset, data });
+    },
+    outcome(seq, outcome, mac) {
+      find(seq).answered = true;
+      return encodeFromDom0({ kind: "outcome", seq, mac, outcome });
+    },
+    load: () => ({ open: open.size, credits }),
+  };
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What became of a request. Every request gets exactly one outcome. Its text form is the
+ * ".meta" file of the queue and, byte for byte, the payload of the outcome frame.
+ *
+ * @module
+ */
+
+import type { AuthKey } from "./auth_key.ts";
+import { type Bytes, parseDecimal, parseHex, parseUtf8 } from "./bytes.ts";
+import { computeMac, MAC_BYTES, macInput, verifyMac } from "./mac.ts";
+import { isRefusalReason, ProtocolError, type RefusalReason } from "./refusal.ts";
+import { parseV1Id, type RequestId } from "./request_id.ts";
+import type { VmName } from "./vm_name.ts";
+
+/** Each kind, and the exit code that goes with it; null where the command's own passes through. */
+export const EXIT_OF_KIND = {
+  "done": null,
+  "timeout": 124,
+  "refused": 126,
+  "cancelled": 130,
+  "interrupted": 130,
+  "output-limit": 137,
+  "process-limit": 137,
+  "memory-limit": 137,
+} as const;
+
+export type OutcomeKind = keyof typeof EXIT_OF_KIND;
+
+export interface StreamSummary {
+  readonly bytes: number;
+  /** 64 hex digits. */
+  readonly sha256: string;
+}
+
+export interface Outcome {
+  readonly id: RequestId;
+  /** The request's nonce; "-" for protocol 1, which has none. */
+  readonly nonce: string;
+  readonly kind: OutcomeKind;
+  /** null unless the kind is "refused". */
+  readonly reason: RefusalReason | null;
+  /** 0 to 255. */
+  readonly exitCode: number;
+  /** ms since 1970; null if the command never started. */
+  readonly startedAtMs: number | null;
+  readonly durationMs: number;
+  readonly out: StreamSummary;
+  readonly err: StreamSummary;
+}
+
+/** SHA-256 of no bytes. */
+export const EMPTY_STREAM: StreamSummary = {
+  bytes: 0,
+  sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+};
+
+export function refusedOutcome(id: RequestId, nonce: string, reason: RefusalReason): Outcome {
+  return {
+    ...{ id, nonce, kind: "refused", reason, exitCode: EXIT_OF_KIND.refused, startedAtMs: null },
+    ...{ durationMs: 0, out: EMPTY_STREAM, err: EMPTY_STREAM },
+  };
+}
+
+export function encodeMeta(outcome: Outcome): string {
+  const started = outcome.startedAtMs;
+  return `id=${outcome.id}\n` +
+    `nonce=${outcome.nonce}\n` +
+    `outcome=${outcome.kind}\n` +
+    `reason=${outcome.reason ?? "-"}\n` +
+    `exit_code=${outcome.exitCode}\n` +
+    `started=${started === null ? "unknown" : new Date(started).toISOString()}\n` +
+    `duration_ms=${outcome.durationMs}\n` +
+    `out_bytes=${outcome.out.bytes}\n` +
+    `out_sha256=${outcome.out.sha256}\n` +
+    `err_bytes=${outcome.err.bytes}\n` +
+    `err_sha256=${outcome.err.sha256}\n`;
+}
+
+const META = new RegExp(
+  "^id=([^\n]{1,64})\n" +
+    "nonce=([0-9a-f]{32}|-)\n" +
+    "outcome=([a-z-]{1,32})\n" +
+    "reason=([a-z0-9-]{1,32})\n" +
+    "exit_code=([0-9]{1,3})\n" +
+    "started=([0-9TZ:.-]{24}|unknown)\n" +
+    "duration_ms=([0-9]{1,16})\n" +
+    "out_bytes=([0-9]{1,16})\n" +
+    "out_sha256=([0-9a-f]{64})\n" +
+    "err_bytes=([0-9]{1,16})\n" +
+    "err_sha256=([0-9a-f]{64})\n$",
+);
+
+/** @throws {ProtocolError} "bad-meta", "bad-id" or "bad-argument" */
+export function parseMeta(untrustedBytes: Uint8Array): Outcome {
+  const fields = META.exec(parseUtf8(untrustedBytes));
+  if (fields === null) throw new ProtocolError("bad-meta", "fields");
+  const [, id = "", nonce = "", kind = "", reason = "", exit = "", started = "", ...rest] = fields;
+  const [duration = "", outBytes = "", outHash = "", errBytes = "", errHash = ""] = rest;
+  if (!isOutcomeKind(kind)) throw new ProtocolError("bad-meta", "outcome");
+  if ((kind === "refused") !== isRefusalReason(reason) || (kind !== "refused" && reason !== "-")) {
+    throw new ProtocolError("bad-meta", "reason");
+  }
+  const exitCode = parseDecimal(exit, 0, 255);
+  if (exitCode !== (EXIT_OF_KIND[kind] ?? exitCode)) {
+    throw new ProtocolError("bad-meta", `exit code ${exitCode} of ${kind}`);
+  }
+  const maxBytes = Number.MAX_SAFE_INTEGER;
+  return {
+    id: parseV1Id(id),
+    nonce,
+    kind,
+    reason: isRefusalReason(reason) ? reason : null,
+    exitCode,
+    startedAtMs: started === "unknown" ? null : parseTime(started),
+    durationMs: parseDecimal(duration, 0, maxBytes),
+    out: { bytes: parseDecimal(outBytes, 0, maxBytes), sha256: outHash },
+    err: { bytes: parseDecimal(errBytes, 0, maxBytes), sha256: errHash },
+  };
+}
+
+function isOutcomeKind(word: string): word is OutcomeKind {
+  return Object.hasOwn(EXIT_OF_KIND, word);
+}
+
+function parseTime(untrustedTime: string): number {
+  const time = Date.parse(untrustedTime);
+  if (Number.isNaN(time) || new Date(time).toISOString() !== untrustedTime) {
+    throw new ProtocolError("bad-meta", "started");
+  }
+  return time;
+}
+
+/** The exact bytes under an outcome's MAC. */
+export function outcomeMacInput(vm: VmName, outcome: Outcome): Bytes {
+  return macInput("qvm-remote/2/result", [vm, encodeMeta(outcome)]);
+}
+
+export function signOutcome(key: AuthKey, vm: VmName, outcome: Outcome): Promise<Bytes> {
+  return computeMac(key.protocol2, outcomeMacInput(vm, outcome));
+}
+
+/**
+ * @param untrustedMacHex the text of the ".mac" file
+ * @throws {ProtocolError} "bad-argument" if that is not 64 hex digits
+ */
+export async function verifyOutcome(
+  key: AuthKey,
+  vm: VmName,
+  outcome: Outcome,
+  untrustedMacHex: string,
+): Promise<boolean> {
+  const untrustedMac = parseHex(untrustedMacHex, MAC_BYTES);
+  return await verifyMac(key.protocol2, untrustedMac, outcomeMacInput(vm, outcome));
+}

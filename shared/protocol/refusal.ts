@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Why something was refused: two closed lists, and the error that carries the first.
+ *
+ * A Violation ends the session: the peer broke the protocol, and nothing after it is read.
+ * A RefusalReason answers one request: the peer spoke properly, and the answer is no.
+ *
+ * @module
+ */
+
+/** What a peer did wrong. One word, chosen here, never taken from the wire. */
+export type Violation =
+  | "bad-argument"
+  | "bad-envelope"
+  | "bad-frame"
+  | "bad-id"
+  | "bad-meta"
+  | "bad-name"
+  | "bad-version"
+  | "cut-off"
+  | "no-credit"
+  | "silent"
+  | "too-long"
+  | "too-many-refusals"
+  | "unexpected"
+  | "unknown-type";
+
+/** Bytes that no parser accepted. The detail is for this side's log, never for the peer. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+  constructor(readonly violation: Violation, detail: string) {
+    super(`${violation}: ${detail}`);
+  }
+}
+
+/** Why dom0 did not run a request: the word in "reason=", with its text for people. */
+export const REFUSAL_TEXT = {
+  "bad-body": "the command holds a NUL byte or is not a list of UTF-8 words",
+  "bad-mac": "the request is not signed with the key dom0 has for this VM",
+  "future": "the request is dated in the future: the clocks of the VM and of dom0 differ",
+  "locked-down": "dom0 is locked down",
+  "not-recorded": "dom0 could not record the request on its disk",
+  "needs-confirmation": "the policy wants a person in dom0 to confirm, and nobody can yet",
+  "overloaded": "too many requests of this VM are open",
+  "policy-denied": "the policy in dom0 does not allow it",
+  "replay": "a request with this id was seen before",
+  "stale": "the request is too old",
+  "stopping": "the daemon in dom0 is stopping",
+  "v1-not-accepted": "dom0 does not accept protocol 1 from this VM",
+  "wrong-vm": "the request names another VM",
+} as const;
+
+export type RefusalReason = keyof typeof REFUSAL_TEXT;
+
+/** True only for a word of the list above ("constructor" is not one). */
+export function isRefusalReason(untrustedWord: string): untrustedWord is RefusalReason {
+  return Object.hasOwn(REFUSAL_TEXT, untrustedWord);
+}

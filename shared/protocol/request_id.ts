@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The id of a request: YYYYMMDD-HHMMSS-PID-hhhhhhhh, the time in UTC, the client's pid in
+ * decimal, 32 random bits in lower-case hex. It is a file name in the VM and a word in every
+ * log of dom0, so nothing but this grammar is one.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "./refusal.ts";
+
+declare const brand: unique symbol;
+/** A request's id. Made only by parseRequestId() and parseV1Id(). */
+export type RequestId = string & { readonly [brand]: "RequestId" };
+
+const ID =
+  /^([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2})([0-9]{2})([0-9]{2})-([1-9][0-9]{0,9})-[0-9a-f]{8}$/;
+
+/** @throws {ProtocolError} "bad-id" */
+export function parseRequestId(untrustedId: string): RequestId {
+  if (timeOf(untrustedId) === null) throw new ProtocolError("bad-id", "not a request id");
+  return untrustedId as RequestId;
+}
+
+/**
+ * Protocol 1 has the same ids for commands, and ping-NANOSECONDS-PID for pings.
+ *
+ * @throws {ProtocolError} "bad-id"
+ */
+export function parseV1Id(untrustedId: string): RequestId {
+  if (!V1_PING.test(untrustedId)) return parseRequestId(untrustedId);
+  return untrustedId as RequestId; // with the cast above, the only two in the project
+}
+
+const V1_PING = /^ping-([1-9][0-9]{17,18})-[1-9][0-9]{0,9}$/;
+
+/** When the id says it was made, in ms since 1970. A protocol 1 client writes local time. */
+export function requestIdTimeMs(id: RequestId): number {
+  const ping = V1_PING.exec(id);
+  if (ping !== null) return Number(BigInt(ping[1] ?? "0") / 1_000_000n);
+  return timeOf(id) ?? 0;
+}
+
+/** The pid of the client that made the request. */
+export function requestIdPid(id: RequestId): number {
+  return Number(id.split("-")[2] ?? 0); // the third field of both kinds of id
+}
+
+/** @param random32 32 random bits */
+export function makeRequestId(nowMs: number, pid: number, random32: number): RequestId {
+  const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").slice(0, 15).replace("T", "-");
+  return parseRequestId(`${stamp}-${pid}-${(random32 >>> 0).toString(16).padStart(8, "0")}`);
+}
+
+/** null unless the text is an id whose date and time exist. */
+function timeOf(untrustedId: string): number | null {
+  const parts = ID.exec(untrustedId)?.slice(1, 7).map(Number);
+  if (parts === undefined) return null;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts;
+  const time = Date.UTC(year, month - 1, day, hour, minute, second);
+  const back = new Date(time);
+  const exists = year >= 2000 && back.getUTCMonth() === month - 1 && back.getUTCDate() === day &&
+    hour < 24 && minute < 60 && second < 60;
+  return exists ? time : null;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Protocol 1, of the Python original: a command and, beside it, an HMAC of the id alone. The
+ * command itself is not signed, which is why dom0 takes it only from a VM whose operator
+ * accepted that, and why an id is good for one use.
+ *
+ * @module
+ */
+
+import type { AuthKey } from "./auth_key.ts";
+import { type Bytes, parseHex, toHex, utf8 } from "./bytes.ts";
+import type { AuthenticRequest } from "./envelope.ts";
+import { computeMac, MAC_BYTES, verifyMac } from "./mac.ts";
+import { type RequestId, requestIdTimeMs } from "./request_id.ts";
+import type { VmName } from "./vm_name.ts";
+
+/** The original's only timeout. */
+export const V1_TIMEOUT_MS = 300_000;
+/** The nonce of a protocol that has none. */
+export const V1_NONCE = "-";
+
+/** Well-formed, and nothing more. */
+export interface UnverifiedV1Request {
+  readonly id: RequestId;
+  readonly untrustedToken: string;
+  readonly body: Bytes;
+}
+
+/** The token of an id: 64 hex digits. */
+export async function v1Token(key: AuthKey, id: RequestId): Promise<string> {
+  return toHex(await computeMac(key.protocol1, utf8(id)));
+}
+
+/** null if the token is not the one that the key makes. */
+export async function authenticateV1(
+  { id, untrustedToken, body }: UnverifiedV1Request,
+  key: AuthKey,
+  vm: VmName,
+): Promise<AuthenticRequest | null> {
+  const mac = parseHex(untrustedToken, MAC_BYTES);
+  if (!await verifyMac(key.protocol1, mac, utf8(id))) return null;
+  const digest = toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", body)));
+  const fields = { id, vm, body, nonce: V1_NONCE, mode: "script", timeoutMs: V1_TIMEOUT_MS };
+  return { ...fields, issuedAtMs: requestIdTimeMs(id), protocol: 1, digest } as AuthenticRequest;
+}

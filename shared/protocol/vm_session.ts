@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * One session, seen from the VM: the mirror of dom0_session.ts, where the drawing is. Pure.
+ *
+ * @module
+ */
+
+import type { Bytes } from "./bytes.ts";
+import type { Frame } from "./frame.ts";
+import { OUTPUT_WINDOW_BYTES } from "./limits.ts";
+import { decodeFromDom0, encodeFromVm, PROTOCOL_VERSION, type StreamNumber } from "./message.ts";
+import type { Outcome } from "./outcome.ts";
+import { ProtocolError } from "./refusal.ts";
+import type { UnverifiedV1Request } from "./v1.ts";
+import type { VmName } from "./vm_name.ts";
+
+/** What dom0's message, once checked, asks of the VM side. */
+export type Dom0Event =
+  | { readonly kind: "hello"; readonly vm: VmName; readonly reply: Bytes }
+  | { readonly kind: "credit" }
+  | { readonly kind: "ping"; readonly reply: Bytes }
+  | { readonly kind: "accepted"; readonly seq: number }
+  | {
+    readonly kind: "output";
+    readonly seq: number;
+    readonly stream: StreamNumber;
+    readonly offset: number;
+    readonly data: Uint8Array;
+  }
+  | {
+    readonly kind: "outcome";
+    readonly seq: number;
+    readonly outcome: Outcome;
+    readonly mac: Uint8Array;
+  };
+
+interface SentRequest {
+  accepted: boolean;
+  answered: boolean;
+  cancelled: boolean;
+  unconfirmedBytes: number;
+  readonly nextOffset: Map<StreamNumber, number>;
+}
+
+export interface VmSession {
+  /** @throws {ProtocolError} on anything but what the drawing allows; the session is over */
+  receive(frame: Frame): Dom0Event;
+  /** Whether a request may be sent now. */
+  hasCredit(): boolean;
+  request(envelope: Uint8Array): { readonly seq: number; readonly frame: Bytes };
+  requestV1(request: UnverifiedV1Request): { readonly seq: number; readonly frame: Bytes };
+  /** null if it was cancelled before, or has its outcome. */
+  cancel(seq: number): Bytes | null;
+  /** Says that this many bytes of output are in the file. */
+  window(seq: number, bytes: number): Bytes;
+  /** Says that the outcome is in the results folder. */
+  ack(seq: number): Bytes;
+}
+
+export function createVmSession(): VmSession {
+  const sent = new Map<number, SentRequest>();
+  let ready = false;
+  let credits = 0;
+  let lastSeq = 0;
+
+  const find = (seq: number): SentRequest => {
+    const request = sent.get(seq);
+    if (request === undefined) throw new ProtocolError("unexpected", `no open request ${seq}`);
+    return request;
+  };
+  const nextSeq = (): number => {
+    if (credits === 0) throw new Error("bug: request without credit");
+    credits--;
+    sent.set(++lastSeq, {
+      ...{ accepted: false, answered: false, cancelled: false, unconfirmedBytes: 0 },
+      nextOffset: new Map(),
+    });
+    return lastSeq;
+  };
+
+  const receive = (frame: Frame): Dom0Event => {
+    const message = decodeFromDom0(frame);
+    if (ready === (message.kind === "hello")) {
+      throw new ProtocolError("unexpected", `${message.kind} ${ready ? "again" : "before hello"}`);
+    }
+    switch (message.kind) {
+      case "hello":
+        if (message.version !== PROTOCOL_VERSION) {
+          throw new ProtocolError("bad-version", `version ${message.version}`);
+        }
+        ready = true;
+        return {
+          kind: "hello",
+          vm: message.vm,
+          reply: encodeFromVm({ kind: "hello", version: PROTOCOL_VERSION }),
+        };
+      case "credit":
+        credits += message.count;
+        return { kind: "credit" };
+      case "ping":
+        return { kind: "ping", reply: encodeFromVm({ kind: "pong", token: message.token }) };
+      case "accepted": {
+        const request = find(message.seq);
+        if (request.accepted || request.answered) throw new ProtocolError("unexpected", "accepted");
+        request.accepted = true;
+        return message;
+      }
+      case "output": {
+        const request = find(message.seq);
+        const expected = request.nextOffset.get(message.stream) ?? 0;
+        request.unconfirmedBytes += message.data.length;
+        if (
+          request.answered || message.offset !== expected || message.data.length === 0 ||
+          request.unconfirmedBytes > OUTPUT_WINDOW_BYTES
+        ) {
+          throw new ProtocolError("unexpected", `output at ${message.offset}, want ${expected}`);
+        }
+        request.nextOffset.set(message.stream, expected + message.data.length);
+        return message;
+      }
+      case "outcome": {
+        const request = find(message.seq);
+        if (request.answered) throw new ProtocolError("unexpected", "second outcome");
+        request.answered = true;
+        return message;
+      }
+    }
+  };
+
+  return {
+    receive,
+    hasCredit: () => credits > 0,
+    request(envelope) {
+      const seq = nextSeq();
+      return { seq, frame: encodeFromVm({ kind: "request", seq, envelope }) };
+    },
+    requestV1(request) {
+      const seq = nextSeq();
+      return { seq, frame: encodeFromVm({ kind: "request-v1", seq, request }) };
+    },
+    cancel(seq) {
+      const request = sent.get(seq);
+      if (request === undefined || request.cancelled || request.answered) return null;
+      request.cancelled = true;
+      return encodeFromVm({ kind: "cancel", seq });
+    },
+    window(seq, bytes) {
+      find(seq).unconfirmedBytes -= bytes;
+      return encodeFromVm({ kind: "window", seq, bytes });
+    },
+    ack(seq) {
+      find(seq);
+      sent.delete(seq);
+      return encodeFromVm({ kind: "ack", seq });
+    },
+  };
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The npm build of @std carries no types. These are the functions in use, by the names that
+// deno.json maps (TypeScript matches the import as it is written, not as it is mapped), and
+// nothing more: reaching for another one is a compile error until it is added.
+
+declare module "@std/assert" {
+  export function assert(condition: unknown, message?: string): asserts condition;
+  export function assertEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertNotEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertMatch(actual: string, expected: RegExp, message?: string): void;
+  export function assertStringIncludes(actual: string, expected: string, message?: string): void;
+  export function assertThrows<E extends Error>(
+    run: () => unknown,
+    // deno-lint-ignore no-explicit-any
+    errorClass?: new (...args: any[]) => E,
+    messageIncludes?: string,
+  ): E;
+  export function assertRejects<E extends Error>(
+    run: () => PromiseLike<unknown>,
+    // deno-lint-ignore no-explicit-any
+    errorClass?: new (...args: any[]) => E,
+    messageIncludes?: string,
+  ): Promise<E>;
+}
+
+declare module "@std/crypto/timing-safe-equal" {
+  export function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What was decoded, as the bytes it must have come from. For tests. @module */
+
+import { type Bytes, concat, toHex, utf8 } from "../../shared/protocol/bytes.ts";
+import type { UnverifiedRequest } from "../../shared/protocol/envelope.ts";
+import { encodeFromVm, type FromVm } from "../../shared/protocol/message.ts";
+
+/** The file of a request as it was parsed, with whatever MAC it had. */
+export function encodeUnverified({ fields, untrustedMac }: UnverifiedRequest): Bytes {
+  const lines = [
+    "qvm-remote 2",
+    `id ${fields.id}`,
+    `vm ${fields.vm}`,
+    `issued ${fields.issuedAtMs}`,
+    `timeout ${fields.timeoutMs}`,
+    `mode ${fields.mode}`,
+    "flags -",
+    `nonce ${fields.nonce}`,
+    `body ${fields.body.length}`,
+    `mac ${toHex(untrustedMac)}`,
+    "",
+    "",
+  ];
+  return concat([utf8(lines.join("\n")), fields.body]);
+}
+
+/** A request is sent as the bytes of its file, so those are made from its fields. */
+export function encodeFromVmAgain(message: FromVm): Bytes {
+  if (message.kind !== "request") return encodeFromVm(message);
+  const envelope = encodeUnverified(message.request);
+  return encodeFromVm({ kind: "request", seq: message.seq, envelope });
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Every decoder of the protocol, with the property that must hold for any input: it is refused
+ * with a ProtocolError, or what was decoded makes the same bytes again. Any other error, and
+ * any other bytes, are a failure.
+ *
+ * @module
+ */
+
+import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
+import {
+  type Bytes,
+  concat,
+  parseDecimal,
+  parseHex,
+  toHex,
+  uint32,
+  utf8,
+} from "../../shared/protocol/bytes.ts";
+import { encodeCommand, parseCommand } from "../../shared/protocol/command.ts";
+import { createDom0Session } from "../../shared/protocol/dom0_session.ts";
+import { parseEnvelope } from "../../shared/protocol/envelope.ts";
+import { createFrameDecoder, encodeFrame, type Frame } from "../../shared/protocol/frame.ts";
+import {
+  CAPS_FROM_DOM0,
+  CAPS_FROM_VM,
+  CAPS_OF_ANSWER,
+  decodeAnswer,
+  decodeFromDom0,
+  decodeFromVm,
+  encodeAnswer,
+  encodeFromDom0,
+} from "../../shared/protocol/message.ts";
+import { encodeMeta, parseMeta } from "../../shared/protocol/outcome.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { parseRequestId, parseV1Id, requestIdTimeMs } from "../../shared/protocol/request_id.ts";
+import { parseVmName } from "../../shared/protocol/vm_name.ts";
+import { createVmSession } from "../../shared/protocol/vm_session.ts";
+import { encodeFromVmAgain, encodeUnverified } from "./encode_again.ts";
+import { makeInput } from "./mutate.ts";
+import { createPrng, type Prng } from "./prng.ts";
+
+export interface Target {
+  readonly name: string;
+  /** Inputs that are right, or nearly: what is changed to make others. */
+  readonly corpus: readonly Bytes[];
+  /**
+   * @returns what must be the input again
+   * @throws {ProtocolError} the input is refused
+   */
+  again(input: Bytes): Bytes | Promise<Bytes>;
+}
+
+export type Result = "accepted" | "refused";
+
+/** The input that a seed, a target and a number make: it can be made again from these three. */
+export function inputOf(target: Target, seed: number, index: number): Bytes {
+  const prng = createPrng(Math.imul(seed, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35));
+  return makeInput(prng, target.corpus);
+}
+
+/** @throws {Error} what broke, if the property does not hold */
+export async function runOne(target: Target, input: Bytes): Promise<Result> {
+  let again: Bytes;
+  try {
+    const made = target.again(input.slice());
+    again = made instanceof Uint8Array ? made : await made; // waiting costs more than most parsers
+  } catch (error) {
+    if (error instanceof ProtocolError) return "refused";
+    throw error;
+  }
+  if (again.length !== input.length || !again.every((byte, i) => byte === input[i])) {
+    throw new Error(`accepted, but it comes back as ${toHex(again)}`);
+  }
+  return "accepted";
+}
+
+/** Says what broke and how to see it again. */
+export function failureText(target: Target, seed: number, input: Bytes, error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return `${target.name}, seed ${seed}: ${text}\n` +
+    `to see it again: deno run -A tests/fuzz/fuzz.ts ${target.name} ${toHex(input)}`;
+}
+
+const VECTORS = new URL("../vectors/", import.meta.url);
+
+/** The inputs of a vector file. */
+function vectorInputs(file: string): Bytes[] {
+  const cases: { input?: string; inputHex?: string }[] = JSON.parse(
+    Deno.readTextFileSync(new URL(`${file}.json`, VECTORS)),
+  );
+  return cases.map(({ input, inputHex }) =>
+    input === undefined ? parseHex(inputHex ?? "", (inputHex ?? "").length / 2) : utf8(input)
+  );
+}
+
+/** The messages of a vector file, each as its type and its payload. */
+function vectorMessages(file: string): Bytes[] {
+  const cases: { type: number; payloadHex: string }[] = JSON.parse(
+    Deno.readTextFileSync(new URL(`${file}.json`, VECTORS)),
+  );
+  return cases.map(({ type, payloadHex }) =>
+    concat([new Uint8Array([type]), parseHex(payloadHex, payloadHex.length / 2)])
+  );
+}
+
+const withLengths = (messages: readonly Bytes[]): Bytes[] =>
+  messages.map((message) => concat([uint32(message.length), message]));
+
+const FROM_DOM0 = vectorMessages("from_dom0");
+const FROM_VM = vectorMessages("from_vm");
+const ANSWERS = vectorMessages("answer");
+
+const asText = (bytes: Bytes): string =>
+  new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+
+/** A parser of text whose result is the text. Bytes that are not UTF-8 arrive as U+FFFD. */
+function textTarget(
+  name: string,
+  corpus: readonly Bytes[],
+  again: (text: string) => string,
+): Target {
+  return {
+    name,
+    corpus,
+    again(input) {
+      const text = asText(input);
+      const made = again(text);
+      return made === text ? input : utf8(made);
+    },
+  };
+}
+
+/** Type and payload; no input at all is no frame. */
+function frameOf(input: Bytes): Frame {
+  if (input.length === 0) throw new ProtocolError("bad-frame", "no type");
+  return { type: input[0] ?? 0, untrustedPayload: input.subarray(1) };
+}
+
+/** A message decoder: what it decoded is encoded as a frame, less its length. */
+function messageTarget(
+  name: string,
+  corpus: readonly Bytes[],
+  again: (frame: Frame) => Bytes,
+): Target {
+  return { name, corpus, again: (input) => again(frameOf(input)).slice(4) };
+}
+
+/** The frames of a stream, which the input itself decides how to cut. */
+function frameTarget(name: string, caps: ReadonlyMap<number, number>, messages: Bytes[]): Target {
+  const single = withLengths(messages);
+  return {
+    name,
+    corpus: [...single, concat(single.slice(0, 4)), concat(single.slice(2, 9))],
+    again(input) {
+      const decoder = createFrameDecoder(caps);
+      const prng: Prng = createPrng(input.length);
+      const frames: Frame[] = [];
+      for (let at = 0; at < input.length;) {
+        const bytes = 1 + prng.below(12);
+        frames.push(...decoder.push(input.subarray(at, at + bytes)));
+        at += bytes;
+      }
+      decoder.end();
+      return concat(
+        frames.map(({ type, untrustedPayload }) => encodeFrame(type, untrustedPayload)),
+      );
+    },
+  };
+}
+
+/** A session is no decoder of bytes to bytes: it takes the frames or refuses one. */
+function sessionTarget(
+  name: string,
+  caps: ReadonlyMap<number, number>,
+  messages: Bytes[],
+  create: () => (frame: Frame) => void,
+): Target {
+  const single = withLengths(messages);
+  const corpus = single.flatMap((
+    one,
+    i,
+  ) => [one, concat([...single.slice(0, 1), one]), concat(single.slice(0, i))]);
+  return {
+    name,
+    corpus,
+    again(input) {
+      const receive = create();
+      const decoder = createFrameDecoder(caps);
+      decoder.push(input).forEach(receive);
+      decoder.end();
+      return input;
+    },
+  };
+}
+
+const VM = parseVmName("work");
+
+export const TARGETS: readonly Target[] = [
+  frameTarget("frames-from-vm", CAPS_FROM_VM, FROM_VM),
+  frameTarget("frames-from-dom0", CAPS_FROM_DOM0, FROM_DOM0),
+  frameTarget("frames-of-answer", CAPS_OF_ANSWER, ANSWERS),
+  messageTarget("decodeFromVm", FROM_VM, (frame) => encodeFromVmAgain(decodeFromVm(frame))),
+  messageTarget("decodeFromDom0", FROM_DOM0, (frame) => encodeFromDom0(decodeFromDom0(frame))),
+  messageTarget("decodeAnswer", ANSWERS, (frame) => encodeAnswer(decodeAnswer(frame))),
+  sessionTarget("dom0-session", CAPS_FROM_VM, FROM_VM, () => {
+    const session = createDom0Session(VM);
+    session.credit(3);
+    session.ping();
+    return (frame) => void session.receive(frame);
+  }),
+  sessionTarget("vm-session", CAPS_FROM_DOM0, FROM_DOM0, () => {
+    const session = createVmSession();
+    return (frame) => {
+      session.receive(frame);
+      if (session.hasCredit()) session.request(new Uint8Array(9));
+    };
+  }),
+  {
+    name: "parseEnvelope",
+    corpus: vectorInputs("envelope"),
+    again: (input) => encodeUnverified(parseEnvelope(input)),
+  },
+  {
+    name: "parseMeta",
+    corpus: vectorInputs("meta"),
+    again: (input) => utf8(encodeMeta(parseMeta(input))),
+  },
+  textTarget("parseVmName", vectorInputs("vm_name"), parseVmName),
+  textTarget("parseRequestId", vectorInputs("request_id"), parseRequestId),
+  textTarget("parseV1Id", vectorInputs("request_id"), (text) => {
+    const id = parseV1Id(text);
+    if (!Number.isSafeInteger(requestIdTimeMs(id))) throw new Error("an id without a time");
+    return id;
+  }),
+  textTarget("parseHex", vectorInputs("hex"), (text) => {
+    return toHex(parseHex(text, Math.ceil(text.length / 2)));
+  }),
+  textTarget("parseDecimal", vectorInputs("decimal"), (text) => {
+    return String(parseDecimal(text, 0, Number.MAX_SAFE_INTEGER));
+  }),
+  {
+    name: "parseCommand-argv",
+    corpus: vectorInputs("command"),
+    again: (input) => encodeCommand(parseCommand("argv", input)),
+  },
+  {
+    name: "parseCommand-script",
+    corpus: vectorInputs("command"),
+    again: (input) => encodeCommand(parseCommand("script", input)),
+  },
+  {
+    name: "parseAuthKey",
+    corpus: vectorInputs("auth_key"),
+    /** A key does not give its text back: its fingerprint, made anew, must be of this text. */
+    async again(input) {
+      const text = asText(input);
+      const { fingerprint } = await parseAuthKey(text);
+      const labelled = utf8("qvm-remote/key-fingerprint" + text.trim());
+      const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", labelled));
+      const made = toHex(hash).slice(0, 32).match(/.{4}/g)?.join("-");
+      if (made !== fingerprint || !/^\s*[0-9a-f]{64}\s*$/.test(text)) {
+        throw new Error("not this key");
+      }
+      return input;
+    },
+  },
+];

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** PROTOCOL.md says what the code does: its tables, its limits, its example. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
+import { concat, toHex, uint32, utf8 } from "../../../shared/protocol/bytes.ts";
+import { authenticate, parseEnvelope, requestMacInput } from "../../../shared/protocol/envelope.ts";
+import * as limits from "../../../shared/protocol/limits.ts";
+import {
+  CAPS_FROM_DOM0,
+  CAPS_FROM_VM,
+  CAPS_OF_ANSWER,
+  decodeFromDom0,
+  encodeFromDom0,
+  encodeFromVm,
+} from "../../../shared/protocol/message.ts";
+import { EXIT_OF_KIND, parseMeta, verifyOutcome } from "../../../shared/protocol/outcome.ts";
+import { REFUSAL_TEXT, type Violation } from "../../../shared/protocol/refusal.ts";
+import { parseRequestId } from "../../../shared/protocol/request_id.ts";
+import { v1Token } from "../../../shared/protocol/v1.ts";
+import { parseVmName } from "../../../shared/protocol/vm_name.ts";
+import { documentBytes, documentTable, documentText } from "./document.ts";
+import { atVm } from "./session_fixtures.ts";
+import { fromHex, plain, readVectors, type Vector } from "./vectors.ts";
+
+/** Every violation: a missing or a surplus one does not compile. */
+const VIOLATIONS = {
+  ...{ "bad-argument": 1, "bad-envelope": 1, "bad-frame": 1, "bad-id": 1, "bad-meta": 1 },
+  ...{ "bad-name": 1, "bad-version": 1, "cut-off": 1, "no-credit": 1, "silent": 1 },
+  ...{ "too-long": 1, "too-many-refusals": 1, "unexpected": 1, "unknown-type": 1 },
+} satisfies Record<Violation, 1>;
+
+const column = (table: string, at: number): string[] =>
+  documentTable(table).rows.map((row) => row[at] ?? "");
+
+Deno.test("the limits in PROTOCOL.md are those of limits.ts", () => {
+  const written = documentTable("limits").rows.map(([name, value]) => `${name} = ${value}`);
+  const real = Object.entries(limits).map(([name, value]) => `${name} = ${value}`);
+  assertEquals(written.toSorted().join("\n"), real.toSorted().join("\n"));
+  for (const [name, , reason = ""] of documentTable("limits").rows) {
+    assert(reason.length > 10, `${name} has no reason`);
+  }
+});
+
+Deno.test("the refusals in PROTOCOL.md are those of refusal.ts, with their texts", () => {
+  const written = documentTable("refusals").rows.map(([word, text]) => `${word}: ${text}`);
+  const real = Object.entries(REFUSAL_TEXT).map(([word, text]) => `${word}: ${text}`);
+  assertEquals(written.toSorted().join("\n"), real.toSorted().join("\n"));
+});
+
+Deno.test("the violations in PROTOCOL.md are those of refusal.ts", () => {
+  assertEquals(
+    column("violations", 0).toSorted().join(),
+    Object.keys(VIOLATIONS).toSorted().join(),
+  );
+});
+
+Deno.test("the outcomes in PROTOCOL.md are those of outcome.ts, with their exit codes", () => {
+  const written = documentTable("outcomes").rows.map(([kind, exit]) => `${kind} ${exit}`);
+  const real = Object.entries(EXIT_OF_KIND).map(([kind, exit]) => `${kind} ${exit ?? "its own"}`);
+  assertEquals(written.join(), real.join());
+});
+
+Deno.test("the messages in PROTOCOL.md have the types and caps of message.ts", () => {
+  const written = documentTable("messages").rows.map(([type, , , cap]) => `${Number(type)} ${cap}`);
+  const real = [...CAPS_FROM_DOM0, ...CAPS_FROM_VM, ...CAPS_OF_ANSWER]
+    .map(([type, cap]) => `${type} ${cap}`);
+  assertEquals(written.toSorted().join("\n"), real.toSorted().join("\n"));
+});
+
+Deno.test("a state table in PROTOCOL.md has only known words in its cells", () => {
+  for (const table of ["dom0-session", "vm-session"]) {
+    for (const [event, ...cells] of documentTable(table).rows) {
+      for (const cell of cells) assert(cell === "ok" || cell in VIOLATIONS, `${event}: ${cell}`);
+    }
+  }
+});
+
+const keyText = documentText("example-key").trim();
+const header = utf8(documentText("example-request-header"));
+const body = utf8("qvm-ls\0-q\0");
+const file = concat([header, utf8("\n"), body]);
+const outcome = parseMeta(utf8(documentText("example-meta")));
+const outcomeMac = documentBytes("example-outcome-mac");
+
+Deno.test("worked example: the fingerprint", async () => {
+  const { fingerprint } = await parseAuthKey(keyText);
+  assertEquals(fingerprint, documentText("example-fingerprint").trim());
+});
+
+Deno.test("worked example: the request, its MAC input and its MAC", async () => {
+  const request = parseEnvelope(file);
+  assertEquals(plain(request.fields.body), plain(body));
+  assertEquals(
+    toHex(requestMacInput(request.fields)),
+    toHex(documentBytes("example-request-mac-input")),
+  );
+  assertEquals(toHex(request.untrustedMac), toHex(documentBytes("example-request-mac")));
+  assert(await authenticate(request, await parseAuthKey(keyText)) !== null, "the MAC is wrong");
+});
+
+Deno.test("worked example: the request is the first vector of envelope_seal", () => {
+  const [first] = readVectors<Vector & { key: string; fileHex: string }>("envelope_seal");
+  assertEquals(first?.name, "worked example");
+  assertEquals(first?.key, keyText);
+  assertEquals(first?.fileHex, toHex(file));
+});
+
+Deno.test("worked example: the outcome and its MAC are the first vector of outcome_mac", async () => {
+  const [first] = readVectors<Vector & { meta: string; mac: string }>("outcome_mac");
+  assertEquals(first?.name, "worked example");
+  assertEquals(first?.meta, documentText("example-meta"));
+  assertEquals(first?.mac, toHex(outcomeMac));
+  const vm = parseVmName("work");
+  assert(await verifyOutcome(await parseAuthKey(keyText), vm, outcome, toHex(outcomeMac)));
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", utf8("hello\n")));
+  assertEquals(outcome.out.sha256, toHex(hash));
+});
+
+Deno.test("worked example: the frames", () => {
+  const seq = 1;
+  const same = (name: string, wire: Uint8Array) =>
+    assertEquals(plain(wire), plain(documentBytes(`example-${name}`)), name);
+  same("hello", encodeFromDom0({ kind: "hello", version: 2, vm: parseVmName("work") }));
+  same("vm-hello", encodeFromVm({ kind: "hello", version: 2 }));
+  same("credit", encodeFromDom0({ kind: "credit", count: 4 }));
+  same("accepted", encodeFromDom0({ kind: "accepted", seq }));
+  const data = utf8("hello\n");
+  same("output", encodeFromDom0({ kind: "output", seq, stream: 1, offset: 0, data }));
+  same("window", encodeFromVm({ kind: "window", seq, bytes: data.length }));
+  same("ack", encodeFromVm({ kind: "ack", seq }));
+  const request = encodeFromVm({ kind: "request", seq, envelope: file });
+  assertEquals(plain(request), plain(concat([documentBytes("example-request-start"), file])));
+  const answer = encodeFromDom0({ kind: "outcome", seq, mac: outcomeMac, outcome });
+  const start = documentBytes("example-outcome-start");
+  const text = utf8(documentText("example-meta"));
+  assertEquals(plain(answer), plain(concat([start, outcomeMac, text])));
+  assertEquals(
+    plain(decodeFromDom0(atVm(answer))),
+    plain({
+      ...{ kind: "outcome", seq, mac: outcomeMac, outcome },
+    }),
+  );
+});
+
+Deno.test("worked example: the token of protocol 1", async () => {
+  const key = await parseAuthKey(documentText("example-v1-key").trim());
+  const id = parseRequestId(documentText("example-v1-id").trim());
+  assertEquals(await v1Token(key, id), documentText("example-v1-token").trim());
+});
+
+Deno.test("what the document's own reader reads is what is written", () => {
+  assertEquals(plain(documentBytes("example-credit")), plain(fromHex("00000003020004")));
+  assertEquals(plain(uint32(documentBytes("example-request-mac-input").length)), "hex:0000009b");
+});
