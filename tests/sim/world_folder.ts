@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Builds the folder of a world, and sees to it that it does not outlive its test. @module */
+import { denoRun, quote, writeLauncher } from "./launcher.ts";
+import { vmPaths, worldPaths } from "./layout.ts";
+import { MAX_SOCKET_PATH_BYTES } from "./limits.ts";
+import type { WorldConfig } from "./world_config.ts";
+import { writeByRename } from "./files.ts";
+
+const CLIENT = new URL("./qrexec-client.ts", import.meta.url);
+const CLIENT_VM = new URL("./qrexec-client-vm.ts", import.meta.url);
+const ADMIN_TOOL = new URL("./admin-tool.ts", import.meta.url);
+const SIM_CLI = new URL("./sim_cli.ts", import.meta.url);
+/** Room for the longest file name in dom0's /run/qubes. */
+const LONGEST_SOCKET = "qrexec." + "v".repeat(31);
+
+/** Writes the folders, the configuration and the programs of a new world. */
+export async function buildWorld(
+  folder: string,
+  parts: Pick<WorldConfig, "vms" | "extraEnv" | "policy">,
+): Promise<void> {
+  const paths = worldPaths(folder);
+  if (`${paths.socketDir}/${LONGEST_SOCKET}`.length > MAX_SOCKET_PATH_BYTES) {
+    throw new Error(`folder name too long for sockets: ${folder}`);
+  }
+  const dom0Dirs = ["etc/qubes", "run/qubes", "var/lib", "var/log/qubes", "root", "usr/bin"]
+    .map((dir) => `${paths.dom0Root}/${dir}`);
+  const vmDirs = parts.vms.flatMap(({ name }) => {
+    const vm = vmPaths(folder, name);
+    return [vm.home, ...vm.serviceDirs, ...vm.rpcConfigDirs];
+  });
+  for (const dir of [...dom0Dirs, paths.dom0Bin, paths.vmBin, ...vmDirs]) {
+    await Deno.mkdir(dir, { recursive: true });
+  }
+  const world: WorldConfig = {
+    deno: Deno.execPath(),
+    denoDir: denoDirOfThisProcess(),
+    nextXid: 1,
+    ...parts,
+  };
+  writeByRename(paths.config, JSON.stringify(world, null, 1));
+  for (const { name } of parts.vms) {
+    const vm = vmPaths(folder, name);
+    await Deno.writeTextFile(vm.log, "");
+    installStandardServices(vm.serviceDirs.at(-1) ?? "");
+  }
+  installPrograms(folder, world);
+}
+
+/** The services every VM has that qvm-run needs. */
+function installStandardServices(dir: string): void {
+  Deno.symlinkSync("/bin/bash", `${dir}/qubes.VMShell`);
+  Deno.writeTextFileSync(`${dir}/qubes.VMExec`, VMEXEC, { mode: 0o755 });
+}
+
+/** Takes apart what qvm-run put into the argument, and runs it. */
+const VMEXEC = String.raw`#!/bin/bash
+IFS=+ read -r -a encoded <<<"$1+"
+argv=()
+for word in "\${encoded[@]}"; do
+  decoded=
+  while [ -n "$word" ]; do
+    case $word in
+      --*) decoded+=-; word=\${word:2} ;;
+      -*) printf -v byte %b "\x\${word:1:2}"; decoded+=$byte; word=\${word:3} ;;
+      *) decoded+=\${word:0:1}; word=\${word:1} ;;
+    esac
+  done
+  argv+=("$decoded")
+done
+exec "\${argv[@]}"
+`.replaceAll("\\${", "${");
+
+function installPrograms(folder: string, world: WorldConfig): void {
+  const paths = worldPaths(folder);
+  const launch = (path: string, program: URL, ...args: string[]) =>
+    writeLauncher(path, world.denoDir, [...denoRun(world, program), folder, ...args]);
+  launch(`${paths.dom0Bin}/qrexec-client`, CLIENT);
+  launch(`${paths.vmBin}/qrexec-client-vm`, CLIENT_VM);
+  for (const tool of ADMIN_TOOLS) launch(`${paths.dom0Bin}/${tool}`, ADMIN_TOOL, tool);
+  launch(`${paths.vmBin}/qubesdb-read`, ADMIN_TOOL, "qubesdb-read");
+  const script = (path: string, line: string) =>
+    Deno.writeTextFileSync(path, `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+  script(`${paths.dom0Bin}/hostname`, "echo dom0");
+  script(`${paths.vmBin}/hostname`, `exec ${quote(`${paths.vmBin}/qubesdb-read`)} /name`);
+  for (const bin of [paths.dom0Bin, paths.vmBin]) Deno.symlinkSync(world.deno, `${bin}/deno`);
+}
+
+const ADMIN_TOOLS = [
+  "qvm-check",
+  "qvm-features",
+  "qvm-kill",
+  "qvm-ls",
+  "qvm-pause",
+  "qvm-prefs",
+  "qvm-run",
+  "qvm-service",
+  "qvm-shutdown",
+  "qvm-start",
+  "qvm-tags",
+  "qvm-unpause",
+  "qubes-prefs",
+];
+
+/** Removes the world when the process that created it is gone without having done so. */
+export interface Janitor {
+  /** The world has been removed: nothing is left to do. */
+  dismiss(): Promise<void>;
+}
+
+/** @returns a janitor: a sleeping shell whose stdin this process holds open. */
+export function startJanitor(folder: string): Janitor {
+  const cleanUp = [...denoRun({ deno: Deno.execPath() }, SIM_CLI), "stop", folder];
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", `read -r line || exec ${cleanUp.map(quote).join(" ")}`],
+    clearEnv: true,
+    env: { PATH: "/usr/bin:/bin", DENO_DIR: denoDirOfThisProcess() },
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+    detached: true, // not ended together with us by a terminal's SIGINT
+  }).spawn();
+  const stdin = child.stdin.getWriter();
+  return {
+    async dismiss() {
+      await stdin.write(new TextEncoder().encode("done\n"));
+      await stdin.close();
+      await child.status;
+    },
+  };
+}
+
+/** Where this Deno keeps what it compiled, so that others need not do it again. */
+function denoDirOfThisProcess(): string {
+  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache`;
+  return Deno.env.get("DENO_DIR") ?? `${cache}/deno`;
+}
