@@ -44,6 +44,7 @@ export const REFUSAL_TEXT = {
   "overloaded": "too many requests of this VM are open",
   "policy-denied": "the policy in dom0 does not allow it",
   "replay": "a request with this id was seen before",
+  "revoked": "this VM is not authorised any more",
   "stale": "the request is too old",
   "stopping": "the daemon in dom0 is stopping",
   "v1-not-accepted": "dom0 does not accept protocol 1 from this VM",

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# "make help" lists the targets. DESTDIR goes in front of every installed path.
+
+DENO_VERSION := 2.9.6
+DENO_OLDEST  := 2.4.2
+
+PREFIX      ?= /usr
+BINDIR      ?= $(PREFIX)/bin
+LIBDIR      ?= $(PREFIX)/lib/qubes-claw
+MANDIR      ?= $(PREFIX)/share/man
+COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+ETCDIR      ?= /etc/qubes
+RPCDIR      ?= /etc/qubes-rpc
+BUILD       := build
+
+# Deno: DENO if it is set, else one on PATH that is new enough, else the pinned one from npm.
+DENO ?= $(shell packaging=$(CURDIR)/.ci/find-deno; sh $$packaging $(DENO_OLDEST) $(DENO_VERSION))
+export DENO_NO_UPDATE_CHECK := 1
+
+# ---- What each program may do. Each list stands here, once; a test reads it from here. ----
+
+# dom0: no network, no foreign code. It runs commands as root for its VMs, so a list of files or
+# programs it may touch would promise what it cannot keep; QUBES_CLAW_ROOT moves its files too.
+DOM0_ENV := QUBES_CLAW_ROOT,NOTIFY_SOCKET,WATCHDOG_USEC,INVOCATION_ID,QVM_REMOTE_VMS,QUBES_REMOTE_VMS,QVM_REMOTE_VM,QUBES_REMOTE_VM,QVM_REMOTE_VM_USER,QVM_REMOTE_MAX_TIMEOUT,QVM_REMOTE_MAX_OUTPUT,QVM_REMOTE_MAX_PROCESSES,QVM_REMOTE_MAX_MEMORY,QVM_REMOTE_PARALLEL,QVM_REMOTE_PARALLEL_PER_VM,QVM_REMOTE_PATH
+QVM_REMOTE_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read --allow-write --allow-run --allow-env=$(DOM0_ENV) --allow-sys=uid --v8-flags=--max-semi-space-size=2,--optimize-for-size
+
+# VM: its own folder, no network, no programs. The launchers in vm/packaging put HOME in.
+QVM_REMOTE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote,/proc --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,NO_COLOR --allow-sys=uid
+QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote,/proc --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,QREXEC_REMOTE_DOMAIN,QREXEC_SERVICE_ARGUMENT --allow-sys=uid
+
+.PHONY: help
+help: ## this list
+	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22
+
+# ---- Development ----
+
+.PHONY: check
+check: ## formatting, lint, types
+	$(DENO) fmt --check --quiet
+	$(DENO) lint --quiet
+	$(DENO) check --quiet dom0 vm shared tests
+
+.PHONY: test
+test: check ## the tests (a few minutes)
+	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
+	$(DENO) test -A --no-check --quiet tests/e2e
+
+.PHONY: test-compiled
+test-compiled: dom0 vm ## the end-to-end tests on what is installed: compiled and bundled programs
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet tests/e2e tests/install_test.ts
+
+.PHONY: test-long
+test-long: ## the end-to-end tests with more rounds: crashes, hostile VMs
+	QVM_REMOTE_ROUNDS=200 $(DENO) test -A --no-check --quiet tests/e2e
+
+.PHONY: fuzz
+SECONDS ?= 60
+fuzz: ## every decoder against mutated input, SECONDS=60
+	$(DENO) run -A --no-check tests/fuzz/fuzz.ts $(SECONDS)
+
+.PHONY: bench
+bench: dom0 vm ## the figures of the README, as a table and as build/bench.json
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/bench.ts
+
+.PHONY: demo
+demo: ## the main job on the simulated Qubes
+	@$(DENO) run -A --no-check --quiet tests/e2e/demo.ts
+
+.PHONY: sim
+sim: ## the same world, running, with a shell in the VM "work"
+	@$(DENO) run -A --no-check --quiet tests/e2e/demo.ts --shell
+
+# ---- Building ----
+
+SOURCES := $(shell find dom0 vm shared -name '*.ts')
+
+.PHONY: dom0
+dom0: $(BUILD)/dom0/qvm-remote-dom0 ## the dom0 programs: compiled, or portable where Deno's site is out of reach
+
+$(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
+	DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
+
+.PHONY: vm
+vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue ## the VM programs: one bundled script and its launcher each
+
+$(BUILD)/vm/qvm-remote: vm/qvm-remote.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVM_REMOTE_FLAGS)
+
+$(BUILD)/vm/qvmremote.Queue: vm/qvmremote.Queue.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVMREMOTE_QUEUE_FLAGS)
+
+# ---- Installing ----
+
+.PHONY: install-vm
+install-vm: vm ## into a VM or its template: client, queue service, Deno
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(RPCDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPLETIONS)
+	install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno
+	install -m 0644 $(BUILD)/vm/qvm-remote.js $(BUILD)/vm/qvmremote.Queue.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/qvm-remote $(DESTDIR)$(BINDIR)/qvm-remote
+	install -m 0755 $(BUILD)/vm/qvmremote.Queue $(DESTDIR)$(RPCDIR)/qvmremote.Queue
+	install -m 0644 vm/packaging/qvm-remote.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 0644 vm/packaging/qvm-remote.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote
+
+.PHONY: install-dom0
+install-dom0: dom0 ## into dom0: daemon, unit; not enabled, configuration never overwritten
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)/etc/qubes/policy.d
+	install -d -m 0700 $(DESTDIR)$(ETCDIR)/remote.d $(DESTDIR)$(ETCDIR)/remote-policy.d
+	install -m 0755 $(BUILD)/dom0/qvm-remote-dom0 $(DESTDIR)$(BINDIR)/qvm-remote-dom0
+	if [ -e $(BUILD)/dom0/qvm-remote-dom0.js ]; then \
+	  install -d $(DESTDIR)$(LIBDIR) && \
+	  install -m 0644 $(BUILD)/dom0/qvm-remote-dom0.js $(DESTDIR)$(LIBDIR)/ && \
+	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
+	install -m 0644 dom0/systemd/qvm-remote-dom0.service $(DESTDIR)$(UNITDIR)/
+	[ -e $(DESTDIR)$(ETCDIR)/remote.conf ] || install -m 0600 dom0/packaging/remote.conf $(DESTDIR)$(ETCDIR)/remote.conf
+	[ -e $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy ] || install -m 0664 policies/30-qvm-remote.policy $(DESTDIR)/etc/qubes/policy.d/
+	install -m 0644 dom0/packaging/qvm-remote-dom0.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 dom0/packaging/qvm-remote-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0
+	@echo "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable"
+
+.PHONY: uninstall-vm
+uninstall-vm: ## takes back install-vm; keys and history stay
+	rm -f $(DESTDIR)$(BINDIR)/qvm-remote $(DESTDIR)$(RPCDIR)/qvmremote.Queue $(DESTDIR)$(LIBDIR)/qvm-remote.js $(DESTDIR)$(LIBDIR)/qvmremote.Queue.js $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(MANDIR)/man1/qvm-remote.1 $(DESTDIR)$(COMPLETIONS)/qvm-remote
+	rmdir $(DESTDIR)$(LIBDIR) 2>/dev/null || true
+	@echo "Kept: ~/.qvm-remote of each user (key, history, audit log)."
+
+.PHONY: uninstall-dom0
+uninstall-dom0: ## stops, disables and takes back install-dom0; keys, policy and audit stay
+	[ -n "$(DESTDIR)" ] || systemctl disable --now qvm-remote-dom0.service || true
+	rm -f $(DESTDIR)$(BINDIR)/qvm-remote-dom0 $(DESTDIR)$(LIBDIR)/qvm-remote-dom0.js $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(UNITDIR)/qvm-remote-dom0.service $(DESTDIR)$(MANDIR)/man8/qvm-remote-dom0.8 $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0 $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy
+	rmdir $(DESTDIR)$(LIBDIR) 2>/dev/null || true
+	@echo "Kept: $(ETCDIR)/remote.conf, remote.d (keys), remote-policy.d; /var/lib/qvm-remote; /var/log/qubes/qvm-remote.*"
+
+.PHONY: clean
+clean: ## removes what was built
+	rm -rf $(BUILD)

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** qvm-remote-dom0: the daemon that runs what VMs ask for, and the operator's commands. @module */
+
+import { parseWords } from "../shared/io/options.ts";
+import { runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { VERSION } from "../shared/io/version.ts";
+import { printable } from "../shared/protocol/printable.ts";
+import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./remote/command_table.ts";
+import { CONFIG_ENVIRONMENT } from "./remote/config.ts";
+import { runDaemon } from "./remote/daemon.ts";
+import { type Operator, realTerminal, vmFromWord } from "./remote/operator.ts";
+import { dom0Paths } from "./remote/paths.ts";
+import { createNotifier } from "./remote/sd_notify.ts";
+
+const PROGRAM = "qvm-remote-dom0";
+
+async function main(words: readonly string[]): Promise<number> {
+  const options = parseWords(words, DAEMON_OPTIONS, DAEMON_SHORT);
+  const terminal = realTerminal();
+  if (options.has("help")) return say(terminal, HELP);
+  if (options.has("version")) return say(terminal, `${PROGRAM} ${VERSION}\n`);
+  const root = Deno.env.get("QUBES_CLAW_ROOT") ?? "";
+  const [command, ...rest] = options.rest;
+  const operator: Operator = {
+    ...terminal,
+    paths: dom0Paths(root),
+    needsRoot: root === "",
+    environment: readEnvironment(),
+  };
+  if (command !== undefined) {
+    const run = COMMANDS.get(command)?.run;
+    if (run === undefined) {
+      throw new UsageError(`unknown command: ${printable(command)}`, [`${PROGRAM} --help`]);
+    }
+    if (rest.includes("--help") || rest.includes("-h")) return say(terminal, HELP);
+    return await run(operator, rest);
+  }
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => stop.abort());
+  }
+  const verbose = options.has("verbose") || options.has("dry-run");
+  return await runDaemon({
+    paths: operator.paths,
+    environment: operator.environment,
+    onlyVms: options.values("vm").map(vmFromWord),
+    once: options.has("once"),
+    dryRun: options.has("dry-run"),
+    // To the journal always; to a terminal if it was asked for.
+    say: verbose || !Deno.stdout.isTerminal() ? (line) => writeAll(Deno.stdout, line) : () => {},
+    cgroup: options.value("cgroup"),
+    underSystemd: Deno.env.get("INVOCATION_ID") !== undefined,
+    notifier: createNotifier({
+      notifySocket: Deno.env.get("NOTIFY_SOCKET"),
+      watchdogUsec: Deno.env.get("WATCHDOG_USEC"),
+    }),
+  }, stop.signal);
+}
+
+function say(terminal: Pick<Operator, "print">, text: string): number {
+  terminal.print(text);
+  return 0;
+}
+
+function readEnvironment(): ReadonlyMap<string, string> {
+  const found = CONFIG_ENVIRONMENT.map((name) => [name, Deno.env.get(name)] as const);
+  return new Map(found.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+if (import.meta.main) {
+  Deno.exit(await runProgram(PROGRAM, () => main(Deno.args)));
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The audit on disk: qvm-remote.audit.jsonl (chained, for machines) and qvm-remote.log (one
+ * escaped line per event, for people, and on the daemon's stdout for the journal). Both are
+ * only appended to, 0600, and rotated by size: NAME, NAME.1 (younger) … NAME.8 (oldest).
+ *
+ * @module
+ */
+
+import { PRIVATE_FILE } from "../../shared/io/files.ts";
+import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
+import { writeAll } from "../../shared/io/program.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import {
+  type AuditFields,
+  type AuditValue,
+  CHAIN_START,
+  type ChainEnd,
+  chainRecord,
+  endOfLine,
+} from "./audit_chain.ts";
+
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+export const KEPT_FILES = 8;
+/** More than the longest record: one with a full command text. */
+const TAIL_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
+
+export interface Audit {
+  /** Throws if it cannot be written: what cannot be recorded must not happen. */
+  record(event: string, fields: AuditFields): void;
+  close(): void;
+}
+
+export interface AuditOptions {
+  readonly auditFile: string;
+  readonly logFile: string;
+  readonly nowMs: () => number;
+  /** Gets each line for people as well. */
+  readonly alsoTo?: (line: string) => void;
+  readonly maxFileBytes?: number;
+}
+
+/**
+ * Several of our programs may record at once (the daemon, an operator's command): each record
+ * is made under a lock, on the end that the chain has then.
+ */
+export function openAudit(options: AuditOptions): Audit {
+  const { auditFile, logFile, nowMs, alsoTo = () => {}, maxFileBytes = MAX_FILE_BYTES } = options;
+  Deno.mkdirSync(auditFile.slice(0, auditFile.lastIndexOf("/")), { recursive: true });
+  const lock = Deno.openSync(`${auditFile}.lock`, {
+    write: true,
+    create: true,
+    mode: PRIVATE_FILE,
+  });
+  const machine = openAppended(auditFile, maxFileBytes);
+  const people = openAppended(logFile, maxFileBytes);
+  let end: ChainEnd = { seq: 0, hash: CHAIN_START };
+
+  const add = (event: string, fields: AuditFields): void => {
+    const time = new Date(nowMs()).toISOString();
+    const record = chainRecord(end, time, event, fields);
+    machine.append(record.line);
+    end = record;
+    const line = `${time} #${end.seq} ${end.hash.slice(0, 8)} ${formatEvent(event, fields)}\n`;
+    // A line that a full disk cut in its middle stays, but the next one begins anew.
+    if (people.followPath() && isCutOff(logFile)) people.append("\n");
+    people.append(line);
+    alsoTo(line);
+  };
+  return {
+    record(event, fields) {
+      lock.lockSync(true);
+      try {
+        if (machine.followPath()) {
+          const tail = repairTail(auditFile);
+          end = tail.end;
+          if (tail.tornBytes > 0) {
+            machine.followPath();
+            add("audit-repaired", { torn_bytes: tail.tornBytes });
+          }
+        }
+        add(event, fields);
+      } finally {
+        lock.unlockSync();
+      }
+    },
+    close() {
+      machine.close();
+      people.close();
+      lock.close();
+    },
+  };
+}
+
+interface AppendedFile {
+  /** Opens the file anew if another process rotated it or added to it; says whether it did. */
+  followPath(): boolean;
+  append(line: string): void;
+  close(): void;
+}
+
+function openAppended(path: string, maxFileBytes: number): AppendedFile {
+  let file: Deno.FsFile | null = null;
+  let inode: number | null = null;
+  let length = -1;
+  const open = (): void => {
+    file?.close();
+    file = Deno.openSync(path, { append: true, create: true, mode: PRIVATE_FILE });
+    const info = file.statSync();
+    [inode, length] = [info.ino, info.size];
+  };
+  return {
+    followPath() {
+      const info = ifPresentSync(() => Deno.statSync(path));
+      if (file !== null && info !== undefined && info.ino === inode && info.size === length) {
+        return false;
+      }
+      open();
+      return true;
+    },
+    append(line) {
+      if (file === null) open();
+      if (length > maxFileBytes) {
+        rotate(path);
+        open();
+      }
+      if (file === null) return;
+      writeAll(file, line);
+      length += line.length;
+    },
+    close() {
+      file?.close();
+      file = null;
+    },
+  };
+}
+
+function rotate(path: string): void {
+  for (let age = KEPT_FILES; age >= 1; age--) {
+    const from = age === 1 ? path : `${path}.${age - 1}`;
+    if (isPresent(from)) Deno.renameSync(from, `${path}.${age}`);
+  }
+}
+
+/**
+ * Where the chain ends. A last line without its newline was cut off by a crash or a full disk:
+ * it is taken away, and the next record says so.
+ */
+function repairTail(path: string): { readonly end: ChainEnd; readonly tornBytes: number } {
+  const start: ChainEnd = { seq: 0, hash: CHAIN_START };
+  using file = Deno.openSync(path, { read: true, write: true });
+  const { size } = file.statSync();
+  const tail = new Uint8Array(Math.min(size, TAIL_BYTES));
+  file.seekSync(size - tail.length, Deno.SeekMode.Start);
+  for (let at = 0; at < tail.length;) at += file.readSync(tail.subarray(at)) ?? tail.length;
+  const whole = tail.lastIndexOf(NEWLINE) + 1;
+  const tornBytes = tail.length - whole;
+  if (tornBytes > 0) file.truncateSync(size - tornBytes);
+  const lines = new TextDecoder().decode(tail.subarray(0, whole)).trimEnd().split("\n");
+  const last = lines.at(-1) ?? "";
+  if (last === "") return { end: endOfOlderFile(path) ?? start, tornBytes };
+  return { end: endOfLine(last) ?? start, tornBytes };
+}
+
+function isCutOff(path: string): boolean {
+  using file = Deno.openSync(path, { read: true });
+  const { size } = file.statSync();
+  if (size === 0) return false;
+  const last = new Uint8Array(1);
+  file.seekSync(size - 1, Deno.SeekMode.Start);
+  file.readSync(last);
+  return last[0] !== NEWLINE;
+}
+
+/** After a rotation the new file is empty: the chain goes on from the one before. */
+function endOfOlderFile(path: string): ChainEnd | null {
+  const older = `${path}.1`;
+  return !isPresent(older) ? null : repairTail(older).end;
+}
+
+/** DONE vm=work id=… exit=0 argv="qvm-ls" …: words bare, everything else quoted and escaped. */
+export function formatEvent(event: string, fields: AuditFields): string {
+  const shown = Object.entries(fields).map(([name, value]) => `${name}=${formatValue(value)}`);
+  return [event.toUpperCase(), ...shown].join(" ");
+}
+
+function formatValue(value: AuditValue): string {
+  if (typeof value === "object" && value !== null) return value.map(formatValue).join(" ");
+  const text = String(value);
+  return /^[\w.:@\/+-]+$/.test(text) ? text : printable(text, 200);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Every operator's command and option, once: for running, for --help, for the completion. @module */
+
+import type { OptionTable } from "../../shared/io/options.ts";
+import { audit } from "./commands/audit.ts";
+import { authorize, connect, disconnect, keys, revoke } from "./commands/authorize.ts";
+import { disable, enable, lockdown, unlock } from "./commands/service.ts";
+import { checkConfig, queue, status } from "./commands/status.ts";
+import type { Operator } from "./operator.ts";
+
+export interface CommandEntry {
+  readonly run: (operator: Operator, words: readonly string[]) => Promise<number>;
+  /** What follows its name. */
+  readonly words: string;
+  readonly about: string;
+}
+
+export const DAEMON_OPTIONS: OptionTable = {
+  vm: "values",
+  once: "flag",
+  "dry-run": "flag",
+  verbose: "flag",
+  cgroup: "value",
+  help: "flag",
+  version: "flag",
+};
+
+export const DAEMON_SHORT = { v: "verbose", h: "help" } as const;
+
+export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  ["authorize", {
+    run: authorize,
+    words: "[--fetch] [--grant full] [--accept-v1] VM [KEY]",
+    about: "let a VM send commands; asks for its key, or fetches it from the VM",
+  }],
+  ["revoke", {
+    run: revoke,
+    words: "VM",
+    about: "take a VM's right away, at once, and end what it has running",
+  }],
+  ["connect", {
+    run: connect,
+    words: "[--grant full] VM [KEY]",
+    about: "authorize a running VM with the key that is in it, after looking that it answers",
+  }],
+  ["disconnect", { run: disconnect, words: "VM", about: "revoke, and empty the VM's queue" }],
+  ["keys", { run: keys, words: "[--json]", about: "the authorised VMs and their fingerprints" }],
+  ["status", { run: status, words: "[--json]", about: "what the daemon is doing" }],
+  ["queue", {
+    run: queue,
+    words: "[status|clean|recover|debug] [VM] [--json]",
+    about: "look into the queues, or clear what nobody waits for",
+  }],
+  ["audit", {
+    run: audit,
+    words: "show [--vm VM] [--since TIME] [--failed] [-n N] [--json] | verify [--json]",
+    about: "read the record of everything, or check that nothing in it was changed",
+  }],
+  ["check-config", {
+    run: checkConfig,
+    words: "[--json]",
+    about: "say what is wrong with configuration, keys and policy",
+  }],
+  ["lockdown", { run: lockdown, words: "", about: "stop everything, until unlock" }],
+  ["unlock", { run: unlock, words: "", about: "lift a lockdown" }],
+  ["enable", { run: enable, words: "", about: "start the daemon now and at every boot" }],
+  ["disable", { run: disable, words: "", about: "stop the daemon, now and for later boots" }],
+]);
+
+export const HELP = `qvm-remote-dom0 - run in dom0 what authorised VMs ask for
+
+usage: qvm-remote-dom0 [--vm VM]... [--once] [--dry-run] [-v]
+       qvm-remote-dom0 COMMAND [WORDS]
+
+Without a command it is the daemon: it reads the queues of the VMs in
+/etc/qubes/remote.conf that have a key, and runs what the policy allows.
+
+  --vm VM       only this VM (may be repeated), whatever the configuration lists
+  --once        serve what is waiting now, then end
+  --dry-run     say what would be run or refused; run nothing, change nothing
+  -v, --verbose print each event on the terminal too
+  --cgroup DIR  put commands into cgroups below DIR (systemd's unit does this)
+  --version, -h, --help
+
+commands:
+${
+  [...COMMANDS].map(([name, { words, about }]) =>
+    `  ${name} ${words}`.trimEnd() + `\n      ${about}\n`
+  ).join("")
+}
+first steps:
+  in the VM:  qvm-remote key gen
+  in dom0:    qvm-remote-dom0 authorize --fetch --grant full VM
+              qvm-remote-dom0 enable
+  in the VM:  qvm-remote ping
+
+exit codes: 0 good, 1 failed, 2 usage, 78 bad configuration
+`;

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** authorize, connect, revoke, disconnect, keys: which VMs may send commands. @module */
+
+import { ifPresent, readSmallText, writeAtomically } from "../../../shared/io/files.ts";
+import { expectWords, parseWords } from "../../../shared/io/options.ts";
+import { UsageError, UserError } from "../../../shared/io/program.ts";
+import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
+import { printable } from "../../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../../shared/protocol/refusal.ts";
+import type { VmName } from "../../../shared/protocol/vm_name.ts";
+import { parseConfig, withVmList } from "../config.ts";
+import { createKeyStore } from "../key_store.ts";
+import { type Operator, recordAction, requireRoot, vmFromWord } from "../operator.ts";
+import { removeGrant, writeFullGrant } from "../policy_files.ts";
+import { MAX_CONFIG_BYTES } from "../settings.ts";
+import { waitForState } from "../state_file.ts";
+import { askQueue } from "../queue_question.ts";
+import { requireVm } from "../qvm_tools.ts";
+
+const FULL_GRANT_TEXT = `Granting "full" lets the VM run any command in dom0, as root.
+Whoever controls that VM then controls dom0, and with it every other VM.
+`;
+
+export const AUTHORIZE_USAGE =
+  "qvm-remote-dom0 authorize [--fetch] [--grant full] [--accept-v1] VM [KEY]";
+
+export async function authorize(operator: Operator, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, {
+    ...{ fetch: "flag", fingerprint: "value", grant: "value", "accept-v1": "flag" },
+  });
+  expectWords(options.rest, 1, 2, AUTHORIZE_USAGE);
+  requireRoot(operator, "authorize");
+  const [word = "", keyWord] = options.rest;
+  const vm = vmFromWord(word);
+  await requireVm(vm);
+  if (keyWord !== undefined && options.has("fetch")) {
+    throw new UsageError("give either a key or --fetch");
+  }
+  confirmGrant(operator, vm, options.value("grant"));
+  const keyText = options.has("fetch")
+    ? await fetchKey(operator, vm, options.value("fingerprint"))
+    : await readKey(operator, keyWord);
+  return await store(operator, vm, keyText, options.has("accept-v1"));
+}
+
+/** authorize with the key fetched from the running VM, and a look whether the VM answers. */
+export async function connect(operator: Operator, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, {
+    ...{ fingerprint: "value", grant: "value", "accept-v1": "flag" },
+  });
+  expectWords(options.rest, 1, 2, "qvm-remote-dom0 connect [--grant full] VM [KEY]");
+  requireRoot(operator, "connect");
+  const [word = "", keyWord] = options.rest;
+  const vm = vmFromWord(word);
+  await requireVm(vm);
+  confirmGrant(operator, vm, options.value("grant"));
+  await askQueue(vm, "status"); // throws if the VM does not answer
+  const keyText = keyWord === undefined
+    ? await fetchKey(operator, vm, options.value("fingerprint"))
+    : await readKey(operator, keyWord);
+  return await store(operator, vm, keyText, options.has("accept-v1"));
+}
+
+function confirmGrant(operator: Operator, vm: VmName, grant: string | undefined): void {
+  if (grant !== undefined && grant !== "full") {
+    throw new UsageError(`--grant takes "full", got: ${printable(grant)}`);
+  }
+  if (grant === "full") return;
+  if (!operator.isTerminal) {
+    throw new UserError(`what ${vm} may do is not said`, [
+      `add "--grant full" to let ${vm} run any command in dom0, as root`,
+    ]);
+  }
+  operator.warn(FULL_GRANT_TEXT);
+  const answer = operator.ask(`Type "full" to grant this to ${vm}, anything else to stop: `);
+  if (answer?.trim() !== "full") throw new UserError(`${vm} was not authorised`);
+}
+
+async function readKey(operator: Operator, keyWord: string | undefined): Promise<string> {
+  if (keyWord !== undefined) {
+    operator.warn(
+      "qvm-remote-dom0: warning: a key on the command line can be seen by every process in " +
+        "dom0 and stays in the shell's history; leave it out to be asked for it\n",
+    );
+  }
+  return keyWord ?? await operator.askSecret("Key of the VM (64 hex digits, not shown): ");
+}
+
+async function fetchKey(
+  operator: Operator,
+  vm: VmName,
+  expected: string | undefined,
+): Promise<string> {
+  const answer = await askQueue(vm, "key");
+  if (answer.kind !== "key") throw new UserError(`${vm} answered with something else than a key`);
+  const { fingerprint } = await parseKey(answer.untrustedText);
+  if (expected !== undefined) {
+    if (expected.trim() === fingerprint) return answer.untrustedText;
+    throw new UserError(`the key of ${vm} has the fingerprint ${fingerprint}`, [
+      `it was to be ${printable(expected)}; nothing was stored`,
+    ]);
+  }
+  if (!operator.isTerminal) {
+    throw new UserError(`nobody can compare the fingerprint of ${vm}: ${fingerprint}`, [
+      `add "--fingerprint ${fingerprint}" if "qvm-remote key fingerprint" in ${vm} says the same`,
+    ]);
+  }
+  operator.warn(
+    `The key of ${vm} has the fingerprint\n  ${fingerprint}\n` +
+      `In ${vm}, "qvm-remote key fingerprint" must print the same.\n`,
+  );
+  const reply = operator.ask('Is it the same? Type "yes" to store the key: ');
+  if (reply?.trim() !== "yes") throw new UserError(`${vm} was not authorised`);
+  return answer.untrustedText;
+}
+
+async function parseKey(untrustedText: string) {
+  try {
+    return await parseAuthKey(untrustedText);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UserError("invalid key (expected 64 hex characters)", [
+      'in the VM, "qvm-remote key show" prints it',
+    ]);
+  }
+}
+
+async function store(
+  operator: Operator,
+  vm: VmName,
+  keyText: string,
+  acceptsV1: boolean,
+): Promise<number> {
+  const { paths, print } = operator;
+  const { fingerprint } = await parseKey(keyText);
+  recordAction(operator, "authorize", { vm, fingerprint, grant: "full", accept_v1: acceptsV1 });
+  // The key comes last: without it nothing of the rest has an effect.
+  await writeFullGrant(paths.policyFolder, vm);
+  await changeVmList(operator, (vms) => vms.includes(vm) ? vms : [...vms, vm]);
+  await createKeyStore(paths.keyFolder).write(vm, keyText.trim(), acceptsV1);
+  print(`Authorized VM '${vm}'. Key stored in ${paths.keyFolder}/${vm}.key\n`);
+  print(`Fingerprint: ${fingerprint}\n`);
+  const serves = await daemonShows(operator, (known) => known.get(vm) === fingerprint);
+  print(
+    serves === null
+      ? 'The daemon is not running: "systemctl start qvm-remote-dom0" starts it.\n'
+      : serves
+      ? "The running daemon serves it now.\n"
+      : 'The running daemon has not taken it up: see "qvm-remote-dom0 status".\n',
+  );
+  return 0;
+}
+
+export async function revoke(operator: Operator, words: readonly string[]): Promise<number> {
+  const { rest } = parseWords(words, {});
+  expectWords(rest, 1, 1, "qvm-remote-dom0 revoke VM");
+  requireRoot(operator, "revoke");
+  return await takeAway(operator, vmFromWord(rest[0] ?? ""), "revoke");
+}
+
+/** revoke, and the VM's queue emptied of what nobody waits for. */
+export async function disconnect(operator: Operator, words: readonly string[]): Promise<number> {
+  const { rest } = parseWords(words, {});
+  expectWords(rest, 1, 1, "qvm-remote-dom0 disconnect VM");
+  requireRoot(operator, "disconnect");
+  const vm = vmFromWord(rest[0] ?? "");
+  const code = await takeAway(operator, vm, "disconnect");
+  try {
+    await askQueue(vm, "clean");
+    operator.print(`Cleaned the queue in '${vm}'.\n`);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    operator.print(`The queue in '${vm}' was left as it is: ${error.message}\n`);
+  }
+  return code;
+}
+
+async function takeAway(operator: Operator, vm: VmName, action: string): Promise<number> {
+  const { paths, print, warn } = operator;
+  // The key first: from then on the VM can do nothing, whatever fails below.
+  const had = await createKeyStore(paths.keyFolder).remove(vm);
+  await removeGrant(paths.policyFolder, vm);
+  await changeVmList(operator, (vms) => vms.filter((other) => other !== vm));
+  recordAction(operator, action, { vm, had_key: had });
+  if (!had) {
+    warn(`VM '${vm}' has no key\n`);
+    return 1;
+  }
+  const gone = await daemonShows(operator, (known) => !known.has(vm));
+  if (gone === false) {
+    throw new UserError(`the key of ${vm} is removed, but the daemon still shows the VM`, [
+      'run "systemctl restart qvm-remote-dom0"',
+    ]);
+  }
+  print(`Revoked VM '${vm}'.${gone ? " The daemon ended its session and its commands." : ""}\n`);
+  return 0;
+}
+
+export async function keys(operator: Operator, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, { json: "flag" });
+  expectWords(options.rest, 0, 0, "qvm-remote-dom0 keys [--json]");
+  const keyStore = createKeyStore(operator.paths.keyFolder);
+  const rows: { vm: VmName; fingerprint: string; accepts_v1: boolean }[] = [];
+  for (const vm of await keyStore.list()) {
+    const stored = await keyStore.read(vm);
+    if (stored === undefined) continue;
+    rows.push({ vm, fingerprint: stored.key.fingerprint, accepts_v1: stored.acceptsV1 });
+  }
+  if (options.has("json")) operator.print(JSON.stringify(rows) + "\n");
+  else if (rows.length === 0) operator.print("No VMs authorized.\n");
+  for (const { vm, fingerprint, accepts_v1 } of options.has("json") ? [] : rows) {
+    operator.print(`${vm.padEnd(32)}${fingerprint}${accepts_v1 ? "  accepts v1" : ""}\n`);
+  }
+  return 0;
+}
+
+async function changeVmList(
+  { paths }: Operator,
+  change: (vms: readonly VmName[]) => readonly VmName[],
+): Promise<void> {
+  const text = await ifPresent(readSmallText(paths.config, MAX_CONFIG_BYTES)) ?? "";
+  const { config, problems } = parseConfig(text);
+  const first = problems[0];
+  if (first !== undefined) {
+    throw new UserError(`${paths.config}:${first.line}: ${first.text}`, [
+      "mend it, then try again",
+    ]);
+  }
+  const vms = change(config.vms);
+  if (vms !== config.vms) {
+    await writeAtomically(paths.config, withVmList(text, vms), { sync: true });
+  }
+}
+
+/** null: no daemon runs. Else whether it showed, in time, what was waited for. */
+function daemonShows(
+  { paths }: Operator,
+  wanted: (fingerprints: ReadonlyMap<VmName, string>) => boolean,
+): Promise<boolean | null> {
+  return waitForState(
+    paths,
+    ({ vms }) => wanted(new Map(vms.map(({ vm, fingerprint }) => [vm, fingerprint]))),
+  );
+}

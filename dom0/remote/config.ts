@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * /etc/qubes/remote.conf: KEY="value" lines. A line that is not understood is reported with its
+ * number and makes the whole file bad: the daemon then keeps the last good one.
+ *
+ * @module
+ */
+
+import { parseDecimal } from "../../shared/protocol/bytes.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
+
+export interface Config {
+  readonly vms: readonly VmName[];
+  /** The user in the VM whose queue is read; "DEFAULT" is what qubesd says. */
+  readonly vmUser: string;
+  /** Longest time a command may run, whatever it asks for. */
+  readonly maxTimeoutMs: number;
+  /** Per stream; a command that prints more is ended. */
+  readonly maxOutputBytes: number;
+  readonly maxProcesses: number;
+  /** In all of a command's processes together, where cgroups limit memory. */
+  readonly maxMemoryBytes: number;
+  /** Commands at once, in all and for one VM. */
+  readonly parallel: number;
+  readonly parallelPerVm: number;
+  /** PATH of the commands. */
+  readonly path: string;
+}
+
+export interface ConfigProblem {
+  readonly line: number;
+  readonly text: string;
+}
+
+export const DEFAULT_CONFIG: Config = {
+  vms: [],
+  vmUser: "DEFAULT",
+  maxTimeoutMs: 3600 * 1000,
+  maxOutputBytes: 10 * 1024 * 1024, // as the original
+  maxProcesses: 256,
+  maxMemoryBytes: 1024 * 1024 * 1024,
+  parallel: 8, // as the original
+  parallelPerVm: 4,
+  path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+};
+
+/** Names of the VM list, the first that is set wins: the last three are the original's. */
+export const VM_LIST_KEYS = [
+  "QVM_REMOTE_VMS",
+  "QUBES_REMOTE_VMS",
+  "QVM_REMOTE_VM",
+  "QUBES_REMOTE_VM",
+] as const;
+
+type Change = (value: string) => Partial<Config>;
+
+/** Commands at once, whatever is configured. */
+export const MAX_PARALLEL = 64;
+
+/** Every key but the VM lists, and what it changes. */
+const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
+  ["QVM_REMOTE_VM_USER", (value) => {
+    if (!/^[A-Za-z_][A-Za-z0-9_-]{0,31}$/.test(value)) {
+      throw new ProtocolError("bad-argument", "want a user name");
+    }
+    return { vmUser: value };
+  }],
+  ["QVM_REMOTE_MAX_TIMEOUT", (value) => ({ maxTimeoutMs: 1000 * parseDecimal(value, 1, 86400) })],
+  ["QVM_REMOTE_MAX_OUTPUT", (value) => ({ maxOutputBytes: parseDecimal(value, 1024, 2 ** 30) })],
+  ["QVM_REMOTE_MAX_PROCESSES", (value) => ({ maxProcesses: parseDecimal(value, 1, 32768) })],
+  ["QVM_REMOTE_MAX_MEMORY", (value) => ({ maxMemoryBytes: parseDecimal(value, 2 ** 24, 2 ** 40) })],
+  ["QVM_REMOTE_PARALLEL", (value) => ({ parallel: parseDecimal(value, 1, MAX_PARALLEL) })],
+  ["QVM_REMOTE_PARALLEL_PER_VM", (value) => ({
+    parallelPerVm: parseDecimal(value, 1, MAX_PARALLEL),
+  })],
+  ["QVM_REMOTE_PATH", (value) => {
+    if (!/^(\/[^:\0]*)(:\/[^:\0]*)*$/.test(value)) {
+      throw new ProtocolError("bad-argument", 'want absolute folders joined by ":"');
+    }
+    return { path: value };
+  }],
+]);
+
+/** The names a systemd unit or a shell may set to override the file. */
+export const CONFIG_ENVIRONMENT: readonly string[] = [...VM_LIST_KEYS, ...KEYS.keys()];
+
+export interface ParsedConfig {
+  readonly config: Config;
+  /** Empty: the file is good. */
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** @param environment values that win over the file's */
+export function parseConfig(
+  text: string,
+  environment: ReadonlyMap<string, string> = new Map(),
+): ParsedConfig {
+  const problems: ConfigProblem[] = [];
+  const lists = new Map<string, readonly VmName[]>();
+  let config = DEFAULT_CONFIG;
+  const set = (line: number, key: string, value: string): void => {
+    try {
+      if ((VM_LIST_KEYS as readonly string[]).includes(key)) {
+        lists.set(key, parseVmList(value));
+        return;
+      }
+      const change = KEYS.get(key);
+      if (change === undefined) {
+        problems.push({ line, text: `unknown key ${printable(key)}` });
+        return;
+      }
+      config = { ...config, ...change(value) };
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      problems.push({ line, text: `${key}: ${printable(value)}: ${error.message}` });
+    }
+  };
+
+  const seen = new Set<string>();
+  for (const [index, untrimmed] of text.split("\n").entries()) {
+    const line = untrimmed.trim();
+    if (line === "" || line.startsWith("#")) continue;
+    const [, key = "", value = ""] = LINE.exec(line) ?? [];
+    if (key === "") problems.push({ line: index + 1, text: `not KEY="value": ${printable(line)}` });
+    else if (seen.has(key)) problems.push({ line: index + 1, text: `${key} is set twice` });
+    else if (!environment.has(key)) set(index + 1, key, unquote(value));
+    seen.add(key);
+  }
+  const file = firstList(lists);
+  lists.clear();
+  for (const [key, value] of environment) set(0, key, value);
+  const vms = firstList(lists) ?? file ?? [];
+  return { config: { ...config, vms }, problems };
+}
+
+const LINE = /^([A-Z][A-Z0-9_]*)=("[^"]*"|'[^']*'|[^"'#]*)(?:\s+#.*)?$/;
+
+function unquote(value: string): string {
+  return value.replace(/^(["'])(.*)\1$/, "$2").trim();
+}
+
+function firstList(lists: ReadonlyMap<string, readonly VmName[]>): readonly VmName[] | undefined {
+  return VM_LIST_KEYS.map((key) => lists.get(key)).find((list) => list !== undefined);
+}
+
+function parseVmList(value: string): readonly VmName[] {
+  const names = value.split(/\s+/).filter((word) => word !== "").map(parseVmName);
+  return [...new Set(names)];
+}
+
+/** The text of the file with another VM list: other lines and comments stay as they are. */
+export function withVmList(text: string, vms: readonly VmName[]): string {
+  const line = `QVM_REMOTE_VMS="${vms.join(" ")}"`;
+  const lines = text === "" ? [] : text.replace(/\n$/, "").split("\n");
+  const isList = (old: string): boolean =>
+    VM_LIST_KEYS.some((key) => new RegExp(`^\\s*${key}=`).test(old));
+  const at = lines.findIndex(isList);
+  const rest = lines.filter((old) => !isList(old));
+  rest.splice(at === -1 ? rest.length : at, 0, line);
+  return rest.join("\n") + "\n";
+}

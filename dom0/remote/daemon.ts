@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The daemon: a link to each authorised VM, one desk that judges and runs, and a watch on what
+ * the operator sets. Every change takes effect at once: a key that is taken away ends the VM's
+ * session and its commands.
+ *
+ * @module
+ */
+
+import { makePrivateFolder } from "../../shared/io/files.ts";
+import { UserError } from "../../shared/io/program.ts";
+import { aborted, serialised, within } from "../../shared/io/timing.ts";
+import { VERSION } from "../../shared/io/version.ts";
+import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { type Audit, openAudit } from "./audit_log.ts";
+import { createDryRunDesk } from "./dry_run_desk.ts";
+import { watchFolder } from "./folder_watch.ts";
+import { type GroupChoice, prepareGroups } from "./group_choice.ts";
+import { takeInstanceLock } from "./instance_lock.ts";
+import { createKeyStore } from "./key_store.ts";
+import { type Ledger, ledgerFile, openLedger, readOnly } from "./ledger.ts";
+import { createLinkSet, type LinkSet } from "./link_set.ts";
+import { createOutcomeStore } from "./outcome_store.ts";
+import type { Paths } from "./paths.ts";
+import { decide, type Decision } from "./policy.ts";
+import { callQueueService } from "./qrexec.ts";
+import { createRequestDesk, type RequestDesk } from "./request_desk.ts";
+import { createScheduler, type Scheduler } from "./scheduler.ts";
+import type { Notifier } from "./sd_notify.ts";
+import { readSettings, type Settings, type SettingsOptions } from "./settings.ts";
+import { createStateWriter, type DaemonState } from "./state_file.ts";
+import { openVmLink } from "./vm_link.ts";
+
+/** EX_CONFIG of sysexits.h: systemd is told not to start it again for this. */
+export const EXIT_CONFIG = 78;
+/** --once ends when a VM has asked for nothing this long. */
+const ONCE_IDLE_MS = 1_000;
+/** A daemon that stops gives its commands this long to end, and its VMs to fetch the outcomes. */
+const STOP_COMMANDS_MS = 4_000;
+const STOP_DELIVERY_MS = 1_000;
+const FORGET_INTERVAL_MS = 3600 * 1000;
+
+export interface DaemonOptions {
+  readonly paths: Paths;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly onlyVms: readonly VmName[];
+  readonly once: boolean;
+  readonly dryRun: boolean;
+  /** Each audited event, for the journal or the terminal. */
+  readonly say: (line: string) => void;
+  /** A cgroup to divide, where systemd did not delegate one. */
+  readonly cgroup: string | undefined;
+  readonly underSystemd: boolean;
+  readonly notifier: Notifier;
+}
+
+/** What changes while the daemon runs. */
+interface Live {
+  settings: Settings;
+  stopping: boolean;
+  readonly startedAt: string;
+}
+
+/** Runs until `stop` fires, or with --once until all VMs are served. @returns the exit code */
+export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<number> {
+  const { paths, once, dryRun, say, notifier } = options;
+  for (const folder of [paths.runFolder, paths.workFolder, paths.libFolder]) {
+    await makePrivateFolder(folder);
+  }
+  await makePrivateFolder(paths.keyFolder);
+  await makePrivateFolder(paths.policyFolder);
+  using _lock = await takeInstanceLock(paths.instanceLock);
+  const settingsOptions: SettingsOptions = {
+    paths,
+    keyStore: createKeyStore(paths.keyFolder),
+    environment: options.environment,
+    onlyVms: options.onlyVms,
+  };
+  const live: Live = {
+    settings: await firstSettings(settingsOptions),
+    stopping: false,
+    startedAt: new Date().toISOString(),
+  };
+  const audit = dryRun ? NO_AUDIT : openAudit({ ...paths, nowMs: Date.now, alsoTo: say });
+  const state = createStateWriter(paths.stateFile, () => describeState(live, links, desk));
+  const onChange = dryRun ? () => {} : state.changed;
+  const scheduler = createScheduler(live.settings.config);
+  const disk = ledgerFile(paths.ledgerFile);
+  const ledger = await openLedger(dryRun ? readOnly(disk) : disk, Date.now);
+  const desk = dryRun
+    ? createDryRunDesk({ ...judgement(live), ledger, nowMs: Date.now, say })
+    : makeDesk(
+      live,
+      options,
+      { audit, ledger, scheduler, onChange },
+      await startGroups(options, audit),
+    );
+  const links = createLinkSet(
+    (vm, key) =>
+      openVmLink({
+        ...{ vm, key, desk, audit, onChange, callService: callQueueService, nowMs: Date.now },
+        vmUser: () => live.settings.config.vmUser,
+        endWhenIdleMs: once ? ONCE_IDLE_MS : 0,
+      }),
+    desk,
+    audit,
+  );
+  reportProblems(live.settings.problems, audit, dryRun ? say : () => {});
+  const applySettings = async (): Promise<void> => {
+    scheduler.setLimits(live.settings.config);
+    if (live.settings.lockdown) desk.stopAll("interrupted");
+    await links.follow(live.settings.keys);
+    onChange();
+  };
+  const reload = serialised(async () => {
+    if (live.stopping) return;
+    await rereadSettings(live, settingsOptions, audit);
+    await applySettings();
+  }, (error) => console.error(`reload: ${error instanceof Error ? error.message : error}`));
+  const unwatch = watchSettings(paths, reload, links);
+  const forgetTimer = setInterval(() => desk.forgetOld(), FORGET_INTERVAL_MS);
+  await applySettings();
+  await notifier.ready();
+
+  const served = Promise.all(links.all().map((link) => link.firstSession()));
+  await (once ? Promise.race([served, aborted(stop)]) : aborted(stop));
+
+  live.stopping = true;
+  unwatch();
+  clearInterval(forgetTimer);
+  desk.stopAll("interrupted");
+  await within(STOP_COMMANDS_MS, desk.idle());
+  await within(STOP_DELIVERY_MS, desk.delivered());
+  await links.stop();
+  audit.record("stopped", { pid: Deno.pid });
+  notifier.close();
+  await state.close();
+  ledger.close();
+  audit.close();
+  return 0;
+}
+
+const NO_AUDIT: Audit = { record() {}, close() {} };
+
+async function firstSettings(options: SettingsOptions): Promise<Settings> {
+  const { config, ...rest } = await readSettings(options, null);
+  if (config === null) throw new ConfigError(rest.problems);
+  return { ...rest, config };
+}
+
+/** The configuration is bad, and nothing is running that could keep a good one. */
+class ConfigError extends UserError {
+  override readonly exitCode = EXIT_CONFIG;
+  constructor(problems: readonly string[]) {
+    super(problems.join("; "), ['mend it, then run "qvm-remote-dom0 check-config"']);
+  }
+}
+
+/** What the desk asks before it runs anything; always by the settings of that moment. */
+function judgement(live: Live): {
+  readonly decide: (request: AuthenticRequest) => Decision;
+  readonly closedBecause: (vm: VmName) => RefusalReason | null;
+} {
+  return {
+    decide(request) {
+      const { rules } = live.settings;
+      if (rules === null) return { action: "deny", because: "bad policy file" };
+      return decide(rules, request);
+    },
+    closedBecause(vm) {
+      if (live.stopping) return "stopping";
+      if (live.settings.lockdown) return "locked-down";
+      return live.settings.keys.has(vm) ? null : "revoked";
+    },
+  };
+}
+
+async function startGroups(options: DaemonOptions, audit: Audit): Promise<GroupChoice> {
+  const groups = await prepareGroups(options);
+  const { once } = options;
+  audit.record("started", { version: VERSION, pid: Deno.pid, groups: groups.kind, once });
+  return groups;
+}
+
+interface DeskParts {
+  readonly audit: Audit;
+  readonly ledger: Ledger;
+  readonly scheduler: Scheduler;
+  readonly onChange: () => void;
+}
+
+function makeDesk(
+  live: Live,
+  { paths }: DaemonOptions,
+  parts: DeskParts,
+  { makeGroup, markPrefix }: GroupChoice,
+): RequestDesk {
+  return createRequestDesk({
+    ...judgement(live),
+    ...parts,
+    ...{ makeGroup, markPrefix, nowMs: Date.now, workFolder: paths.workFolder },
+    config: () => live.settings.config,
+    store: createOutcomeStore(paths.outcomeFolder),
+  });
+}
+
+function reportProblems(
+  problems: readonly string[],
+  audit: Audit,
+  say: (line: string) => void,
+): void {
+  for (const problem of problems) {
+    audit.record("problem", { problem });
+    say(`${problem}\n`);
+  }
+}
+
+/** A bad file of configuration leaves the last good one in force. */
+async function rereadSettings(live: Live, options: SettingsOptions, audit: Audit): Promise<void> {
+  const before = live.settings;
+  const read = await readSettings(options, before.config);
+  live.settings = { ...read, config: read.config ?? before.config };
+  const { problems, lockdown } = live.settings;
+  reportProblems(problems.filter((text) => !before.problems.includes(text)), audit, () => {});
+  if (lockdown !== before.lockdown) audit.record(lockdown ? "lockdown" : "unlock", {});
+}
+
+/** @returns ends the watching */
+function watchSettings(paths: Paths, reload: () => Promise<void>, links: LinkSet): () => void {
+  const etcFolder = paths.config.slice(0, paths.config.lastIndexOf("/"));
+  const ours = [paths.config, paths.lockdownFile].map((path) => path.slice(etcFolder.length + 1));
+  const closers = [
+    watchFolder(etcFolder, (names) => {
+      if (ours.some((name) => names.has(name))) reload();
+    }),
+    watchFolder(paths.keyFolder, () => reload()),
+    watchFolder(paths.policyFolder, () => reload()),
+    watchFolder(paths.qrexecFolder, (names) => names.forEach(links.socketAppeared)),
+  ];
+  const onHup = (): void => void reload();
+  Deno.addSignalListener("SIGHUP", onHup);
+  return () => {
+    for (const close of closers) close();
+    Deno.removeSignalListener("SIGHUP", onHup);
+  };
+}
+
+function describeState(live: Live, links: LinkSet, desk: RequestDesk): DaemonState {
+  const jobs = desk.jobs();
+  return {
+    pid: Deno.pid,
+    startedAt: live.startedAt,
+    version: VERSION,
+    lockdown: live.settings.lockdown,
+    problems: live.settings.problems,
+    vms: links.all().map((link) => {
+      const own = jobs.filter((job) => job.request.vm === link.vm);
+      return {
+        vm: link.vm,
+        state: link.state(),
+        fingerprint: link.key.key.fingerprint,
+        acceptsV1: link.key.acceptsV1,
+        lastEnd: link.lastEnd(),
+        open: own.filter((job) => job.outcome() === null).map((job) => job.request.id),
+        kept: own.filter((job) => job.outcome() !== null).length,
+      };
+    }),
+  };
+}

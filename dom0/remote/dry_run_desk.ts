@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The desk of --dry-run: judges as the real one does, says what it would do, does nothing. @module */
+
+import { describeCommand } from "../../shared/protocol/command.ts";
+import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { checkFreshness } from "../../shared/protocol/freshness.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Decision } from "./policy.ts";
+import { authenticateEvent, commandOrNull, type RequestDesk } from "./request_desk.ts";
+
+export interface DryRunOptions {
+  readonly decide: (request: AuthenticRequest) => Decision;
+  readonly closedBecause: (vm: VmName) => RefusalReason | null;
+  readonly ledger: Ledger;
+  readonly nowMs: () => number;
+  readonly say: (line: string) => void;
+}
+
+export function createDryRunDesk(options: DryRunOptions): RequestDesk {
+  const { ledger, nowMs, say } = options;
+  const judge = (request: AuthenticRequest): string => {
+    const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
+    const command = commandOrNull(request);
+    const refused = stale ?? (command === null ? "bad-body" : null) ??
+      options.closedBecause(request.vm);
+    if (refused !== null || command === null) return `would refuse: ${refused}`;
+    const { action, because } = options.decide(request);
+    const text = printable(describeCommand(command), 200);
+    return `${action === "allow" ? "would run" : `would refuse (${action})`}, ${because}: ${text}`;
+  };
+  return {
+    async receive(vm, stored, event) {
+      const id = event.kind === "request" ? event.request.fields.id : event.request.id;
+      const request = event.kind === "request-v1" && !stored.acceptsV1
+        ? "v1-not-accepted"
+        : await authenticateEvent(event, stored.key, vm) ?? "bad-mac";
+      const verdict = typeof request === "string"
+        ? `would refuse: ${request}`
+        : request.vm !== vm
+        ? "would refuse: wrong-vm"
+        : judge(request);
+      say(`dry run: vm=${vm} id=${id} ${verdict}\n`);
+      return { observed: true };
+    },
+    acknowledged() {},
+    stopAll() {},
+    forgetVm() {},
+    jobs: () => [],
+    idle: () => Promise.resolve(),
+    delivered: () => Promise.resolve(),
+    forgetOld() {},
+  };
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Where things lie in dom0. @module */
+
+export interface Paths {
+  /** KEY="value" lines; the operator's. */
+  readonly config: string;
+  /** <vm>.key, and <vm>.accept-v1 where protocol 1 is accepted. */
+  readonly keyFolder: string;
+  readonly policyFolder: string;
+  /** Gone after a reboot. */
+  readonly runFolder: string;
+  /** What the daemon is doing now, for "status". */
+  readonly stateFile: string;
+  /** Scripts that are being run. */
+  readonly workFolder: string;
+  readonly libFolder: string;
+  readonly ledgerFile: string;
+  readonly outcomeFolder: string;
+  /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
+  readonly lockdownFile: string;
+  /** Locked by the one daemon that runs. */
+  readonly instanceLock: string;
+  /** For people. */
+  readonly logFile: string;
+  /** For machines: chained by hash. */
+  readonly auditFile: string;
+  /** qrexec-daemon puts qrexec.<vm> here while that VM runs. */
+  readonly qrexecFolder: string;
+}
+
+/** @param root put in front of every path: QUBES_CLAW_ROOT, for tests and demos */
+export function dom0Paths(root: string): Paths {
+  return {
+    config: `${root}/etc/qubes/remote.conf`,
+    keyFolder: `${root}/etc/qubes/remote.d`,
+    policyFolder: `${root}/etc/qubes/remote-policy.d`,
+    runFolder: `${root}/run/qvm-remote`,
+    stateFile: `${root}/run/qvm-remote/state.json`,
+    workFolder: `${root}/run/qvm-remote/work`,
+    libFolder: `${root}/var/lib/qvm-remote`,
+    ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
+    outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
+    lockdownFile: `${root}/etc/qubes/remote.lockdown`,
+    instanceLock: `${root}/run/qvm-remote/lock`,
+    logFile: `${root}/var/log/qubes/qvm-remote.log`,
+    auditFile: `${root}/var/log/qubes/qvm-remote.audit.jsonl`,
+    qrexecFolder: `${root}/run/qubes`,
+  };
+}

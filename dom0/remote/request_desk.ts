@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Where a request is judged, run and answered. The order of the checks is the security of the
+ * daemon; each has its reason from the closed list:
+ *
+ *     MAC -> VM name -> taken before? -> date -> ledger -> body -> lockdown -> policy -> run
+ *
+ * From "taken before?" to the ledger entry nothing waits, so two copies of a request cannot
+ * both pass. What passed is in the ledger, on disk, before a process is started.
+ *
+ * @module
+ */
+
+import { sleep } from "../../shared/io/timing.ts";
+import type { AuthKey } from "../../shared/protocol/auth_key.ts";
+import { toHex } from "../../shared/protocol/bytes.ts";
+import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
+import { authenticate, type AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { checkFreshness } from "../../shared/protocol/freshness.ts";
+import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
+import type { Outcome } from "../../shared/protocol/outcome.ts";
+import { EXIT_OF_KIND, refusedOutcome } from "../../shared/protocol/outcome.ts";
+import { ProtocolError, type RefusalReason } from "../../shared/protocol/refusal.ts";
+import type { RequestId } from "../../shared/protocol/request_id.ts";
+import { authenticateV1, V1_NONCE } from "../../shared/protocol/v1.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
+import type { Audit } from "./audit_log.ts";
+import type { AuditFields } from "./audit_chain.ts";
+import type { Config } from "./config.ts";
+import { createJob, type Job, type JobRequest, type Seat } from "./job.ts";
+import type { StoredKey } from "./key_store.ts";
+import type { Ledger } from "./ledger.ts";
+import type { OutcomeStore, Spool } from "./outcome_store.ts";
+import type { Decision } from "./policy.ts";
+import type { MakeGroup } from "./process_group.ts";
+import { type Ended, type RunningCommand, startCommand, type StopReason } from "./runner.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** An outcome that nobody fetched is kept this long. */
+const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
+/** How much of a command the audit keeps as text; its SHA-256 is of all of it. */
+const AUDITED_COMMAND_CHARS = 4096;
+
+export type RequestEvent = Extract<VmEvent, { kind: "request" | "request-v1" }>;
+
+export interface DeskOptions {
+  readonly config: () => Config;
+  readonly decide: (request: AuthenticRequest) => Decision;
+  /** Why nothing of this VM may run now, whatever the policy; null in normal operation. */
+  readonly closedBecause: (vm: VmName) => RefusalReason | null;
+  readonly audit: Audit;
+  readonly ledger: Ledger;
+  readonly store: OutcomeStore;
+  readonly scheduler: Scheduler;
+  readonly makeGroup: MakeGroup;
+  readonly workFolder: string;
+  readonly markPrefix: string;
+  readonly nowMs: () => number;
+  /** Something that "status" shows has changed. */
+  readonly onChange: () => void;
+}
+
+export interface RequestDesk {
+  /** Judges a request; false if it was refused. The answer goes to the seat. */
+  receive(vm: VmName, key: StoredKey, event: RequestEvent, seat: Seat): Promise<Verdict>;
+  /** The VM has the outcome. */
+  acknowledged(job: Job): void;
+  /** Ends what this VM has running, or everything. */
+  stopAll(reason: StopReason, vm?: VmName): void;
+  /** Drops what is kept for a VM that is no longer authorised, when its commands have ended. */
+  forgetVm(vm: VmName): void;
+  jobs(): readonly Job[];
+  /** Resolves when no command runs. */
+  idle(): Promise<void>;
+  /** Resolves when every VM in a session, or this one, has acknowledged all its outcomes. */
+  delivered(vm?: VmName): Promise<void>;
+  forgetOld(): void;
+}
+
+/** "observed" is the answer of a desk that only looks (--dry-run). */
+export type Verdict =
+  | { readonly job: Job }
+  | { readonly refused: RefusalReason }
+  | { readonly observed: true };
+
+export function createRequestDesk(options: DeskOptions): RequestDesk {
+  const { audit, ledger, store, scheduler, nowMs, onChange } = options;
+  const jobs = new Map<VmName, Map<RequestId, Job>>();
+  const active = new Set<Promise<void>>();
+  let marks = 0;
+
+  const jobsOf = (vm: VmName): Map<RequestId, Job> => {
+    const known = jobs.get(vm) ?? new Map<RequestId, Job>();
+    jobs.set(vm, known);
+    return known;
+  };
+  const forget = (job: Job): void => {
+    const { vm, id } = job.request;
+    job.close();
+    store.forget(vm, id);
+    jobsOf(vm).delete(id);
+    onChange();
+  };
+
+  for (const { request, outcome, keptSinceMs, wasInterrupted } of store.recover()) {
+    const spool = store.reopen(request.vm, request.id);
+    const onStop = (): void => {};
+    const job = createJob({ request, takenAtMs: keptSinceMs, spool, outcome, onStop });
+    jobsOf(request.vm).set(request.id, job);
+    if (wasInterrupted) audit.record("interrupted", { ...name(request), by: "daemon-restart" });
+  }
+
+  const refuse = (
+    vm: VmName,
+    { id, nonce }: { id: RequestId; nonce: string },
+    reason: RefusalReason,
+    seat: Seat,
+    more: AuditFields = {},
+  ): Verdict => {
+    recordQuietly("refused", { vm, id, reason, ...more });
+    seat.outcome(refusedOutcome(id, nonce, reason));
+    return { refused: reason };
+  };
+
+  const receive: RequestDesk["receive"] = async (vm, stored, event, seat) => {
+    const claimed = claimOf(event);
+    if (event.kind === "request-v1" && !stored.acceptsV1) {
+      return refuse(vm, claimed, "v1-not-accepted", seat);
+    }
+    const request = await authenticateEvent(event, stored.key, vm);
+    if (request === null) return refuse(vm, claimed, "bad-mac", seat);
+    if (request.vm !== vm) return refuse(vm, claimed, "wrong-vm", seat, { named: request.vm });
+
+    const before = jobsOf(vm).get(request.id);
+    if (before !== undefined) {
+      if (before.request.digest !== request.digest || before.hasSeat()) {
+        return refuse(vm, claimed, "replay", seat);
+      }
+      recordQuietly("resumed", name(request));
+      before.attach(seat);
+      return { job: before };
+    }
+    const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
+    if (stale !== null) return refuse(vm, claimed, stale, seat);
+    if (jobsOf(vm).size >= MAX_OPEN_REQUESTS) return refuse(vm, claimed, "overloaded", seat);
+    return await take(request, seat);
+  };
+
+  /** From here on the request is dom0's to answer. */
+  const take = async (request: AuthenticRequest, seat: Seat): Promise<Verdict> => {
+    let control: StopControl | null = null;
+    let stoppedEarly: StopReason | null = null;
+    let job: Job;
+    try {
+      job = createJob({
+        request,
+        takenAtMs: nowMs(),
+        spool: store.begin(request),
+        outcome: null,
+        onStop: (reason) => control === null ? stoppedEarly ??= reason : control.stop(reason),
+      });
+    } catch (error) {
+      return refuse(request.vm, request, "not-recorded", seat, { error: errorText(error) });
+    }
+    jobsOf(request.vm).set(request.id, job);
+    try {
+      await ledger.add(request);
+    } catch (error) {
+      return endRefused(job, "not-recorded", seat, { error: errorText(error) });
+    }
+    const command = commandOrNull(request);
+    if (command === null) return endRefused(job, "bad-body", seat);
+    const closed = options.closedBecause(request.vm);
+    if (closed !== null) return endRefused(job, closed, seat);
+    const decision = options.decide(request);
+    const told = { ...await described(request, command), rule: decision.because };
+    if (decision.action === "deny") return endRefused(job, "policy-denied", seat, told);
+    if (decision.action === "ask") return endRefused(job, "needs-confirmation", seat, told);
+    try {
+      audit.record("accepted", { ...name(request), protocol: request.protocol, ...told });
+    } catch (error) {
+      return endRefused(job, "not-recorded", seat, { error: errorText(error) });
+    }
+    const verdict = sit(job, seat);
+    if (stoppedEarly !== null) {
+      conclude(job, { kind: stoppedEarly, exitCode: EXIT_OF_KIND[stoppedEarly] }, null);
+      return verdict;
+    }
+    control = schedule(job, request, command);
+    onChange();
+    return verdict;
+  };
+
+  /** While the ledger was written, a new session may have brought the request again: that one has it. */
+  const sit = (job: Job, seat: Seat): Verdict => {
+    if (job.hasSeat()) return refuse(job.request.vm, job.request, "replay", seat);
+    job.attach(seat);
+    return { job };
+  };
+
+  const endRefused = (
+    job: Job,
+    reason: RefusalReason,
+    seat: Seat,
+    more: AuditFields = {},
+  ): Verdict => {
+    const { vm, id, nonce } = job.request;
+    const outcome = job.finish(() => refusedOutcome(id, nonce, reason));
+    recordQuietly("refused", { vm, id, reason, ...more });
+    keepOutcome(vm, outcome);
+    job.pump();
+    return sit(job, seat);
+  };
+
+  interface StopControl {
+    stop(reason: StopReason): void;
+  }
+
+  const schedule = (job: Job, request: AuthenticRequest, command: Command): StopControl => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    active.add(promise);
+    const settled = (): void => {
+      active.delete(promise);
+      resolve();
+    };
+    let running: RunningCommand | null = null;
+    const waiting = scheduler.enqueue(request.vm, () => {
+      running = runNow(job, request, command, () => {
+        scheduler.finished(request.vm);
+        settled();
+      });
+    });
+    return {
+      stop(reason) {
+        if (running !== null) return running.stop(reason);
+        if (!waiting.withdraw()) return;
+        conclude(job, { kind: reason, exitCode: EXIT_OF_KIND[reason] }, null);
+        settled();
+      },
+    };
+  };
+
+  const runNow = (
+    job: Job,
+    request: AuthenticRequest,
+    command: Command,
+    onEnd: () => void,
+  ): RunningCommand | null => {
+    const { maxTimeoutMs, path, ...limits } = options.config();
+    const startedAtMs = nowMs();
+    try {
+      const running = startCommand({
+        command,
+        mark: `${options.markPrefix}${++marks}`,
+        environment: { QVM_REMOTE_VM: request.vm, QVM_REMOTE_ID: request.id },
+        path,
+        limits: { ...limits, timeoutMs: Math.min(request.timeoutMs, maxTimeoutMs) },
+        workFolder: options.workFolder,
+        makeGroup: options.makeGroup,
+        onOutput: (stream, bytes) => {
+          try {
+            job.append(stream, bytes);
+          } catch (error) { // the spool's disk is full: what it prints can no longer be kept
+            recordQuietly("spool-failed", { ...name(request), error: errorText(error) });
+            running.stop("output-limit");
+          }
+        },
+      });
+      running.ended.then(
+        (ended) => conclude(job, ended, startedAtMs),
+        (error) => concludeFailed(job, error),
+      ).finally(onEnd);
+      return running;
+    } catch (error) {
+      concludeFailed(job, error);
+      queueMicrotask(onEnd);
+      return null;
+    }
+  };
+
+  const concludeFailed = (job: Job, error: unknown): void => {
+    recordQuietly("failed", { ...name(job.request), error: errorText(error) });
+    conclude(job, { kind: "interrupted", exitCode: EXIT_OF_KIND.interrupted }, null);
+  };
+
+  const conclude = (job: Job, { kind, exitCode }: Ended, startedAtMs: number | null): void => {
+    const { vm, id, nonce } = job.request;
+    const durationMs = startedAtMs === null ? 0 : Math.max(0, Math.round(nowMs() - startedAtMs));
+    const outcome = job.finish((spool: Spool) => ({
+      ...{ id, nonce, kind, reason: null, exitCode, startedAtMs, durationMs },
+      ...{ out: spool.summary(1), err: spool.summary(2) },
+    }));
+    keepOutcome(vm, outcome);
+    const { out, err } = outcome;
+    recordQuietly(kind, {
+      ...{ vm, id, exit: exitCode, duration_ms: durationMs, out_bytes: out.bytes },
+      ...{ err_bytes: err.bytes, out_sha256: out.sha256, err_sha256: err.sha256 },
+    });
+    job.pump();
+    onChange();
+  };
+
+  // Once a command has run, a full disk must not keep its outcome from the VM.
+  const recordQuietly = (event: string, fields: AuditFields): void => {
+    try {
+      audit.record(event, fields);
+    } catch (error) {
+      console.error(`audit: ${errorText(error)}`);
+    }
+  };
+  const keepOutcome = (vm: VmName, outcome: Outcome): void => {
+    try {
+      store.finish(vm, outcome);
+    } catch (error) {
+      recordQuietly("outcome-not-kept", { vm, id: outcome.id, error: errorText(error) });
+    }
+  };
+
+  const all = (): Job[] => [...jobs.values()].flatMap((known) => [...known.values()]);
+  return {
+    receive,
+    acknowledged: forget,
+    jobs: all,
+    stopAll(reason, vm) {
+      for (const job of all()) if (vm === undefined || job.request.vm === vm) job.stop(reason);
+    },
+    forgetVm(vm) {
+      for (const job of [...jobsOf(vm).values()]) if (job.outcome() !== null) forget(job);
+    },
+    async idle() {
+      while (active.size > 0) await Promise.all(active);
+    },
+    async delivered(vm) {
+      const isOwed = (job: Job): boolean =>
+        job.hasSeat() && (vm === undefined || job.request.vm === vm);
+      while (all().some(isOwed)) await sleep(10);
+    },
+    forgetOld() {
+      const oldest = nowMs() - KEEP_OUTCOME_MS;
+      for (const job of all()) {
+        if (job.outcome() === null || job.takenAtMs > oldest || job.hasSeat()) continue;
+        recordQuietly("outcome-expired", name(job.request));
+        forget(job);
+      }
+    },
+  };
+}
+
+/** Id and nonce as the request says them, for a refusal that comes before its MAC is known. */
+function claimOf(event: RequestEvent): { readonly id: RequestId; readonly nonce: string } {
+  if (event.kind === "request-v1") return { id: event.request.id, nonce: V1_NONCE };
+  const { id, nonce } = event.request.fields;
+  return { id, nonce };
+}
+
+export function authenticateEvent(
+  event: RequestEvent,
+  key: AuthKey,
+  vm: VmName,
+): Promise<AuthenticRequest | null> {
+  return event.kind === "request"
+    ? authenticate(event.request, key)
+    : authenticateV1(event.request, key, vm);
+}
+
+export function commandOrNull(request: AuthenticRequest): Command | null {
+  try {
+    return parseCommand(request.mode, request.body);
+  } catch (error) {
+    if (error instanceof ProtocolError) return null;
+    throw error;
+  }
+}
+
+async function described(request: AuthenticRequest, command: Command): Promise<AuditFields> {
+  const digest = await crypto.subtle.digest("SHA-256", request.body);
+  return {
+    mode: request.mode,
+    timeout_ms: request.timeoutMs,
+    command: describeCommand(command).slice(0, AUDITED_COMMAND_CHARS),
+    body_bytes: request.body.length,
+    body_sha256: toHex(new Uint8Array(digest)),
+  };
+}
+
+function name(request: JobRequest): { readonly vm: VmName; readonly id: RequestId } {
+  return { vm: request.vm, id: request.id };
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

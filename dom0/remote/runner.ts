@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Runs one command: own session and group, clean environment, defined folder, umask and PATH,
+ * nothing on stdin. The command ends when its first process ends; what that left in the
+ * background is ended with it, so nothing of a VM outlives its request.
+ *
+ * @module
+ */
+
+import { ifPresentSync, removeIfPresent } from "../../shared/io/sync_files.ts";
+import { within } from "../../shared/io/timing.ts";
+import type { Command } from "../../shared/protocol/command.ts";
+import type { StreamNumber } from "../../shared/protocol/message.ts";
+import { EXIT_OF_KIND, type OutcomeKind } from "../../shared/protocol/outcome.ts";
+import type { MakeGroup, ProcessGroup } from "./process_group.ts";
+import { WARDEN } from "./warden.ts";
+
+/** Between TERM and KILL. */
+const GRACE_MS = 2_000;
+/** How often a group's processes are counted where the kernel does not limit them. */
+const COUNT_INTERVAL_MS = 500;
+/** After the first process ended, its output is read on at most this long. */
+const DRAIN_MS = 1_000;
+const QUIET_MS = 20;
+/** What the warden writes into the session file when the kernel ended the command so. */
+const OUT_OF_MEMORY = "oom\n";
+
+/** Why a command was ended before it ended itself. */
+export type StopReason = Exclude<OutcomeKind, "done" | "refused">;
+
+export interface Limits {
+  readonly timeoutMs: number;
+  readonly maxProcesses: number;
+  readonly maxMemoryBytes: number;
+  readonly maxOutputBytes: number;
+}
+
+export interface RunOptions {
+  readonly command: Command;
+  /** Unique; also the name of the script's file and of the cgroup. */
+  readonly mark: string;
+  /** Variables that tell the command who asked for it. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly path: string;
+  readonly limits: Limits;
+  readonly workFolder: string;
+  readonly makeGroup: MakeGroup;
+  /** Called with output as it comes, at most maxOutputBytes a stream. */
+  readonly onOutput: (stream: StreamNumber, bytes: Uint8Array) => void;
+}
+
+export interface Ended {
+  readonly kind: Exclude<OutcomeKind, "refused">;
+  readonly exitCode: number;
+}
+
+export interface RunningCommand {
+  stop(reason: StopReason): void;
+  readonly ended: Promise<Ended>;
+}
+
+export function startCommand(options: RunOptions): RunningCommand {
+  const { command, mark, workFolder } = options;
+  const files = { script: `${workFolder}/${mark}.sh`, session: `${workFolder}/${mark}.session` };
+  if (command.mode === "script") {
+    Deno.writeFileSync(files.script, command.script, { mode: 0o600, createNew: true });
+  }
+  const argv = command.mode === "argv" ? command.argv : ["/bin/bash", "--", files.script];
+  const group = options.makeGroup(mark, files.session);
+  const child = spawnWarden(group, files.session, argv, options);
+  const stopper = createStopper(group);
+  const ended = follow(child, group, stopper, options, files.session).finally(() => {
+    removeIfPresent(files.script);
+    removeIfPresent(files.session);
+  });
+  return { stop: stopper.stop, ended };
+}
+
+function spawnWarden(
+  group: ProcessGroup,
+  sessionFile: string,
+  argv: readonly string[],
+  { environment, path, mark, limits }: RunOptions,
+): Deno.ChildProcess {
+  const { maxProcesses, maxMemoryBytes } = limits;
+  return new Deno.Command("/bin/bash", {
+    args: [
+      ...["-c", WARDEN, "qvm-remote", group.cgroup, sessionFile, mark],
+      ...[String(maxProcesses), String(maxMemoryBytes), ...argv],
+    ],
+    cwd: "/",
+    clearEnv: true,
+    env: {
+      PATH: path,
+      HOME: "/root",
+      USER: "root",
+      LOGNAME: "root",
+      SHELL: "/bin/bash",
+      LANG: "C.UTF-8",
+      ...environment,
+    },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+/** What multiplies or floods, and what was revoked or locked down, gets no time to go on. */
+const AT_ONCE: ReadonlySet<StopReason> = new Set<StopReason>([
+  ...["process-limit", "output-limit", "interrupted"] as const,
+]);
+
+interface Stopper {
+  stop(reason: StopReason): void;
+  reason(): StopReason | null;
+  close(): void;
+}
+
+/** TERM, then KILL, to all of the group. The first reason counts. */
+function createStopper(group: ProcessGroup): Stopper {
+  let reason: StopReason | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return {
+    stop(why) {
+      if (reason !== null) return;
+      reason = why;
+      if (AT_ONCE.has(why)) return void group.signal("KILL");
+      void group.signal("TERM");
+      timer = setTimeout(() => void group.signal("KILL"), GRACE_MS);
+    },
+    reason: () => reason,
+    close: () => clearTimeout(timer),
+  };
+}
+
+async function follow(
+  child: Deno.ChildProcess,
+  group: ProcessGroup,
+  stopper: Stopper,
+  { limits, onOutput }: RunOptions,
+  sessionFile: string,
+): Promise<Ended> {
+  const timeout = setTimeout(() => stopper.stop("timeout"), limits.timeoutMs);
+  const stopCounting = countProcesses(group, limits.maxProcesses, stopper);
+  const readers = [
+    copyOutput(child.stdout, 1, limits.maxOutputBytes, onOutput, stopper),
+    copyOutput(child.stderr, 2, limits.maxOutputBytes, onOutput, stopper),
+  ];
+  try {
+    const status = await child.status;
+    clearTimeout(timeout);
+    stopCounting();
+    const endedItself = stopper.reason() === null && status.signal === null;
+    // A stream that stays open is held by a child in the background.
+    const streamsEnded = await within(QUIET_MS, Promise.all(readers.map(({ done }) => done)));
+    await group.close(endedItself && streamsEnded);
+    await drain(readers);
+    const ranOutOfMemory = ifPresentSync(() =>
+      Deno.readTextFileSync(sessionFile)
+    ) === OUT_OF_MEMORY;
+    const kind = stopper.reason() ?? (ranOutOfMemory ? "memory-limit" : "done");
+    return { kind, exitCode: EXIT_OF_KIND[kind] ?? status.code }; // a signal is 128 + its number
+  } finally {
+    clearTimeout(timeout);
+    stopCounting();
+    stopper.close();
+  }
+}
+
+/** Where the kernel limits them there is nothing to do. @returns ends the counting */
+function countProcesses(group: ProcessGroup, most: number, stopper: Stopper): () => void {
+  if (group.limitsProcesses) return () => {};
+  let counting = false;
+  const timer = setInterval(async () => {
+    if (counting) return;
+    counting = true;
+    if (await group.count() > most) stopper.stop("process-limit");
+    counting = false;
+  }, COUNT_INTERVAL_MS);
+  return () => clearInterval(timer);
+}
+
+interface OutputReader {
+  readonly done: Promise<void>;
+  cancel(): void;
+}
+
+function copyOutput(
+  from: ReadableStream<Uint8Array>,
+  stream: StreamNumber,
+  maxBytes: number,
+  onOutput: RunOptions["onOutput"],
+  stopper: Stopper,
+): OutputReader {
+  const reader = from.getReader();
+  let length = 0;
+  const copy = async (): Promise<void> => {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const kept = value.subarray(0, maxBytes - length);
+      length += kept.length;
+      if (kept.length > 0) onOutput(stream, kept);
+      if (kept.length < value.length) stopper.stop("output-limit");
+    }
+  };
+  return { done: copy(), cancel: () => void reader.cancel().catch(() => {}) };
+}
+
+/** To the end of both streams, unless something outside the group still holds one open. */
+async function drain(readers: readonly OutputReader[]): Promise<void> {
+  const timer = setTimeout(() => readers.forEach((reader) => reader.cancel()), DRAIN_MS);
+  await Promise.all(readers.map((reader) => reader.done));
+  clearTimeout(timer);
+}

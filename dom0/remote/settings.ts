@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the operator has set: configuration, keys, policy, lockdown. Read anew as a whole when
+ * any of it changes. What cannot be read makes things stricter, never looser.
+ *
+ * @module
+ */
+
+import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { type Config, parseConfig } from "./config.ts";
+import type { KeyStore, StoredKey } from "./key_store.ts";
+import type { Paths } from "./paths.ts";
+import type { Rule } from "./policy.ts";
+import { readPolicyFolder } from "./policy_files.ts";
+
+export const MAX_CONFIG_BYTES = 256 * 1024;
+
+export interface Settings {
+  readonly config: Config;
+  /** The VMs that are listed and have a key. */
+  readonly keys: ReadonlyMap<VmName, StoredKey>;
+  /** null: a policy file is bad, so nothing is allowed. */
+  readonly rules: readonly Rule[] | null;
+  readonly lockdown: boolean;
+  /** For people, one line each. */
+  readonly problems: readonly string[];
+}
+
+export interface SettingsOptions {
+  readonly paths: Paths;
+  readonly keyStore: KeyStore;
+  /** Variables that win over the file. */
+  readonly environment: ReadonlyMap<string, string>;
+  /** From --vm; wins over both. */
+  readonly onlyVms: readonly VmName[];
+}
+
+/**
+ * @param lastGood the configuration to keep if the file is bad now; null at the start
+ * @returns config null: the file is bad, and there is no last good one
+ */
+export async function readSettings(
+  { paths, keyStore, environment, onlyVms }: SettingsOptions,
+  lastGood: Config | null,
+): Promise<Omit<Settings, "config"> & { readonly config: Config | null }> {
+  const problems: string[] = [];
+  let config = lastGood;
+  try {
+    const text = await ifPresent(readSmallText(paths.config, MAX_CONFIG_BYTES)) ?? "";
+    const parsed = parseConfig(text, environment);
+    for (const { line, text } of parsed.problems) {
+      problems.push(line === 0 ? `environment: ${text}` : `${paths.config}:${line}: ${text}`);
+    }
+    if (parsed.problems.length === 0) config = parsed.config;
+  } catch (error) {
+    problems.push(`${paths.config}: ${messageOf(error)}`);
+  }
+  if (config !== null && onlyVms.length > 0) config = { ...config, vms: onlyVms };
+
+  const keys = new Map<VmName, StoredKey>();
+  for (const vm of config?.vms ?? []) {
+    try {
+      const key = await keyStore.read(vm);
+      if (key === undefined) {
+        problems.push(`${vm}: not authorised: it has no key, and is not served`);
+      } else keys.set(vm, key);
+    } catch (error) {
+      problems.push(`${vm}: its key is not used: ${messageOf(error)}`);
+    }
+  }
+  let rules: readonly Rule[] | null = null;
+  try {
+    rules = await readPolicyFolder(paths.policyFolder);
+  } catch (error) {
+    problems.push(`policy: nothing is allowed: ${messageOf(error)}`);
+  }
+  return { config, keys, rules, problems, lockdown: await exists(paths.lockdownFile) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What the daemon is doing now, in /run, for "status" and the other operator's commands. @module */
+
+import { ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { isLocked } from "./instance_lock.ts";
+import type { Paths } from "./paths.ts";
+import type { LinkState } from "./vm_link.ts";
+
+const MAX_STATE_BYTES = 1024 * 1024;
+/** Changes within this time are written together. */
+const WRITE_DELAY_MS = 100;
+
+export interface VmState {
+  readonly vm: VmName;
+  readonly state: LinkState;
+  readonly fingerprint: string;
+  readonly acceptsV1: boolean;
+  readonly lastEnd: string | null;
+  /** Ids of requests that run or wait to. */
+  readonly open: readonly string[];
+  /** Outcomes that the VM has not acknowledged. */
+  readonly kept: number;
+}
+
+export interface DaemonState {
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly version: string;
+  readonly lockdown: boolean;
+  readonly vms: readonly VmState[];
+  /** What is wrong with configuration, keys or policy now. */
+  readonly problems: readonly string[];
+}
+
+export interface StateWriter {
+  changed(): void;
+  close(): Promise<void>;
+}
+
+export function createStateWriter(path: string, getState: () => DaemonState): StateWriter {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let writing = Promise.resolve();
+  const write = (): void => {
+    timer = undefined;
+    writing = writing.then(() => writeAtomically(path, JSON.stringify(getState()) + "\n"))
+      .catch((error) => console.error(`state file: ${error.message}`));
+  };
+  return {
+    changed() {
+      timer ??= setTimeout(write, WRITE_DELAY_MS);
+    },
+    async close() {
+      clearTimeout(timer);
+      await writing;
+      await ifPresent(Deno.remove(path));
+    },
+  };
+}
+
+/** undefined if no daemon runs: one that was killed leaves its file, but not its lock. */
+export async function readDaemonState(
+  { stateFile, instanceLock }: Pick<Paths, "stateFile" | "instanceLock">,
+): Promise<DaemonState | undefined> {
+  const text = await ifPresent(readSmallText(stateFile, MAX_STATE_BYTES));
+  if (text === undefined || !await isLocked(instanceLock)) return undefined;
+  return JSON.parse(text); // our own file, in a folder of root's
+}
+
+/** How long the running daemon is given to take up what an operator's command changed. */
+const NOTICE_MS = 10_000;
+const LOOK_AGAIN_MS = 50;
+
+/** null: no daemon runs. Else whether its state became what was wanted, in time. */
+export async function waitForState(
+  paths: Pick<Paths, "stateFile" | "instanceLock">,
+  wanted: (state: DaemonState) => boolean,
+): Promise<boolean | null> {
+  for (const deadline = Date.now() + NOTICE_MS;;) {
+    const state = await readDaemonState(paths);
+    if (state === undefined) return null;
+    if (wanted(state)) return true;
+    if (Date.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The link to one VM: session after session, with a pause between them that grows. A VM that
+ * is halted costs nothing: the link sleeps until the VM's qrexec socket appears.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { Audit } from "./audit_log.ts";
+import { createBackoff, type SessionEnd } from "./backoff.ts";
+import type { StoredKey } from "./key_store.ts";
+import { type CallService, describeExit } from "./qrexec.ts";
+import { createRefusalBudget } from "./refusal_budget.ts";
+import type { RequestDesk } from "./request_desk.ts";
+import { runSession } from "./vm_session_loop.ts";
+
+export type LinkState = "connecting" | "connected" | "waiting" | "stopped";
+
+export interface VmLink {
+  readonly vm: VmName;
+  readonly key: StoredKey;
+  state(): LinkState;
+  /** Why the last session ended, for "status"; null before the first end. */
+  lastEnd(): string | null;
+  /** Something suggests that the VM is there now: do not wait any longer. */
+  wake(): void;
+  /** Ends the session and the link. Resolves when both are over. */
+  stop(): Promise<void>;
+  /** Resolves when one session has ended (for --once). */
+  firstSession(): Promise<void>;
+}
+
+export interface LinkOptions {
+  readonly vm: VmName;
+  readonly key: StoredKey;
+  readonly vmUser: () => string;
+  readonly callService: CallService;
+  readonly desk: RequestDesk;
+  readonly audit: Audit;
+  readonly nowMs: () => number;
+  readonly onChange: () => void;
+  /** See SessionOptions; other than 0, the link ends with its first session. */
+  readonly endWhenIdleMs: number;
+}
+
+export function openVmLink(options: LinkOptions): VmLink {
+  const { vm, key, audit, nowMs, onChange, endWhenIdleMs } = options;
+  const stopping = new AbortController();
+  const backoff = createBackoff();
+  const budget = createRefusalBudget();
+  const firstEnd = Promise.withResolvers<void>();
+  let state: LinkState = "connecting";
+  let lastEnd: string | null = null;
+  let wakeUp: () => void = () => {};
+
+  const setState = (next: LinkState): void => {
+    state = next;
+    onChange();
+  };
+  const pause = async (ms: number): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wakeUp = resolve;
+    const timer = setTimeout(resolve, ms);
+    stopping.signal.addEventListener("abort", () => resolve(), { once: true });
+    if (stopping.signal.aborted) resolve();
+    await promise;
+    clearTimeout(timer);
+    wakeUp = () => {};
+  };
+
+  /** One call of the service, from start to end. */
+  const oneSession = async (): Promise<SessionEnd> => {
+    const startedMs = nowMs();
+    let wasReady = false;
+    const call = options.callService(vm, options.vmUser(), "");
+    const onReady = (): void => {
+      wasReady = true;
+      audit.record("connected", { vm, key: key.key.fingerprint });
+      setState("connected");
+    };
+    let violation: ProtocolError | null = null;
+    try {
+      await runSession({ ...options, call, budget, onReady }, stopping.signal);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      if (error.violation !== "cut-off") violation = error;
+    }
+    const { code, untrustedStderr } = await call.ended;
+    if (violation !== null) {
+      lastEnd = violation.message;
+      audit.record("violation", { vm, violation: violation.violation, detail: violation.message });
+      return { kind: "violation" };
+    }
+    lastEnd = stopping.signal.aborted ? "stopped" : describeExit(code, untrustedStderr);
+    if (!wasReady) return { kind: "no-connection" };
+    audit.record("disconnected", { vm, why: lastEnd });
+    return { kind: "lost", lastedMs: nowMs() - startedMs };
+  };
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      setState("connecting");
+      let end: SessionEnd;
+      try {
+        end = await oneSession();
+      } catch (error) {
+        // A disk that refuses the audit, a qrexec-client that is not there: said, and tried again.
+        lastEnd = error instanceof Error ? error.message : String(error);
+        console.error(`${vm}: ${lastEnd}`);
+        end = { kind: "no-connection" };
+      }
+      firstEnd.resolve();
+      if (endWhenIdleMs !== 0) break;
+      setState("waiting");
+      await pause(backoff.nextWaitMs(end));
+    }
+    setState("stopped");
+  };
+  const running = run();
+  return {
+    vm,
+    key,
+    state: () => state,
+    lastEnd: () => lastEnd,
+    wake: () => wakeUp(),
+    firstSession: () => firstEnd.promise,
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * One session with a VM over one qrexec call: the protocol's checks are in
+ * shared/protocol/dom0_session.ts, the judging of requests in request_desk.ts; this moves the
+ * messages between them and keeps the session alive or ends it.
+ *
+ * @module
+ */
+
+import { readFrames } from "../../shared/io/byte_stream.ts";
+import { createDom0Session, type VmEvent } from "../../shared/protocol/dom0_session.ts";
+import { PING_INTERVAL_MS, SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
+import { CAPS_FROM_VM } from "../../shared/protocol/message.ts";
+import { signOutcome } from "../../shared/protocol/outcome.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { Job, Seat } from "./job.ts";
+import type { StoredKey } from "./key_store.ts";
+import type { QrexecCall } from "./qrexec.ts";
+import type { RefusalBudget } from "./refusal_budget.ts";
+import type { RequestDesk, RequestEvent } from "./request_desk.ts";
+
+/** Requests a VM may send ahead of those that run, so that none of its slots waits for the wire. */
+const CREDITS = 24;
+/** Output waits in its spool, not in memory, while this much is unsent. */
+const MAX_BACKLOG_BYTES = 128 * 1024;
+/** A VM whose programs start gets this long to say hello. */
+const HELLO_LIMIT_MS = 30_000;
+
+export interface SessionOptions {
+  readonly vm: VmName;
+  readonly key: StoredKey;
+  readonly call: QrexecCall;
+  readonly desk: RequestDesk;
+  readonly budget: RefusalBudget;
+  readonly nowMs: () => number;
+  readonly onReady: () => void;
+  /** End the session when the VM has sent nothing for this long and nothing is open; 0: never. */
+  readonly endWhenIdleMs: number;
+}
+
+/**
+ * Runs until the call ends, or `stop` fires, or the VM breaks the protocol.
+ *
+ * @throws {ProtocolError} the VM broke the protocol, or was silent for too long
+ */
+export async function runSession(options: SessionOptions, stop: AbortSignal): Promise<void> {
+  const { vm, key, call, desk, budget, nowMs, onReady, endWhenIdleMs } = options;
+  const session = createDom0Session(vm);
+  const seats = new Map<number, { readonly seat: Seat; job: Job | null; cancelled: boolean }>();
+  let over = false;
+  let failure: unknown = null;
+  let lastHeardMs = nowMs();
+  let ready = false;
+
+  const end = (error: unknown = null): void => {
+    if (over) return;
+    over = true;
+    failure = error;
+    call.kill();
+  };
+  const send = (frame: Uint8Array): void => {
+    if (over) return;
+    const wasFull = call.input.backlogBytes() >= MAX_BACKLOG_BYTES;
+    call.input.send(frame).then(() => {
+      if (wasFull && !over && call.input.backlogBytes() < MAX_BACKLOG_BYTES) pumpAll();
+    });
+  };
+  const pumpAll = (): void => {
+    for (const { job } of seats.values()) job?.pump();
+  };
+
+  const makeSeat = (seq: number): Seat => ({
+    accepted: () => send(session.accepted(seq)),
+    room: () => {
+      if (over || call.input.backlogBytes() >= MAX_BACKLOG_BYTES) return 0;
+      return session.room(seq);
+    },
+    output: (stream, offset, data) => send(session.output(seq, stream, offset, data)),
+    outcome(outcome) {
+      if (over) return;
+      signOutcome(key.key, vm, outcome).then((mac) => {
+        if (!over) send(session.outcome(seq, outcome, mac));
+      }).catch(end);
+    },
+  });
+
+  const receiveRequest = async (event: RequestEvent): Promise<void> => {
+    const place = { seat: makeSeat(event.seq), job: null as Job | null, cancelled: false };
+    seats.set(event.seq, place);
+    const verdict = await desk.receive(vm, key, event, place.seat);
+    if ("refused" in verdict) {
+      if (!budget.spend(nowMs())) throw new ProtocolError("too-many-refusals", verdict.refused);
+      return;
+    }
+    if ("observed" in verdict) return void seats.delete(event.seq);
+    place.job = verdict.job;
+    if (over) verdict.job.detach(place.seat);
+    if (place.cancelled) verdict.job.stop("cancelled");
+  };
+
+  const act = (event: VmEvent): void => {
+    switch (event.kind) {
+      case "ready":
+        ready = true;
+        send(session.credit(CREDITS));
+        onReady();
+        break;
+      case "request":
+      case "request-v1":
+        // Not awaited: the next message may be its cancel. The session bounds how many.
+        receiveRequest(event).catch(end);
+        break;
+      case "cancel": {
+        const place = seats.get(event.seq);
+        if (place === undefined) break;
+        place.cancelled = true;
+        place.job?.stop("cancelled");
+        break;
+      }
+      case "room":
+        seats.get(event.seq)?.job?.pump();
+        break;
+      case "done": {
+        const job = seats.get(event.seq)?.job ?? null;
+        seats.delete(event.seq);
+        if (job !== null) desk.acknowledged(job);
+        send(session.credit(1));
+        break;
+      }
+      case "alive":
+        break;
+      default:
+        return event satisfies never;
+    }
+  };
+
+  const heartbeat = setInterval(() => {
+    const silentMs = nowMs() - lastHeardMs;
+    if (silentMs > (ready ? SILENCE_LIMIT_MS : HELLO_LIMIT_MS)) {
+      end(new ProtocolError("silent", `nothing for ${Math.round(silentMs / 1000)} s`));
+    } else if (ready) {
+      const ping = session.ping();
+      if (ping !== null) send(ping);
+    }
+  }, PING_INTERVAL_MS);
+  const idleCheck = endWhenIdleMs === 0 ? undefined : setInterval(() => {
+    if (seats.size === 0 && nowMs() - lastHeardMs >= endWhenIdleMs) end();
+  }, endWhenIdleMs);
+  const onStop = (): void => end();
+  stop.addEventListener("abort", onStop);
+  if (stop.aborted) end();
+
+  try {
+    send(session.hello());
+    await readFrames(call.output, CAPS_FROM_VM, (frame) => {
+      if (over) return;
+      lastHeardMs = nowMs();
+      act(session.receive(frame));
+    });
+  } catch (error) {
+    // What breaks after this side ended the call is its own doing.
+    if (!over) failure = error;
+  } finally {
+    end();
+    clearInterval(heartbeat);
+    clearInterval(idleCheck);
+    stop.removeEventListener("abort", onStop);
+    for (const { job, seat } of seats.values()) job?.detach(seat);
+  }
+  if (failure !== null) throw failure;
+}

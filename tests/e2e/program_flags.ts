@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The permission flags of each program, read from the Makefile, where they stand once. @module */
+
+export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
+
+/** Programs, and the Makefile's variable with their flags. */
+export const FLAG_VARIABLES = {
+  "qvm-remote-dom0": "QVM_REMOTE_DOM0_FLAGS",
+  "qvm-remote": "QVM_REMOTE_FLAGS",
+  "qvmremote.Queue": "QVMREMOTE_QUEUE_FLAGS",
+} as const;
+
+export type Program = keyof typeof FLAG_VARIABLES;
+
+/** @HOME@ stays as it is. */
+export function programFlags(program: Program): readonly string[] {
+  const makefile = Deno.readTextFileSync(`${PROJECT}/Makefile`);
+  const valueOf = (name: string): string => {
+    const value = new RegExp(`^${name} := (.*)$`, "m").exec(makefile)?.[1];
+    if (value === undefined) throw new Error(`the Makefile has no ${name}`);
+    return value.replace(/\$\(([A-Z0-9_]+)\)/g, (_, inner: string) => valueOf(inner));
+  };
+  return valueOf(FLAG_VARIABLES[program]).split(/\s+/);
+}

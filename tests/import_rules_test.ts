@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Rules about structure, as tests: who may import whom, who may do I/O, who is a program.
+ * Folders that do not exist are passed over; what was looked at is counted.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+
+const ROOT = new URL("../", import.meta.url);
+const CODE_FOLDERS = ["dom0", "vm", "shared", "tests"] as const;
+
+/** Folder -> folders its files may import from. The first that fits a file counts. */
+const MAY_IMPORT: readonly (readonly [folder: string, from: readonly string[]])[] = [
+  ["shared/protocol/", ["shared/protocol/"]],
+  ["shared/", ["shared/"]],
+  ["dom0/", ["dom0/", "shared/"]],
+  ["vm/", ["vm/", "shared/"]],
+];
+
+/** What the protocol core may not even name, in code: it is bytes and values. */
+const DOES_IO =
+  /\b(Deno|fetch|process|navigator|WebSocket|setTimeout|setInterval|queueMicrotask|performance|console|Date\.now|new Date\(\))(?![\w])/;
+
+/** Programs by another name, each with a reason. */
+const OTHER_PROGRAMS: ReadonlySet<string> = new Set([
+  "tests/bench/bench.ts",
+  "tests/e2e/demo.ts",
+  "tests/fuzz/fuzz.ts", // called by make, not installed
+  "tests/sim/sim_cli.ts", // started by the launchers that the simulation writes
+]);
+
+interface SourceFile {
+  /** From the root of the repository, as "dom0/remote/ledger.ts". */
+  readonly path: string;
+  readonly text: string;
+  /** Without comments; strings stay. */
+  readonly code: string;
+  readonly imports: readonly string[];
+}
+
+/** Holds samples of what is forbidden. */
+const THIS_FILE = "tests/import_rules_test.ts";
+
+const FILES = CODE_FOLDERS.flatMap(sourceFiles);
+
+function sourceFiles(folder: string): SourceFile[] {
+  return readFolder(folder).flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return sourceFiles(path);
+    if (!name.endsWith(".ts")) return [];
+    const text = Deno.readTextFileSync(new URL(path, ROOT));
+    const code = withoutComments(text);
+    return [{ path, text, code, imports: path === THIS_FILE ? [] : importsOf(code) }];
+  });
+}
+
+function readFolder(folder: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(new URL(folder, ROOT))];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** Strings and regular expressions are stepped over, so that "//" in them is no comment. */
+function withoutComments(text: string): string {
+  const token =
+    /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[^])*`|(?<=[=(,:;!&|?{}\[\n]\s*)\/(?![*\/])(?:[^\/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/|\/\/[^\n]*|\/\*[^]*?\*\//g;
+  return text.replace(token, (found) => /^\/[\/*]/.test(found) ? " " : found);
+}
+
+/** "process-limit" names no process. Templates stay: there is code in them. */
+function withoutStrings(code: string): string {
+  return code.replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, '""');
+}
+
+/** Specifiers of static imports and exports, of import() and of import types. */
+function importsOf(code: string): string[] {
+  const statement =
+    /(?:^|\n)\s*(?:import|export)\s[^"'`;=()]*?\bfrom\s+["']([^"'\n]+)["']|(?:^|\n)\s*import\s+["']([^"'\n]+)["']|\bimport\s*\(\s*["'`]([^"'`\n]+)["'`]/g;
+  return [...code.matchAll(statement)].map(([, from, effect, called]) =>
+    from ?? effect ?? called ?? ""
+  );
+}
+
+/** A relative specifier as a path from the root. */
+function resolve(from: string, specifier: string): string {
+  return new URL(specifier, new URL(from, "file:///")).pathname.slice(1);
+}
+
+const isRelative = (specifier: string): boolean => /^\.\.?\//.test(specifier);
+
+/** A hyphenated or dotted file name is a program, named as it is installed. */
+function isProgram(path: string): boolean {
+  const name = path.slice(path.lastIndexOf("/") + 1).replace(/(\.d)?\.ts$/, "");
+  return /[-.]/.test(name) || OTHER_PROGRAMS.has(path);
+}
+
+/** Each thing that is wrong, one a line: the message says what broke where. */
+function assertNone(broken: readonly string[], rule: string): void {
+  assertEquals(broken.join("\n"), "", rule);
+}
+
+const under = (...folders: readonly string[]): SourceFile[] =>
+  FILES.filter(({ path }) => folders.some((folder) => path.startsWith(`${folder}/`)));
+
+Deno.test("the rules look at the code that is there", () => {
+  const protocol = under("shared/protocol");
+  assert(protocol.length >= 16, `only ${protocol.length} files of shared/protocol`);
+  assert(under("tests").length >= 25, `only ${under("tests").length} files of tests`);
+  const imports = FILES.reduce((sum, file) => sum + file.imports.length, 0);
+  assert(imports >= 2 * FILES.length, `only ${imports} imports in ${FILES.length} files`);
+  for (const folder of CODE_FOLDERS) {
+    console.log(`import rules: ${under(folder).length} files of ${folder}`);
+  }
+});
+
+Deno.test("every file imports only from the folders it may", () => {
+  const broken: string[] = [];
+  for (const { path, imports } of FILES) {
+    const [, from] = MAY_IMPORT.find(([folder]) => path.startsWith(folder)) ?? [];
+    if (from === undefined) continue; // tests import everything
+    for (const specifier of imports.filter(isRelative)) {
+      const to = resolve(path, specifier);
+      if (!from.some((folder) => to.startsWith(folder))) broken.push(`${path} imports ${to}`);
+    }
+  }
+  assertNone(broken, "a folder is imported that may not be");
+});
+
+Deno.test("every relative import names a file that is there, with its .ts", () => {
+  const known = new Set(FILES.map(({ path }) => path));
+  const broken = FILES.flatMap(({ path, imports }) =>
+    imports.filter(isRelative).map((specifier) => resolve(path, specifier))
+      .filter((to) => !known.has(to) && !/\.(json|js)$/.test(to))
+      .map((to) => `${path} imports ${to}`)
+  );
+  assertNone(broken, "an import leads nowhere");
+});
+
+Deno.test("shared/protocol imports only itself and does no I/O", () => {
+  const broken = under("shared/protocol").flatMap(({ path, code, imports }) => {
+    const named = DOES_IO.exec(withoutStrings(code))?.[0];
+    return [
+      ...imports.filter((specifier) => !isRelative(specifier)).map((to) => `${path} imports ${to}`),
+      ...(named === undefined ? [] : [`${path} names ${named}`]),
+    ];
+  });
+  assertNone(broken, "the protocol core is bytes and values");
+});
+
+Deno.test("dom0, and what it shares, imports no package but @std and node: builtins", () => {
+  const broken = under("dom0", "shared").flatMap(({ path, imports }) =>
+    imports.filter((to) => !isRelative(to) && !to.startsWith("node:") && !to.startsWith("@std/"))
+      .map((to) => `${path} imports ${to}`)
+  );
+  assertNone(broken, "nothing else reaches dom0");
+});
+
+Deno.test("nobody imports from the network or by a registry's name", () => {
+  const broken = FILES.flatMap(({ path, imports }) =>
+    imports.filter((to) => /^(https?|jsr|npm|data|blob|file):/.test(to))
+      .map((to) => `${path} imports ${to}`)
+  );
+  assertNone(broken, "packages are named in deno.json");
+});
+
+Deno.test("every @std name that is imported is mapped in deno.json", () => {
+  const { imports }: { imports: Record<string, string> } = JSON.parse(
+    Deno.readTextFileSync(new URL("deno.json", ROOT)),
+  );
+  const types = Deno.readTextFileSync(new URL("shared/std.d.ts", ROOT));
+  const broken = FILES.flatMap((file) =>
+    file.imports.filter((to) => to.startsWith("@std/")).flatMap((to) => [
+      ...(Object.hasOwn(imports, to) ? [] : [`${file.path} imports ${to}: not in deno.json`]),
+      // Without this line TypeScript takes everything in the package for "any".
+      ...(types.includes(`declare module "${to}"`) ? [] : [`${to}: no types in shared/std.d.ts`]),
+    ])
+  );
+  assertNone(broken, "an @std name is unknown");
+});
+
+Deno.test("only programs touch Deno.args and Deno.exit", () => {
+  const broken = FILES.filter(({ path }) => !isProgram(path)).flatMap(({ path, code }) =>
+    (code.match(/\bDeno\s*\.\s*(args|exit)\b(?!Code)/g) ?? []).map((what) => `${path} uses ${what}`)
+  );
+  assertNone(broken.filter((line) => !line.startsWith(THIS_FILE)), "no program");
+});
+
+Deno.test("nobody imports a program", () => {
+  const broken = FILES.filter(({ path }) => !path.startsWith("tests/")).flatMap((file) =>
+    file.imports.filter(isRelative).map((to) => resolve(file.path, to)).filter(isProgram)
+      .map((to) => `${file.path} imports ${to}`)
+  );
+  assertNone(broken, "what two programs need is a module");
+});
+
+Deno.test("every file begins with its licence", () => {
+  const broken = FILES.filter(({ text }) => {
+    const first = text.startsWith("#!") ? text.slice(text.indexOf("\n") + 1) : text;
+    return !first.startsWith("// SPDX-License-Identifier: GPL-2.0-or-later\n");
+  }).map(({ path }) => path);
+  assertNone(broken, "no SPDX line");
+});
+
+Deno.test("there are no default exports, no casts to any, no modules that only pass on others", () => {
+  const rules: readonly (readonly [rule: string, pattern: RegExp])[] = [
+    ["a default export", /\bexport\s+default\b|\bexport\s*\{[^}]*\bas\s+default\b/],
+    ["a cast to any", new RegExp("\\bas\\s+any\\b|<any>\\s*[\\w(]")],
+    ["export * from", /\bexport\s+\*/],
+  ];
+  const broken = FILES.flatMap(({ path, code }) =>
+    path === THIS_FILE
+      ? []
+      : rules.filter(([, pattern]) => pattern.test(code)).map(([rule]) => `${path} has ${rule}`)
+  );
+  assertNone(broken, "house rules");
+});
+
+Deno.test("modules are snake_case, one concept each; tests are named after them", () => {
+  const broken = FILES.filter(({ path }) => {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    return !isProgram(path) && !/^[a-z0-9_]+(\.d)?\.ts$/.test(name);
+  }).map(({ path }) => path);
+  assertNone(broken, "neither a module's name nor a program's");
+});
+
+/** What the rules must see, in code made up for it: a rule that sees nothing proves nothing. */
+const SAMPLES: readonly (readonly [code: string, imports: string])[] = [
+  ['import { a } from "./a.ts";', "./a.ts"],
+  ['import type { A } from "../a.ts";\nimport b from "npm:b";', "../a.ts npm:b"],
+  ['import {\n  a,\n  type B,\n} from "@std/x";', "@std/x"],
+  ['export { a } from "./a.ts";', "./a.ts"],
+  ['export * from "./a.ts";', "./a.ts"],
+  ['import "./effect.ts";', "./effect.ts"],
+  ['const a = await import("./late.ts");', "./late.ts"],
+  ['type A = import("./types.ts").A;', "./types.ts"],
+  ['// import { a } from "./a.ts";\nlet b = 1;', ""],
+  ['/* import { a } from "./a.ts"; */', ""],
+  ['const url = "http://x"; // import "./a.ts"', ""],
+  ["const slashes = /[/*]/;\nimport { a } from './a.ts';", "./a.ts"],
+  ['export const a = 1;\nconst b = "./c.ts";', ""],
+  ['export interface A {\n  readonly kind: "from";\n}', ""],
+  ['export type A = "a" | "b";', ""],
+  ['export function f() {\n  return "x";\n}', ""],
+  ['export class A extends B {\n  from = "x";\n}', ""],
+];
+
+Deno.test("the rules see every form of import, and none in a comment", () => {
+  for (const [code, want] of SAMPLES) {
+    assertEquals(importsOf(withoutComments(code)).join(" "), want, code);
+  }
+});
+
+Deno.test("the rule about I/O sees what it must, and words that only look like it not", () => {
+  const bad = ["Deno.open()", "fetch(url)", "process.exit()", "setTimeout(f)", "Date.now()"];
+  bad.push("setInterval(f)", "new Date()", "globalThis.Deno", "performance.now()");
+  bad.push("`${Deno.pid}`");
+  for (const code of bad) {
+    assert(DOES_IO.test(withoutStrings(withoutComments(code))), `${code} is not seen`);
+  }
+  const good = ["// Deno", "/* fetch */", "new Date(ms)", "processed", "prefetch", "isDeno1"];
+  good.push('"process-limit"', "'Deno'");
+  for (const code of good) {
+    const seen = DOES_IO.test(withoutStrings(withoutComments(code)));
+    assert(!seen, `${code} is taken for I/O`);
+  }
+});
+
+Deno.test("a program is told by its name", () => {
+  for (const path of ["dom0/qvm-remote-dom0.ts", "vm/qvm-remote.ts", "vm/qvmremote.Queue.ts"]) {
+    assert(isProgram(path), `${path} is a program`);
+  }
+  for (const path of ["dom0/remote/ledger.ts", "shared/std.d.ts", "tests/a-b/c_test.ts"]) {
+    assert(!isProgram(path), `${path} is none`);
+  }
+});
