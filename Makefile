@@ -16,6 +16,8 @@ BUILD       := build
 
 # Deno: DENO if it is set, else one on PATH that is new enough, else the pinned one from npm.
 DENO ?= $(shell packaging=$(CURDIR)/.ci/find-deno; sh $$packaging $(DENO_OLDEST) $(DENO_VERSION))
+# What compiles the dom0 programs; DENORT_BIN names a runtime that is there already.
+COMPILE_DENO ?= $(DENO)
 export DENO_NO_UPDATE_CHECK := 1
 
 # ---- What each program may do. Each list stands here, once; a test reads it from here. ----
@@ -26,8 +28,8 @@ DOM0_ENV := QUBES_CLAW_ROOT,NOTIFY_SOCKET,WATCHDOG_USEC,INVOCATION_ID,QVM_REMOTE
 QVM_REMOTE_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read --allow-write --allow-run --allow-env=$(DOM0_ENV) --allow-sys=uid --v8-flags=--max-semi-space-size=2,--optimize-for-size
 
 # VM: its own folder, no network, no programs. The launchers in vm/packaging put HOME in.
-QVM_REMOTE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote,/proc --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,NO_COLOR --allow-sys=uid
-QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote,/proc --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,QREXEC_REMOTE_DOMAIN,QREXEC_SERVICE_ARGUMENT --allow-sys=uid
+QVM_REMOTE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,NO_COLOR --allow-sys=uid
+QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,QREXEC_REMOTE_DOMAIN,QREXEC_SERVICE_ARGUMENT --allow-sys=uid
 
 .PHONY: help
 help: ## this list
@@ -79,7 +81,7 @@ SOURCES := $(shell find dom0 vm shared -name '*.ts')
 dom0: $(BUILD)/dom0/qvm-remote-dom0 ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
 $(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
-	DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
+	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
 
 .PHONY: vm
 vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue ## the VM programs: one bundled script and its launcher each

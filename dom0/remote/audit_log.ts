@@ -93,6 +93,35 @@ export function openAudit(options: AuditOptions): Audit {
   };
 }
 
+/** @param atMs when it happened, by the clock of the records */
+export type IsOnRecord = (
+  event: string,
+  request: { readonly vm: string; readonly id: string },
+  atMs: number,
+) => boolean;
+
+/**
+ * Looks for events of requests among the newest records, as they are now. What happened before
+ * the oldest of these is taken for recorded: only the last event before a crash can be missing.
+ */
+export function newestRecords(auditFile: string): IsOnRecord {
+  const text = new TextDecoder().decode(ifPresentSync(() => {
+    using file = Deno.openSync(auditFile, { read: true });
+    return readTail(file, file.statSync().size);
+  }));
+  const oldest = /"time":"([^"]+)"/.exec(text)?.[1];
+  const sinceMs = oldest === undefined ? -Infinity : Date.parse(oldest);
+  return (event, { vm, id }, atMs) =>
+    atMs < sinceMs || text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
+}
+
+function readTail(file: Deno.FsFile, size: number): Uint8Array {
+  const tail = new Uint8Array(Math.min(size, TAIL_BYTES));
+  file.seekSync(size - tail.length, Deno.SeekMode.Start);
+  for (let at = 0; at < tail.length;) at += file.readSync(tail.subarray(at)) ?? tail.length;
+  return tail;
+}
+
 interface AppendedFile {
   /** Opens the file anew if another process rotated it or added to it; says whether it did. */
   followPath(): boolean;
@@ -151,9 +180,7 @@ function repairTail(path: string): { readonly end: ChainEnd; readonly tornBytes:
   const start: ChainEnd = { seq: 0, hash: CHAIN_START };
   using file = Deno.openSync(path, { read: true, write: true });
   const { size } = file.statSync();
-  const tail = new Uint8Array(Math.min(size, TAIL_BYTES));
-  file.seekSync(size - tail.length, Deno.SeekMode.Start);
-  for (let at = 0; at < tail.length;) at += file.readSync(tail.subarray(at)) ?? tail.length;
+  const tail = readTail(file, size);
   const whole = tail.lastIndexOf(NEWLINE) + 1;
   const tornBytes = tail.length - whole;
   if (tornBytes > 0) file.truncateSync(size - tornBytes);

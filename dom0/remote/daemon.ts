@@ -14,7 +14,7 @@ import { VERSION } from "../../shared/io/version.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { type Audit, openAudit } from "./audit_log.ts";
+import { type Audit, newestRecords, openAudit } from "./audit_log.ts";
 import { createDryRunDesk } from "./dry_run_desk.ts";
 import { watchFolder } from "./folder_watch.ts";
 import { type GroupChoice, prepareGroups } from "./group_choice.ts";
@@ -25,7 +25,7 @@ import { createLinkSet, type LinkSet } from "./link_set.ts";
 import { createOutcomeStore } from "./outcome_store.ts";
 import type { Paths } from "./paths.ts";
 import { decide, type Decision } from "./policy.ts";
-import { callQueueService } from "./qrexec.ts";
+import { callQueueService, isSurelyHalted } from "./qrexec.ts";
 import { createRequestDesk, type RequestDesk } from "./request_desk.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
 import type { Notifier } from "./sd_notify.ts";
@@ -101,6 +101,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
     (vm, key) =>
       openVmLink({
         ...{ vm, key, desk, audit, onChange, callService: callQueueService, nowMs: Date.now },
+        isHalted: (name) => isSurelyHalted(paths.qrexecFolder, name),
         vmUser: () => live.settings.config.vmUser,
         endWhenIdleMs: once ? ONCE_IDLE_MS : 0,
       }),
@@ -201,6 +202,7 @@ function makeDesk(
     ...judgement(live),
     ...parts,
     ...{ makeGroup, markPrefix, nowMs: Date.now, workFolder: paths.workFolder },
+    isOnRecord: newestRecords(paths.auditFile),
     config: () => live.settings.config,
     store: createOutcomeStore(paths.outcomeFolder),
   });

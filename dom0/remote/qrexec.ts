@@ -2,6 +2,7 @@
 /** One qrexec call from dom0 into a VM. @module */
 
 import { createSender, type Sender } from "../../shared/io/byte_stream.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 
@@ -82,4 +83,14 @@ export function describeExit(code: number, untrustedStderr: string): string {
     default:
       return `the call ended with code ${code}${said}`;
   }
+}
+
+/**
+ * Whether a VM is halted for sure: qrexec-daemon keeps a socket qrexec.<vm> for each running VM.
+ * False where that folder tells nothing, because no VM at all has one.
+ */
+export function isSurelyHalted(qrexecFolder: string, vm: VmName): boolean {
+  const names = ifPresentSync(() => [...Deno.readDirSync(qrexecFolder)].map(({ name }) => name));
+  const sockets = (names ?? []).filter((name) => name.startsWith("qrexec."));
+  return sockets.length > 0 && !sockets.includes(`qrexec.${vm}`);
 }

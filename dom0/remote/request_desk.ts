@@ -12,10 +12,11 @@
  */
 
 import { sleep } from "../../shared/io/timing.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
 import { toHex } from "../../shared/protocol/bytes.ts";
 import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
-import { authenticate, type AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { authenticate, type AuthenticRequest, type Mode } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
 import type { Outcome } from "../../shared/protocol/outcome.ts";
@@ -25,7 +26,7 @@ import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { authenticateV1, V1_NONCE } from "../../shared/protocol/v1.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
-import type { Audit } from "./audit_log.ts";
+import type { Audit, IsOnRecord } from "./audit_log.ts";
 import type { AuditFields } from "./audit_chain.ts";
 import type { Config } from "./config.ts";
 import { createJob, type Job, type JobRequest, type Seat } from "./job.ts";
@@ -39,6 +40,8 @@ import type { Scheduler } from "./scheduler.ts";
 
 /** An outcome that nobody fetched is kept this long. */
 const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
+/** A larger command waits on disk: each of a VM's open requests may be a MiB. */
+const MAX_PARKED_IN_MEMORY_BYTES = 4096;
 /** How much of a command the audit keeps as text; its SHA-256 is of all of it. */
 const AUDITED_COMMAND_CHARS = 4096;
 
@@ -50,6 +53,8 @@ export interface DeskOptions {
   /** Why nothing of this VM may run now, whatever the policy; null in normal operation. */
   readonly closedBecause: (vm: VmName) => RefusalReason | null;
   readonly audit: Audit;
+  /** For outcomes of an earlier daemon: false if it was killed before it could record this one. */
+  readonly isOnRecord: IsOnRecord;
   readonly ledger: Ledger;
   readonly store: OutcomeStore;
   readonly scheduler: Scheduler;
@@ -88,6 +93,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   const { audit, ledger, store, scheduler, nowMs, onChange } = options;
   const jobs = new Map<VmName, Map<RequestId, Job>>();
   const active = new Set<Promise<void>>();
+  const turns = new Map<VmName, Promise<unknown>>();
   let marks = 0;
 
   const jobsOf = (vm: VmName): Map<RequestId, Job> => {
@@ -108,7 +114,13 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     const onStop = (): void => {};
     const job = createJob({ request, takenAtMs: keptSinceMs, spool, outcome, onStop });
     jobsOf(request.vm).set(request.id, job);
-    if (wasInterrupted) audit.record("interrupted", { ...name(request), by: "daemon-restart" });
+    const { kind, startedAtMs, durationMs } = outcome;
+    const endedAtMs = startedAtMs === null ? keptSinceMs : startedAtMs + durationMs;
+    const by = { by: "daemon-restart" };
+    if (wasInterrupted) audit.record(kind, { ...name(request), ...by });
+    else if (!options.isOnRecord(kind, request, endedAtMs)) {
+      audit.record(kind, { ...name(request), ...endOf(outcome), ...by });
+    }
   }
 
   const refuse = (
@@ -128,7 +140,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (event.kind === "request-v1" && !stored.acceptsV1) {
       return refuse(vm, claimed, "v1-not-accepted", seat);
     }
-    const request = await authenticateEvent(event, stored.key, vm);
+    const request = await inTurn(vm, authenticateEvent(event, stored.key, vm));
     if (request === null) return refuse(vm, claimed, "bad-mac", seat);
     if (request.vm !== vm) return refuse(vm, claimed, "wrong-vm", seat, { named: request.vm });
 
@@ -143,18 +155,41 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     }
     const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
     if (stale !== null) return refuse(vm, claimed, stale, seat);
-    if (jobsOf(vm).size >= MAX_OPEN_REQUESTS) return refuse(vm, claimed, "overloaded", seat);
+    if (jobsOf(vm).size >= MAX_OPEN_REQUESTS && !forgetUnclaimed(vm)) {
+      return refuse(vm, claimed, "overloaded", seat);
+    }
     return await take(request, seat);
+  };
+
+  /** Requests are judged in the order in which they came, whatever their MACs take. */
+  const inTurn = async <T>(vm: VmName, work: Promise<T>): Promise<T> => {
+    const before = turns.get(vm);
+    const mine = Promise.allSettled([before, work]);
+    turns.set(vm, mine);
+    await mine;
+    if (turns.get(vm) === mine) turns.delete(vm);
+    return await work;
+  };
+
+  /**
+   * A VM sends again what has no answer before it sends what is new. So what is kept for it and
+   * was not asked for is answered there, and only its ack was lost: one such makes room.
+   */
+  const forgetUnclaimed = (vm: VmName): boolean => {
+    const job = [...jobsOf(vm).values()].find((kept) => kept.outcome() !== null && !kept.hasSeat());
+    if (job !== undefined) forget(job);
+    return job !== undefined;
   };
 
   /** From here on the request is dom0's to answer. */
   const take = async (request: AuthenticRequest, seat: Seat): Promise<Verdict> => {
+    const { vm, id, nonce, digest, protocol } = request; // the job outlives the body
     let control: StopControl | null = null;
     let stoppedEarly: StopReason | null = null;
     let job: Job;
     try {
       job = createJob({
-        request,
+        request: { vm, id, nonce, digest, protocol },
         takenAtMs: nowMs(),
         spool: store.begin(request),
         outcome: null,
@@ -177,17 +212,21 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     const told = { ...await described(request, command), rule: decision.because };
     if (decision.action === "deny") return endRefused(job, "policy-denied", seat, told);
     if (decision.action === "ask") return endRefused(job, "needs-confirmation", seat, told);
+    let parked: ParkedCommand | null = null;
     try {
-      audit.record("accepted", { ...name(request), protocol: request.protocol, ...told });
+      parked = parkCommand(options.workFolder, request, command);
+      audit.record("accepted", { ...name(request), protocol, ...told });
     } catch (error) {
+      parked?.drop();
       return endRefused(job, "not-recorded", seat, { error: errorText(error) });
     }
     const verdict = sit(job, seat);
     if (stoppedEarly !== null) {
+      parked.drop();
       conclude(job, { kind: stoppedEarly, exitCode: EXIT_OF_KIND[stoppedEarly] }, null);
       return verdict;
     }
-    control = schedule(job, request, command);
+    control = schedule(job, parked);
     onChange();
     return verdict;
   };
@@ -207,8 +246,8 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   ): Verdict => {
     const { vm, id, nonce } = job.request;
     const outcome = job.finish(() => refusedOutcome(id, nonce, reason));
-    recordQuietly("refused", { vm, id, reason, ...more });
     keepOutcome(vm, outcome);
+    recordQuietly("refused", { vm, id, reason, ...more });
     job.pump();
     return sit(job, seat);
   };
@@ -217,7 +256,8 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     stop(reason: StopReason): void;
   }
 
-  const schedule = (job: Job, request: AuthenticRequest, command: Command): StopControl => {
+  const schedule = (job: Job, parked: ParkedCommand): StopControl => {
+    const { vm } = job.request;
     const { promise, resolve } = Promise.withResolvers<void>();
     active.add(promise);
     const settled = (): void => {
@@ -225,9 +265,9 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       resolve();
     };
     let running: RunningCommand | null = null;
-    const waiting = scheduler.enqueue(request.vm, () => {
-      running = runNow(job, request, command, () => {
-        scheduler.finished(request.vm);
+    const waiting = scheduler.enqueue(vm, () => {
+      running = runNow(job, parked, () => {
+        scheduler.finished(vm);
         settled();
       });
     });
@@ -235,27 +275,24 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       stop(reason) {
         if (running !== null) return running.stop(reason);
         if (!waiting.withdraw()) return;
+        parked.drop();
         conclude(job, { kind: reason, exitCode: EXIT_OF_KIND[reason] }, null);
         settled();
       },
     };
   };
 
-  const runNow = (
-    job: Job,
-    request: AuthenticRequest,
-    command: Command,
-    onEnd: () => void,
-  ): RunningCommand | null => {
+  const runNow = (job: Job, parked: ParkedCommand, onEnd: () => void): RunningCommand | null => {
+    const { request } = job;
     const { maxTimeoutMs, path, ...limits } = options.config();
     const startedAtMs = nowMs();
     try {
       const running = startCommand({
-        command,
+        command: parked.take(),
         mark: `${options.markPrefix}${++marks}`,
         environment: { QVM_REMOTE_VM: request.vm, QVM_REMOTE_ID: request.id },
         path,
-        limits: { ...limits, timeoutMs: Math.min(request.timeoutMs, maxTimeoutMs) },
+        limits: { ...limits, timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs) },
         workFolder: options.workFolder,
         makeGroup: options.makeGroup,
         onOutput: (stream, bytes) => {
@@ -292,11 +329,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       ...{ out: spool.summary(1), err: spool.summary(2) },
     }));
     keepOutcome(vm, outcome);
-    const { out, err } = outcome;
-    recordQuietly(kind, {
-      ...{ vm, id, exit: exitCode, duration_ms: durationMs, out_bytes: out.bytes },
-      ...{ err_bytes: err.bytes, out_sha256: out.sha256, err_sha256: err.sha256 },
-    });
+    recordQuietly(kind, { vm, id, ...endOf(outcome) });
     job.pump();
     onChange();
   };
@@ -373,6 +406,41 @@ export function commandOrNull(request: AuthenticRequest): Command | null {
   }
 }
 
+/** A command that waits for its turn. */
+interface ParkedCommand {
+  readonly timeoutMs: number;
+  take(): Command;
+  /** It will not run. */
+  drop(): void;
+}
+
+function parkCommand(
+  folder: string,
+  { vm, id, mode, body, timeoutMs }: AuthenticRequest,
+  command: Command,
+): ParkedCommand {
+  if (body.length <= MAX_PARKED_IN_MEMORY_BYTES) {
+    return { timeoutMs, take: () => command, drop() {} };
+  }
+  const path = `${folder}/${vm}-${id}.body`;
+  Deno.writeFileSync(path, body, { mode: 0o600 });
+  return onDisk(path, mode, timeoutMs);
+}
+
+/** A function of its own, so that nothing here holds on to the body. */
+function onDisk(path: string, mode: Mode, timeoutMs: number): ParkedCommand {
+  const drop = (): void => removeIfPresent(path);
+  return {
+    timeoutMs,
+    drop,
+    take() {
+      const command = parseCommand(mode, Deno.readFileSync(path));
+      drop();
+      return command;
+    },
+  };
+}
+
 async function described(request: AuthenticRequest, command: Command): Promise<AuditFields> {
   const digest = await crypto.subtle.digest("SHA-256", request.body);
   return {
@@ -381,6 +449,13 @@ async function described(request: AuthenticRequest, command: Command): Promise<A
     command: describeCommand(command).slice(0, AUDITED_COMMAND_CHARS),
     body_bytes: request.body.length,
     body_sha256: toHex(new Uint8Array(digest)),
+  };
+}
+
+function endOf({ exitCode, durationMs, out, err }: Outcome): AuditFields {
+  return {
+    ...{ exit: exitCode, duration_ms: durationMs, out_bytes: out.bytes, err_bytes: err.bytes },
+    ...{ out_sha256: out.sha256, err_sha256: err.sha256 },
   };
 }
 

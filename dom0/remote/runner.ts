@@ -17,6 +17,7 @@ import { WARDEN } from "./warden.ts";
 
 /** Between TERM and KILL. */
 const GRACE_MS = 2_000;
+const KILL_AGAIN_MS = 100;
 /** How often a group's processes are counted where the kernel does not limit them. */
 const COUNT_INTERVAL_MS = 500;
 /** After the first process ended, its output is read on at most this long. */
@@ -67,12 +68,17 @@ export function startCommand(options: RunOptions): RunningCommand {
   }
   const argv = command.mode === "argv" ? command.argv : ["/bin/bash", "--", files.script];
   const group = options.makeGroup(mark, files.session);
-  const child = spawnWarden(group, files.session, argv, options);
+  const removeFiles = (): void => Object.values(files).forEach(removeIfPresent);
+  let child: Deno.ChildProcess;
+  try {
+    child = spawnWarden(group, files.session, argv, options);
+  } catch (error) { // a word that is too long for the kernel, too many processes
+    removeFiles();
+    void group.close(true);
+    throw error;
+  }
   const stopper = createStopper(group);
-  const ended = follow(child, group, stopper, options, files.session).finally(() => {
-    removeIfPresent(files.script);
-    removeIfPresent(files.session);
-  });
+  const ended = follow(child, group, stopper, options, files.session).finally(removeFiles);
   return { stop: stopper.stop, ended };
 }
 
@@ -113,23 +119,41 @@ const AT_ONCE: ReadonlySet<StopReason> = new Set<StopReason>([
 interface Stopper {
   stop(reason: StopReason): void;
   reason(): StopReason | null;
-  close(): void;
+  /** No signal is sent, or on its way, when it resolves. */
+  close(): Promise<void>;
 }
 
 /** TERM, then KILL, to all of the group. The first reason counts. */
 function createStopper(group: ProcessGroup): Stopper {
   let reason: StopReason | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+  let sending = Promise.resolve();
+  // A bash that cannot be started now (too many processes) is one that is started again soon.
+  const send = (signal: "TERM" | "KILL"): Promise<void> => {
+    sending = sending.then(() => closed ? undefined : group.signal(signal)).catch(() => {});
+    return sending;
+  };
+  // Again until it has ended: in its first moment a command is not in its group yet.
+  const kill = async (): Promise<void> => {
+    await send("KILL");
+    if (!closed) timer = setTimeout(kill, KILL_AGAIN_MS);
+  };
   return {
     stop(why) {
       if (reason !== null) return;
       reason = why;
-      if (AT_ONCE.has(why)) return void group.signal("KILL");
-      void group.signal("TERM");
-      timer = setTimeout(() => void group.signal("KILL"), GRACE_MS);
+      if (closed) return; // what was its group may be another command's now
+      if (AT_ONCE.has(why)) return void kill();
+      void send("TERM");
+      timer = setTimeout(kill, GRACE_MS);
     },
     reason: () => reason,
-    close: () => clearTimeout(timer),
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      return sending;
+    },
   };
 }
 
@@ -150,6 +174,7 @@ async function follow(
     const status = await child.status;
     clearTimeout(timeout);
     stopCounting();
+    await stopper.close();
     const endedItself = stopper.reason() === null && status.signal === null;
     // A stream that stays open is held by a child in the background.
     const streamsEnded = await within(QUIET_MS, Promise.all(readers.map(({ done }) => done)));
@@ -163,7 +188,7 @@ async function follow(
   } finally {
     clearTimeout(timeout);
     stopCounting();
-    stopper.close();
+    await stopper.close();
   }
 }
 
@@ -174,7 +199,7 @@ function countProcesses(group: ProcessGroup, most: number, stopper: Stopper): ()
   const timer = setInterval(async () => {
     if (counting) return;
     counting = true;
-    if (await group.count() > most) stopper.stop("process-limit");
+    if (await group.count().catch(() => 0) > most) stopper.stop("process-limit");
     counting = false;
   }, COUNT_INTERVAL_MS);
   return () => clearInterval(timer);

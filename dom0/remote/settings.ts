@@ -69,6 +69,10 @@ export async function readSettings(
       problems.push(`${vm}: its key is not used: ${messageOf(error)}`);
     }
   }
+  for (const vm of config === null ? [] : await keyStore.list()) {
+    if (onlyVms.length > 0 || config?.vms.includes(vm)) continue;
+    problems.push(`${vm}: it has a key, but is not in QVM_REMOTE_VMS, and is not served`);
+  }
   let rules: readonly Rule[] | null = null;
   try {
     rules = await readPolicyFolder(paths.policyFolder);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The link to one VM: session after session, with a pause between them that grows. A VM that
- * is halted costs nothing: the link sleeps until the VM's qrexec socket appears.
+ * is halted is not called: the link sleeps until the VM's qrexec socket appears.
  *
  * @module
  */
@@ -37,6 +37,8 @@ export interface LinkOptions {
   readonly key: StoredKey;
   readonly vmUser: () => string;
   readonly callService: CallService;
+  /** Whether a call would be in vain for sure. */
+  readonly isHalted: (vm: VmName) => boolean;
   readonly desk: RequestDesk;
   readonly audit: Audit;
   readonly nowMs: () => number;
@@ -72,6 +74,10 @@ export function openVmLink(options: LinkOptions): VmLink {
 
   /** One call of the service, from start to end. */
   const oneSession = async (): Promise<SessionEnd> => {
+    if (options.isHalted(vm)) {
+      lastEnd = "the VM is halted";
+      return { kind: "no-connection" };
+    }
     const startedMs = nowMs();
     let wasReady = false;
     const call = options.callService(vm, options.vmUser(), "");

@@ -24,6 +24,8 @@ import type { RequestDesk, RequestEvent } from "./request_desk.ts";
 const CREDITS = 24;
 /** Output waits in its spool, not in memory, while this much is unsent. */
 const MAX_BACKLOG_BYTES = 128 * 1024;
+/** Of requests with larger bodies one at a time is judged: each takes several times its size. */
+const MAX_AHEAD_BYTES = 16 * 1024;
 /** A VM whose programs start gets this long to say hello. */
 const HELLO_LIMIT_MS = 30_000;
 
@@ -52,6 +54,7 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
   let failure: unknown = null;
   let lastHeardMs = nowMs();
   let ready = false;
+  let someWait = false; // a job has output and was given no room, whatever its own window says
 
   const end = (error: unknown = null): void => {
     if (over) return;
@@ -59,22 +62,25 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     failure = error;
     call.kill();
   };
+  const isFull = (): boolean => call.input.backlogBytes() >= MAX_BACKLOG_BYTES;
   const send = (frame: Uint8Array): void => {
     if (over) return;
-    const wasFull = call.input.backlogBytes() >= MAX_BACKLOG_BYTES;
     call.input.send(frame).then(() => {
-      if (wasFull && !over && call.input.backlogBytes() < MAX_BACKLOG_BYTES) pumpAll();
+      if (someWait && !over && !isFull()) pumpAll();
     });
   };
   const pumpAll = (): void => {
+    someWait = false;
     for (const { job } of seats.values()) job?.pump();
   };
 
   const makeSeat = (seq: number): Seat => ({
     accepted: () => send(session.accepted(seq)),
     room: () => {
-      if (over || call.input.backlogBytes() >= MAX_BACKLOG_BYTES) return 0;
-      return session.room(seq);
+      if (over) return 0;
+      if (!isFull()) return session.room(seq);
+      someWait = true;
+      return 0;
     },
     output: (stream, offset, data) => send(session.output(seq, stream, offset, data)),
     outcome(outcome) {
@@ -99,7 +105,7 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     if (place.cancelled) verdict.job.stop("cancelled");
   };
 
-  const act = (event: VmEvent): void => {
+  const act = (event: VmEvent): void | Promise<void> => {
     switch (event.kind) {
       case "ready":
         ready = true;
@@ -107,10 +113,12 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
         onReady();
         break;
       case "request":
-      case "request-v1":
+      case "request-v1": {
         // Not awaited: the next message may be its cancel. The session bounds how many.
-        receiveRequest(event).catch(end);
+        const judged = receiveRequest(event).catch(end);
+        if (bodyOf(event).length > MAX_AHEAD_BYTES) return judged;
         break;
+      }
       case "cancel": {
         const place = seats.get(event.seq);
         if (place === undefined) break;
@@ -156,11 +164,10 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     await readFrames(call.output, CAPS_FROM_VM, (frame) => {
       if (over) return;
       lastHeardMs = nowMs();
-      act(session.receive(frame));
+      return act(session.receive(frame));
     });
   } catch (error) {
-    // What breaks after this side ended the call is its own doing.
-    if (!over) failure = error;
+    end(error); // what breaks after this side ended the call is its own doing, and no failure
   } finally {
     end();
     clearInterval(heartbeat);
@@ -169,4 +176,8 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     for (const { job, seat } of seats.values()) job?.detach(seat);
   }
   if (failure !== null) throw failure;
+}
+
+function bodyOf(event: RequestEvent): Uint8Array {
+  return event.kind === "request" ? event.request.fields.body : event.request.body;
 }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Manual pages and completions name what the programs take: every command, every option. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import { COMMANDS, DAEMON_OPTIONS } from "../dom0/remote/command_table.ts";
+import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
+import { VERSION } from "../shared/io/version.ts";
+import { PROJECT } from "./e2e/program_flags.ts";
+
+const VM_PAGE = read("vm/packaging/qvm-remote.1");
+const DOM0_PAGE = read("dom0/packaging/qvm-remote-dom0.8");
+
+Deno.test("qvm-remote(1) has every option and sub-command, and the version", () => {
+  const text = plain(VM_PAGE);
+  const missing = [
+    ...Object.keys(RUN_OPTIONS).map((name) => `--${name}`),
+    ...SUB_COMMANDS.map(({ path }) => path),
+    `qubes-claw ${VERSION}`,
+  ].filter((word) => !text.includes(word));
+  assertEquals(missing, []);
+});
+
+Deno.test("qvm-remote-dom0(8) has every option and command, and the version", () => {
+  const text = plain(DOM0_PAGE);
+  const missing = [
+    ...Object.keys(DAEMON_OPTIONS).filter((name) => name !== "help" && name !== "version")
+      .map((name) => `--${name}`),
+    ...COMMANDS.keys(),
+    `qubes-claw ${VERSION}`,
+  ].filter((word) => !text.includes(word));
+  assertEquals(missing, []);
+});
+
+Deno.test("the completion of qvm-remote offers every sub-command and option", async () => {
+  const file = "vm/packaging/qvm-remote.bash-completion";
+  const first = await complete(file, "_qvm_remote", ["qvm-remote", ""]);
+  const tops = new Set(SUB_COMMANDS.map(({ path }) => path.split(" ")[0] ?? ""));
+  const wanted = [...tops, ...Object.keys(RUN_OPTIONS).map((name) => `--${name}`)];
+  assertEquals(wanted.filter((word) => !first.includes(word)), []);
+  for (const { path, options } of SUB_COMMANDS) {
+    const words = path.split(" ");
+    const offered = await complete(file, "_qvm_remote", ["qvm-remote", ...words, ""]);
+    const names = Object.keys(options).map((name) => `--${name}`);
+    if (path !== "queue") assertEquals(names.filter((name) => !offered.includes(name)), [], path);
+    const [top = "", second] = words;
+    if (second === undefined) continue;
+    assert((await complete(file, "_qvm_remote", ["qvm-remote", top, ""])).includes(second), path);
+  }
+  assertEquals(await complete(file, "_qvm_remote", ["qvm-remote", "--", ""]), []);
+});
+
+Deno.test("the completion of qvm-remote-dom0 offers every command and option", async () => {
+  const file = "dom0/packaging/qvm-remote-dom0.bash-completion";
+  const first = await complete(file, "_qvm_remote_dom0", ["qvm-remote-dom0", ""]);
+  const wanted = [...COMMANDS.keys(), ...Object.keys(DAEMON_OPTIONS).map((name) => `--${name}`)];
+  assertEquals(wanted.filter((word) => !first.includes(word)), []);
+  const authorize = await complete(file, "_qvm_remote_dom0", ["qvm-remote-dom0", "authorize", ""]);
+  for (const word of ["--fetch", "--grant", "--accept-v1", "work"]) {
+    assert(authorize.includes(word), word);
+  }
+  assert(!authorize.includes("dom0"), "dom0 is no VM");
+});
+
+/** What bash would offer for the last word. */
+async function complete(
+  file: string,
+  func: string,
+  words: readonly string[],
+): Promise<readonly string[]> {
+  const script = 'qvm-ls() { printf "dom0\\nwork\\n"; }; source "$1"; func=$2; shift 2; ' +
+    'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); "$func"; printf "%s\\n" "${COMPREPLY[@]}"';
+  const { stdout, stderr } = await new Deno.Command("/bin/bash", {
+    args: ["-c", script, "bash", `${PROJECT}/${file}`, func, ...words],
+  }).output();
+  assertEquals(new TextDecoder().decode(stderr), "");
+  return new TextDecoder().decode(stdout).split("\n").filter((word) => word !== "");
+}
+
+function read(path: string): string {
+  return Deno.readTextFileSync(`${PROJECT}/${path}`);
+}
+
+/** A page without its macros, well enough to look for words. */
+function plain(page: string): string {
+  return page.replace(/\\-/g, "-").replace(/\\f[A-Z]/g, "").replace(/^\.[A-Z]+ ?/gm, "")
+    .replace(/"/g, "").replace(/ +/g, " ");
+}

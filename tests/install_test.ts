@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** "make install-*" into an empty folder, over an older installation, and back. @module */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { PROJECT } from "./e2e/program_flags.ts";
+
+Deno.test("install-vm and uninstall-vm", async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  assertEquals((await make(path, "install-vm")).code, 0);
+  const files = [
+    ...["usr/bin/qvm-remote", "etc/qubes-rpc/qvmremote.Queue", "usr/lib/qubes-claw/deno"],
+    ...["usr/lib/qubes-claw/qvm-remote.js", "usr/lib/qubes-claw/qvmremote.Queue.js"],
+    ...["usr/share/man/man1/qvm-remote.1", "usr/share/bash-completion/completions/qvm-remote"],
+  ];
+  assertEquals(missing(path, files), []);
+  await Deno.mkdir(`${path}/home`);
+  const run = await new Deno.Command(`${path}/usr/bin/qvm-remote`, {
+    args: ["key", "gen"],
+    clearEnv: true,
+    env: {
+      HOME: `${path}/home`,
+      PATH: "/usr/bin:/bin",
+      QUBES_CLAW_LIB: `${path}/usr/lib/qubes-claw`,
+    },
+  }).output();
+  assertEquals(run.code, 0, new TextDecoder().decode(run.stderr));
+  assertEquals((await make(path, "uninstall-vm")).code, 0);
+  assertEquals(missing(path, files), files);
+  assert(exists(`${path}/home/.qvm-remote/auth.key`), "the key is kept");
+});
+
+Deno.test("install-dom0 enables nothing and keeps the configuration", async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  const { code, stdout } = await make(path, "install-dom0");
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "not enabled");
+  const files = [
+    ...["usr/bin/qvm-remote-dom0", "usr/lib/systemd/system/qvm-remote-dom0.service"],
+    ...["usr/share/man/man8/qvm-remote-dom0.8", "etc/qubes/policy.d/30-qvm-remote.policy"],
+    "usr/share/bash-completion/completions/qvm-remote-dom0",
+  ];
+  const kept = ["etc/qubes/remote.conf", "etc/qubes/remote.d", "etc/qubes/remote-policy.d"];
+  assertEquals(missing(path, [...files, ...kept]), []);
+  assertEquals(mode(`${path}/etc/qubes/remote.conf`), 0o600);
+  assertEquals(mode(`${path}/etc/qubes/remote.d`), 0o700);
+  assert(!exists(`${path}/etc/systemd/system/multi-user.target.wants`), "it is enabled");
+
+  await Deno.writeTextFile(`${path}/etc/qubes/remote.conf`, 'QVM_REMOTE_VMS="work"\n');
+  assertEquals((await make(path, "install-dom0")).code, 0);
+  assertEquals(await Deno.readTextFile(`${path}/etc/qubes/remote.conf`), 'QVM_REMOTE_VMS="work"\n');
+
+  const removed = await make(path, "uninstall-dom0");
+  assertEquals(removed.code, 0);
+  assertStringIncludes(removed.stdout, "Kept: /etc/qubes/remote.conf");
+  assertEquals(missing(path, files), files);
+  assertEquals(missing(path, kept), []);
+});
+
+async function make(destdir: string, target: string) {
+  // The programs that were built are installed, by whatever Deno built them.
+  const { code, stdout, stderr } = await new Deno.Command("make", {
+    args: ["--no-print-directory", target, `DESTDIR=${destdir}`, `DENO=${Deno.execPath()}`],
+    cwd: PROJECT,
+  }).output();
+  const text = new TextDecoder();
+  if (code !== 0) console.error(text.decode(stderr));
+  return { code, stdout: text.decode(stdout) };
+}
+
+async function tempFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await Deno.makeTempDir();
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+function missing(root: string, files: readonly string[]): readonly string[] {
+  return files.filter((file) => !exists(`${root}/${file}`));
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function mode(path: string): number {
+  return (Deno.statSync(path).mode ?? 0) & 0o777;
+}

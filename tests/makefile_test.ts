@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What the Makefile promises: exact permissions, a help for each target, a sound unit. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import { CONFIG_ENVIRONMENT } from "../dom0/remote/config.ts";
+import { FLAG_VARIABLES, type Program, programFlags, PROJECT } from "./e2e/program_flags.ts";
+
+const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
+  "qvm-remote-dom0": new Set([
+    ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
+    ...["--allow-write", "--allow-run", "--allow-env", "--allow-sys", "--v8-flags"],
+  ]),
+  "qvm-remote": new Set([
+    "--no-prompt",
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+    "--allow-sys",
+  ]),
+  "qvmremote.Queue": new Set([
+    ...["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"],
+  ]),
+};
+
+for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {
+  Deno.test(`${program} has no permission but those it is to have`, () => {
+    const flags = programFlags(program);
+    assert(flags.includes("--no-prompt"), "a prompt would wait for ever");
+    for (const flag of flags) {
+      const [name = ""] = flag.split("=");
+      assert(ALLOWED[program].has(name), `${flag} is not expected`);
+    }
+  });
+}
+
+Deno.test("the VM programs reach their own folder only", () => {
+  for (const program of ["qvm-remote", "qvmremote.Queue"] as const) {
+    for (const flag of programFlags(program)) {
+      const [name, value = ""] = flag.split("=");
+      if (name !== "--allow-read" && name !== "--allow-write") continue;
+      const outside = value.split(",").filter((path) =>
+        !["@HOME@/.qvm-remote", "@HOME@/.qubes-remote"].includes(path)
+      );
+      assertEquals(outside, [], `${program} ${flag}`);
+    }
+  }
+});
+
+Deno.test("the daemon may read every variable that its configuration names", () => {
+  const allowed = programFlags("qvm-remote-dom0").find((flag) => flag.startsWith("--allow-env="));
+  const names = new Set(allowed?.slice("--allow-env=".length).split(","));
+  assertEquals(CONFIG_ENVIRONMENT.filter((name) => !names.has(name)), []);
+});
+
+Deno.test("make help names every target that a person calls", async () => {
+  const { code, stdout } = await run("make", ["--no-print-directory", "help"]);
+  assertEquals(code, 0);
+  const makefile = Deno.readTextFileSync(`${PROJECT}/Makefile`);
+  const targets = [...makefile.matchAll(/^\.PHONY: (.*)$/gm)].map(([, name = ""]) => name);
+  assert(targets.length >= 15, `${targets.length} targets`);
+  assertEquals(targets.filter((name) => !new RegExp(`^${name}\\s`, "m").test(stdout)), []);
+});
+
+Deno.test("systemd finds nothing wrong with the unit", async (t) => {
+  const unit = `${PROJECT}/dom0/systemd/qvm-remote-dom0.service`;
+  const text = Deno.readTextFileSync(unit);
+  for (const line of ["Delegate=yes", "Type=notify", "WatchdogSec=5min", "NoNewPrivileges=yes"]) {
+    assert(text.includes(`\n${line}\n`), line);
+  }
+  await t.step({
+    name: "systemd-analyze verify and security",
+    ignore: !await exists("/usr/bin/systemd-analyze"),
+    fn: async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        // The program and its manual are not installed here.
+        const here = text.replace("/usr/bin/qvm-remote-dom0", "/bin/true").replace(
+          /^Documentation.*\n/m,
+          "",
+        );
+        await Deno.writeTextFile(`${folder}/qvm-remote-dom0.service`, here);
+        const verified = await run("systemd-analyze", [
+          "verify",
+          `${folder}/qvm-remote-dom0.service`,
+        ]);
+        assertEquals([verified.code, verified.stderr], [0, ""]);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+      const { stdout } = await run("systemd-analyze", ["security", "--offline=true", unit]);
+      const level = Number(/exposure level for .*: ([0-9.]+)/.exec(stdout)?.[1]);
+      assert(level <= 5.7, `exposure ${level}`);
+    },
+  });
+});
+
+async function run(program: string, args: readonly string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    cwd: PROJECT,
+    env: { SYSTEMD_COLORS: "0" },
+  }).output();
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
