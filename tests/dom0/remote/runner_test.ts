@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Real commands, in both kinds of process group. @module */
+
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
+import { type Command, parseCommand } from "../../../shared/protocol/command.ts";
+import { cgroupGroups } from "../../../dom0/remote/cgroup_groups.ts";
+import type { MakeGroup } from "../../../dom0/remote/process_group.ts";
+import {
+  type Ended,
+  type Limits,
+  type RunningCommand,
+  startCommand,
+} from "../../../dom0/remote/runner.ts";
+import { killMarked, sessionGroups } from "../../../dom0/remote/session_groups.ts";
+import { argvBody, filesBelow, namesIn, processesWith, until, withFolder } from "./fixture.ts";
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const LIMITS: Limits = {
+  ...{ timeoutMs: 20_000, maxProcesses: 256, maxMemoryBytes: 2 ** 30, maxOutputBytes: 2 ** 20 },
+};
+const SLOTS = 32;
+
+/** Where the test may make cgroups; null where it may not. */
+function cgroupMount(): string | null {
+  const info = Deno.readTextFileSync("/proc/self/mountinfo");
+  const mount = /^(?:\S+ ){4}(\S+) .* - cgroup2 /m.exec(info)?.[1];
+  if (mount === undefined) return null;
+  try {
+    const probe = `${mount}/qvm-remote-probe-${Deno.pid}`;
+    Deno.mkdirSync(probe);
+    Deno.removeSync(probe);
+    return mount;
+  } catch {
+    return null;
+  }
+}
+
+const MOUNT = cgroupMount();
+const CGROUP = `${MOUNT}/qvm-remote-test-${Deno.pid}`;
+
+interface Kind {
+  readonly name: string;
+  readonly ignore: boolean;
+  /** The same groups for all tests: cgroups are made once and used again. */
+  readonly groups: () => Promise<MakeGroup>;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => made ??= make();
+}
+
+const KINDS: readonly Kind[] = [
+  { name: "session", ignore: false, groups: once(() => Promise.resolve(sessionGroups())) },
+  {
+    name: MOUNT === null ? "cgroup (no cgroup2 mount that can be written)" : "cgroup",
+    ignore: MOUNT === null,
+    groups: once(async () => {
+      const groups = await cgroupGroups(CGROUP, SLOTS);
+      if (groups === null) throw new Error(`${CGROUP} cannot be divided`);
+      return groups;
+    }),
+  },
+];
+
+let marks = 0;
+
+interface Run {
+  readonly command: Command;
+  readonly limits?: Partial<Limits>;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly folder?: string;
+}
+
+interface Running extends RunningCommand {
+  readonly mark: string;
+  text(stream: 1 | 2): string;
+  bytes(stream: 1 | 2): Uint8Array;
+}
+
+function start(makeGroup: MakeGroup, workFolder: string, run: Run): Running {
+  const mark = `runner-test-${Deno.pid}-${++marks}`;
+  const chunks = { 1: [] as Uint8Array[], 2: [] as Uint8Array[] };
+  const running = startCommand({
+    ...{ command: run.command, mark, path: PATH, workFolder, makeGroup },
+    environment: run.environment ?? {},
+    limits: { ...LIMITS, ...run.limits },
+    onOutput: (stream, bytes) => void chunks[stream].push(bytes.slice()),
+  });
+  const bytes = (stream: 1 | 2): Uint8Array => concat(chunks[stream]);
+  return { ...running, mark, bytes, text: (stream) => new TextDecoder().decode(bytes(stream)) };
+}
+
+const script = (text: string): Command => parseCommand("script", utf8(text));
+const argv = (...words: readonly string[]): Command => parseCommand("argv", argvBody(...words));
+
+interface Result extends Ended {
+  readonly out: string;
+  readonly err: string;
+}
+
+type Start = (run: Run | string) => Running;
+
+/** A test for each kind of group; what a command leaves behind fails it. */
+function eachKind(
+  name: string,
+  test: (start: Start, folder: string, makeGroup: MakeGroup) => Promise<void>,
+): void {
+  for (const kind of KINDS) {
+    Deno.test({
+      name: `runner, ${kind.name}: ${name}`,
+      ignore: kind.ignore,
+      // Groups found in /proc are swept once for many commands, a moment later.
+      ...{ sanitizeOps: false, sanitizeResources: false },
+      fn: () =>
+        withFolder(async (folder) => {
+          const makeGroup = await kind.groups();
+          const marksOfTest: string[] = [];
+          await test(
+            (run) => {
+              const what = typeof run === "string" ? { command: script(run) } : run;
+              const running = start(makeGroup, folder, what);
+              marksOfTest.push(running.mark);
+              return running;
+            },
+            folder,
+            makeGroup,
+          );
+          // A sweep that waits for its time is the last that carries a mark.
+          await until("no process is left", () =>
+            marksOfTest.every((mark) => processesWith(mark).length === 0));
+          assertEquals(
+            namesIn(folder).filter((file) =>
+              file.startsWith("runner-test-")
+            ),
+            [],
+          );
+        }),
+    });
+  }
+}
+
+async function result(running: Running): Promise<Result> {
+  const ended = await running.ended;
+  return { ...ended, out: running.text(1), err: running.text(2) };
+}
+
+const WORDS: readonly string[] = [
+  ...["a b", "", "'", '"', "$HOME", "`id`", "$(id)", "x\ny", "\n", "\t", "-c", "--", "-", "A=b"],
+  ...[
+    "*",
+    "~",
+    "\\",
+    "\\n",
+    ";",
+    "|",
+    "&",
+    "#",
+    "\u00e4\u{1f600}",
+    "\x1b[0m",
+    "\x7f",
+    "!",
+    "{a,b}",
+  ],
+];
+
+eachKind("every word of an argv arrives as it is", async (start) => {
+  const command = argv(
+    "/bin/sh",
+    "-c",
+    'for word; do printf "%s\\0" "$word"; done',
+    "sh",
+    ...WORDS,
+  );
+  const { out, err, kind, exitCode } = await result(start({ command }));
+  assertEquals(out.split("\0"), [...WORDS, ""]);
+  assertEquals([err, kind, exitCode], ["", "done", 0]);
+});
+
+eachKind("a program's name is a name, whatever it looks like", async (start, folder) => {
+  const programs: readonly (readonly [program: string, exitCode: number])[] = [
+    ...[
+      "-c",
+      "--",
+      "-",
+      "A=b",
+      "no-such-program",
+      "x y",
+      "cd",
+      "exec",
+      "type",
+      "$SHELL",
+      "true;",
+      "~",
+    ]
+      .map((program) => [program, 127] as const),
+    ["/no/such/program", 127],
+    ["/etc/passwd", 126],
+    ["/", 126],
+    ["true", 0],
+    ["/bin/false", 1],
+  ];
+  const results = await Promise.all(programs.map(([program]) => {
+    return result(start({ command: argv(program, "x") }));
+  }));
+  assertEquals(
+    results.map(({ kind, exitCode }, i) => [programs[i]?.[0], kind, exitCode]),
+    programs.map(([program, code]) => [program, "done", code]),
+  );
+  for (const name of ["my program", "-x", "A=b"]) {
+    await Deno.writeTextFile(`${folder}/${name}`, '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+    const { out } = await result(start({ command: argv(`${folder}/${name}`, "an", "arg") }));
+    assertEquals(out, "an arg\n");
+  }
+});
+
+eachKind("a script that is not found or not executable says so on its stderr", async (start) => {
+  const missing = await result(start({ command: argv("no-such-program") }));
+  assertStringIncludes(missing.err, "no-such-program");
+  assertEquals(missing.out, "");
+});
+
+eachKind("exit codes pass through, and a signal is 128 and its number", async (start) => {
+  const cases: readonly (readonly [text: string, exitCode: number])[] = [
+    ...[0, 1, 7, 124, 125, 126, 127, 128, 130, 137, 255].map((n) => [`exit ${n}`, n] as const),
+    ...([
+      ["HUP", 1],
+      ["INT", 2],
+      ["ABRT", 6],
+      ["KILL", 9],
+      ["SEGV", 11],
+      ["PIPE", 13],
+      ["TERM", 15],
+    ] as const)
+      .map(([name, n]) => [`ulimit -c 0; kill -${name} $$; sleep 5`, 128 + n] as const),
+    ["no-such-program", 127],
+    ["set -e; false; exit 3", 1],
+  ];
+  const results = await Promise.all(cases.map(([text]) => result(start(text))));
+  assertEquals(
+    results.map(({ kind, exitCode }, i) => [cases[i]?.[0], kind, exitCode]),
+    cases.map(([text, code]) => [text, "done", code]),
+  );
+});
+
+eachKind("a script's bytes are run as they are, and output comes back as it is", async (start) => {
+  const bytes = Array.from({ length: 255 }, (_, i) => i + 1).filter((byte) => byte !== 0x27);
+  const command = parseCommand(
+    "script",
+    concat([
+      utf8("# \u00e4\nprintf %s '"),
+      new Uint8Array(bytes),
+      utf8("'; printf '\\0\\377' >&2"), // and no newline at the end
+    ]),
+  );
+  const running = start({ command });
+  assertEquals((await running.ended).exitCode, 0);
+  assertEquals(running.bytes(1), new Uint8Array(bytes));
+  assertEquals(running.bytes(2), new Uint8Array([0, 255]));
+});
+
+eachKind("a script of a megabyte runs", async (start) => {
+  const text = "echo start\n" + `#${"x".repeat(99)}\n`.repeat(10_000) + "echo end\n";
+  assertEquals((await result(start(text))).out, "start\nend\n");
+});
+
+eachKind("stdin is empty, and is /dev/null", async (start) => {
+  const { out } = await result(start("readlink /proc/$$/fd/0; cat; read -r line; echo $?"));
+  assertEquals(out, "/dev/null\n1\n");
+});
+
+eachKind(
+  "the environment is as defined, and nothing of the daemon's is in it",
+  async (start, folder) => {
+    const evil = `${folder}/evil.sh`;
+    await Deno.writeTextFile(evil, "echo evil\n");
+    const secrets = {
+      SECRET_OF_DAEMON: "x1",
+      BASH_ENV: evil,
+      ENV: evil,
+      CDPATH: "/",
+      IFS: "x",
+      NOTIFY_SOCKET: "/x",
+    };
+    for (const [name, value] of Object.entries(secrets)) Deno.env.set(name, value);
+    try {
+      const running = start({
+        command: argv("env", "-0"),
+        environment: { QVM_REMOTE_VM: "work", QVM_REMOTE_ID: "an id" },
+      });
+      const { out, err } = await result(running);
+      const found = new Map(
+        out.split("\0").slice(0, -1).map((entry) => {
+          const at = entry.indexOf("=");
+          return [entry.slice(0, at), entry.slice(at + 1)] as const;
+        }),
+      );
+      // What bash adds by itself.
+      for (const name of ["PWD", "OLDPWD", "SHLVL", "_"]) found.delete(name);
+      assertEquals(Object.fromEntries([...found].sort()), {
+        ...{ HOME: "/root", LANG: "C.UTF-8", LOGNAME: "root", PATH, QVM_REMOTE_ID: "an id" },
+        ...{
+          QVM_REMOTE_MARK: running.mark,
+          QVM_REMOTE_VM: "work",
+          SHELL: "/bin/bash",
+          USER: "root",
+        },
+      });
+      assertEquals(err, "");
+      const asScript = await result(
+        start('echo "[$SECRET_OF_DAEMON$BASH_ENV$NOTIFY_SOCKET$processes$cgroup]"'),
+      );
+      assertEquals([asScript.out, asScript.err], ["[]\n", ""]);
+    } finally {
+      for (const name of Object.keys(secrets)) Deno.env.delete(name);
+    }
+  },
+);
+
+eachKind(
+  "folder, umask, session, signals and open files are those of a fresh start",
+  async (start) => {
+    const text = "pwd; umask; " +
+      "read -r line </proc/$$/stat; set -- ${line##*) }; " +
+      'echo "$([ "$4" = "$$" ] && echo leader) $5"; ' +
+      "grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd";
+    const umask = Deno.umask(0o077);
+    try {
+      const { out } = await result(start({ command: argv("/bin/sh", "-c", text) }));
+      const [cwd, mask, session, blocked = "", ignored = "", ...files] = out.trimEnd().split("\n");
+      assertEquals([cwd, mask, session], ["/", "0022", "leader 0"]);
+      for (const signals of [blocked, ignored]) { // 32 and 33 are glibc's own
+        const bits = BigInt(`0x${signals.split("\t")[1]}`) & 0x7fff_ffffn;
+        assertEquals(bits, 0n, signals);
+      }
+      // What whoever started the tests left open without close-on-exec is there in any process.
+      const plain = await new Deno.Command("/bin/sh", { args: ["-c", "ls /proc/$$/fd"] }).output();
+      assertEquals(files, new TextDecoder().decode(plain.stdout).trimEnd().split("\n"));
+    } finally {
+      Deno.umask(umask);
+    }
+  },
+);
+
+eachKind("a script's file is private while it runs, and gone afterwards", async (start, folder) => {
+  const { out } = await result(start('stat -c "%a %u" "$0"'));
+  assertEquals(out, `600 ${Deno.uid()}\n`);
+  assertEquals(filesBelow(folder).size, 0);
+});
+
+eachKind("a script that removes its own file ends as it ends", async (start) => {
+  const { kind, exitCode } = await result(start('rm -- "$0"; exit 5'));
+  assertEquals([kind, exitCode], ["done", 5]);
+});
+
+/** Ways to be still there; $N is a number of seconds that no other sleep of the machine has. */
+const LEAVERS: Readonly<Record<string, string>> = {
+  "itself": "exec sleep $N",
+  "a child": "sleep $N; echo not reached",
+  "a child in the background": "sleep $N & wait",
+  "a pipe of children": "sleep $N | sleep $N | cat",
+  "a child in another session": "setsid --fork sleep $N; sleep $N",
+  "children that ignore TERM": "trap '' TERM; sleep $N & sleep $N",
+  "a daemon, forked twice": "(setsid sh -c 'sleep $N & sleep $N' >/dev/null 2>&1 &) ; sleep $N",
+  "nohup": "nohup sleep $N >/dev/null 2>&1 & sleep $N",
+  "one that stops itself": "sleep $N & kill -STOP $! $$; sleep $N",
+};
+
+/** Seconds that name a process. */
+function rareNumber(): string {
+  return `9${Math.floor(1e8 + Math.random() * 9e8)}`;
+}
+
+eachKind("a timeout returns what was printed, and leaves no process of any kind", async (start) => {
+  const numbers: string[] = [];
+  const runs = Object.entries(LEAVERS).map(async ([name, text]) => {
+    const number = rareNumber();
+    numbers.push(number);
+    const command = script(`echo before\n${text.replaceAll("$N", number)}`);
+    const { kind, exitCode, out } = await result(start({ command, limits: { timeoutMs: 400 } }));
+    assertEquals([name, kind, exitCode, out], [name, "timeout", 124, "before\n"]);
+    assertEquals(processesWith(number), [], name);
+  });
+  await Promise.all(runs);
+  assertEquals(numbers.length, 9);
+});
+
+eachKind(
+  "what a command leaves in the background ends with it, and does not delay it",
+  async (start) => {
+    const ways: readonly string[] = [
+      "sleep $N &", // it holds the pipe
+      "setsid --fork sleep $N",
+      "(trap '' TERM HUP; sleep $N) &",
+      "sleep $N >/dev/null 2>&1 &",
+      "setsid --fork sleep $N >/dev/null 2>&1",
+    ];
+    await Promise.all(ways.map(async (way) => {
+      const number = rareNumber();
+      const startedMs = performance.now();
+      const { kind, exitCode, out } = await result(
+        start(`${way.replaceAll("$N", number)}\necho done; exit 3`),
+      );
+      const tookMs = performance.now() - startedMs;
+      assertEquals([way, kind, exitCode, out], [way, "done", 3, "done\n"]);
+      assert(tookMs < 5_000, `${way}: ${tookMs} ms`); // the original waited 300 s here (F9)
+      await until(`${way} is gone`, () => processesWith(number).length === 0, 3_000);
+    }));
+  },
+);
+
+Deno.test({
+  name: "runner, cgroup: what leaves the session and the environment is ended too",
+  ignore: MOUNT === null,
+  fn: () =>
+    withFolder(async (folder) => {
+      const groups = await KINDS[1]?.groups();
+      if (groups === undefined) throw new Error("bug: no kind");
+      const number = rareNumber();
+      const text = `env -i setsid --fork sleep ${number} >/dev/null 2>&1; echo done`;
+      assertEquals((await result(start(groups, folder, { command: script(text) }))).out, "done\n");
+      assertEquals(processesWith(number), []);
+      const timed = start(groups, folder, {
+        command: script(`env -i setsid --fork sleep ${number}; sleep ${number}`),
+        limits: { timeoutMs: 300 },
+      });
+      assertEquals((await timed.ended).kind, "timeout");
+      assertEquals(processesWith(number), []);
+    }),
+});
+
+eachKind("a command that ends the one that waits for it ends with it", async (start) => {
+  const number = rareNumber();
+  const startedMs = performance.now();
+  const { exitCode } = await result(start(`sleep ${number} & kill -KILL $PPID; sleep ${number}`));
+  assertNotEquals(exitCode, 0);
+  assert(performance.now() - startedMs < 5_000);
+  assertEquals(processesWith(number), []);
+});
+
+eachKind("a fork bomb is cut off", async (start) => {
+  const number = rareNumber();
+  // Each forks two, eight times: 511 processes if nothing stops it.
+  const bomb =
+    `b() { [ "$1" -ge 8 ] || { b $(($1 + 1)) & b $(($1 + 1)) & }; sleep ${number}; }; echo boom; b 0`;
+  const { kind, exitCode, out } = await result(
+    start({ command: script(bomb), limits: { maxProcesses: 40 } }),
+  );
+  assertEquals([kind, exitCode, out], ["process-limit", 137, "boom\n"]);
+  assertEquals(processesWith(number), []);
+});
+
+eachKind("a flood of output is cut at the limit, to the byte, on either stream", async (start) => {
+  const limits = { maxOutputBytes: 100_001 };
+  for (const [stream, text] of [[1, "yes"], [2, "yes >&2"]] as const) {
+    const running = start({ command: script(`echo other >&${3 - stream}; ${text}`), limits });
+    assertEquals(await running.ended, { kind: "output-limit", exitCode: 137 });
+    assertEquals(running.bytes(stream).length, 100_001);
+    assertEquals(running.text(stream === 1 ? 2 : 1), "other\n");
+  }
+  const exact = start({ command: script("head -c 100001 /dev/zero; exit 4"), limits });
+  assertEquals(await exact.ended, { kind: "done", exitCode: 4 });
+  assertEquals(exact.bytes(1).length, 100_001);
+});
+
+eachKind(
+  "a stop says why, the first reason counts, and after the end there is none",
+  async (start) => {
+    const running = start("echo one; sleep 1000");
+    await until("output", () => running.text(1) !== "");
+    running.stop("cancelled");
+    running.stop("timeout");
+    assertEquals(await running.ended, { kind: "cancelled", exitCode: 130 });
+    const done = start("exit 6");
+    assertEquals(await done.ended, { kind: "done", exitCode: 6 });
+    done.stop("cancelled");
+  },
+);
+
+eachKind("a command that is stopped in its first moment ends", async (start) => {
+  const running = start("sleep 1000");
+  running.stop("interrupted");
+  assertEquals(await running.ended, { kind: "interrupted", exitCode: 130 });
+});
+
+eachKind("a command that ends well on TERM has the time to", async (start) => {
+  const running = start("trap 'echo bye; exit 0' TERM; echo one; sleep 1000 & wait");
+  await until("output", () => running.text(1) !== "");
+  running.stop("cancelled");
+  assertEquals((await running.ended).kind, "cancelled");
+  assertEquals(running.text(1), "one\nbye\n");
+});
+
+eachKind("commands at the same time do not mix", async (start) => {
+  const runs = Array.from({ length: 8 }, async (_, n) => {
+    const text =
+      `i=0; while [ $i -lt 300 ]; do echo ${n}; echo e${n} >&2; i=$((i + 1)); done; exit ${n}`;
+    const { out, err, exitCode } = await result(start(text));
+    assertEquals([out, err, exitCode], [`${n}\n`.repeat(300), `e${n}\n`.repeat(300), n]);
+  });
+  await Promise.all(runs);
+});
+
+eachKind(
+  "a command that the kernel does not take leaves nothing behind, and no slot less",
+  async (start, folder) => {
+    const long = argv("true", "x".repeat(200_000)); // MAX_ARG_STRLEN is 128 KiB
+    for (let n = 0; n < SLOTS + 1; n++) {
+      try {
+        const { exitCode } = await start({ command: long }).ended;
+        assertNotEquals(exitCode, 0);
+      } catch (error) {
+        assert(error instanceof Error && !error.message.includes("more commands"), String(error));
+      }
+    }
+    assertEquals(namesIn(folder), []);
+    assertEquals((await result(start("echo fine"))).out, "fine\n");
+  },
+);
+
+Deno.test("runner: a command whose group cannot be joined does not run", () =>
+  withFolder(async (folder) => {
+    const makeGroup: MakeGroup = () => ({
+      cgroup: `${folder}/no-such-cgroup`,
+      limitsProcesses: true,
+      count: () => Promise.resolve(0),
+      signal: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    });
+    const command = script(`echo ran >${folder}/ran`);
+    const { exitCode } = await result(start(makeGroup, folder, { command }));
+    assertNotEquals(exitCode, 0);
+    assertEquals(namesIn(folder), []);
+  }));
+
+Deno.test("runner: what an earlier daemon left is found by its mark, and nothing else", () =>
+  withFolder(async (folder) => {
+    const [left, other] = [rareNumber(), rareNumber()];
+    const run = (mark: string, seconds: string): Deno.ChildProcess =>
+      new Deno.Command("setsid", { args: ["sleep", seconds], env: { QVM_REMOTE_MARK: mark } })
+        .spawn();
+    const children = [
+      run("qr-test1-99-1", left),
+      run("qr-test1-98-7", left),
+      run("qr-test12-1", other),
+    ];
+    await until(
+      "they run",
+      () => processesWith(left).length === 2 && processesWith(other).length === 1,
+    );
+    await killMarked("qr-test1-");
+    assertEquals([processesWith(left).length, processesWith(other).length], [0, 1]);
+    children[2]?.kill("SIGKILL");
+    await Promise.all(children.map((child) => child.status));
+    assertEquals(namesIn(folder), []);
+  }));
+
+Deno.test({
+  name: "runner, cgroup: the cgroups of these tests are empty and can be removed",
+  ignore: MOUNT === null,
+  async fn() {
+    const groups = await KINDS[1]?.groups();
+    assert(groups !== undefined);
+    const slots = namesIn(CGROUP).filter((name) => name.startsWith("command-"));
+    assertEquals(slots.length, SLOTS);
+    Deno.writeTextFileSync(`${MOUNT}/cgroup.procs`, "0"); // this process moved into a leaf
+    for (const name of slots) {
+      assertEquals(Deno.readTextFileSync(`${CGROUP}/${name}/cgroup.procs`), "", name);
+      Deno.removeSync(`${CGROUP}/${name}`);
+    }
+    await until("the leaf is empty", () => {
+      return Deno.readTextFileSync(`${CGROUP}/daemon/cgroup.procs`) === "";
+    });
+    Deno.removeSync(`${CGROUP}/daemon`);
+    Deno.removeSync(CGROUP);
+  },
+});

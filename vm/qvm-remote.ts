@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * qvm-remote: runs a command in dom0 from this VM. See help.ts for what it takes.
+ *
+ * @module
+ */
+
+import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { VERSION } from "../shared/io/version.ts";
+import { PROGRAM } from "./remote/cli_table.ts";
+import { type CommandLine, parseCommandLine } from "./remote/cli_words.ts";
+import { runCommand } from "./remote/commands/run.ts";
+import { type Layout, layoutOf } from "./remote/layout.ts";
+import { namingOsErrors } from "./remote/os_error.ts";
+
+async function main(args: readonly string[]): Promise<number> {
+  const line = parseCommandLine(args);
+  if (line.given.has("version")) {
+    writeAll(Deno.stdout, `${PROGRAM} ${VERSION}\n`);
+    return EXIT_OK;
+  }
+  const noCommand = line.kind === "run" && line.given.words.length === 0 &&
+    !line.given.has("command") && Deno.stdin.isTerminal();
+  if (line.given.has("help") || noCommand) {
+    const { helpText } = await import("./remote/help.ts");
+    writeAll(Deno.stdout, helpText());
+    return EXIT_OK;
+  }
+  const layout = layoutOf(Deno.env.get("HOME"));
+  const run = () => namingOsErrors(() => dispatch(line, layout));
+  if (!line.given.has("json")) return await run();
+  try {
+    return await run();
+  } catch (error) { // a program that asked for JSON also gets its errors so
+    if (!(error instanceof UserError)) throw error;
+    const { message, hints, exitCode } = error;
+    writeAll(Deno.stdout, JSON.stringify({ error: message, hints, exit: exitCode }) + "\n");
+    throw error;
+  }
+}
+
+/** Only `run` is loaded at once: what a command needs to start counts in every command's time. */
+async function dispatch(line: CommandLine, layout: Layout): Promise<number> {
+  if (line.kind === "run") return await runCommand(layout, line.given);
+  const { subCommand } = await import("./remote/commands/table.ts");
+  return await subCommand(line.path)(layout, line.given);
+}
+
+if (import.meta.main) Deno.exit(await runProgram(PROGRAM, () => main(Deno.args)));

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Moves an answer from results/ into the history. @module */
+
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { writeAll } from "../../shared/io/program.ts";
+import type { RequestId } from "../../shared/protocol/request_id.ts";
+import { historyFolder, type Layout, RESULT_PARTS, resultPath } from "./layout.ts";
+import { renameIfPresent } from "./present.ts";
+
+/**
+ * Moves what there is. "exit" goes first: while it is in one of the two places, the service
+ * knows that the request has its answer.
+ *
+ * @param command what was asked, for `history`; null if it is not known
+ */
+export function archiveAnswer(layout: Layout, id: RequestId, command: Uint8Array | null): void {
+  const folder = historyFolder(layout, id);
+  Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  for (const part of RESULT_PARTS.toReversed()) {
+    renameIfPresent(resultPath(layout, id, part), `${folder}/${part}`);
+  }
+  if (command === null) return;
+  using file = Deno.openSync(`${folder}/command`, {
+    ...{ write: true, create: true, truncate: true, mode: PRIVATE_FILE },
+  });
+  writeAll(file, command);
+}

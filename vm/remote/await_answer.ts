@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Waits for one answer, and stops waiting in good order:
+ *
+ *     waiting --answer--------------------------------------> answered
+ *        | time is up, a signal, or nobody reads the output
+ *        +-- dom0 never took it: take it back --------------> withdrawn
+ *        +-- else cancel, wait a little --answer------------> answered
+ *                                      \--none, or a signal-> no-answer
+ *
+ * @module
+ */
+
+import type { RequestId } from "../../shared/protocol/request_id.ts";
+import type { Bell } from "./bell.ts";
+import type { Exchange } from "./exchange.ts";
+import { type FolderWatch, UNRELIABLE_AFTER, watchFolders } from "./folder_watch.ts";
+import type { Follower } from "./follower.ts";
+import type { Interrupts } from "./interrupts.ts";
+import { type Layout, prepareFolders, resultPath } from "./layout.ts";
+import { unlessAbsent } from "./present.ts";
+
+/** How long a cancelled command may take to end: TERM, then KILL, in dom0. */
+export const CANCEL_GRACE_MS = 5_000;
+/** The watch tells of every change; this is for the case that it does not. */
+const RECHECK_MS = 3_000;
+
+export type StopCause = "deadline" | "interrupt" | "broken-pipe" | "write-failed";
+
+export interface WaitEnd {
+  readonly kind: "answered" | "withdrawn" | "no-answer";
+  /** Why the wait was cut short; null if it was not. */
+  readonly cause: StopCause | null;
+}
+
+export interface WaitPorts {
+  readonly layout: Layout;
+  /** Rung when something other than a file has changed. */
+  readonly bell: Bell;
+  readonly interrupts: Interrupts;
+  readonly followers: readonly Follower[];
+  /** Why the output cannot be passed on; null while it can. */
+  readonly outputFailure: () => StopCause | null;
+  /** Called now and then while nothing happens. */
+  readonly onWaiting: (waitedMs: number) => void;
+  readonly onPublished: () => void;
+}
+
+/** Publishes the request and waits. The watch is set up before, so no change is missed. */
+export async function publishAndWait(
+  exchange: Exchange,
+  waitMs: number,
+  ports: WaitPorts,
+): Promise<WaitEnd> {
+  const { bell } = ports;
+  ports.interrupts.listen(bell.ring);
+  const watch = await watchResults(ports.layout, exchange.id, bell.ring);
+  using _owned = await exchange.publish();
+  ports.onPublished();
+  try {
+    return await wait(exchange, waitMs, ports);
+  } finally {
+    watch.close();
+  }
+}
+
+async function wait(
+  exchange: Exchange,
+  waitMs: number,
+  { layout, bell, interrupts, followers, outputFailure, onWaiting }: WaitPorts,
+): Promise<WaitEnd> {
+  const exitPath = resultPath(layout, exchange.id, "exit");
+  const startMs = performance.now();
+  const deadlineMs = startMs + waitMs;
+  let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
+  for (;;) {
+    if (isWhole(exitPath)) return { kind: "answered", cause: stop?.cause ?? null };
+    for (const follower of followers) follower.poke();
+    const nowMs = performance.now();
+    if (stop === null) {
+      const cause = interrupts.count() > 0
+        ? "interrupt"
+        : outputFailure() ?? (nowMs >= deadlineMs ? "deadline" : null);
+      if (cause !== null) {
+        if (exchange.withdraw()) return { kind: "withdrawn", cause };
+        if (!exchange.canCancel) return { kind: "no-answer", cause };
+        exchange.cancel();
+        stop = { cause, untilMs: nowMs + CANCEL_GRACE_MS };
+      }
+    } else if (nowMs >= stop.untilMs || interrupts.count() > (stop.cause === "interrupt" ? 1 : 0)) {
+      return { kind: "no-answer", cause: stop.cause };
+    }
+    onWaiting(nowMs - startMs);
+    await bell.wait(Math.max(1, Math.min(RECHECK_MS, (stop?.untilMs ?? deadlineMs) - nowMs)));
+  }
+}
+
+/** Calls back for the files of one request, and when the watch may have missed them. */
+async function watchResults(
+  layout: Layout,
+  id: RequestId,
+  onChange: () => void,
+): Promise<FolderWatch> {
+  const parts = ["out", "err", "exit"] as const;
+  const watched: ReadonlySet<string> = new Set(parts.map((part) => resultPath(layout, id, part)));
+  let others = 0;
+  const watch = () =>
+    watchFolders([layout.results], ({ paths, kind }) => {
+      const isNews = kind === "unknown" || paths.some((path) => watched.has(path));
+      if (!isNews && ++others < UNRELIABLE_AFTER) return;
+      others = 0;
+      onChange();
+    });
+  try {
+    return watch();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await prepareFolders(layout); // the first request ever
+    return watch();
+  }
+}
+
+/** Protocol 1 makes "exit" before it writes into it. */
+function isWhole(exitPath: string): boolean {
+  return (unlessAbsent(() => Deno.lstatSync(exitPath))?.size ?? 0) > 0;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** `qvm-remote COMMAND`: runs it, copies its output, ends with its exit code. @module */
+
+import { writeFully } from "../../../shared/io/files.ts";
+import { UsageError, writeAll } from "../../../shared/io/program.ts";
+import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
+import { printable } from "../../../shared/protocol/printable.ts";
+import { utf8 } from "../../../shared/protocol/bytes.ts";
+import { archiveAnswer } from "../archive.ts";
+import { audit } from "../audit_log.ts";
+import { PROGRAM } from "../cli_table.ts";
+import { type Given, parseTimeout } from "../cli_words.ts";
+import { readCommand } from "../command_words.ts";
+import { createExchange } from "../create_exchange.ts";
+import { describeEnd } from "../end_text.ts";
+import { catchInterrupts } from "../interrupts.ts";
+import { readKey } from "../key_file.ts";
+import type { Layout } from "../layout.ts";
+import { createProgress } from "../progress.ts";
+import { createCapture } from "../run_json.ts";
+import { runRequest, type Sink } from "../run_request.ts";
+import { shellQuote } from "../shell_quote.ts";
+
+export const DEFAULT_TIMEOUT_SECONDS = 300;
+/** dom0 counts the timeout from the start of the command; the way there and back comes on top. */
+const ANSWER_GRACE_MS = 5_000;
+const MAX_LOGGED_CHARS = 100;
+
+export async function runCommand(layout: Layout, given: Given): Promise<number> {
+  const timeoutMs = parseTimeout(given, DEFAULT_TIMEOUT_SECONDS);
+  const protocol = parseProtocol(given.value("protocol"));
+  const key = await readKey(layout); // before stdin is read: no key, no waiting
+  const command = await readCommand(given);
+  const line = utf8(commandLine(command));
+  const interrupts = catchInterrupts();
+  const progress = createProgress(given, timeoutMs);
+  const request = { layout, key, command, timeoutMs, protocol, interrupts };
+  const exchange = await createExchange(request, progress.waitingForName);
+  const { id } = exchange;
+  const capture = given.has("json") ? createCapture() : null;
+  const end = await runRequest(exchange, timeoutMs + ANSWER_GRACE_MS, {
+    layout,
+    interrupts,
+    stdout: capture?.stdout ?? writer(Deno.stdout),
+    stderr: capture?.stderr ?? writer(Deno.stderr),
+    onPublished() {
+      progress.submitted(id, exchange.signsOutput);
+      const shown = printable(commandLine(command), MAX_LOGGED_CHARS);
+      audit(layout, `SUBMIT id=${id} size=${encodeCommand(command).length}B cmd=${shown}`);
+    },
+    onWaiting: (waitedMs) => progress.waiting(id, layout, waitedMs),
+  });
+  const { exitCode, messages, auditLine } = describeEnd(id, timeoutMs, end);
+  for (const message of messages) writeAll(Deno.stderr, `${PROGRAM}: ${message}\n`);
+  audit(layout, auditLine);
+  if (capture !== null) writeAll(Deno.stdout, capture.json(id, end, exitCode, messages));
+  if (end.kind === "answered") {
+    archiveAnswer(layout, id, command.mode === "script" ? command.script : line);
+  }
+  return exitCode;
+}
+
+function writer(to: typeof Deno.stdout | typeof Deno.stderr): Sink {
+  return (bytes) => writeFully(to, bytes);
+}
+
+/** The command as a person would type it. */
+function commandLine(command: Command): string {
+  if (command.mode === "argv") return shellQuote(command.argv);
+  return new TextDecoder().decode(command.script.subarray(0, 2 * MAX_LOGGED_CHARS)).trimEnd();
+}
+
+function parseProtocol(text: string | undefined): 1 | 2 {
+  if (text === undefined || text === "2") return 2;
+  if (text === "1") return 1;
+  throw new UsageError(`--protocol takes 1 or 2, got: ${printable(text)}`);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Every sub-command and what does it; cli_table.ts says what each takes. @module */
+
+import type { Given } from "../cli_words.ts";
+import type { Layout } from "../layout.ts";
+import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
+import { history, historyShow } from "./history.ts";
+import { log } from "./log.ts";
+import { ping } from "./ping.ts";
+import { queueClean, queueDebug, queueStatus } from "./queue.ts";
+import { status } from "./status.ts";
+
+export type RunSubCommand = (layout: Layout, given: Given) => Promise<number>;
+
+const RUN: ReadonlyMap<string, RunSubCommand> = new Map([
+  ["key gen", keyGen],
+  ["key show", keyShow],
+  ["key import", keyImport],
+  ["key fingerprint", keyFingerprint],
+  ["ping", ping],
+  ["status", status],
+  ["queue", queueStatus],
+  ["queue status", queueStatus],
+  ["queue clean", queueClean],
+  ["queue debug", queueDebug],
+  ["log", log],
+  ["history", history],
+  ["history show", historyShow],
+]);
+
+export function subCommand(path: string): RunSubCommand {
+  const run = RUN.get(path);
+  if (run === undefined) throw new Error(`bug: nothing runs ${path}`);
+  return run;
+}

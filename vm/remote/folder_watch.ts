@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Deno.watchFs without its traps (tried on Deno 2.4.2 and 2.9.6):
+ *
+ * - a file name that is not UTF-8 makes next() throw, and the watch is still good;
+ * - with 16 changes waiting (2.4.2), or some more (2.9.6), further ones are dropped, on 2.4.2
+ *   without a word. At least that many are delivered after the loss, so whoever looks for
+ *   itself once after UNRELIABLE_AFTER changes has missed nothing;
+ * - Deno opens what has changed, to see whether it lies in the folder. Of a symlink that leads
+ *   out of it nothing is told; at a FIFO the watch stands still, until somebody opens the
+ *   other end (set_aside.ts does). So nobody may rely on the watch alone;
+ * - of a relative path, changes are lost: paths must be absolute.
+ *
+ * @module
+ */
+
+/** See above. */
+export const UNRELIABLE_AFTER = 16;
+
+export interface FolderChange {
+  /** What changed; empty if that is not known. */
+  readonly paths: readonly string[];
+  /** A watched folder itself was moved or removed: the watch is over. */
+  readonly folderGone: boolean;
+  readonly kind: "gone" | "here" | "unknown";
+}
+
+export interface FolderWatch {
+  close(): void;
+}
+
+/** @param onChange must not throw */
+export function watchFolders(
+  folders: readonly string[],
+  onChange: (change: FolderChange) => void,
+): FolderWatch {
+  const watcher = Deno.watchFs([...folders], { recursive: false });
+  let closed = false;
+  void (async () => {
+    while (!closed) {
+      const change = await nextChange(watcher, folders);
+      if (change === null) return;
+      if (closed) return;
+      onChange(change);
+      if (change.folderGone) return;
+    }
+  })();
+  return {
+    close() {
+      if (closed) return;
+      closed = true;
+      watcher.close();
+    },
+  };
+}
+
+async function nextChange(
+  watcher: Deno.FsWatcher,
+  folders: readonly string[],
+): Promise<FolderChange | null> {
+  try {
+    const { done, value } = await watcher[Symbol.asyncIterator]().next();
+    if (done) return null;
+    const gone = value.kind === "remove";
+    return {
+      paths: value.paths,
+      folderGone: (gone || value.kind === "rename") &&
+        value.paths.some((path) => folders.includes(path)),
+      kind: value.flag === "rescan" ? "unknown" : gone ? "gone" : "here",
+    };
+  } catch (error) {
+    const oddName = error instanceof TypeError; // the only sign of a name that is not UTF-8
+    return { paths: [], folderGone: !oddName, kind: "unknown" };
+  }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * An answer is whole before its request goes away, so a crash in between leaves both, and the
+ * next session only tidies up. Takes one request from its folder to dom0, or answers it here:
+ *
+ *     pending/ID --is a request, not cancelled--> running/ID --> sent
+ *          \--cancelled--> answered "cancelled"        \--> sent again by a later session
+ *           \--no request--> refused/, answered "refused"
+ *
+ * @module
+ */
+
+import type { Bytes } from "../../shared/protocol/bytes.ts";
+import type { RequestId } from "../../shared/protocol/request_id.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import { V1_NONCE } from "../../shared/protocol/v1.ts";
+import type { VmSession } from "../../shared/protocol/vm_session.ts";
+import type { Layout } from "./layout.ts";
+import { openRequest } from "./open_request.ts";
+import type { OpenRequests } from "./open_requests.ts";
+import { isPresent, removeIfPresent, renameIfPresent } from "./present.ts";
+import { type QueueEntry, readQueueEntry, readV1Token } from "./queue_entry.ts";
+import { answerLocally, forgetRequest, isAnswered } from "./result_files.ts";
+import { setAside } from "./set_aside.ts";
+import type { V1Tokens } from "./v1_tokens.ts";
+
+export interface CourierPorts {
+  readonly layout: Layout;
+  readonly session: VmSession;
+  readonly open: OpenRequests;
+  readonly tokens: V1Tokens;
+  readonly send: (bytes: Bytes) => void;
+  readonly audit: (line: string) => void;
+}
+
+/** Each call needs a credit, and may not use it. */
+export interface QueueCourier {
+  /** Deals with pending/ID. */
+  take(id: RequestId): void;
+  /** Deals with running/ID, which an earlier session left. */
+  takeAgain(id: RequestId): void;
+  /** Deals with cancel/ID. Needs no credit. */
+  cancel(id: RequestId): void;
+  /** Deals with pending/ID when its token did not come. Needs no credit. */
+  giveUpToken(id: RequestId): void;
+}
+
+type Sendable = QueueEntry & { readonly kind: "envelope" | "v1" };
+
+export function createQueueCourier(ports: CourierPorts): QueueCourier {
+  const { layout, session, open, tokens, send, audit } = ports;
+  const pending = (id: RequestId) => `${layout.pending}/${id}`;
+  const running = (id: RequestId) => `${layout.running}/${id}`;
+  const isCancelled = (id: RequestId) => isPresent(`${layout.cancel}/${id}`);
+
+  const clearAway = (id: RequestId): void => {
+    for (const path of [pending(id), running(id)]) if (isPresent(path)) setAside(layout, path, id);
+    for (const suffix of ["auth", "cmd"]) removeIfPresent(`${pending(id)}.${suffix}`);
+    forgetRequest(layout, id);
+  };
+
+  const refuse = (id: RequestId, why: string): void => {
+    const text = `qvmremote.Queue: not sent to dom0: ${why}\n`;
+    answerLocally(layout, id, V1_NONCE, { kind: "refused", reason: "bad-body" }, text);
+    clearAway(id);
+    audit(`REFUSED-LOCALLY id=${id} ${printable(why)}`);
+  };
+
+  /** Only now that it is in running/, where no crash can lose it. */
+  const dispatch = (id: RequestId, entry: Sendable): void => {
+    let sent;
+    if (entry.kind === "envelope") sent = session.request(entry.bytes);
+    else {
+      const untrustedToken = readV1Token(`${running(id)}.auth`);
+      if (untrustedToken === undefined) return refuse(id, "its token is gone");
+      sent = session.requestV1({ id, untrustedToken, body: entry.body });
+    }
+    send(sent.frame);
+    open.add(sent.seq, openRequest(layout, id, entry.kind === "v1" ? 1 : 2));
+    if (isCancelled(id)) cancel(id);
+  };
+
+  const takeAgain = (id: RequestId): void => {
+    if (open.seqOf(id) !== undefined) return;
+    const entry = readQueueEntry(running(id), id);
+    if (entry.kind === "bad") refuse(id, entry.why);
+    else if (entry.kind !== "absent") dispatch(id, entry);
+  };
+
+  const take = (id: RequestId): void => {
+    if (open.seqOf(id) !== undefined || tokens.isAwaited(id)) return;
+    const entry = readQueueEntry(pending(id), id);
+    if (entry.kind === "absent") return;
+    if (entry.kind === "bad") return refuse(id, entry.why);
+    if (isCancelled(id)) return cancel(id);
+    if (isAnswered(layout, id)) { // a copy of an old request: whoever asked has an answer
+      clearAway(id);
+      return audit(`REFUSED-LOCALLY id=${id} "answered before"`);
+    }
+    if (entry.kind === "v1" && !tokens.take(id)) return;
+    if (!renameIfPresent(pending(id), running(id))) {
+      if (isPresent(pending(id))) throw new Error(`${layout.running} is gone`);
+      return; // its client took it back
+    }
+    // A body of protocol 1 is whole only now that its token is there: read it once more.
+    if (entry.kind === "v1") takeAgain(id);
+    else dispatch(id, entry);
+  };
+
+  const cancel = (id: RequestId): void => {
+    const seq = open.seqOf(id);
+    if (seq !== undefined) {
+      const frame = session.cancel(seq);
+      if (frame === null) return; // cancelled before, or about to be answered
+      send(frame);
+      audit(`CANCEL id=${id}`);
+      return;
+    }
+    if (isPresent(running(id))) return; // goes with it, when it is sent again
+    const entry = readQueueEntry(pending(id), id);
+    if (entry.kind === "envelope" || entry.kind === "v1") {
+      const nonce = entry.kind === "envelope" ? entry.nonce : V1_NONCE;
+      answerLocally(layout, id, nonce, { kind: "cancelled", reason: null }, "");
+      removeIfPresent(pending(id));
+      audit(`CANCEL id=${id} before dom0 took it`);
+    }
+    removeIfPresent(`${layout.cancel}/${id}`);
+  };
+
+  return {
+    take,
+    takeAgain,
+    cancel,
+    giveUpToken(id) {
+      if (isPresent(pending(id))) refuse(id, "no token beside it (protocol 1)");
+    },
+  };
+}

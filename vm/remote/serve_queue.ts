@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The service around a session: the lock, the stream, the watch, the end. @module */
+
+import { createSender, readFrames } from "../../shared/io/byte_stream.ts";
+import { ifPresent, readSmallText, writeAtomically, writeFully } from "../../shared/io/files.ts";
+import { UserError } from "../../shared/io/program.ts";
+import { SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
+import { CAPS_FROM_DOM0 } from "../../shared/protocol/message.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import { audit } from "./audit_log.ts";
+import { watchFolders } from "./folder_watch.ts";
+import type { Layout } from "./layout.ts";
+import { lockWithin } from "./lock.ts";
+import { createQueueSession } from "./queue_session.ts";
+import { sweep } from "./sweep.ts";
+import { MAX_VM_NAME_CHARS } from "../../shared/protocol/vm_name.ts";
+
+/** The only timer of an idle session: is dom0 silent, has the watch missed something? */
+const CHECK_INTERVAL_MS = 10_000;
+/** An old service that lingers ends itself within its silence limit. */
+const LOCK_WAIT_MS = SILENCE_LIMIT_MS + 2 * CHECK_INTERVAL_MS;
+
+/**
+ * Serves a session until stdin ends.
+ *
+ * @throws {UserError} what ended it before that, for a person
+ */
+export async function serveQueue(layout: Layout): Promise<void> {
+  using lock = await lockWithin(layout.lock, LOCK_WAIT_MS);
+  if (lock === null) throw new UserError("another qvmremote.Queue serves this queue");
+  const end = Promise.withResolvers<void>();
+  const session = startSession(layout, end.reject);
+  audit(layout, `SESSION start pid=${Deno.pid}`);
+  let why = "end of stream";
+  try {
+    await Promise.race([session.read().then(end.resolve), end.promise]);
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error);
+    throw new UserError(`session over: ${why}`);
+  } finally {
+    session.close();
+    audit(layout, `SESSION end ${printable(why, 200)}`);
+  }
+}
+
+function startSession(layout: Layout, fail: (error: unknown) => void) {
+  const sender = createSender((bytes) => writeFully(Deno.stdout, bytes), fail);
+  const session = createQueueSession({
+    layout,
+    send: (bytes) => void sender.send(bytes),
+    audit: (line) => void audit(layout, line),
+    fail,
+    onHello(vm) {
+      saveName(layout, vm).catch(fail);
+      sweep(layout).catch(fail);
+    },
+  });
+  const watch = watchFolders([layout.pending, layout.cancel], (change) => {
+    if (change.folderGone) fail(new Error("the queue's folders were removed"));
+    else session.changed(change);
+  });
+  let lastFrameAtMs = performance.now();
+  const timer = setInterval(() => {
+    if (performance.now() - lastFrameAtMs > SILENCE_LIMIT_MS) fail(new Error("dom0 is silent"));
+    session.checkWatch();
+  }, CHECK_INTERVAL_MS);
+  return {
+    read: () =>
+      readFrames(Deno.stdin.readable, CAPS_FROM_DOM0, (frame) => {
+        lastFrameAtMs = performance.now();
+        session.receive(frame);
+      }),
+    close() {
+      clearInterval(timer);
+      watch.close();
+      session.close();
+    },
+  };
+}
+
+/** What dom0 calls this VM: clients put it under their MAC. */
+async function saveName({ name }: Layout, vm: string): Promise<void> {
+  const known = await ifPresent(readSmallText(name, MAX_VM_NAME_CHARS + 1));
+  if (known?.trim() !== vm) await writeAtomically(name, `${vm}\n`);
+}

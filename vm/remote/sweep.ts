@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Tidying at the start of a session: what no client will come for, and what is too old. @module */
+
+import { ifPresent } from "../../shared/io/files.ts";
+import type { RequestId } from "../../shared/protocol/request_id.ts";
+import { archiveAnswer } from "./archive.ts";
+import { type Layout, resultPath } from "./layout.ts";
+import { idOfName } from "./queue_entry.ts";
+
+/** Answers that no client took in this time go to the history. */
+export const ORPHAN_AGE_MS = 3600_000;
+const DAY_MS = 24 * 3600_000;
+/** Days of history kept. */
+export const HISTORY_DAYS = 30;
+
+export async function sweep(layout: Layout, nowMs = Date.now()): Promise<void> {
+  await archiveAnswers(layout, nowMs - ORPHAN_AGE_MS);
+  await pruneHistory(layout, nowMs);
+}
+
+/** Moves whole answers that are older into the history. @returns how many */
+export async function archiveAnswers(layout: Layout, beforeMs: number): Promise<number> {
+  let count = 0;
+  for await (const { name } of Deno.readDir(layout.results)) {
+    const id = idOfAnswer(name);
+    if (id === undefined) continue;
+    const info = await ifPresent(Deno.lstat(resultPath(layout, id, "exit")));
+    if (info === undefined || (info.mtime?.getTime() ?? 0) > beforeMs) continue;
+    archiveAnswer(layout, id, null);
+    count++;
+  }
+  return count;
+}
+
+/** The id of a whole answer, given the name of its last file. */
+export function idOfAnswer(untrustedName: string): RequestId | undefined {
+  return untrustedName.endsWith(".exit")
+    ? idOfName(untrustedName.slice(0, -".exit".length))
+    : undefined;
+}
+
+async function pruneHistory({ history }: Layout, nowMs: number): Promise<void> {
+  const oldest = new Date(nowMs - HISTORY_DAYS * DAY_MS).toISOString().slice(0, 10);
+  const days = await ifPresent(Array.fromAsync(Deno.readDir(history)));
+  for (const { name, isDirectory } of days ?? []) {
+    if (!isDirectory || !/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(name) || name >= oldest) continue;
+    await ifPresent(Deno.remove(`${history}/${name}`, { recursive: true }));
+  }
+}
