@@ -9,7 +9,8 @@ import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Decision } from "./policy.ts";
-import { authenticateEvent, commandOrNull, type RequestDesk } from "./request_desk.ts";
+import type { RequestDesk } from "./request_desk.ts";
+import { authenticateEvent, commandOrNull } from "./request_event.ts";
 
 export interface DryRunOptions {
   readonly decide: (request: AuthenticRequest) => Decision;

@@ -10,10 +10,16 @@
 
 import { ifPresent, writeAtomically, writeFully } from "../../shared/io/files.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { rememberForMs } from "../../shared/protocol/freshness.ts";
 
 /** The file is written anew when it has this many lines more than are still needed. */
 const SLACK_LINES = 4096;
+/**
+ * Entries of one VM: at some 150 bytes each, what a VM may cost. A VM that has 200 commands run
+ * each second needs 72,000 for protocol 2.
+ */
+const MAX_ENTRIES_PER_VM = 100_000;
 const LINE = /^([0-9]{1,15}) ([12]) ([^ ]+) ([^ ]+)$/;
 
 export interface Ledger {
@@ -21,6 +27,8 @@ export interface Ledger {
   /** Remembers at once, resolves when it is on the disk. Rejects if the disk refused: do not run. */
   add(request: Pick<AuthenticRequest, "vm" | "id" | "protocol">): Promise<void>;
   size(): number;
+  /** Whether so much is remembered of this VM that it has to wait until some is forgotten. */
+  isFull(vm: VmName): boolean;
   close(): void;
 }
 
@@ -37,6 +45,19 @@ export async function openLedger(disk: LedgerDisk, nowMs: () => number): Promise
   const taken = new Map<1 | 2, Map<string, number>>([[1, new Map()], [2, new Map()]]);
   const of = (protocol: 1 | 2): Map<string, number> => taken.get(protocol) ?? new Map();
   const size = (): number => of(1).size + of(2).size;
+  const perVm = new Map<string, number>();
+  const remember = (protocol: 1 | 2, vm: string, id: string, atMs: number): void => {
+    const key = `${vm} ${id}`;
+    if (!of(protocol).has(key)) perVm.set(vm, (perVm.get(vm) ?? 0) + 1);
+    of(protocol).set(key, atMs);
+  };
+  const forget = (protocol: 1 | 2, key: string): void => {
+    const vm = key.slice(0, key.indexOf(" "));
+    const left = (perVm.get(vm) ?? 0) - 1;
+    if (left > 0) perVm.set(vm, left);
+    else perVm.delete(vm);
+    of(protocol).delete(key);
+  };
   const keyOf = (request: Pick<AuthenticRequest, "vm" | "id">): string =>
     `${request.vm} ${request.id}`;
 
@@ -45,7 +66,7 @@ export async function openLedger(disk: LedgerDisk, nowMs: () => number): Promise
       const oldest = nowMs() - rememberForMs(protocol);
       for (const [key, atMs] of of(protocol)) {
         if (atMs >= oldest) break;
-        of(protocol).delete(key);
+        forget(protocol, key);
       }
     }
   };
@@ -61,7 +82,8 @@ export async function openLedger(disk: LedgerDisk, nowMs: () => number): Promise
   // What follows the last newline was cut off by a crash: nothing of it ran.
   for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
     const [, atMs, protocol, vm, id] = LINE.exec(line) ?? [];
-    if (atMs !== undefined) of(protocol === "1" ? 1 : 2).set(`${vm} ${id}`, Number(atMs));
+    if (atMs === undefined || vm === undefined || id === undefined) continue;
+    remember(protocol === "1" ? 1 : 2, vm, id, Number(atMs));
   }
   forgetOld();
   await disk.replace(wholeText());
@@ -98,14 +120,18 @@ export async function openLedger(disk: LedgerDisk, nowMs: () => number): Promise
     has: (request) => of(1).has(keyOf(request)) || of(2).has(keyOf(request)),
     add(request) {
       const atMs = nowMs();
-      const key = keyOf(request);
-      of(request.protocol).set(key, atMs);
+      remember(request.protocol, request.vm, request.id, atMs);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      waiting.push({ line: `${atMs} ${request.protocol} ${key}\n`, resolve, reject });
+      waiting.push({ line: `${atMs} ${request.protocol} ${keyOf(request)}\n`, resolve, reject });
       if (!writing) writeWaiting();
       return promise;
     },
     size,
+    isFull(vm) {
+      if ((perVm.get(vm) ?? 0) < MAX_ENTRIES_PER_VM) return false;
+      forgetOld();
+      return (perVm.get(vm) ?? 0) >= MAX_ENTRIES_PER_VM;
+    },
     close: () => disk.close(),
   };
 }

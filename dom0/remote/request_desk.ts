@@ -12,40 +12,38 @@
  */
 
 import { sleep } from "../../shared/io/timing.ts";
-import { removeIfPresent } from "../../shared/io/sync_files.ts";
-import type { AuthKey } from "../../shared/protocol/auth_key.ts";
-import { toHex } from "../../shared/protocol/bytes.ts";
-import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
-import { authenticate, type AuthenticRequest, type Mode } from "../../shared/protocol/envelope.ts";
+import { utf8 } from "../../shared/protocol/bytes.ts";
+import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
-import type { Outcome } from "../../shared/protocol/outcome.ts";
-import { EXIT_OF_KIND, refusedOutcome } from "../../shared/protocol/outcome.ts";
-import { ProtocolError, type RefusalReason } from "../../shared/protocol/refusal.ts";
+import { EXIT_OF_KIND, type Outcome, refusedOutcome } from "../../shared/protocol/outcome.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
-import { authenticateV1, V1_NONCE } from "../../shared/protocol/v1.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
-import type { Audit, IsOnRecord } from "./audit_log.ts";
 import type { AuditFields } from "./audit_chain.ts";
+import type { Audit, IsOnRecord } from "./audit_log.ts";
 import type { Config } from "./config.ts";
 import { createJob, type Job, type JobRequest, type Seat } from "./job.ts";
 import type { StoredKey } from "./key_store.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutcomeStore, Spool } from "./outcome_store.ts";
+import { parkCommand, type ParkedCommand } from "./parked_command.ts";
 import type { Decision } from "./policy.ts";
 import type { MakeGroup } from "./process_group.ts";
+import {
+  authenticateEvent,
+  claimOf,
+  commandOrNull,
+  described,
+  type RequestEvent,
+} from "./request_event.ts";
 import { type Ended, type RunningCommand, startCommand, type StopReason } from "./runner.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** An outcome that nobody fetched is kept this long. */
 const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
-/** A larger command waits on disk: each of a VM's open requests may be a MiB. */
-const MAX_PARKED_IN_MEMORY_BYTES = 4096;
-/** How much of a command the audit keeps as text; its SHA-256 is of all of it. */
-const AUDITED_COMMAND_CHARS = 4096;
-
-export type RequestEvent = Extract<VmEvent, { kind: "request" | "request-v1" }>;
+/** As a shell says it. */
+const EXIT_NOT_RUNNABLE = 126;
 
 export interface DeskOptions {
   readonly config: () => Config;
@@ -158,6 +156,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (jobsOf(vm).size >= MAX_OPEN_REQUESTS && !forgetUnclaimed(vm)) {
       return refuse(vm, claimed, "overloaded", seat);
     }
+    if (ledger.isFull(vm)) return refuse(vm, claimed, "overloaded", seat);
     return await take(request, seat);
   };
 
@@ -309,8 +308,9 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
         (error) => concludeFailed(job, error),
       ).finally(onEnd);
       return running;
-    } catch (error) {
-      concludeFailed(job, error);
+    } catch (error) { // a word too long for the kernel, no process to be had
+      job.append(2, utf8(`qvm-remote-dom0: cannot be started: ${errorText(error)}\n`));
+      conclude(job, { kind: "done", exitCode: EXIT_NOT_RUNNABLE }, startedAtMs);
       queueMicrotask(onEnd);
       return null;
     }
@@ -377,78 +377,6 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
         forget(job);
       }
     },
-  };
-}
-
-/** Id and nonce as the request says them, for a refusal that comes before its MAC is known. */
-function claimOf(event: RequestEvent): { readonly id: RequestId; readonly nonce: string } {
-  if (event.kind === "request-v1") return { id: event.request.id, nonce: V1_NONCE };
-  const { id, nonce } = event.request.fields;
-  return { id, nonce };
-}
-
-export function authenticateEvent(
-  event: RequestEvent,
-  key: AuthKey,
-  vm: VmName,
-): Promise<AuthenticRequest | null> {
-  return event.kind === "request"
-    ? authenticate(event.request, key)
-    : authenticateV1(event.request, key, vm);
-}
-
-export function commandOrNull(request: AuthenticRequest): Command | null {
-  try {
-    return parseCommand(request.mode, request.body);
-  } catch (error) {
-    if (error instanceof ProtocolError) return null;
-    throw error;
-  }
-}
-
-/** A command that waits for its turn. */
-interface ParkedCommand {
-  readonly timeoutMs: number;
-  take(): Command;
-  /** It will not run. */
-  drop(): void;
-}
-
-function parkCommand(
-  folder: string,
-  { vm, id, mode, body, timeoutMs }: AuthenticRequest,
-  command: Command,
-): ParkedCommand {
-  if (body.length <= MAX_PARKED_IN_MEMORY_BYTES) {
-    return { timeoutMs, take: () => command, drop() {} };
-  }
-  const path = `${folder}/${vm}-${id}.body`;
-  Deno.writeFileSync(path, body, { mode: 0o600 });
-  return onDisk(path, mode, timeoutMs);
-}
-
-/** A function of its own, so that nothing here holds on to the body. */
-function onDisk(path: string, mode: Mode, timeoutMs: number): ParkedCommand {
-  const drop = (): void => removeIfPresent(path);
-  return {
-    timeoutMs,
-    drop,
-    take() {
-      const command = parseCommand(mode, Deno.readFileSync(path));
-      drop();
-      return command;
-    },
-  };
-}
-
-async function described(request: AuthenticRequest, command: Command): Promise<AuditFields> {
-  const digest = await crypto.subtle.digest("SHA-256", request.body);
-  return {
-    mode: request.mode,
-    timeout_ms: request.timeoutMs,
-    command: describeCommand(command).slice(0, AUDITED_COMMAND_CHARS),
-    body_bytes: request.body.length,
-    body_sha256: toHex(new Uint8Array(digest)),
   };
 }
 

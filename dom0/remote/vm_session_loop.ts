@@ -12,13 +12,14 @@ import { createDom0Session, type VmEvent } from "../../shared/protocol/dom0_sess
 import { PING_INTERVAL_MS, SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
 import { CAPS_FROM_VM } from "../../shared/protocol/message.ts";
 import { signOutcome } from "../../shared/protocol/outcome.ts";
-import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { ProtocolError, type RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Job, Seat } from "./job.ts";
 import type { StoredKey } from "./key_store.ts";
 import type { QrexecCall } from "./qrexec.ts";
 import type { RefusalBudget } from "./refusal_budget.ts";
-import type { RequestDesk, RequestEvent } from "./request_desk.ts";
+import type { RequestDesk } from "./request_desk.ts";
+import type { RequestEvent } from "./request_event.ts";
 
 /** Requests a VM may send ahead of those that run, so that none of its slots waits for the wire. */
 const CREDITS = 24;
@@ -95,14 +96,17 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     const place = { seat: makeSeat(event.seq), job: null as Job | null, cancelled: false };
     seats.set(event.seq, place);
     const verdict = await desk.receive(vm, key, event, place.seat);
-    if ("refused" in verdict) {
-      if (!budget.spend(nowMs())) throw new ProtocolError("too-many-refusals", verdict.refused);
-      return;
-    }
     if ("observed" in verdict) return void seats.delete(event.seq);
-    place.job = verdict.job;
-    if (over) verdict.job.detach(place.seat);
-    if (place.cancelled) verdict.job.stop("cancelled");
+    let refused: RefusalReason | null;
+    if ("refused" in verdict) refused = verdict.refused;
+    else {
+      place.job = verdict.job;
+      if (over) verdict.job.detach(place.seat);
+      refused = verdict.job.outcome()?.reason ?? null; // taken, and not run: the policy, lockdown
+    }
+    if (refused === null) {
+      if (place.cancelled) place.job?.stop("cancelled");
+    } else if (!budget.spend(nowMs())) throw new ProtocolError("too-many-refusals", refused);
   };
 
   const act = (event: VmEvent): void | Promise<void> => {

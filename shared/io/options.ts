@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The words of a command line, read strictly: options end at the first other word or at "--",
- * an unknown or repeated option is an error, a value is never guessed. (@std/cli accepts
+ * The words of a command line, read strictly: options end at "--", and unless they may stand
+ * anywhere at the first other word; an unknown or repeated option is an error, a value is never guessed. (@std/cli accepts
  * unknown options, gives them the next word for a value, and loses where "--" stood.)
  *
  * @module
@@ -34,6 +34,7 @@ export function parseWords(
   words: readonly string[],
   table: OptionTable,
   short: Readonly<Record<string, string>> = {},
+  place: "before words" | "anywhere" = "before words",
 ): ParsedWords {
   const kinds = new Map(Object.entries(table));
   const letters = new Map(Object.entries(short));
@@ -63,6 +64,7 @@ export function parseWords(
   };
 
   let ended = false;
+  const passed: string[] = [];
   for (; at < words.length; at++) {
     const word = words[at] ?? "";
     if (word === "--") {
@@ -74,13 +76,14 @@ export function parseWords(
     if (long !== null) take(word, long[1] ?? "", long[2]);
     else if (/^-[^-]/.test(word)) takeLetters(word);
     else if (word.startsWith("--")) throw new UsageError(`unknown option: ${shown(word)}`);
+    else if (place === "anywhere") passed.push(word);
     else break;
   }
   return {
     has: (name) => found.has(name),
     value: (name) => found.get(name)?.[0],
     values: (name) => found.get(name) ?? [],
-    rest: words.slice(at),
+    rest: [...passed, ...words.slice(at)],
     ended,
   };
 }

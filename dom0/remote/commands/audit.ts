@@ -5,7 +5,7 @@ import { ifPresent } from "../../../shared/io/files.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UsageError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
-import { type AuditFields, type ChainEnd, checkChain } from "../audit_chain.ts";
+import { type AuditFields, CHAIN_START, type ChainEnd, checkChain } from "../audit_chain.ts";
 import { formatEvent, KEPT_FILES } from "../audit_log.ts";
 import { type Operator, vmFromWord } from "../operator.ts";
 
@@ -29,9 +29,14 @@ const FAILED: ReadonlySet<string> = new Set([
 type AuditRecord = AuditFields & { readonly time: string; readonly event: string };
 
 async function show(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, {
-    ...{ vm: "value", since: "value", failed: "flag", json: "flag", lines: "value" },
-  }, { n: "lines" });
+  const options = parseWords(
+    words,
+    {
+      ...{ vm: "value", since: "value", failed: "flag", json: "flag", lines: "value" },
+    },
+    { n: "lines" },
+    "anywhere",
+  );
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 audit show [--vm VM] [--since TIME] [--failed]");
   const vmWord = options.value("vm");
   const vm = vmWord === undefined ? null : vmFromWord(vmWord);
@@ -65,7 +70,9 @@ function describe(record: AuditRecord | null, line: string): string {
 
 function parseRecord(line: string): AuditRecord | null {
   try {
-    return JSON.parse(line);
+    const value = JSON.parse(line);
+    const isRecord = typeof value?.event === "string" && !Number.isNaN(Date.parse(value.time));
+    return isRecord ? value : null; // a line that someone changed may be any JSON
   } catch {
     return null;
   }
@@ -85,11 +92,13 @@ function parseSince(text: string | undefined): number {
 }
 
 async function verify(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, { json: "flag" });
+  const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 audit verify [--json]");
-  let end: ChainEnd | null = null;
+  const files = await auditFiles(operator.paths.auditFile);
+  // Only when the oldest files were dropped may the chain begin anywhere.
+  let end: ChainEnd | null = files.length > KEPT_FILES ? null : { seq: 0, hash: CHAIN_START };
   let records = 0;
-  for (const path of await auditFiles(operator.paths.auditFile)) {
+  for (const path of files) {
     let line = 0;
     for await (const text of linesOf(path)) {
       line++;

@@ -25,9 +25,14 @@ export const AUTHORIZE_USAGE =
   "qvm-remote-dom0 authorize [--fetch] [--grant full] [--accept-v1] VM [KEY]";
 
 export async function authorize(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, {
-    ...{ fetch: "flag", fingerprint: "value", grant: "value", "accept-v1": "flag" },
-  });
+  const options = parseWords(
+    words,
+    {
+      ...{ fetch: "flag", fingerprint: "value", grant: "value", "accept-v1": "flag" },
+    },
+    {},
+    "anywhere",
+  );
   expectWords(options.rest, 1, 2, AUTHORIZE_USAGE);
   requireRoot(operator, "authorize");
   const [word = "", keyWord] = options.rest;
@@ -45,9 +50,14 @@ export async function authorize(operator: Operator, words: readonly string[]): P
 
 /** authorize with the key fetched from the running VM, and a look whether the VM answers. */
 export async function connect(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, {
-    ...{ fingerprint: "value", grant: "value", "accept-v1": "flag" },
-  });
+  const options = parseWords(
+    words,
+    {
+      ...{ fingerprint: "value", grant: "value", "accept-v1": "flag" },
+    },
+    {},
+    "anywhere",
+  );
   expectWords(options.rest, 1, 2, "qvm-remote-dom0 connect [--grant full] VM [KEY]");
   requireRoot(operator, "connect");
   const [word = "", keyWord] = options.rest;
@@ -179,9 +189,9 @@ async function takeAway(operator: Operator, vm: VmName, action: string): Promise
   const { paths, print, warn } = operator;
   // The key first: from then on the VM can do nothing, whatever fails below.
   const had = await createKeyStore(paths.keyFolder).remove(vm);
+  recordAction(operator, action, { vm, had_key: had });
   await removeGrant(paths.policyFolder, vm);
   await changeVmList(operator, (vms) => vms.filter((other) => other !== vm));
-  recordAction(operator, action, { vm, had_key: had });
   if (!had) {
     warn(`VM '${vm}' has no key\n`);
     return 1;
@@ -197,21 +207,28 @@ async function takeAway(operator: Operator, vm: VmName, action: string): Promise
 }
 
 export async function keys(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, { json: "flag" });
+  const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 keys [--json]");
   const keyStore = createKeyStore(operator.paths.keyFolder);
   const rows: { vm: VmName; fingerprint: string; accepts_v1: boolean }[] = [];
+  let code = 0;
   for (const vm of await keyStore.list()) {
-    const stored = await keyStore.read(vm);
-    if (stored === undefined) continue;
-    rows.push({ vm, fingerprint: stored.key.fingerprint, accepts_v1: stored.acceptsV1 });
+    try {
+      const stored = await keyStore.read(vm);
+      if (stored === undefined) continue;
+      rows.push({ vm, fingerprint: stored.key.fingerprint, accepts_v1: stored.acceptsV1 });
+    } catch (error) {
+      if (!(error instanceof UserError) && !(error instanceof ProtocolError)) throw error;
+      operator.warn(`${vm}: its key is not used: ${error.message}\n`);
+      code = 1;
+    }
   }
   if (options.has("json")) operator.print(JSON.stringify(rows) + "\n");
-  else if (rows.length === 0) operator.print("No VMs authorized.\n");
+  else if (rows.length === 0 && code === 0) operator.print("No VMs authorized.\n");
   for (const { vm, fingerprint, accepts_v1 } of options.has("json") ? [] : rows) {
     operator.print(`${vm.padEnd(32)}${fingerprint}${accepts_v1 ? "  accepts v1" : ""}\n`);
   }
-  return 0;
+  return code;
 }
 
 async function changeVmList(

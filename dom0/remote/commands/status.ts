@@ -14,7 +14,7 @@ import { readSettings } from "../settings.ts";
 import { type DaemonState, readDaemonState } from "../state_file.ts";
 
 export async function status(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, { json: "flag" });
+  const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 status [--json]");
   const state = await readDaemonState(operator.paths);
   const problems = state?.problems ?? (await settingsOf(operator)).problems;
@@ -39,7 +39,7 @@ function describe(state: DaemonState): string {
 }
 
 export async function checkConfig(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, { json: "flag" });
+  const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 check-config [--json]");
   const { problems, config, keys } = await settingsOf(operator);
   if (options.has("json")) {
@@ -66,7 +66,7 @@ const QUEUE_ACTIONS: ReadonlyMap<string, Question> = new Map<string, Question>([
 ]);
 
 export async function queue(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(words, { json: "flag" });
+  const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   const [action = "status", ...vmWords] = options.rest;
   const question = QUEUE_ACTIONS.get(action);
   if (question === undefined) {
@@ -74,7 +74,7 @@ export async function queue(operator: Operator, words: readonly string[]): Promi
       "queue status | clean | recover | debug",
     ]);
   }
-  expectWords(vmWords, 0, 1, `qvm-remote-dom0 queue ${action} [VM] [--json]`);
+  expectWords(vmWords, 0, 1, `qvm-remote-dom0 queue [--json] ${action} [VM]`);
   const changes = question === "clean" || question === "recover";
   if (changes) requireRoot(operator, `queue ${action}`);
   const vms = vmWords[0] === undefined

@@ -25,9 +25,9 @@ import type { Action } from "../../../dom0/remote/policy.ts";
 import {
   createRequestDesk,
   type RequestDesk,
-  type RequestEvent,
   type Verdict,
 } from "../../../dom0/remote/request_desk.ts";
+import type { RequestEvent } from "../../../dom0/remote/request_event.ts";
 import { createScheduler, type Scheduler } from "../../../dom0/remote/scheduler.ts";
 import { sessionGroups } from "../../../dom0/remote/session_groups.ts";
 import { createPrng } from "../../fuzz/prng.ts";
