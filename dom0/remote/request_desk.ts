@@ -208,7 +208,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     const closed = options.closedBecause(request.vm);
     if (closed !== null) return endRefused(job, closed, seat);
     const decision = options.decide(request);
-    const told = { ...await described(request, command), rule: decision.because };
+    const told = { ...described(request, command), rule: decision.because };
     if (decision.action === "deny") return endRefused(job, "policy-denied", seat, told);
     if (decision.action === "ask") return endRefused(job, "needs-confirmation", seat, told);
     let parked: ParkedCommand | null = null;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request of either protocol, as a session delivers it: whose it is, what it asks. @module */
 
+import { createHash } from "node:crypto";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
-import { toHex } from "../../shared/protocol/bytes.ts";
 import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
 import { authenticate, type AuthenticRequest } from "../../shared/protocol/envelope.ts";
@@ -44,13 +44,12 @@ export function commandOrNull(request: AuthenticRequest): Command | null {
 }
 
 /** What the audit says of a command. */
-export async function described(request: AuthenticRequest, command: Command): Promise<AuditFields> {
-  const digest = await crypto.subtle.digest("SHA-256", request.body);
+export function described(request: AuthenticRequest, command: Command): AuditFields {
   return {
     mode: request.mode,
     timeout_ms: request.timeoutMs,
     command: describeCommand(command).slice(0, AUDITED_COMMAND_CHARS),
     body_bytes: request.body.length,
-    body_sha256: toHex(new Uint8Array(digest)),
+    body_sha256: createHash("sha256").update(request.body).digest("hex"),
   };
 }

@@ -186,6 +186,7 @@ function drain(child: Deno.ChildProcess): Drained {
 
 export interface SeenState {
   readonly pid: number;
+  readonly startedAt: string;
   readonly lockdown: boolean;
   readonly vms: readonly {
     readonly vm: string;
@@ -248,7 +249,7 @@ async function expectGood(run: Promise<Finished>): Promise<Finished> {
 }
 
 /** Waits until something is so, without a clock of its own in the test. */
-export async function until(what: string, isSo: () => boolean, limitMs = 10_000): Promise<void> {
+export async function until(what: string, isSo: () => boolean, limitMs = 30_000): Promise<void> {
   for (const deadline = Date.now() + limitMs; !isSo();) {
     if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

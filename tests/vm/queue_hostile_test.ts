@@ -29,9 +29,10 @@ async function assertRefused(vm: Vm, id: RequestId, why: string): Promise<void> 
   const outcome = parseMeta(await Deno.readFile(path("meta")));
   assertEquals([outcome.kind, outcome.reason, outcome.id], ["refused", "bad-body", id]);
   assertStringIncludes(await Deno.readTextFile(path("err")), why);
-  assertStringIncludes(
-    await Deno.readTextFile(vm.layout.audit),
-    `REFUSED-LOCALLY id=${id} "${why}`,
+  const line = `REFUSED-LOCALLY id=${id} "${why}`;
+  await until(
+    `"${line}" is logged`,
+    async () => (await Deno.readTextFile(vm.layout.audit)).includes(line),
   );
   assertEquals(namesIn(vm.layout.results).includes(`${id}.mac`), false);
   await until(

@@ -271,7 +271,8 @@ vmTest("the folders going away ends the session", async (vm) => {
   await Deno.remove(vm.layout.queue, { recursive: true });
   const { status, stderr } = await peer.ended;
   assertEquals(status.code, 1);
-  assertStringIncludes(stderr, "the queue's folders were removed");
+  // Told by the watch, or met while the folder was read.
+  assert(/the queue's folders were removed|No such file or directory/.test(stderr), stderr);
 });
 
 vmTest("a full disk ends the session with its reason, and loses nothing", async (vm) => {
