@@ -18,6 +18,8 @@ export type JobRequest = Pick<AuthenticRequest, "vm" | "id" | "nonce" | "digest"
 
 /** A request's place in a live session. */
 export interface Seat {
+  /** Whether its session goes on. */
+  isOpen(): boolean;
   accepted(): void;
   /** Bytes of output that may be sent now. */
   room(): number;

@@ -81,7 +81,7 @@ export interface RequestDesk {
   forgetOld(): void;
 }
 
-/** "observed" is the answer of a desk that only looks (--dry-run). */
+/** "observed": nothing was done, by a desk that only looks, or for a session that is over. */
 export type Verdict =
   | { readonly job: Job }
   | { readonly refused: RefusalReason }
@@ -142,6 +142,8 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (request === null) return refuse(vm, claimed, "bad-mac", seat);
     if (request.vm !== vm) return refuse(vm, claimed, "wrong-vm", seat, { named: request.vm });
 
+    // The VM sends it again in its next session, before anything new.
+    if (!seat.isOpen()) return { observed: true };
     const before = jobsOf(vm).get(request.id);
     if (before !== undefined) {
       if (before.request.digest !== request.digest || before.hasSeat()) {
@@ -176,8 +178,10 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
    */
   const forgetUnclaimed = (vm: VmName): boolean => {
     const job = [...jobsOf(vm).values()].find((kept) => kept.outcome() !== null && !kept.hasSeat());
-    if (job !== undefined) forget(job);
-    return job !== undefined;
+    if (job === undefined) return false;
+    recordQuietly("outcome-expired", { ...name(job.request), by: "room" });
+    forget(job);
+    return true;
   };
 
   /** From here on the request is dom0's to answer. */

@@ -76,6 +76,7 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
   };
 
   const makeSeat = (seq: number): Seat => ({
+    isOpen: () => !over,
     accepted: () => send(session.accepted(seq)),
     room: () => {
       if (over) return 0;

@@ -178,6 +178,12 @@ export async function createChaos(
         queues.every(({ names }) =>
           (["pending", "running", "cancel"] as const).every((folder) => names(folder).length === 0)
         );
+      // A client that was killed between its request and saying so has published one, too.
+      for (const { event, vm, id } of readAudit(world)) {
+        const queue = queues.find((other) => other.vm === vm);
+        if (event !== "accepted" || id === undefined || queue === undefined) continue;
+        published.set(id as RequestId, queue);
+      }
       await until("every request answered", isSettled, limitMs).catch((error) => {
         const lying = queues.map(({ vm, names }) =>
           `${vm}: ${names("pending")} | ${names("running")} | ${names("cancel")}`

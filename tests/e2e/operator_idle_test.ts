@@ -17,7 +17,9 @@ Deno.test("idle: no process is started and no CPU time is used", async () => {
   const { world } = qubes;
   for (const vm of VMS) await qubes.authorize(vm);
   const daemon = await qubes.startDaemon(VMS);
-  for (const vm of VMS) assertEquals((await qubes.client(vm, ["-t", "20", "echo", "x"])).stdout, "x\n");
+  for (const vm of VMS) {
+    assertEquals((await qubes.client(vm, ["-t", "20", "echo", "x"])).stdout, "x\n");
+  }
   await pause(3_000); // what a start and a first command leave to be done
 
   const services = VMS.map((vm) => {

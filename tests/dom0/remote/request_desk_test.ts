@@ -794,6 +794,25 @@ deskTest(
     }),
 );
 
+deskTest(
+  "desk: a request whose session ended while it was judged does nothing, drops nothing",
+  () =>
+    withWorld({}, async (world) => {
+      const kept: Sent[] = [];
+      for (let n = 1; n <= MAX_OPEN_REQUESTS; n++) {
+        kept.push(await send(world, await v2({ n, body: utf8("") })));
+      }
+      // The session ends: none has a seat any more, and the VM will ask for all of them again.
+      for (const sent of kept) jobOf(sent).detach(sent.seat);
+      const seat = createSeat();
+      seat.close();
+      const late = await script("true", 65);
+      assertEquals((await send(world, late, { seat })).verdict, { observed: true });
+      assertEquals(world.desk.jobs().length, MAX_OPEN_REQUESTS);
+      assertEquals([seat.log, world.ledger.has(late.request.fields)], [[], false]);
+    }),
+);
+
 for (let seed = 1; seed <= 3; seed++) {
   deskTest(
     `desk: a storm of doubled requests runs each id once, seed ${seed}`,

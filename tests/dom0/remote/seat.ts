@@ -17,10 +17,13 @@ export interface TestSeat extends Seat {
   bytes(stream: StreamNumber): Uint8Array;
   text(stream: StreamNumber): string;
   give(roomBytes: number): void;
+  /** Its session ended. */
+  close(): void;
 }
 
 export function createSeat(roomBytes = Infinity): TestSeat {
   let room = roomBytes;
+  let open = true;
   const outcomes: Outcome[] = [];
   const offsets = new Map<StreamNumber, number>();
   const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -29,6 +32,8 @@ export function createSeat(roomBytes = Infinity): TestSeat {
     chunks: [],
     answered: promise,
     outcomes: () => outcomes,
+    isOpen: () => open,
+    close: () => void (open = false),
     room: () => Math.min(room, 1e9),
     give: (bytes) => void (room += bytes),
     accepted() {
