@@ -43,18 +43,22 @@ check: ## formatting, lint, types
 	$(DENO) lint --quiet
 	$(DENO) check --quiet dom0 vm shared tests
 
-.PHONY: test
-test: check ## the tests (a few minutes)
-	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
-	$(DENO) test -A --no-check --quiet tests/e2e
+# End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts)
+E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
-.PHONY: test-compiled
-test-compiled: dom0 vm ## the end-to-end tests on what is installed: compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet tests/e2e tests/install_test.ts
+.PHONY: test
+test: check ## the tests but the long ones (some minutes)
+	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
+	$(DENO) test -A --no-check --quiet $(E2E_FAST)
 
 .PHONY: test-long
-test-long: ## the end-to-end tests with more rounds: crashes, hostile VMs
-	QVM_REMOTE_ROUNDS=200 $(DENO) test -A --no-check --quiet tests/e2e
+test-long: ## hostile VMs, limits, protocol 1, crashes; QVM_REMOTE_ROUNDS=N for more
+	$(DENO) test -A --no-check --quiet $(E2E_LONG)
+
+.PHONY: test-compiled
+test-compiled: dom0 vm ## all end-to-end tests, and installing, on the compiled and bundled programs
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet tests/e2e tests/install_test.ts
 
 .PHONY: fuzz
 SECONDS ?= 60

@@ -101,8 +101,9 @@ export type IsOnRecord = (
 ) => boolean;
 
 /**
- * Looks for events of requests among the newest records, as they are now. What happened before
- * the oldest of these is taken for recorded: only the last event before a crash can be missing.
+ * Looks for events of requests among the newest records, as they are now. What did not happen
+ * after the oldest of these is taken for recorded, for that record may have been cut by the
+ * reading, and only the last event before a crash can be missing.
  */
 export function newestRecords(auditFile: string): IsOnRecord {
   const text = new TextDecoder().decode(ifPresentSync(() => {
@@ -112,7 +113,7 @@ export function newestRecords(auditFile: string): IsOnRecord {
   const oldest = /"time":"([^"]+)"/.exec(text)?.[1];
   const sinceMs = oldest === undefined ? -Infinity : Date.parse(oldest);
   return (event, { vm, id }, atMs) =>
-    atMs < sinceMs || text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
+    atMs <= sinceMs || text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
 }
 
 function readTail(file: Deno.FsFile, size: number): Uint8Array {
