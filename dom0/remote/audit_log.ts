@@ -101,19 +101,21 @@ export type IsOnRecord = (
 ) => boolean;
 
 /**
- * Looks for events of requests among the newest records, as they are now. What did not happen
- * after the oldest of these is taken for recorded, for that record may have been cut by the
- * reading, and only the last event before a crash can be missing.
+ * Looks for events of requests among the newest records, as they are now. What happened before
+ * the oldest of these is taken for recorded: only the last event before a crash can be missing.
  */
 export function newestRecords(auditFile: string): IsOnRecord {
-  const text = new TextDecoder().decode(ifPresentSync(() => {
+  const { text, isCut } = ifPresentSync(() => {
     using file = Deno.openSync(auditFile, { read: true });
-    return readTail(file, file.statSync().size);
-  }));
+    const { size } = file.statSync();
+    return { text: new TextDecoder().decode(readTail(file, size)), isCut: size > TAIL_BYTES };
+  }) ?? { text: "", isCut: false };
   const oldest = /"time":"([^"]+)"/.exec(text)?.[1];
   const sinceMs = oldest === undefined ? -Infinity : Date.parse(oldest);
   return (event, { vm, id }, atMs) =>
-    atMs <= sinceMs || text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
+    // Of the same moment as the oldest there may be records that the reading cut off.
+    atMs < sinceMs || (isCut && atMs === sinceMs) ||
+    text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
 }
 
 function readTail(file: Deno.FsFile, size: number): Uint8Array {
