@@ -57,8 +57,12 @@ test-long: ## hostile VMs, limits, protocol 1, crashes; QVM_REMOTE_ROUNDS=N for 
 	$(DENO) test -A --no-check --quiet $(E2E_LONG)
 
 .PHONY: test-compiled
-test-compiled: dom0 vm ## all end-to-end tests, and installing, on the compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet tests/e2e tests/install_test.ts
+test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the compiled and bundled programs
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_FAST) tests/install_test.ts
+
+.PHONY: test-compiled-long
+test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_LONG)
 
 .PHONY: fuzz
 SECONDS ?= 60

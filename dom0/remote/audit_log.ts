@@ -105,17 +105,17 @@ export type IsOnRecord = (
  * the oldest of these is taken for recorded: only the last event before a crash can be missing.
  */
 export function newestRecords(auditFile: string): IsOnRecord {
-  const { text, isCut } = ifPresentSync(() => {
+  const tail = ifPresentSync(() => {
     using file = Deno.openSync(auditFile, { read: true });
-    const { size } = file.statSync();
-    return { text: new TextDecoder().decode(readTail(file, size)), isCut: size > TAIL_BYTES };
-  }) ?? { text: "", isCut: false };
+    return readTail(file, file.statSync().size);
+  });
+  const text = new TextDecoder().decode(tail);
   const oldest = /"time":"([^"]+)"/.exec(text)?.[1];
-  const sinceMs = oldest === undefined ? -Infinity : Date.parse(oldest);
+  // A record of the same millisecond may have been cut off by the reading.
+  const isCut = tail?.length === TAIL_BYTES;
+  const sinceMs = oldest === undefined ? -Infinity : Date.parse(oldest) + (isCut ? 1 : 0);
   return (event, { vm, id }, atMs) =>
-    // Of the same moment as the oldest there may be records that the reading cut off.
-    atMs < sinceMs || (isCut && atMs === sinceMs) ||
-    text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
+    atMs < sinceMs || text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
 }
 
 function readTail(file: Deno.FsFile, size: number): Uint8Array {
