@@ -41,6 +41,8 @@ const ONCE_IDLE_MS = 1_000;
 const STOP_COMMANDS_MS = 4_000;
 const STOP_DELIVERY_MS = 1_000;
 const FORGET_INTERVAL_MS = 3600 * 1000;
+/** Deno before 2.5 drops events of a busy folder without a word: so a change is seen in any case. */
+const REREAD_INTERVAL_MS = 15_000;
 
 export interface DaemonOptions {
   readonly paths: Paths;
@@ -122,6 +124,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   }, (error) => console.error(`reload: ${error instanceof Error ? error.message : error}`));
   const unwatch = watchSettings(paths, reload, links);
   const forgetTimer = setInterval(() => desk.forgetOld(), FORGET_INTERVAL_MS);
+  const rereadTimer = setInterval(reload, REREAD_INTERVAL_MS);
   await applySettings();
   await notifier.ready();
 
@@ -131,6 +134,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   live.stopping = true;
   unwatch();
   clearInterval(forgetTimer);
+  clearInterval(rereadTimer);
   desk.stopAll("interrupted");
   await within(STOP_COMMANDS_MS, desk.idle());
   await within(STOP_DELIVERY_MS, desk.delivered());
