@@ -58,11 +58,11 @@ test-long: ## hostile VMs, limits, protocol 1, crashes; QVM_REMOTE_ROUNDS=N for 
 
 .PHONY: test-compiled
 test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(filter-out %/reload_test.ts,$(E2E_FAST)) tests/install_test.ts
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_FAST) tests/install_test.ts
 
 .PHONY: test-compiled-long
 test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet tests/e2e/reload_test.ts $(E2E_LONG)
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_LONG)
 
 .PHONY: fuzz
 SECONDS ?= 60
