@@ -30,7 +30,7 @@ export function parkCommand(
 
 /** A function of its own, so that nothing here holds on to the body. */
 function onDisk(path: string, mode: Mode, timeoutMs: number): ParkedCommand {
-  const drop = (): void => removeIfPresent(path);
+  const drop = (): void => void removeIfPresent(path);
   return {
     timeoutMs,
     drop,

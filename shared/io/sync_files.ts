@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Small synchronous file calls for which a missing file is an answer, not an error. @module */
+/**
+ * Files that may be missing, or that another program may take away at any moment: then that is
+ * the answer, not an error. Synchronous: a call takes microseconds on a local disk, a turn
+ * through a thread a hundred, and between two of them nothing else of this program happens.
+ *
+ * @module
+ */
 
 export function isPresent(path: string): boolean {
   return ifPresentSync(() => Deno.lstatSync(path)) !== undefined;
@@ -9,8 +15,14 @@ export function readIfPresent(path: string): Uint8Array | undefined {
   return ifPresentSync(() => Deno.readFileSync(path));
 }
 
-export function removeIfPresent(path: string): void {
-  ifPresentSync(() => Deno.removeSync(path));
+/** @returns whether it was there */
+export function removeIfPresent(path: string): boolean {
+  return ifPresentSync(() => (Deno.removeSync(path), true)) ?? false;
+}
+
+/** @returns whether it was there */
+export function renameIfPresent(from: string, to: string): boolean {
+  return ifPresentSync(() => (Deno.renameSync(from, to), true)) ?? false;
 }
 
 /** undefined instead of NotFound; any other error is thrown. */

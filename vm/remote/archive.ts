@@ -5,7 +5,7 @@ import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { writeAll } from "../../shared/io/program.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { historyFolder, type Layout, RESULT_PARTS, resultPath } from "./layout.ts";
-import { renameIfPresent } from "./present.ts";
+import { renameIfPresent } from "../../shared/io/sync_files.ts";
 
 /**
  * Moves what there is. "exit" goes first: while it is in one of the two places, the service

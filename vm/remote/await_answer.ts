@@ -18,7 +18,7 @@ import { type FolderWatch, UNRELIABLE_AFTER, watchFolders } from "./folder_watch
 import type { Follower } from "./follower.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { type Layout, prepareFolders, resultPath } from "./layout.ts";
-import { unlessAbsent } from "./present.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 
 /** How long a cancelled command may take to end: TERM, then KILL, in dom0. */
 export const CANCEL_GRACE_MS = 5_000;
@@ -122,5 +122,5 @@ async function watchResults(
 
 /** Protocol 1 makes "exit" before it writes into it. */
 function isWhole(exitPath: string): boolean {
-  return (unlessAbsent(() => Deno.lstatSync(exitPath))?.size ?? 0) > 0;
+  return (ifPresentSync(() => Deno.lstatSync(exitPath))?.size ?? 0) > 0;
 }

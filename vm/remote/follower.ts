@@ -6,7 +6,7 @@
  * @module
  */
 
-import { unlessAbsent } from "./present.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { createStreamHash } from "./stream_hash.ts";
 
 const CHUNK_BYTES = 64 * 1024;
@@ -40,7 +40,7 @@ export function followFile(
   let poked = 0; // drains that are queued behind the one that runs
 
   const drain = async (): Promise<void> => {
-    file ??= unlessAbsent(() => Deno.openSync(path, { read: true }));
+    file ??= ifPresentSync(() => Deno.openSync(path, { read: true }));
     if (file === undefined) return;
     const buffer = new Uint8Array(CHUNK_BYTES);
     for (let got; (got = file.readSync(buffer) ?? 0) > 0;) {

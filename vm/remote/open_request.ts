@@ -7,7 +7,7 @@ import type { Outcome } from "../../shared/protocol/outcome.ts";
 import { ProtocolError, REFUSAL_TEXT } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Layout } from "./layout.ts";
-import { removeIfPresent } from "./present.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { isAnswered, openOutput, publishOutcome } from "./result_files.ts";
 
 export type ProtocolNumber = 1 | 2;

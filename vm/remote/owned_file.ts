@@ -4,7 +4,7 @@
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { writeAll } from "../../shared/io/program.ts";
 import { type Layout, prepareFolders } from "./layout.ts";
-import { removeIfPresent } from "./present.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 
 /**
  * Writes a file that this program holds the lock of. The lock goes with the file through its

@@ -7,7 +7,7 @@ import { describeEnd } from "./end_text.ts";
 import { catchInterrupts } from "./interrupts.ts";
 import { readKey } from "./key_file.ts";
 import { type Layout, RESULT_PARTS, resultPath } from "./layout.ts";
-import { removeIfPresent } from "./present.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { runRequest } from "./run_request.ts";
 
 export type ProbeResult =

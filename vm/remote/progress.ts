@@ -6,7 +6,7 @@ import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Given } from "./cli_words.ts";
 import { PROGRAM } from "./cli_table.ts";
 import type { Layout } from "./layout.ts";
-import { isPresent } from "./present.ts";
+import { isPresent } from "../../shared/io/sync_files.ts";
 
 /** The first line comes soon enough to calm, the further ones seldom enough not to annoy. */
 const FIRST_LINE_MS = 5_000;

@@ -9,7 +9,7 @@
 import { ifPresent } from "../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
 import { isHeld, lockWithin } from "./lock.ts";
-import { isPresent } from "./present.ts";
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { idOfCompanion, idOfName, readQueueEntry } from "./queue_entry.ts";
 import { hasOwner, namesIn } from "./queue_list.ts";
 import { answerLocally, forgetRequest } from "./result_files.ts";

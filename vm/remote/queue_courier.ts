@@ -18,7 +18,7 @@ import type { VmSession } from "../../shared/protocol/vm_session.ts";
 import type { Layout } from "./layout.ts";
 import { openRequest } from "./open_request.ts";
 import type { OpenRequests } from "./open_requests.ts";
-import { isPresent, removeIfPresent, renameIfPresent } from "./present.ts";
+import { isPresent, removeIfPresent, renameIfPresent } from "../../shared/io/sync_files.ts";
 import { type QueueEntry, readQueueEntry, readV1Token } from "./queue_entry.ts";
 import { answerLocally, forgetRequest, isAnswered } from "./result_files.ts";
 import { setAside } from "./set_aside.ts";

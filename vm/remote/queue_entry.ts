@@ -6,7 +6,7 @@ import { ENVELOPE_MAGIC, parseEnvelope } from "../../shared/protocol/envelope.ts
 import { MAX_BODY_BYTES, MAX_ENVELOPE_BYTES } from "../../shared/protocol/limits.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseV1Id, type RequestId } from "../../shared/protocol/request_id.ts";
-import { unlessAbsent } from "./present.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 
 export type QueueEntry =
   | { readonly kind: "envelope"; readonly bytes: Bytes; readonly nonce: string }
@@ -18,11 +18,11 @@ export type QueueEntry =
 
 /** Looks before it opens: a FIFO would block, and a symlink leads elsewhere. */
 export function readQueueEntry(path: string, id: RequestId): QueueEntry {
-  const info = unlessAbsent(() => Deno.lstatSync(path));
+  const info = ifPresentSync(() => Deno.lstatSync(path));
   if (info === undefined) return { kind: "absent" };
   if (!info.isFile) return { kind: "bad", why: "not a regular file" };
   if (info.size > MAX_ENVELOPE_BYTES) return { kind: "bad", why: `${info.size} bytes` };
-  const bytes = unlessAbsent(() => readUpTo(path, MAX_ENVELOPE_BYTES + 1));
+  const bytes = ifPresentSync(() => readUpTo(path, MAX_ENVELOPE_BYTES + 1));
   return bytes === undefined ? { kind: "absent" } : parseQueueEntry(bytes, id);
 }
 
@@ -45,9 +45,9 @@ export function parseQueueEntry(untrustedBytes: Bytes, id: RequestId): QueueEntr
 
 /** Reads the token of a protocol 1 request; undefined if it is not there or not whole. */
 export function readV1Token(path: string): string | undefined {
-  const info = unlessAbsent(() => Deno.lstatSync(path));
+  const info = ifPresentSync(() => Deno.lstatSync(path));
   if (info === undefined || !info.isFile || info.size > MAX_TOKEN_FILE_BYTES) return undefined;
-  const bytes = unlessAbsent(() => readUpTo(path, MAX_TOKEN_FILE_BYTES));
+  const bytes = ifPresentSync(() => readUpTo(path, MAX_TOKEN_FILE_BYTES));
   const untrustedToken = asLatin1(bytes ?? new Uint8Array(0)).trim();
   return /^[0-9a-f]{64}$/.test(untrustedToken) ? untrustedToken : undefined;
 }

@@ -6,7 +6,7 @@ import { QUEUE_FOLDERS, type QueueFolder } from "../../shared/protocol/message.t
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Layout } from "./layout.ts";
 import { isHeld } from "./lock.ts";
-import { isPresent } from "./present.ts";
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { idOfCompanion, idOfName } from "./queue_entry.ts";
 import { idOfAnswer } from "./sweep.ts";
 

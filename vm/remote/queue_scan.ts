@@ -3,7 +3,7 @@
 
 import { UNRELIABLE_AFTER } from "./folder_watch.ts";
 import type { Layout } from "./layout.ts";
-import { unlessAbsent } from "./present.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { isSpecial } from "./set_aside.ts";
 import { after } from "./timer.ts";
 
@@ -90,6 +90,6 @@ export function createRescan(ports: RescanPorts): Rescan {
 /** Differs once an entry has come or gone. */
 function stampOf(folders: readonly string[]): string {
   return folders.map((folder) =>
-    unlessAbsent(() => Deno.statSync(folder))?.mtime?.getTime() ?? "absent"
+    ifPresentSync(() => Deno.statSync(folder))?.mtime?.getTime() ?? "absent"
   ).join();
 }

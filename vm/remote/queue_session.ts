@@ -21,7 +21,7 @@ import type { FolderChange } from "./folder_watch.ts";
 import type { Layout } from "./layout.ts";
 import { createNameList, type NameList } from "./name_list.ts";
 import { createOpenRequests, type OpenRequests } from "./open_requests.ts";
-import { isPresent } from "./present.ts";
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { createQueueCourier } from "./queue_courier.ts";
 import { idOfCompanion, idOfName } from "./queue_entry.ts";
 import { createRescan } from "./queue_scan.ts";

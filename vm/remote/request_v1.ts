@@ -18,9 +18,9 @@ import { V1_NONCE, v1Token } from "../../shared/protocol/v1.ts";
 import type { Answer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Layout, resultPath } from "./layout.ts";
-import { removeIfPresent } from "./present.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { randomBits, writeOwned } from "./owned_file.ts";
-import { shellQuote } from "./shell_quote.ts";
+import { shellQuote } from "../../shared/protocol/command.ts";
 import { pause } from "./timer.ts";
 
 /** The original writes "meta" after "exit". */

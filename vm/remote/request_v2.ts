@@ -11,7 +11,7 @@ import { readAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Layout } from "./layout.ts";
 import { randomBits, writeOwned } from "./owned_file.ts";
-import { removeIfPresent } from "./present.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 
 /** Signs a request. Nothing is written before publish(). */
 export async function createRequestV2(

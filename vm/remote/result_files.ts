@@ -20,7 +20,7 @@ import {
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { historyFolder, type Layout, resultPath } from "./layout.ts";
-import { isPresent, removeIfPresent } from "./present.ts";
+import { isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
 
 /** Whether the request has its whole answer, here or, taken by its client, in the history. */
 export function isAnswered(layout: Layout, id: RequestId): boolean {

@@ -3,7 +3,7 @@
 
 import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
-import { unlessAbsent } from "./present.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { after } from "./timer.ts";
 
 /** Enough to find out what a broken client wrote; the oldest are removed. */
@@ -16,10 +16,10 @@ export function setAside({ refused }: Layout, path: string, label: string): void
   Deno.mkdirSync(refused, { recursive: true, mode: PRIVATE_FOLDER });
   releaseWatch(path);
   const random = crypto.randomUUID().slice(0, 8); // two entries may have had the same name
-  unlessAbsent(() => Deno.renameSync(path, `${refused}/${label}.${random}`));
+  ifPresentSync(() => Deno.renameSync(path, `${refused}/${label}.${random}`));
   const names = Array.from(Deno.readDirSync(refused), ({ name }) => name).sort();
   for (const name of names.slice(0, Math.max(0, names.length - MAX_REFUSED_ENTRIES))) {
-    unlessAbsent(() => Deno.removeSync(`${refused}/${name}`, { recursive: true }));
+    ifPresentSync(() => Deno.removeSync(`${refused}/${name}`, { recursive: true }));
   }
 }
 
@@ -35,8 +35,8 @@ export function isSpecial(
  * ends does not wait, and lets it go on; once the FIFO has moved, it is not opened again.
  */
 function releaseWatch(path: string): void {
-  const info = unlessAbsent(() => Deno.lstatSync(path));
+  const info = ifPresentSync(() => Deno.lstatSync(path));
   if (info?.isFifo !== true) return;
-  const fifo = unlessAbsent(() => Deno.openSync(path, { read: true, write: true }));
+  const fifo = ifPresentSync(() => Deno.openSync(path, { read: true, write: true }));
   if (fifo !== undefined) after(HOLD_FIFO_MS, () => fifo.close());
 }

@@ -8,7 +8,7 @@
 
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Layout } from "./layout.ts";
-import { renameIfPresent } from "./present.ts";
+import { renameIfPresent } from "../../shared/io/sync_files.ts";
 import { readV1Token } from "./queue_entry.ts";
 import { after } from "./timer.ts";
 

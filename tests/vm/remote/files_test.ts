@@ -3,7 +3,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../shared/io/program.ts";
 import { audit, localTime, MAX_AUDIT_BYTES } from "../../../vm/remote/audit_log.ts";
 import { layoutOf, prepareFolders } from "../../../vm/remote/layout.ts";
-import { shellQuote } from "../../../vm/remote/shell_quote.ts";
+import { shellQuote } from "../../../shared/protocol/command.ts";
 import { lastLines } from "../../../vm/remote/tail.ts";
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

@@ -19,7 +19,7 @@ import type { Layout } from "../layout.ts";
 import { createProgress } from "../progress.ts";
 import { createCapture } from "../run_json.ts";
 import { runRequest, type Sink } from "../run_request.ts";
-import { shellQuote } from "../shell_quote.ts";
+import { shellQuote } from "../../../shared/protocol/command.ts";
 
 export const DEFAULT_TIMEOUT_SECONDS = 300;
 /** dom0 counts the timeout from the start of the command; the way there and back comes on top. */
