@@ -37,6 +37,8 @@ export interface Job {
   /** It ended; `makeOutcome` gets the sizes and hashes of what it printed. */
   finish(makeOutcome: (spool: Spool) => Outcome): Outcome;
   outcome(): Outcome | null;
+  /** Of output, on disk. */
+  keptBytes(): number;
   attach(seat: Seat): void;
   detach(seat: Seat): void;
   hasSeat(): boolean;
@@ -93,6 +95,7 @@ export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOpt
       return ended;
     },
     outcome: () => ended,
+    keptBytes: () => spool.length(1) + spool.length(2),
     attach(newSeat) {
       seat = newSeat;
       outcomeSent = false;

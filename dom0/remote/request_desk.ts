@@ -29,7 +29,7 @@ import type { Ledger } from "./ledger.ts";
 import type { OutcomeStore, Spool } from "./outcome_store.ts";
 import { parkCommand, type ParkedCommand } from "./parked_command.ts";
 import type { Decision } from "./policy.ts";
-import type { MakeGroup } from "./process_group.ts";
+import type { Groups } from "./process_group.ts";
 import {
   authenticateEvent,
   claimOf,
@@ -39,9 +39,12 @@ import {
 } from "./request_event.ts";
 import { type Ended, type RunningCommand, startCommand, type StopReason } from "./runner.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Wardens } from "./wardens.ts";
 
 /** An outcome that nobody fetched is kept this long. */
 const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
+/** Of output that a VM has not acknowledged: beyond this it gets nothing new to run. */
+const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** As a shell says it. */
 const EXIT_NOT_RUNNABLE = 126;
 
@@ -56,7 +59,8 @@ export interface DeskOptions {
   readonly ledger: Ledger;
   readonly store: OutcomeStore;
   readonly scheduler: Scheduler;
-  readonly makeGroup: MakeGroup;
+  readonly groups: Groups;
+  readonly wardens: Wardens;
   readonly workFolder: string;
   readonly markPrefix: string;
   readonly nowMs: () => number;
@@ -155,11 +159,15 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     }
     const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
     if (stale !== null) return refuse(vm, claimed, stale, seat);
-    if (jobsOf(vm).size >= MAX_OPEN_REQUESTS && !forgetUnclaimed(vm)) {
-      return refuse(vm, claimed, "overloaded", seat);
-    }
+    if (isFull(vm) && !forgetUnclaimed(vm)) return refuse(vm, claimed, "overloaded", seat);
     if (ledger.isFull(vm)) return refuse(vm, claimed, "overloaded", seat);
     return await take(request, seat);
+  };
+
+  const isFull = (vm: VmName): boolean => {
+    const kept = [...jobsOf(vm).values()];
+    const bytes = kept.reduce((sum, job) => sum + job.keptBytes(), 0);
+    return kept.length >= MAX_OPEN_REQUESTS || bytes >= MAX_KEPT_BYTES;
   };
 
   /** Requests are judged in the order in which they came, whatever their MACs take. */
@@ -297,7 +305,8 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
         path,
         limits: { ...limits, timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs) },
         workFolder: options.workFolder,
-        makeGroup: options.makeGroup,
+        groups: options.groups,
+        wardens: options.wardens,
         onOutput: (stream, bytes) => {
           try {
             job.append(stream, bytes);

@@ -8,7 +8,7 @@ import { SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
 import { CAPS_FROM_DOM0 } from "../../shared/protocol/message.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { audit } from "./audit_log.ts";
-import { watchFolders } from "./folder_watch.ts";
+import { watchFolders } from "../../shared/io/folder_watch.ts";
 import type { Layout } from "./layout.ts";
 import { lockWithin } from "./lock.ts";
 import { createQueueSession } from "./queue_session.ts";
