@@ -8,7 +8,7 @@
  */
 
 import { makePrivateFolder } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/io/program.ts";
 import { aborted, serialised, within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
@@ -117,7 +117,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
     if (live.stopping) return;
     await rereadSettings(live, settingsOptions, audit);
     await applySettings();
-  }, (error) => console.error(`reload: ${error instanceof Error ? error.message : error}`));
+  }, (error) => console.error(`reload: ${errorText(error)}`));
   const unwatch = watchSettings(paths, reload, links);
   const forgetTimer = setInterval(() => desk.forgetOld(), FORGET_INTERVAL_MS);
   const rereadTimer = setInterval(reload, REREAD_INTERVAL_MS);

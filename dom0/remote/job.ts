@@ -16,6 +16,11 @@ import type { Spool } from "./outcome_store.ts";
 
 export type JobRequest = Pick<AuthenticRequest, "vm" | "id" | "nonce" | "digest" | "protocol">;
 
+/** As the audit names it. */
+export function nameOf({ vm, id }: JobRequest): Pick<JobRequest, "vm" | "id"> {
+  return { vm, id };
+}
+
 /** A request's place in a live session. */
 export interface Seat {
   /** Whether its session goes on. */
