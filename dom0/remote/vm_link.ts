@@ -57,7 +57,6 @@ export function openVmLink(options: LinkOptions): VmLink {
   let state: LinkState = "connecting";
   let lastEnd: string | null = null;
   let wakeUp: () => void = () => {};
-  let isPunished = false; // what broke the protocol waits its time out
 
   const setState = (next: LinkState): void => {
     state = next;
@@ -122,7 +121,6 @@ export function openVmLink(options: LinkOptions): VmLink {
       firstEnd.resolve();
       if (endWhenIdleMs !== 0) break;
       setState("waiting");
-      isPunished = end.kind === "violation";
       await pause(backoff.nextWaitMs(end));
     }
     setState("stopped");
@@ -133,9 +131,7 @@ export function openVmLink(options: LinkOptions): VmLink {
     key,
     state: () => state,
     lastEnd: () => lastEnd,
-    wake() {
-      if (!isPunished) wakeUp();
-    },
+    wake: () => wakeUp(),
     firstSession: () => firstEnd.promise,
     async stop() {
       stopping.abort();
