@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The policy files of this project against the table of calls, and against what they promise. @module */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   decideCallOf,
   filesOfSet,
@@ -12,6 +12,7 @@ import {
   written,
 } from "./call_table.ts";
 import { decide } from "./decide.ts";
+import { NotSupported } from "./policy_error.ts";
 
 const { system, sets, calls } = readTable();
 const OURS = ["30-openclaw-inter-vm.policy", "30-qvm-remote.policy", "50-openclaw.policy"] as const;
@@ -25,8 +26,8 @@ function loaded(set: string): Loaded {
   return found;
 }
 
-assert(calls.length >= 240, "policy_calls.json has lost calls");
-assert(Object.keys(sets).length >= 31, "policy_calls.json has lost sets");
+assert(calls.length >= 295, "policy_calls.json has lost calls");
+assert(Object.keys(sets).length >= 33, "policy_calls.json has lost sets");
 
 for (const group of new Set(calls.map((call) => call.group))) {
   Deno.test(`policy: ${group}`, () => {
@@ -116,6 +117,18 @@ Deno.test("no VM reaches qvmremote.Queue, whatever a later file allows", () => {
         }
       }
     }
+  }
+});
+
+Deno.test("where the evaluator cannot follow the engine it says so, and guesses nothing", () => {
+  const rules = rulesOf("user-after");
+  const agent = system.domains["agent"];
+  assert(agent !== undefined);
+  const remote = { domains: { ...system.domains, far: { ...agent, type: "RemoteVM" } } };
+  const call = { source: "work", target: "far", service: "user.Service" };
+  assertThrows(() => decide(rules, remote, call), NotSupported, "RemoteVM");
+  for (const source of ["@dispvm", `uuid:${agent.uuid}`]) {
+    assertThrows(() => decide(rules, system, { ...call, source }), NotSupported, "no name");
   }
 });
 
