@@ -49,7 +49,7 @@ E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
-	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
+	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
 	$(DENO) test -A --no-check --quiet $(E2E_FAST)
 
 .PHONY: test-long
@@ -80,6 +80,12 @@ demo: ## the main job on the simulated Qubes
 .PHONY: sim
 sim: ## the same world, running, with a shell in the VM "work"
 	@$(DENO) run -A --no-check --quiet tests/e2e/demo.ts --shell
+
+# ---- qrexec policy ----
+
+.PHONY: check-policies
+check-policies: ## what policies/ allows: a table of calls, each with its verdict
+	@$(DENO) run --no-check --quiet --allow-read=policies,tests/vectors tests/policy/check-policies.ts
 
 # ---- Building ----
 

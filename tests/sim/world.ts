@@ -42,7 +42,7 @@ export interface WorldOptions {
   readonly folder?: string;
   /** Variables every program gets beside those of environment.ts. */
   readonly extraEnv?: Readonly<Record<string, string>>;
-  /** qrexec policy lines for calls that VMs make, see policy.ts. */
+  /** Lines of /etc/qubes/policy.d/30-user.policy in dom0: which calls VMs may make. */
   readonly policy?: readonly string[];
   /** The world stays when the process that created it ends. */
   readonly isLasting?: boolean;
@@ -100,8 +100,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   await buildWorld(folder, {
     vms: options.vms.map(vmConfig),
     extraEnv: options.extraEnv ?? {},
-    policy: options.policy ?? [],
-  });
+  }, options.policy ?? []);
   const janitor = options.isLasting ? undefined : startJanitor(folder);
   const world = openWorld(folder, async () => await janitor?.dismiss());
   try {

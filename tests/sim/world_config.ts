@@ -33,8 +33,6 @@ export interface WorldConfig {
   readonly vms: readonly VmConfig[];
   /** Variables every program of dom0 or of a VM gets beside the usual ones. */
   readonly extraEnv: Readonly<Record<string, string>>;
-  /** Lines "SERVICE SOURCE TARGET allow|deny", see policy.ts. */
-  readonly policy: readonly string[];
 }
 
 /** @throws {Deno.errors.NotFound} if there is no world in `folder`. */

@@ -2,6 +2,7 @@
 /** Builds the folder of a world, and sees to it that it does not outlive its test. @module */
 import { denoRun, quote, writeLauncher } from "./launcher.ts";
 import { vmPaths, worldPaths } from "./layout.ts";
+import { POLICY_FOLDERS } from "../policy/load_policy.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./limits.ts";
 import type { WorldConfig } from "./world_config.ts";
 import { writeByRename } from "./files.ts";
@@ -10,19 +11,30 @@ const CLIENT = new URL("./qrexec-client.ts", import.meta.url);
 const CLIENT_VM = new URL("./qrexec-client-vm.ts", import.meta.url);
 const ADMIN_TOOL = new URL("./admin-tool.ts", import.meta.url);
 const SIM_CLI = new URL("./sim_cli.ts", import.meta.url);
+const DOM0_DIRS = [
+  "etc/qubes",
+  "run/qubes",
+  "var/lib",
+  "var/log/qubes",
+  "root",
+  "usr/bin",
+] as const;
+/** Where a user's own lines stand in Qubes. */
+const USER_POLICY = "/etc/qubes/policy.d/30-user.policy";
 /** Room for the longest file name in dom0's /run/qubes. */
 const LONGEST_SOCKET = "qrexec." + "v".repeat(31);
 
 /** Writes the folders, the configuration and the programs of a new world. */
 export async function buildWorld(
   folder: string,
-  parts: Pick<WorldConfig, "vms" | "extraEnv" | "policy">,
+  parts: Pick<WorldConfig, "vms" | "extraEnv">,
+  policy: readonly string[],
 ): Promise<void> {
   const paths = worldPaths(folder);
   if (`${paths.socketDir}/${LONGEST_SOCKET}`.length > MAX_SOCKET_PATH_BYTES) {
     throw new Error(`folder name too long for sockets: ${folder}`);
   }
-  const dom0Dirs = ["etc/qubes", "run/qubes", "var/lib", "var/log/qubes", "root", "usr/bin"]
+  const dom0Dirs = [...DOM0_DIRS, ...POLICY_FOLDERS.map((dir) => dir.slice(1))]
     .map((dir) => `${paths.dom0Root}/${dir}`);
   const vmDirs = parts.vms.flatMap(({ name }) => {
     const vm = vmPaths(folder, name);
@@ -38,6 +50,10 @@ export async function buildWorld(
     ...parts,
   };
   writeByRename(paths.config, JSON.stringify(world, null, 1));
+  if (policy.length > 0) {
+    const path = `${paths.dom0Root}${USER_POLICY}`;
+    await Deno.writeTextFile(path, `${policy.join("\n")}\n`);
+  }
   for (const { name } of parts.vms) {
     const vm = vmPaths(folder, name);
     await Deno.writeTextFile(vm.log, "");
