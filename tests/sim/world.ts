@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { dom0Environment, vmEnvironment } from "./environment.ts";
 import { type Faults, NO_FAULTS, readFaults } from "./faults.ts";
 import { vmPaths, worldPaths } from "./layout.ts";
@@ -147,6 +148,7 @@ export function openWorld(folder: string, onDispose = async () => {}): World {
     unpauseVm: (vm) => life.unpauseVm(folder, vm),
     installService(vm, service, content) {
       const path = `${known(vm).root}/etc/qubes-rpc/${service}`;
+      removeIfPresent(path); // never through a symlink into the machine's own files
       if (typeof content === "string") Deno.writeTextFileSync(path, content, { mode: 0o755 });
       else Deno.symlinkSync(content.symlinkTo, path);
     },
