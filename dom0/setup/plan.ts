@@ -39,8 +39,9 @@ export async function readOrRecall(
 ): Promise<Reading> {
   const reading = await reader.read(fact);
   if (reading !== undefined || fact.kind !== "block") return reading;
+  if (!await reader.exists(fact.vm)) return undefined;
   const entry = record.find((known) => factKey(known.fact) === factKey(fact));
-  if (entry?.fact.kind !== "block" || !await reader.exists(fact.vm)) return undefined;
+  if (entry?.fact.kind !== "block") return null;
   return entry.fact.text === fact.text ? entry.to : OTHER;
 }
 

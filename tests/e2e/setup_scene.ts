@@ -88,7 +88,7 @@ export async function createScene(vms: readonly VmOptions[] = []): Promise<Setup
 
 /** Nothing of the default netvm, which they would otherwise follow. */
 function isolated(vm: VmOptions): VmOptions {
-  return { ...vm, prefs: { netvm: "", ...vm.prefs } };
+  return vm.klass === "TemplateVM" ? vm : { ...vm, prefs: { netvm: "", ...vm.prefs } };
 }
 
 async function freshScripts(world: World, vm: string): Promise<void> {
@@ -153,7 +153,7 @@ async function breakTool(world: World, tool: string, argument: string | undefine
   if (argument === undefined) return await Deno.rename(`${path}.real`, path);
   await Deno.rename(path, `${path}.real`);
   const script = `#!/bin/sh
-case "$*" in *${argument}*) echo "${tool}: error: Got empty response from qubesd" >&2; exit 1 ;; esac
+case "$*" in *"${argument}"*) echo "${tool}: error: Got empty response from qubesd" >&2; exit 1 ;; esac
 exec "${path}.real" "$@"
 `;
   await Deno.writeTextFile(path, script, { mode: 0o755 });
