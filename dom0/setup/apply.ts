@@ -8,6 +8,7 @@ import { type Step, stepFor, type Undo } from "./plan.ts";
 import { createReader, MAX_FILE_BYTES } from "./reader.ts";
 import { type Entry, withChange, without, writeRecord } from "./record.ts";
 import { runOrFail, type Tools } from "./tools.ts";
+import { BLOCK_EXIT } from "./vm_block.ts";
 
 export interface Journal {
   readonly path: string;
@@ -62,7 +63,8 @@ export async function undo(
 async function carryOut(step: Step, savesFile: boolean, tools: Tools): Promise<void> {
   const { fact, from, to } = step;
   if (fact.kind !== "file") {
-    for (const command of step.commands) await runOrFail(tools, command);
+    const meanings = fact.kind === "block" ? blockMeanings(fact.vm, fact.path) : undefined;
+    for (const command of step.commands) await runOrFail(tools, command, meanings);
     return;
   }
   if (savesFile && from !== null) await save(fact.path, from);
@@ -73,6 +75,12 @@ async function carryOut(step: Step, savesFile: boolean, tools: Tools): Promise<v
     await Deno.chmod(fact.path, fact.mode); // whatever the umask
   }
   for (const command of restart(fact.reader)) await runOrFail(tools, command);
+}
+
+function blockMeanings(vm: string, path: string): ReadonlyMap<number, string> {
+  const text = `${path} in ${vm} is not executable, so its lines are not run; ` +
+    "setup-dom0 would wake them: empty it or make it executable yourself";
+  return new Map([[BLOCK_EXIT.notExecutable, text]]);
 }
 
 async function takeBack(step: Step, tools: Tools): Promise<void> {

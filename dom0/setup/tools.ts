@@ -51,10 +51,16 @@ export const realTools: Tools = {
 
 const NOTHING_HEARD = { stdout: new Uint8Array(), stderr: new Uint8Array() };
 
-/** @throws {UserError} unless it ends with 0; says what it said */
-export async function runOrFail(tools: Tools, command: Command): Promise<void> {
+/** @throws {UserError} unless it ends with 0; says what it said, or what its code means */
+export async function runOrFail(
+  tools: Tools,
+  command: Command,
+  meanings: ReadonlyMap<number, string> = new Map(),
+): Promise<void> {
   const { code, stderr } = await tools.run(command);
   if (code === 0) return;
+  const meaning = meanings.get(code);
+  if (meaning !== undefined) throw new UserError(meaning);
   const said = stderr.trim() === "" ? "" : `: ${printable(stderr.trim(), 400)}`;
   throw new UserError(`"${shellQuote(command.argv)}" ended with ${code}${said}`);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A simulated Qubes in which setup-dom0 is installed with its exact permissions. @module */
 
+import { assertEquals } from "@std/assert";
 import { firewallRules } from "../sim/qvm_firewall.ts";
 import { unitStates } from "../sim/systemctl.ts";
 import { readWorld } from "../sim/world_config.ts";
@@ -157,4 +158,28 @@ case "$*" in *"${argument}"*) echo "${tool}: error: Got empty response from qube
 exec "${path}.real" "$@"
 `;
   await Deno.writeTextFile(path, script, { mode: 0o755 });
+}
+
+/** Runs setup-dom0, which must succeed. @returns what it said on both streams */
+export async function good(
+  scene: SetupScene,
+  words: readonly string[],
+  input?: string,
+): Promise<string> {
+  const end = await scene.setup(words, input);
+  assertEquals(end.code, 0, `${words}: ${end.stdout}${end.stderr}`);
+  return end.stdout + end.stderr;
+}
+
+/** A VM as qubesd knows it now. */
+export function vmIn(scene: SetupScene, name: string) {
+  const vm = readWorld(scene.world.folder).vms.find((one) => one.name === name);
+  if (vm === undefined) throw new Error(`no ${name}`);
+  return vm;
+}
+
+/** The state without the VMs of those names. */
+export function without(state: Snapshot, ...names: readonly string[]): unknown {
+  const vms = (state["vms"] as { name: string }[]).filter(({ name }) => !names.includes(name));
+  return { ...state, vms };
 }

@@ -1,36 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup-dom0 over a simulated Qubes: what it makes, that it repeats, that it takes back. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { BLOCK_BEGIN, BLOCK_END } from "../../dom0/setup/vm_block.ts";
-import { readWorld } from "../sim/world_config.ts";
-import {
-  createScene,
-  FIREWALL_SCRIPT,
-  FRESH_SCRIPT,
-  POLICY,
-  RC_LOCAL,
-  type SetupScene,
-  type Snapshot,
-  UNIT,
-} from "./setup_scene.ts";
-
-async function good(scene: SetupScene, words: readonly string[], input?: string): Promise<string> {
-  const end = await scene.setup(words, input);
-  assertEquals(end.code, 0, `${words}: ${end.stdout}${end.stderr}`);
-  return end.stdout + end.stderr;
-}
-
-function vmIn(scene: SetupScene, name: string) {
-  const vm = readWorld(scene.world.folder).vms.find((one) => one.name === name);
-  if (vm === undefined) throw new Error(`no ${name}`);
-  return vm;
-}
-
-/** Without what a record is, and the VMs of those names. */
-function without(state: Snapshot, ...names: readonly string[]): unknown {
-  const vms = (state["vms"] as { name: string }[]).filter(({ name }) => !names.includes(name));
-  return { ...state, vms };
-}
+import { createScene, good, POLICY, type Snapshot, UNIT, vmIn, without } from "./setup_scene.ts";
 
 Deno.test("setup: a fresh agent VM, again, and back", async (t) => {
   await using scene = await createScene();
@@ -215,103 +186,6 @@ Deno.test("setup: the form with an admin VM", async () => {
   assertEquals(vmIn(scene, "claw-admin").firewall, ["action=drop", "action=accept"]);
   await good(scene, ["--undo", "--remove-vms"], "yes\n");
   assertEquals(await scene.snapshot(), before);
-});
-
-Deno.test("setup: network mode, back to tunnel mode, and back", async (t) => {
-  await using scene = await createScene();
-  const { world } = scene;
-  const rcLocal = `${FRESH_SCRIPT}echo mine`; // no line feed at the end
-  const before = await scene.snapshot();
-  const script = (vm: string, path: string) => Deno.readTextFileSync(`${world.vmRoot(vm)}/${path}`);
-
-  await t.step("it says what it gives up, and takes no for an answer", async () => {
-    const { code, stderr } = await scene.setup([
-      "claw",
-      "fedora",
-      "sys-firewall",
-      "10.137.0.100",
-      "network",
-    ]);
-    assertEquals(code, 1);
-    for (const part of ["gives up", "below sys-firewall", "reaches sys-net", "token"]) {
-      assertStringIncludes(stderr, part);
-    }
-    assertEquals(without(await scene.snapshot()), {
-      ...before,
-      files: {
-        ...before["files"] as Record<string, string>,
-        "dom0:var/lib/openclaw/setup.lock": "600 ",
-      },
-    });
-  });
-  await t.step("yes: address, blocks in the agent and in each netvm", async () => {
-    await Deno.writeTextFile(`${world.vmRoot("sys-net")}/${FIREWALL_SCRIPT}`, rcLocal);
-    await good(scene, ["claw", "--mode", "network"], "yes\n");
-    assertEquals(vmIn(scene, "claw").prefs["ip"], "10.137.0.100");
-    assertEquals(world.powerState("claw"), "Halted");
-    const agent = script("claw", RC_LOCAL);
-    assertStringIncludes(
-      agent,
-      "ip daddr 10.137.0.100 tcp dport { 32125, 18789 } dnat to 127.0.0.1",
-    );
-    const inner = script("sys-firewall", FIREWALL_SCRIPT);
-    assertStringIncludes(inner, `${FRESH_SCRIPT}${BLOCK_BEGIN}\n`);
-    assertMatch(inner, /custom-forward ip daddr 10\.137\.0\.100 tcp dport/);
-    const outer = script("sys-net", FIREWALL_SCRIPT);
-    const address = `10.137.0.${
-      readWorld(world.folder).vms.findIndex(({ name }) => name === "sys-firewall") + 5
-    }`;
-    assertStringIncludes(outer, `dnat to ${address}'`);
-    assertStringIncludes(outer, `custom-forward iifgroup != 2 ip daddr ${address} tcp`);
-    assert(outer.startsWith(`${rcLocal}\n${BLOCK_BEGIN}\n`) && outer.endsWith(`${BLOCK_END}\n`));
-    assertStringIncludes(
-      Deno.readTextFileSync(`${world.vmRoot("sys-net")}/kernel.log`),
-      "nft add rule ip qubes custom-forward",
-    );
-  });
-  await t.step("again: nothing to change, with the agent running and halted", async () => {
-    assertStringIncludes(
-      await good(scene, ["claw", "--mode", "network", "--yes"]),
-      "Nothing to change",
-    );
-    await world.startVm("claw");
-    assertStringIncludes(
-      await good(scene, ["claw", "--mode", "network", "--yes"]),
-      "Nothing to change",
-    );
-    await world.shutdownVm("claw");
-  });
-  await t.step("tunnel mode closes what network mode opened", async () => {
-    await good(scene, ["claw"]);
-    assertEquals(vmIn(scene, "claw").prefs["ip"], undefined);
-    assertEquals(script("sys-firewall", FIREWALL_SCRIPT), FRESH_SCRIPT);
-    assertEquals(script("sys-net", FIREWALL_SCRIPT), `${rcLocal}\n`);
-  });
-  await t.step("undo from network mode", async () => {
-    await good(scene, ["claw", "--mode", "network", "--yes"]);
-    await Deno.writeTextFile(
-      `${world.vmRoot("sys-net")}/${FIREWALL_SCRIPT}`,
-      FRESH_SCRIPT + script("sys-net", FIREWALL_SCRIPT).slice(rcLocal.length + 1),
-    );
-    await good(scene, ["--undo", "--remove-vms", "--yes"]);
-    assertEquals(await scene.snapshot(), before);
-  });
-  await t.step("an address that another VM has is refused", async () => {
-    const { code, stderr } = await scene.setup([
-      "claw",
-      "--mode=network",
-      "--ip=10.137.0.7",
-      "--yes",
-    ]);
-    assertEquals([code, stderr.includes("has the address 10.137.0.7")], [1, true]);
-    assertEquals(without(await scene.snapshot()), {
-      ...before,
-      files: {
-        ...before["files"] as Record<string, string>,
-        "dom0:var/lib/openclaw/setup.lock": "600 ",
-      },
-    });
-  });
 });
 
 Deno.test("setup: what does not fit is refused before anything is run", async () => {
