@@ -33,7 +33,7 @@ QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qub
 
 # setup-dom0: the tools it runs, the files it writes, no network.
 SETUP_DOM0_TOOLS := qvm-check,qvm-create,qvm-features,qvm-firewall,qvm-ls,qvm-prefs,qvm-remove,qvm-run,qvm-service,qvm-shutdown,qvm-start,qvm-tags,qubes-prefs,systemctl
-SETUP_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read=/etc/qubes,/var/lib/openclaw,/usr/share/qubes-claw/policies --allow-write=/etc/qubes,/var/lib/openclaw --allow-run=$(SETUP_DOM0_TOOLS) --allow-env=QUBES_CLAW_ROOT --allow-sys=uid
+SETUP_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read=/etc/qubes,/var/lib/openclaw,/usr/share/qubes-claw/policies --allow-write=/etc/qubes,/var/lib/openclaw,/run/openclaw-setup.lock --allow-run=$(SETUP_DOM0_TOOLS) --allow-env=QUBES_CLAW_ROOT --allow-sys=uid
 
 .PHONY: help
 help: ## this list

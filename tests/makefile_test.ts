@@ -54,7 +54,9 @@ Deno.test("setup-dom0 writes its own files only, and runs only the tools it name
   const flags = programFlags("setup-dom0");
   const listed = (name: string): readonly string[] =>
     flags.find((flag) => flag.startsWith(`${name}=`))?.slice(name.length + 1).split(",") ?? [];
-  assertEquals(listed("--allow-write"), ["/etc/qubes", "/var/lib/openclaw"]);
+  assertEquals(listed("--allow-write"), [
+    ...["/etc/qubes", "/var/lib/openclaw", "/run/openclaw-setup.lock"],
+  ]);
   const tools = listed("--allow-run");
   assert(
     tools.length > 10 && tools.every((tool) => /^(qvm-[a-z]+|qubes-prefs|systemctl)$/.test(tool)),

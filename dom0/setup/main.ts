@@ -167,7 +167,7 @@ async function runUndo(
     else setting.print("Nothing to take back: setup-dom0 has no record of a change.\n");
     return 0;
   }
-  using lock = isDry ? undefined : await takeLock(paths);
+  using _lock = isDry ? undefined : await takeLock(paths);
   // Again, now that no other setup is at work.
   const journal: Journal = { path: paths.record, entries: await readRecord(paths.record) };
   const undos = await planUndo(createReader(tools), journal.entries, removeVms);
@@ -181,7 +181,7 @@ async function runUndo(
     const say = (one: typeof undos[number]) =>
       invocation.json || setting.print(undoText(one, false));
     await undo(undos, journal, tools, say);
-    if (journal.entries.length === 0) await removeState(paths, lock);
+    if (journal.entries.length === 0) await removeStateFolder(paths);
   }
   if (invocation.json) {
     printJson(setting, {
@@ -226,17 +226,15 @@ function requireRoot({ needsRoot }: Setting): void {
 
 /** One setup at a time: two would write one record. */
 async function takeLock(paths: SetupPaths): Promise<Deno.FsFile> {
-  await Deno.mkdir(paths.stateFolder, { recursive: true });
   const file = await Deno.open(paths.lock, { write: true, create: true, mode: 0o600 });
   if (await within(LOCK_WAIT_MS, file.lock(true))) return file;
   throw new UserError("another setup-dom0 is at work");
 }
 
 /** After everything was taken back, nothing of setup is left. */
-async function removeState(paths: SetupPaths, lock: Deno.FsFile | undefined): Promise<void> {
-  if (lock !== undefined) await Deno.remove(paths.lock);
+async function removeStateFolder({ stateFolder }: SetupPaths): Promise<void> {
   try {
-    await Deno.remove(paths.stateFolder);
+    await Deno.remove(stateFolder);
   } catch {
     // Another program keeps something there.
   }

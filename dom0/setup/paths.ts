@@ -10,7 +10,7 @@ export interface SetupPaths {
   readonly stateFolder: string;
   /** What was changed, and what it was before. */
   readonly record: string;
-  /** Held while setup changes anything. */
+  /** Held while setup changes anything; gone after a reboot. */
   readonly lock: string;
 }
 
@@ -23,6 +23,6 @@ export function setupPaths(root: string): SetupPaths {
     policySource: `${root}/usr/share/qubes-claw/policies`,
     stateFolder,
     record: `${stateFolder}/setup.json`,
-    lock: `${stateFolder}/setup.lock`,
+    lock: `${root}/run/openclaw-setup.lock`,
   };
 }

@@ -74,6 +74,7 @@ export function parseRecord(text: string): readonly Entry[] {
 /** With nothing in it, there is no record. */
 export async function writeRecord(path: string, entries: readonly Entry[]): Promise<void> {
   if (entries.length === 0) return void await ifPresent(Deno.remove(path));
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   const text = JSON.stringify({ format: FORMAT, entries }, null, 1) + "\n";
   await writeAtomically(path, text, { sync: true });
 }
