@@ -79,7 +79,7 @@ export function leftovers(wanted: readonly Wanted[], record: readonly Entry[]): 
   return record
     .filter(({ fact }) => fact.kind === "block" || (fact.kind === "pref" && fact.name === "ip"))
     .filter(({ fact }) => !keys.has(factKey(fact)))
-    .map(({ fact, from }) => ({ fact, to: from, why: `${vmOf(fact)}: no longer wanted` }));
+    .map(({ fact, from }) => ({ fact, to: from, why: "no longer wanted" }));
 }
 
 export type UndoAction =

@@ -12,6 +12,7 @@
 
 import { shellQuote } from "../../shared/protocol/command.ts";
 
+/** No character in it means anything in a basic regular expression. */
 export const BLOCK_BEGIN = "# BEGIN qubes-claw setup-dom0 (taken out by: setup-dom0 --undo)";
 export const BLOCK_END = "# END qubes-claw setup-dom0";
 
@@ -32,8 +33,7 @@ export function blockScript(action: BlockAction, { path, text, cleanup }: Block)
   return `set -eu
 action=${action}
 file=\${QUBES_CLAW_ROOT-}${shellQuote([path])}
-begin=${shellQuote([BLOCK_BEGIN])}
-end=${shellQuote([BLOCK_END])}
+range=${shellQuote([`/^${BLOCK_BEGIN}$/,/^${BLOCK_END}$/`])}
 want=${shellQuote([want])}
 rules=${shellQuote([text])}
 cleanup=${shellQuote([cleanup])}
@@ -42,7 +42,7 @@ ${STEPS}`;
 
 const STEPS = `have=
 if [ -f "$file" ]; then
-  have=$(awk -v b="$begin" -v e="$end" '$0 == b { on = 1 } on { print } $0 == e { on = 0 }' "$file")
+  have=$(sed -n "$range p" "$file")
 fi
 if [ "$action" = look ]; then
   [ "$have" != "" ] || exit ${BLOCK_EXIT.none}
@@ -54,12 +54,13 @@ if [ -s "$file" ] && [ ! -x "$file" ]; then exit ${BLOCK_EXIT.notExecutable}; fi
 new=$file.setup-dom0
 mkdir -p "\${file%/*}"
 if [ -f "$file" ]; then
-  cp -p "$file" "$new"
-  awk -v b="$begin" -v e="$end" '$0 == b { on = 1 } !on { print } $0 == e { on = 0 }' "$file" >"$new"
+  cp -p "$file" "$new" # owner and mode
+  sed "$range d" "$file" >"$new"
 else
   echo '#!/bin/sh' >"$new"
 fi
 if [ "$action" = put ]; then
+  [ -z "$(tail -c 1 "$new")" ] || echo >>"$new" # the last line had no end
   printf '%s\\n' "$want" >>"$new"
   chmod 755 "$new"
 elif [ "$(cat "$new")" = '#!/bin/sh' ]; then

@@ -59,9 +59,7 @@ function agentFacts(request: SetupRequest, around: Surroundings): readonly Wante
   const memory = request.memory ?? (isOurs ? CREATED_MEMORY_MIB : undefined);
   const maxmem = request.maxmem ?? (isOurs ? CREATED_MAXMEM_MIB : undefined);
   const pref = (name: string, value: unknown, why: string): Wanted[] =>
-    value === undefined
-      ? []
-      : [want({ kind: "pref", vm: agent, name }, String(value), `${agent}: ${why}`)];
+    value === undefined ? [] : [want({ kind: "pref", vm: agent, name }, String(value), why)];
   return [
     ...creation(
       agent,
@@ -100,9 +98,9 @@ function adminFacts(
       "the VM the agent is looked after from",
     ),
     // Before the netvm: a network that is given later finds the firewall closed.
-    want({ kind: "firewall", vm }, YES, `${vm}: qrexec only, every packet is dropped`),
-    want({ kind: "pref", vm, name: "netvm" }, netvm, `${vm}: needs no network`),
-    want({ kind: "pref", vm, name: "autostart" }, "True", `${vm}: starts with the machine`),
+    want({ kind: "firewall", vm }, YES, "qrexec only: every packet is dropped"),
+    want({ kind: "pref", vm, name: "netvm" }, netvm, "qrexec needs no network"),
+    want({ kind: "pref", vm, name: "autostart" }, "True", "starts with the machine"),
     ...tags(vm, {
       "openclaw-admin": "its role",
       "openclaw-client": "may call the agent VM",
@@ -120,7 +118,7 @@ function adminFacts(
 
 function dom0Files(request: SetupRequest, { paths, policies }: Surroundings): readonly Wanted[] {
   const { agent, proxyPort, gatewayPort } = request;
-  const conf = `# Written by setup-dom0; see openclaw-tunnel(1).
+  const conf = `# Written by setup-dom0: which VM the tunnels lead to.
 OPENCLAW_VM=${agent}
 OPENCLAW_PROXY_PORT=${proxyPort}
 OPENCLAW_GATEWAY_PORT=${gatewayPort}
@@ -157,13 +155,13 @@ function networkBlocks(request: SetupRequest, { hops }: Surroundings): readonly 
     want(
       { kind: "block", vm: agent, ...agentBlock(ip, ports) },
       YES,
-      `${agent}: lets connections to ${ip} in`,
+      `lets connections to ${ip} in`,
     ),
     ...hops.map(({ vm, next }, index) =>
       want(
         { kind: "block", vm, ...netvmBlock(next, index === 0, ports) },
         YES,
-        `${vm}: sends connections from outside on to ${next}`,
+        `sends connections from outside on to ${next}`,
       )
     ),
   ];
@@ -178,19 +176,17 @@ function creation(
 }
 
 function tags(vm: VmName, whys: Readonly<Record<string, string>>): readonly Wanted[] {
-  return Object.entries(whys).map(([name, why]) =>
-    want({ kind: "tag", vm, name }, YES, `${vm}: ${why}`)
-  );
+  return Object.entries(whys).map(([name, why]) => want({ kind: "tag", vm, name }, YES, why));
 }
 
 function features(vm: VmName, values: Readonly<Record<string, string>>): readonly Wanted[] {
   return Object.entries(values).map(([name, value]) =>
-    want({ kind: "feature", vm, name }, value, `${vm}: ${name} for tools that ask qubesd`)
+    want({ kind: "feature", vm, name }, value, "for tools that ask qubesd")
   );
 }
 
 function service(vm: VmName, name: string): Wanted {
-  return want({ kind: "service", vm, name }, "on", `${vm}: its unit ${name} may start`);
+  return want({ kind: "service", vm, name }, "on", "its unit may start");
 }
 
 function want(fact: Fact, to: string, why: string): Wanted {
