@@ -42,6 +42,15 @@ const LOCK_WAIT_MS = 5_000;
 
 /** @returns the exit code */
 export async function runSetup(setting: Setting, words: readonly string[]): Promise<number> {
+  try {
+    return await run(setting, words);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    throw new UserError(error.message, ["put sudo in front of it"]);
+  }
+}
+
+async function run(setting: Setting, words: readonly string[]): Promise<number> {
   const invocation = parseInvocation(words);
   const { action } = invocation;
   switch (action.kind) {
@@ -218,9 +227,7 @@ function confirm({ ask }: Setting, { yes }: Invocation, what: string): void {
 
 function requireRoot({ needsRoot }: Setting): void {
   if (needsRoot && Deno.uid() !== 0) {
-    throw new UserError("setup-dom0 must run as root", [
-      "put sudo in front of it; --dry-run and --verify need no root",
-    ]);
+    throw new UserError("setup-dom0 must run as root", ["put sudo in front of it"]);
   }
 }
 
