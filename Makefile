@@ -31,6 +31,10 @@ QVM_REMOTE_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow
 QVM_REMOTE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,NO_COLOR --allow-sys=uid
 QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,QREXEC_REMOTE_DOMAIN,QREXEC_SERVICE_ARGUMENT --allow-sys=uid
 
+# setup-dom0: the tools it runs, the files it writes, no network.
+SETUP_DOM0_TOOLS := qvm-check,qvm-create,qvm-features,qvm-firewall,qvm-ls,qvm-prefs,qvm-remove,qvm-run,qvm-service,qvm-shutdown,qvm-start,qvm-tags,qubes-prefs,systemctl
+SETUP_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read=/etc/qubes,/var/lib/openclaw,/usr/share/qubes-claw/policies --allow-write=/etc/qubes,/var/lib/openclaw,/run/openclaw-setup.lock --allow-run=$(SETUP_DOM0_TOOLS) --allow-env=QUBES_CLAW_ROOT --allow-sys=uid
+
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22
@@ -44,7 +48,7 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_network_test.ts setup_nft_test.ts)
 E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
 .PHONY: test
@@ -92,10 +96,13 @@ check-policies: ## what policies/ allows: a table of calls, each with its verdic
 SOURCES := $(shell find dom0 vm shared -name '*.ts')
 
 .PHONY: dom0
-dom0: $(BUILD)/dom0/qvm-remote-dom0 ## the dom0 programs: compiled, or portable where Deno's site is out of reach
+dom0: $(BUILD)/dom0/qvm-remote-dom0 $(BUILD)/dom0/setup-dom0 ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
 $(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
 	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
+
+$(BUILD)/dom0/setup-dom0: dom0/setup-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
+	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(SETUP_DOM0_FLAGS)
 
 .PHONY: vm
 vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue ## the VM programs: one bundled script and its launcher each
@@ -133,6 +140,33 @@ install-dom0: dom0 ## into dom0: daemon, unit; not enabled, configuration never 
 	install -m 0644 dom0/packaging/qvm-remote-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/qvm-remote-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0
 	@echo "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable"
+
+# ---- setup-dom0: called by install-dom0 and uninstall-dom0 ----
+
+# setup-dom0 puts these into /etc/qubes/policy.d, with the ports that were chosen.
+SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/30-openclaw-inter-vm.policy)
+SETUP_POLICYDIR := /usr/share/qubes-claw/policies
+
+install-dom0: install-setup-dom0
+.PHONY: install-setup-dom0
+install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is setup-dom0
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SETUP_POLICYDIR)
+	install -m 0755 $(BUILD)/dom0/setup-dom0 $(DESTDIR)$(BINDIR)/setup-dom0
+	if [ -e $(BUILD)/dom0/setup-dom0.js ]; then \
+	  install -d $(DESTDIR)$(LIBDIR) && \
+	  install -m 0644 $(BUILD)/dom0/setup-dom0.js $(DESTDIR)$(LIBDIR)/ && \
+	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
+	for policy in $(SETUP_POLICIES); do install -m 0644 $$policy $(DESTDIR)$(SETUP_POLICYDIR)/; done
+	install -m 0644 dom0/packaging/setup-dom0.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 dom0/packaging/setup-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/setup-dom0
+
+uninstall-dom0: uninstall-setup-dom0
+.PHONY: uninstall-setup-dom0
+uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
+	rm -f $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
+	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
+	rmdir -p $(DESTDIR)$(SETUP_POLICYDIR) 2>/dev/null || true
+	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
 
 .PHONY: uninstall-vm
 uninstall-vm: ## takes back install-vm; keys and history stay

@@ -3,6 +3,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS, DAEMON_OPTIONS } from "../dom0/remote/command_table.ts";
+import { HELP as SETUP_HELP } from "../dom0/setup/help.ts";
+import { SETUP_OPTIONS } from "../dom0/setup/request.ts";
 import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { PROJECT } from "./e2e/program_flags.ts";
@@ -59,6 +61,18 @@ Deno.test("the completion of qvm-remote-dom0 offers every command and option", a
     assert(authorize.includes(word), word);
   }
   assert(!authorize.includes("dom0"), "dom0 is no VM");
+});
+
+Deno.test("setup-dom0: page, help and completion have every option", async () => {
+  const names = Object.keys(SETUP_OPTIONS).map((name) => `--${name}`);
+  const page = plain(read("dom0/packaging/setup-dom0.8"));
+  assertEquals([...names, `qubes-claw ${VERSION}`].filter((word) => !page.includes(word)), []);
+  assertEquals(names.filter((word) => !SETUP_HELP.includes(word)), []);
+  const file = "dom0/packaging/setup-dom0.bash-completion";
+  const first = await complete(file, "_setup_dom0", ["setup-dom0", ""]);
+  assertEquals([...names, "work"].filter((word) => !first.includes(word)), []);
+  const words = ["setup-dom0", "--label", "red", "work", "t", "none", "10.0.0.1", "tun"];
+  assertEquals(await complete(file, "_setup_dom0", words), ["tunnel"]);
 });
 
 /** What bash would offer for the last word. */

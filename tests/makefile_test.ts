@@ -10,6 +10,10 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
     ...["--allow-write", "--allow-run", "--allow-env", "--allow-sys", "--v8-flags"],
   ]),
+  "setup-dom0": new Set([
+    ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
+    ...["--allow-write", "--allow-run", "--allow-env", "--allow-sys"],
+  ]),
   "qvm-remote": new Set([
     "--no-prompt",
     "--allow-read",
@@ -43,6 +47,26 @@ Deno.test("the VM programs reach their own folder only", () => {
       );
       assertEquals(outside, [], `${program} ${flag}`);
     }
+  }
+});
+
+Deno.test("setup-dom0 writes its own files only, and runs only the tools it names", () => {
+  const flags = programFlags("setup-dom0");
+  const listed = (name: string): readonly string[] =>
+    flags.find((flag) => flag.startsWith(`${name}=`))?.slice(name.length + 1).split(",") ?? [];
+  assertEquals(listed("--allow-write"), [
+    ...["/etc/qubes", "/var/lib/openclaw", "/run/openclaw-setup.lock"],
+  ]);
+  const tools = listed("--allow-run");
+  assert(
+    tools.length > 10 && tools.every((tool) => /^(qvm-[a-z]+|qubes-prefs|systemctl)$/.test(tool)),
+  );
+  for (const file of Deno.readDirSync(`${PROJECT}/dom0/setup`)) {
+    const text = Deno.readTextFileSync(`${PROJECT}/dom0/setup/${file.name}`);
+    const called = [...text.matchAll(/"(qvm-[a-z]+|qubes-prefs|systemctl)"/g)].map(([, tool]) =>
+      tool
+    );
+    assertEquals(called.filter((tool) => !tools.includes(tool ?? "")), [], file.name);
   }
 });
 

@@ -13,6 +13,7 @@ import { type Program, programFlags, PROJECT } from "./program_flags.ts";
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 const SOURCES: Readonly<Record<Program, string>> = {
   "qvm-remote-dom0": "dom0/qvm-remote-dom0.ts",
+  "setup-dom0": "dom0/setup-dom0.ts",
   "qvm-remote": "vm/qvm-remote.ts",
   "qvmremote.Queue": "vm/qvmremote.Queue.ts",
 };

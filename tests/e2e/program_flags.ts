@@ -6,6 +6,7 @@ export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/
 /** Programs, and the Makefile's variable with their flags. */
 export const FLAG_VARIABLES = {
   "qvm-remote-dom0": "QVM_REMOTE_DOM0_FLAGS",
+  "setup-dom0": "SETUP_DOM0_FLAGS",
   "qvm-remote": "QVM_REMOTE_FLAGS",
   "qvmremote.Queue": "QVMREMOTE_QUEUE_FLAGS",
 } as const;

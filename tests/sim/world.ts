@@ -41,6 +41,8 @@ export interface WorldOptions {
   readonly vms: readonly VmOptions[];
   /** Where: a new folder below /tmp unless given; it is created if it is not there. */
   readonly folder?: string;
+  /** Properties of this Qubes, such as default_template. */
+  readonly globals?: Readonly<Record<string, string>>;
   /** Variables every program gets beside those of environment.ts. */
   readonly extraEnv?: Readonly<Record<string, string>>;
   /** Lines of /etc/qubes/policy.d/30-user.policy in dom0: which calls VMs may make. */
@@ -101,6 +103,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   await buildWorld(folder, {
     vms: options.vms.map(vmConfig),
     extraEnv: options.extraEnv ?? {},
+    globals: options.globals ?? {},
   }, options.policy ?? []);
   const janitor = options.isLasting ? undefined : startJanitor(folder);
   const world = openWorld(folder, async () => await janitor?.dismiss());
@@ -119,12 +122,12 @@ export function openWorld(folder: string, onDispose = async () => {}): World {
   const paths = worldPaths(folder);
   const config: WorldConfig = readWorld(folder);
   const known = (vm: string) => {
-    if (findVm(config, vm) === undefined) throw new Error(`no VM "${vm}" in this world`);
+    if (findVm(readWorld(folder), vm) === undefined) throw new Error(`no VM "${vm}" in this world`);
     return vmPaths(folder, vm);
   };
   const dispose = async () => {
     await killInside(folder, undefined);
-    for (const { name } of config.vms) {
+    for (const { name } of readWorld(folder).vms) {
       await killInside(folder, name, vmPaths(folder, name).sessions);
     }
     await Deno.remove(folder, { recursive: true });
