@@ -16,7 +16,7 @@ import { createRequestDesk } from "../../dom0/remote/request_desk.ts";
 import { createScheduler } from "../../dom0/remote/scheduler.ts";
 import { sessionGroups } from "../../dom0/remote/session_groups.ts";
 import { runSession } from "../../dom0/remote/vm_session_loop.ts";
-import type { QrexecCall } from "../../dom0/remote/qrexec.ts";
+import type { QrexecCall } from "../../shared/io/qrexec_call.ts";
 import { within } from "../../shared/io/timing.ts";
 import { createSender } from "../../shared/io/byte_stream.ts";
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
