@@ -31,6 +31,17 @@ QVM_REMOTE_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow
 QVM_REMOTE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,NO_COLOR --allow-sys=uid
 QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,QREXEC_REMOTE_DOMAIN,QREXEC_SERVICE_ARGUMENT --allow-sys=uid
 
+# ---- openclaw-tunnel, openclaw.Mux: permissions ----
+
+# Loopback, the one program that calls (and systemd's), its configuration, its run folder, and in
+# dom0 the folder whose sockets tell which VMs run. @ROOT@ is QUBES_CLAW_ROOT where a launcher
+# starts the program, and nothing in a compiled one.
+SMALL_HEAP := --v8-flags=--max-semi-space-size=2,--optimize-for-size
+OPENCLAW_TUNNEL_DOM0_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@ROOT@/run/qubes --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY $(SMALL_HEAP)
+OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client-vm,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY $(SMALL_HEAP)
+# One port of one address, chosen by the service's argument.
+OPENCLAW_MUX_FLAGS := --no-prompt --allow-net=127.0.0.1 --allow-env=QREXEC_SERVICE_ARGUMENT $(SMALL_HEAP)
+
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22

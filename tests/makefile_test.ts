@@ -20,6 +20,15 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
   "qvmremote.Queue": new Set([
     ...["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"],
   ]),
+  "openclaw-tunnel": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
+    ...["--allow-read", "--allow-write", "--allow-env", "--v8-flags"],
+  ]),
+  "openclaw-tunnel in a VM": new Set([
+    ...["--no-prompt", "--allow-net", "--allow-run", "--allow-read", "--allow-write"],
+    ...["--allow-env", "--v8-flags"],
+  ]),
+  "openclaw.Mux": new Set(["--no-prompt", "--allow-net", "--allow-env", "--v8-flags"]),
 };
 
 for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {
@@ -44,6 +53,21 @@ Deno.test("the VM programs reach their own folder only", () => {
       assertEquals(outside, [], `${program} ${flag}`);
     }
   }
+});
+
+Deno.test("the tunnel listens on loopback, and starts its caller and systemd's only", () => {
+  const valueOf = (program: Program, name: string): string | undefined =>
+    programFlags(program).find((flag) => flag.startsWith(`${name}=`))?.slice(name.length + 1);
+  for (const program of ["openclaw-tunnel", "openclaw-tunnel in a VM"] as const) {
+    const caller = program === "openclaw-tunnel" ? "qrexec-client" : "qrexec-client-vm";
+    assertEquals(valueOf(program, "--allow-net"), "127.0.0.1,[::1]");
+    assertEquals(valueOf(program, "--allow-run"), `${caller},systemd-notify`);
+    assertEquals(valueOf(program, "--allow-write"), "@ROOT@/run/openclaw");
+    const read = valueOf(program, "--allow-read")?.split(",") ?? [];
+    const known = ["/etc/qubes/openclaw.conf", "/run/openclaw", "/run/qubes"];
+    assertEquals(read.filter((path) => !known.includes(path.replace("@ROOT@", ""))), []);
+  }
+  assertEquals(valueOf("openclaw.Mux", "--allow-net"), "127.0.0.1");
 });
 
 Deno.test("the daemon may read every variable that its configuration names", () => {
