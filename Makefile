@@ -42,6 +42,14 @@ OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=
 # One port of one address, chosen by the service's argument.
 OPENCLAW_MUX_FLAGS := --no-prompt --allow-net=127.0.0.1 --allow-env=QREXEC_SERVICE_ARGUMENT $(SMALL_HEAP)
 
+# ---- openclaw-ports, openclaw-connect: permissions ----
+
+# Root's tool for the rpc folders. Deno makes links only for a program that may read and write
+# everywhere; so what is narrow here is the rest: no network, and one program that answers.
+OPENCLAW_PORTS_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read --allow-write --allow-run=qubesdb-read --allow-env=QUBES_CLAW_ROOT
+# Asks two ports of this VM, and starts the tunnel, which has permissions of its own.
+OPENCLAW_CONNECT_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=openclaw-tunnel --allow-read=@HOME@/.config/openclaw/connect.conf,@ROOT@/etc/qubes/openclaw.conf --allow-env=HOME,QUBES_CLAW_ROOT $(SMALL_HEAP)
+
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22
@@ -138,6 +146,39 @@ install-dom0: dom0 ## into dom0: daemon, unit; not enabled, configuration never 
 	install -m 0644 dom0/packaging/qvm-remote-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/qvm-remote-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0
 	@echo "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable"
+
+# ---- openclaw-ports, openclaw-connect: building and installing ----
+
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+
+vm: $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect
+
+$(BUILD)/vm/openclaw-ports: vm/openclaw-ports.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PORTS_FLAGS)
+
+$(BUILD)/vm/openclaw-connect: vm/openclaw-connect.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CONNECT_FLAGS)
+
+install-vm: install-vm-ports
+uninstall-vm: uninstall-vm-ports
+
+.PHONY: install-vm-ports
+install-vm-ports: vm ## a part of install-vm: openclaw-ports, openclaw-connect; enables nothing
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	install -m 0644 $(BUILD)/vm/openclaw-ports.js $(BUILD)/vm/openclaw-connect.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect $(DESTDIR)$(BINDIR)/
+	install -m 0644 vm/systemd/user/openclaw-connect.service $(DESTDIR)$(USERUNITDIR)/
+	install -m 0644 vm/packaging/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 0644 vm/packaging/openclaw-ports.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 vm/packaging/openclaw-ports.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-ports
+	install -m 0644 vm/packaging/openclaw-connect.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-connect
+	@echo "Installed, nothing opened. In the agent VM: openclaw-ports install. In clients: systemctl --global enable openclaw-connect"
+
+.PHONY: uninstall-vm-ports
+uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
+	[ -n "$(DESTDIR)" ] || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove || true
+	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-connect.service || true
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-ports $(DESTDIR)$(BINDIR)/openclaw-connect $(DESTDIR)$(LIBDIR)/openclaw-ports.js $(DESTDIR)$(LIBDIR)/openclaw-connect.js $(DESTDIR)$(USERUNITDIR)/openclaw-connect.service $(DESTDIR)$(MANDIR)/man1/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man8/openclaw-ports.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ports $(DESTDIR)$(COMPLETIONS)/openclaw-connect
 
 .PHONY: uninstall-vm
 uninstall-vm: ## takes back install-vm; keys and history stay

@@ -29,6 +29,14 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--allow-env", "--v8-flags"],
   ]),
   "openclaw.Mux": new Set(["--no-prompt", "--allow-net", "--allow-env", "--v8-flags"]),
+  "openclaw-ports": new Set([
+    ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
+    ...["--allow-write", "--allow-run", "--allow-env"],
+  ]),
+  "openclaw-connect": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
+    ...["--allow-read", "--allow-env", "--v8-flags"],
+  ]),
 };
 
 for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {
@@ -68,6 +76,14 @@ Deno.test("the tunnel listens on loopback, and starts its caller and systemd's o
     assertEquals(read.filter((path) => !known.includes(path.replace("@ROOT@", ""))), []);
   }
   assertEquals(valueOf("openclaw.Mux", "--allow-net"), "127.0.0.1");
+});
+
+Deno.test("openclaw-connect writes nothing and starts the tunnel only; ports has no network", () => {
+  const connect = programFlags("openclaw-connect");
+  assert(connect.includes("--allow-run=openclaw-tunnel"));
+  assert(connect.includes("--allow-net=127.0.0.1,[::1]"));
+  const ports = programFlags("openclaw-ports");
+  assert(ports.includes("--allow-run=qubesdb-read") && ports.includes("--deny-net"));
 });
 
 Deno.test("the daemon may read every variable that its configuration names", () => {

@@ -11,6 +11,8 @@ export const FLAG_VARIABLES = {
   "openclaw-tunnel": "OPENCLAW_TUNNEL_DOM0_FLAGS",
   "openclaw-tunnel in a VM": "OPENCLAW_TUNNEL_VM_FLAGS",
   "openclaw.Mux": "OPENCLAW_MUX_FLAGS",
+  "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
+  "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
 } as const;
 
 export type Program = keyof typeof FLAG_VARIABLES;
