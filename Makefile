@@ -172,7 +172,7 @@ install-vm-ports: vm ## a part of install-vm: openclaw-ports, openclaw-connect; 
 	install -m 0644 vm/packaging/openclaw-ports.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 vm/packaging/openclaw-ports.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-ports
 	install -m 0644 vm/packaging/openclaw-connect.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-connect
-	@echo "Installed, nothing opened. In the agent VM: openclaw-ports install. In clients: systemctl --global enable openclaw-connect"
+	@echo "Installed, nothing opened. In the agent VM: openclaw-ports install. In clients: systemctl --user enable --now openclaw-connect"
 
 .PHONY: uninstall-vm-ports
 uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first

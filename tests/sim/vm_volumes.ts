@@ -39,6 +39,7 @@ export async function mountVolumes(folder: string, vm: string): Promise<void> {
   await remove(`${root}/run`);
   const folders = [...serviceDirs, ...rpcConfigDirs, `${root}/rw/config`, `${root}/rw/bind-dirs`];
   for (const path of folders) await Deno.mkdir(path, { recursive: true });
+  await makeServiceFlags(`${root}/run/qubes-service`, config?.features ?? {});
   if (template !== undefined) await bindDirs(root);
   await makeTmpfiles(root);
 }
@@ -57,6 +58,18 @@ export async function runRcLocal(folder: string, vm: string): Promise<void> {
       stdout: "null",
     }).output();
     if (!success) appendLog(log, "misc-post.sh", `${script}: ${new TextDecoder().decode(stderr)}`);
+  }
+}
+
+/** What "qvm-service" turned on: qubes-sysinit makes a file of each. */
+async function makeServiceFlags(
+  dir: string,
+  features: Readonly<Record<string, string>>,
+): Promise<void> {
+  await Deno.mkdir(dir, { recursive: true });
+  for (const [feature, value] of Object.entries(features)) {
+    if (!feature.startsWith("service.") || value === "") continue;
+    await Deno.writeTextFile(`${dir}/${feature.slice("service.".length)}`, "");
   }
 }
 

@@ -3,9 +3,13 @@
 
 import type { Endpoint } from "./endpoint.ts";
 
-/** Soon at first, because most often both are there; at last once a minute. */
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 60_000;
+/**
+ * Soon at first, because most often both are there. Later seldom: where the policy refuses, each
+ * try may be a notification on the screen; and the tunnel works as soon as the agent VM does,
+ * whoever asked last.
+ */
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 300_000;
 
 export interface Waiting {
   readonly endpoints: readonly Endpoint[];
