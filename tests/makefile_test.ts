@@ -134,6 +134,25 @@ Deno.test("systemd finds nothing wrong with the unit", async (t) => {
   });
 });
 
+Deno.test("systemd finds nothing wrong with the user unit", {
+  ignore: !await exists("/usr/bin/systemd-analyze"),
+}, async () => {
+  const text = Deno.readTextFileSync(`${PROJECT}/vm/systemd/user/openclaw-connect.service`);
+  const folder = await Deno.makeTempDir();
+  try {
+    const here = text.replace("/usr/bin/openclaw-connect", "/bin/true").replace(
+      /^Documentation.*\n/m,
+      "",
+    );
+    await Deno.writeTextFile(`${folder}/openclaw-connect.service`, here);
+    const unit = `${folder}/openclaw-connect.service`;
+    const { code, stderr } = await run("systemd-analyze", ["verify", unit]);
+    assertEquals([code, stderr], [0, ""]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 async function run(program: string, args: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],
