@@ -107,7 +107,8 @@ function textStatus({ kind, open, others, whitelisted }: PortStatus): string {
   for (const { service, untrustedPort, path, servedBy, ours } of open) {
     const port = /^[0-9]{1,5}$/.test(untrustedPort) ? untrustedPort : printable(untrustedPort);
     const note = `${servedBy}${ours ? "" : ", not ours"}`;
-    lines.push(`open     ${service}+${port} (${note}, in ${path.slice(0, path.lastIndexOf("/"))})`);
+    const word = servedBy === "nothing" ? "missing" : "open   "; // the call is refused then
+    lines.push(`${word}  ${service}+${port} (${note}, in ${path.slice(0, path.lastIndexOf("/"))})`);
   }
   for (const { service, path, refused } of others) {
     const by = path !== null
