@@ -35,6 +35,25 @@ QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qub
 SETUP_DOM0_TOOLS := qvm-check,qvm-create,qvm-features,qvm-firewall,qvm-ls,qvm-prefs,qvm-remove,qvm-run,qvm-service,qvm-shutdown,qvm-start,qvm-tags,qubes-prefs,systemctl
 SETUP_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read=/etc/qubes,/var/lib/openclaw,/usr/share/qubes-claw/policies --allow-write=/etc/qubes,/var/lib/openclaw,/run/openclaw-setup.lock --allow-run=$(SETUP_DOM0_TOOLS) --allow-env=QUBES_CLAW_ROOT --allow-sys=uid
 
+# ---- openclaw-tunnel, openclaw.Mux: permissions ----
+
+# Loopback, the one program that calls (and systemd's), its configuration, its run folder, and in
+# dom0 the folder whose sockets tell which VMs run. @ROOT@ is QUBES_CLAW_ROOT where a launcher
+# starts the program, and nothing in a compiled one.
+SMALL_HEAP := --v8-flags=--max-semi-space-size=2,--optimize-for-size
+OPENCLAW_TUNNEL_DOM0_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@ROOT@/run/qubes --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY $(SMALL_HEAP)
+OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client-vm,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY $(SMALL_HEAP)
+# One port of one address, chosen by the service's argument.
+OPENCLAW_MUX_FLAGS := --no-prompt --allow-net=127.0.0.1 --allow-env=QREXEC_SERVICE_ARGUMENT $(SMALL_HEAP)
+
+# ---- openclaw-ports, openclaw-connect: permissions ----
+
+# Root's tool for the rpc folders. Deno makes links only for a program that may read and write
+# everywhere; so what is narrow here is the rest: no network, and one program that answers.
+OPENCLAW_PORTS_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read --allow-write --allow-run=qubesdb-read --allow-env=QUBES_CLAW_ROOT
+# Asks two ports of this VM, and starts the tunnel, which has permissions of its own.
+OPENCLAW_CONNECT_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=openclaw-tunnel --allow-read=@HOME@/.config/openclaw/connect.conf,@ROOT@/etc/qubes/openclaw.conf --allow-env=HOME,QUBES_CLAW_ROOT $(SMALL_HEAP)
+
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22
@@ -167,6 +186,39 @@ uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "set
 	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
 	rmdir -p $(DESTDIR)$(SETUP_POLICYDIR) 2>/dev/null || true
 	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
+
+# ---- openclaw-ports, openclaw-connect: building and installing ----
+
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+
+vm: $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect
+
+$(BUILD)/vm/openclaw-ports: vm/openclaw-ports.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PORTS_FLAGS)
+
+$(BUILD)/vm/openclaw-connect: vm/openclaw-connect.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CONNECT_FLAGS)
+
+install-vm: install-vm-ports
+uninstall-vm: uninstall-vm-ports
+
+.PHONY: install-vm-ports
+install-vm-ports: vm ## a part of install-vm: openclaw-ports, openclaw-connect; enables nothing
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	install -m 0644 $(BUILD)/vm/openclaw-ports.js $(BUILD)/vm/openclaw-connect.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect $(DESTDIR)$(BINDIR)/
+	install -m 0644 vm/systemd/user/openclaw-connect.service $(DESTDIR)$(USERUNITDIR)/
+	install -m 0644 vm/packaging/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 0644 vm/packaging/openclaw-ports.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 vm/packaging/openclaw-ports.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-ports
+	install -m 0644 vm/packaging/openclaw-connect.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-connect
+	@echo "Installed, nothing opened. In the agent VM: openclaw-ports install. In clients: systemctl --user enable --now openclaw-connect"
+
+.PHONY: uninstall-vm-ports
+uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
+	[ -n "$(DESTDIR)" ] || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove || true
+	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-connect.service || true
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-ports $(DESTDIR)$(BINDIR)/openclaw-connect $(DESTDIR)$(LIBDIR)/openclaw-ports.js $(DESTDIR)$(LIBDIR)/openclaw-connect.js $(DESTDIR)$(USERUNITDIR)/openclaw-connect.service $(DESTDIR)$(MANDIR)/man1/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man8/openclaw-ports.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ports $(DESTDIR)$(COMPLETIONS)/openclaw-connect
 
 .PHONY: uninstall-vm
 uninstall-vm: ## takes back install-vm; keys and history stay

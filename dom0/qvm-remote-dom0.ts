@@ -3,6 +3,7 @@
 
 import { parseWords } from "../shared/io/options.ts";
 import { runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./remote/command_table.ts";
@@ -10,7 +11,6 @@ import { CONFIG_ENVIRONMENT } from "./remote/config.ts";
 import { runDaemon } from "./remote/daemon.ts";
 import { type Operator, realTerminal, vmFromWord } from "./remote/operator.ts";
 import { dom0Paths } from "./remote/paths.ts";
-import { createNotifier } from "./remote/sd_notify.ts";
 
 const PROGRAM = "qvm-remote-dom0";
 

@@ -6,6 +6,8 @@ import { COMMANDS, DAEMON_OPTIONS } from "../dom0/remote/command_table.ts";
 import { HELP as SETUP_HELP } from "../dom0/setup/help.ts";
 import { SETUP_OPTIONS } from "../dom0/setup/request.ts";
 import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
+import { CONNECT_OPTIONS } from "../vm/connect/cli.ts";
+import { PORTS_COMMANDS, PORTS_OPTIONS } from "../vm/ports/cli.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { PROJECT } from "./e2e/program_flags.ts";
 
@@ -31,6 +33,35 @@ Deno.test("qvm-remote-dom0(8) has every option and command, and the version", ()
     `qubes-claw ${VERSION}`,
   ].filter((word) => !text.includes(word));
   assertEquals(missing, []);
+});
+
+const optionsOf = (table: Readonly<Record<string, unknown>>): readonly string[] =>
+  Object.keys(table).map((name) => `--${name}`);
+
+Deno.test("openclaw-ports(8) and openclaw-connect(1) have every command and option", () => {
+  const pages: readonly (readonly [page: string, words: readonly string[]])[] = [
+    ["openclaw-ports.8", [...PORTS_COMMANDS, ...optionsOf(PORTS_OPTIONS)]],
+    ["openclaw-connect.1", optionsOf(CONNECT_OPTIONS)],
+  ];
+  for (const [page, words] of pages) {
+    const text = plain(read(`vm/packaging/${page}`));
+    const missing = [...words, `qubes-claw ${VERSION}`].filter((word) => !text.includes(word));
+    assertEquals(missing, [], page);
+  }
+});
+
+Deno.test("the completions of openclaw-ports and openclaw-connect offer the same", async () => {
+  const ports = (...words: readonly string[]): Promise<readonly string[]> =>
+    complete("vm/packaging/openclaw-ports.bash-completion", "_openclaw_ports", [
+      ...["openclaw-ports", ...words, ""],
+    ]);
+  const offered = (await Promise.all([ports(), ...PORTS_COMMANDS.map((name) => ports(name))]))
+    .flat();
+  const wanted = [...PORTS_COMMANDS, ...optionsOf(PORTS_OPTIONS)];
+  assertEquals(wanted.filter((word) => !offered.includes(word)), []);
+  const file = "vm/packaging/openclaw-connect.bash-completion";
+  const connect = await complete(file, "_openclaw_connect", ["openclaw-connect", ""]);
+  assertEquals(optionsOf(CONNECT_OPTIONS).filter((word) => !connect.includes(word)), []);
 });
 
 Deno.test("the completion of qvm-remote offers every sub-command and option", async () => {

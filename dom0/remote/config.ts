@@ -6,6 +6,7 @@
  * @module
  */
 
+import { type LineProblem, readKeyValues } from "../../shared/io/key_value.ts";
 import { parseDecimal } from "../../shared/protocol/bytes.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
@@ -29,10 +30,7 @@ export interface Config {
   readonly path: string;
 }
 
-export interface ConfigProblem {
-  readonly line: number;
-  readonly text: string;
-}
+export type ConfigProblem = LineProblem;
 
 export const DEFAULT_CONFIG: Config = {
   vms: [],
@@ -118,27 +116,16 @@ export function parseConfig(
     }
   };
 
-  const seen = new Set<string>();
-  for (const [index, untrimmed] of text.split("\n").entries()) {
-    const line = untrimmed.trim();
-    if (line === "" || line.startsWith("#")) continue;
-    const [, key = "", value = ""] = LINE.exec(line) ?? [];
-    if (key === "") problems.push({ line: index + 1, text: `not KEY="value": ${printable(line)}` });
-    else if (seen.has(key)) problems.push({ line: index + 1, text: `${key} is set twice` });
-    else if (!environment.has(key)) set(index + 1, key, unquote(value));
-    seen.add(key);
+  const read = readKeyValues(text);
+  problems.push(...read.problems);
+  for (const { line, key, value } of read.entries) {
+    if (!environment.has(key)) set(line, key, value);
   }
   const file = firstList(lists);
   lists.clear();
   for (const [key, value] of environment) set(0, key, value);
   const vms = firstList(lists) ?? file ?? [];
-  return { config: { ...config, vms }, problems };
-}
-
-const LINE = /^([A-Z][A-Z0-9_]*)=("[^"]*"|'[^']*'|[^"'#]*)(?:\s+#.*)?$/;
-
-function unquote(value: string): string {
-  return value.replace(/^(["'])(.*)\1$/, "$2").trim();
+  return { config: { ...config, vms }, problems: problems.toSorted((a, b) => a.line - b.line) };
 }
 
 function firstList(lists: ReadonlyMap<string, readonly VmName[]>): readonly VmName[] | undefined {

@@ -9,6 +9,7 @@
 
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
+import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
 import { aborted, serialised, within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
@@ -25,10 +26,10 @@ import { createLinkSet, type LinkSet } from "./link_set.ts";
 import { createOutcomeStore } from "./outcome_store.ts";
 import type { Paths } from "./paths.ts";
 import { decide, type Decision } from "./policy.ts";
-import { callQueueService, isSurelyHalted } from "./qrexec.ts";
+import { callQueueService } from "./qrexec.ts";
 import { createRequestDesk, type RequestDesk } from "./request_desk.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
-import type { Notifier } from "./sd_notify.ts";
+import type { Notifier } from "../../shared/io/sd_notify.ts";
 import { readSettings, type Settings, type SettingsOptions } from "./settings.ts";
 import { createStateWriter, type DaemonState } from "./state_file.ts";
 import { openVmLink } from "./vm_link.ts";

@@ -16,7 +16,7 @@ import { ProtocolError, type RefusalReason } from "../../shared/protocol/refusal
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Job, Seat } from "./job.ts";
 import type { StoredKey } from "./key_store.ts";
-import type { QrexecCall } from "./qrexec.ts";
+import type { QrexecCall } from "../../shared/io/qrexec_call.ts";
 import type { RefusalBudget } from "./refusal_budget.ts";
 import type { RequestDesk } from "./request_desk.ts";
 import type { RequestEvent } from "./request_event.ts";

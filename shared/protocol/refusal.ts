@@ -57,3 +57,13 @@ export type RefusalReason = keyof typeof REFUSAL_TEXT;
 export function isRefusalReason(untrustedWord: string): untrustedWord is RefusalReason {
   return Object.hasOwn(REFUSAL_TEXT, untrustedWord);
 }
+
+/** Why the VM's side of a shared stream did not connect: the byte in REFUSED, a word, a text. */
+export const MUX_REFUSALS = [
+  [1, "port-refused", "nothing listens on the port in the VM"],
+  [2, "port-failed", "the VM could not connect to the port"],
+  [3, "port-timeout", "the port in the VM did not answer in time"],
+  [4, "too-many", "too many connections are open"],
+] as const;
+
+export type MuxRefusal = typeof MUX_REFUSALS[number][1];

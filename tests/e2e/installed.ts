@@ -8,15 +8,16 @@
  */
 
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
-import { type Program, programFlags, PROJECT } from "./program_flags.ts";
+import { programFlags, PROJECT } from "./program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
-const SOURCES: Readonly<Record<Program, string>> = {
+const SOURCES = {
   "qvm-remote-dom0": "dom0/qvm-remote-dom0.ts",
   "setup-dom0": "dom0/setup-dom0.ts",
   "qvm-remote": "vm/qvm-remote.ts",
   "qvmremote.Queue": "vm/qvmremote.Queue.ts",
-};
+} as const;
+type RemoteProgram = keyof typeof SOURCES;
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const START_LIMIT_MS = 20_000;
 
@@ -63,7 +64,7 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
   });
   await Deno.mkdir(lib);
   await Deno.symlink(Deno.execPath(), `${lib}/deno`);
-  const put = async (program: Program, path: string): Promise<void> => {
+  const put = async (program: RemoteProgram, path: string): Promise<void> => {
     await Deno.writeTextFile(path, await launcher(program, lib), { mode: 0o755 });
   };
   await put("qvm-remote", `${world.vmBin}/qvm-remote`);
@@ -117,14 +118,14 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
 }
 
 /** What "make" would install under that name. */
-async function launcher(program: Program, lib: string): Promise<string> {
+async function launcher(program: RemoteProgram, lib: string): Promise<string> {
   if (BUILT !== undefined) return await builtLauncher(program, lib, BUILT);
   const flags = programFlags(program).map((flag) => `"${flag.replaceAll("@HOME@", "$HOME")}"`);
   return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
     `${flags.join(" ")} "${PROJECT}/${SOURCES[program]}" "$@"\n`;
 }
 
-async function builtLauncher(program: Program, lib: string, built: string): Promise<string> {
+async function builtLauncher(program: RemoteProgram, lib: string, built: string): Promise<string> {
   const folder = `${built}/${program === "qvm-remote-dom0" ? "dom0" : "vm"}`;
   try {
     await Deno.copyFile(`${folder}/${program}.js`, `${lib}/${program}.js`);

@@ -9,11 +9,16 @@ export const FLAG_VARIABLES = {
   "setup-dom0": "SETUP_DOM0_FLAGS",
   "qvm-remote": "QVM_REMOTE_FLAGS",
   "qvmremote.Queue": "QVMREMOTE_QUEUE_FLAGS",
+  "openclaw-tunnel": "OPENCLAW_TUNNEL_DOM0_FLAGS",
+  "openclaw-tunnel in a VM": "OPENCLAW_TUNNEL_VM_FLAGS",
+  "openclaw.Mux": "OPENCLAW_MUX_FLAGS",
+  "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
+  "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
 } as const;
 
 export type Program = keyof typeof FLAG_VARIABLES;
 
-/** @HOME@ stays as it is. */
+/** @HOME@ and @ROOT@ stay as they are. */
 export function programFlags(program: Program): readonly string[] {
   const makefile = Deno.readTextFileSync(`${PROJECT}/Makefile`);
   const valueOf = (name: string): string => {

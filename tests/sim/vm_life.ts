@@ -13,6 +13,7 @@ import { vmPaths } from "./layout.ts";
 import { SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { isAlive, killInside, processesInside, signalInside, signalProcess } from "./processes.ts";
 import { type Domain, readDomain, setDomain, withdraw } from "./vm_domain.ts";
+import { mountVolumes, runRcLocal } from "./vm_volumes.ts";
 import { changeWorld, findVm, readWorld } from "./world_config.ts";
 
 /** The VM is not in a state in which that can be done. The text is qubesd's. */
@@ -34,6 +35,7 @@ export async function startVm(folder: string, vm: string): Promise<void> {
       throw new VmStateError(`Domain is not powered off: '${vm}'`);
     }
     await cleanUp(folder, vm);
+    await mountVolumes(folder, vm);
     const world = await changeWorld(folder, (now) => ({ ...now, nextXid: now.nextXid + 1 }));
     const { success } = await new Deno.Command("/bin/sh", {
       args: [
@@ -60,6 +62,7 @@ export async function startVm(folder: string, vm: string): Promise<void> {
       detached: true,
     }).output();
     if (!success) throw new Error(`agent of "${vm}" failed: ${readTextIfAny(paths.log)}`);
+    await runRcLocal(folder, vm);
   });
 }
 

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** openclaw-tunnel in dom0: ports of the agent VM on loopback, through qrexec-client. @module */
+
+import { runProgram } from "../shared/io/program.ts";
+import { PROGRAM, tunnelMain } from "../shared/tunnel/cli.ts";
+import { dom0Place } from "../shared/tunnel/place.ts";
+import { realTunnelProgram, rootFolder } from "../shared/tunnel/program.ts";
+
+if (import.meta.main) {
+  Deno.exit(
+    await runProgram(PROGRAM, () => {
+      const place = dom0Place(`${rootFolder()}/run/qubes`);
+      return tunnelMain(realTunnelProgram(place), Deno.args);
+    }),
+  );
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** One qrexec call to another domain, as its local program carries it. @module */
+
+import { printable } from "../protocol/printable.ts";
+import type { VmName } from "../protocol/vm_name.ts";
+import { createSender, type Sender } from "./byte_stream.ts";
+import { ifPresentSync } from "./sync_files.ts";
+
+/** How much of the call's stderr is kept to say why it failed. The rest is read and dropped. */
+const KEPT_STDERR_CHARS = 400;
+
+export interface CallEnd {
+  readonly code: number;
+  readonly untrustedStderr: string;
+}
+
+export interface QrexecCall {
+  readonly output: ReadableStream<Uint8Array>;
+  readonly input: Sender;
+  /** Says to the far side that nothing more comes. */
+  closeInput(): void;
+  /** Ends the local end of the call. The far side notices by its stdin. */
+  kill(): void;
+  readonly ended: Promise<CallEnd>;
+}
+
+/** Starts a program that carries a call: qrexec-client or qrexec-client-vm. */
+export function startCall(program: string, args: readonly string[]): QrexecCall {
+  const child = new Deno.Command(program, {
+    args: [...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  writer.closed.catch(() => {}); // a write reports it
+  let killed = false;
+  const kill = (): void => {
+    if (killed) return;
+    killed = true;
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // it has ended
+    }
+    writer.abort().catch(() => {});
+  };
+  const stderr = keepTail(child.stderr);
+  return {
+    output: child.stdout,
+    input: createSender((bytes) => writer.write(bytes), kill),
+    closeInput: () => void writer.close().catch(() => {}),
+    kill,
+    ended: (async () => {
+      const { code } = await child.status;
+      killed = true;
+      return { code, untrustedStderr: await stderr };
+    })(),
+  };
+}
+
+/** An unread stderr would stop stdout too (qrexec copies it with blocking writes). */
+async function keepTail(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let kept = "";
+  try {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      kept = (kept + decoder.decode(chunk, { stream: true })).slice(-KEPT_STDERR_CHARS);
+    }
+  } catch {
+    // the stream broke with the call
+  }
+  return kept;
+}
+
+/** What the call's stderr said, for the end of a sentence; "" if nothing. */
+export function saidOnStderr(untrustedStderr: string): string {
+  const text = untrustedStderr.trim();
+  return text === "" ? "" : `: ${printable(text, 160)}`;
+}
+
+/**
+ * Whether a VM is halted for sure: qrexec-daemon keeps a socket qrexec.<vm> for each running VM.
+ * False where that folder tells nothing, because no VM at all has one.
+ */
+export function isSurelyHalted(qrexecFolder: string, vm: VmName): boolean {
+  const sockets = qrexecSockets(qrexecFolder);
+  return sockets.length > 0 && !sockets.includes(`qrexec.${vm}`);
+}
+
+/** Whether the VM has its socket, so that it runs or did a moment ago. */
+export function hasQrexecSocket(qrexecFolder: string, vm: VmName): boolean {
+  return qrexecSockets(qrexecFolder).includes(`qrexec.${vm}`);
+}
+
+function qrexecSockets(qrexecFolder: string): readonly string[] {
+  const names = ifPresentSync(() => [...Deno.readDirSync(qrexecFolder)].map(({ name }) => name));
+  return (names ?? []).filter((name) => name.startsWith("qrexec."));
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The command line of openclaw-tunnel, the same in dom0 and in a VM. @module */
+
+import { ConfError, type OpenclawConf, readOpenclawConf } from "../io/openclaw_conf.ts";
+import { expectWords, type ParsedWords, parseNumber, parseWords } from "../io/options.ts";
+import { EXIT_FAILED, EXIT_OK, UsageError } from "../io/program.ts";
+import type { Notifier } from "../io/sd_notify.ts";
+import { parsePortRoute, type PortRoute } from "../io/tcp_port.ts";
+import { VERSION } from "../io/version.ts";
+import { printable } from "../protocol/printable.ts";
+import { ProtocolError } from "../protocol/refusal.ts";
+import { parseVmName, type VmName } from "../protocol/vm_name.ts";
+import { checkPorts, checkText } from "./check.ts";
+import {
+  CHECK_OPTIONS,
+  DEFAULT_MAX_CONNECTIONS,
+  MOST_CONNECTIONS,
+  STATUS_OPTIONS,
+  TUNNEL_HELP,
+  TUNNEL_OPTIONS,
+} from "./cli_table.ts";
+import type { Place } from "./place.ts";
+import { runTunnel } from "./run_tunnel.ts";
+import { readStates } from "./state_file.ts";
+import { statusText } from "./status_text.ts";
+
+export const PROGRAM = "openclaw-tunnel";
+
+export interface TunnelProgram {
+  readonly place: Place;
+  readonly confFile: string;
+  /** Below it every running tunnel has a folder. */
+  readonly runFolder: string;
+  /** This process's, from systemd; undefined by hand. */
+  readonly stateFolder: string | undefined;
+  readonly notifier: Notifier;
+  readonly print: (text: string) => void;
+  /** Fires when the program is to end. */
+  readonly stop: AbortSignal;
+}
+
+/** @returns the exit code */
+export async function tunnelMain(
+  program: TunnelProgram,
+  words: readonly string[],
+): Promise<number> {
+  if (words.some((word) => word === "--help" || word === "-h")) {
+    program.print(TUNNEL_HELP);
+    return EXIT_OK;
+  }
+  const [command, ...rest] = words;
+  if (command === "status") return await status(program, rest);
+  if (command === "check") return await check(program, rest);
+  const options = parseWords(words, TUNNEL_OPTIONS, { h: "help" }, "anywhere");
+  if (options.has("version")) {
+    program.print(`${PROGRAM} ${VERSION}\n`);
+    return EXIT_OK;
+  }
+  const { vm, routes } = await destinations(program, options);
+  const most = options.value("max-connections");
+  await runTunnel({
+    ...{ vm, routes, place: program.place, notifier: program.notifier },
+    only: options.has("direct") ? "direct" : null,
+    maxConnections: most === undefined
+      ? DEFAULT_MAX_CONNECTIONS
+      : parseNumber("--max-connections", most, 1, MOST_CONNECTIONS),
+    stateFolder: program.stateFolder ?? `${program.runFolder}/by-hand-${routes[0]?.port}`,
+    say: program.print,
+  }, program.stop);
+  return EXIT_OK;
+}
+
+async function status(program: TunnelProgram, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, STATUS_OPTIONS, {}, "anywhere");
+  expectWords(options.rest, 0, 0, `${PROGRAM} status [--json]`);
+  const states = await readStates(program.runFolder);
+  program.print(options.has("json") ? JSON.stringify(states, null, 2) + "\n" : statusText(states));
+  return states.length === 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+async function check(program: TunnelProgram, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, CHECK_OPTIONS, {}, "anywhere");
+  const { vm, routes } = await destinations(program, options);
+  const results = await checkPorts(program.place, vm, routes);
+  program.print(
+    options.has("json") ? JSON.stringify(results, null, 2) + "\n" : checkText(vm, results),
+  );
+  return results.every(({ good }) => good) ? EXIT_OK : EXIT_FAILED;
+}
+
+async function destinations(
+  program: TunnelProgram,
+  options: ParsedWords,
+): Promise<{ readonly vm: VmName; readonly routes: readonly PortRoute[] }> {
+  const named = options.value("vm");
+  const routes = [...options.values("listen"), ...options.rest].map(parsePortRoute);
+  // All of it given: a file that is bad or missing does not matter.
+  const conf = named === undefined || routes.length === 0
+    ? await readOpenclawConf(program.confFile)
+    : null;
+  const vm = named === undefined ? confVm(conf, program.confFile) : vmFromWord(named);
+  if (routes.length === 0 && conf !== null) {
+    routes.push(parsePortRoute(`${conf.proxyPort}`), parsePortRoute(`${conf.gatewayPort}`));
+  }
+  const seen = new Set<string>();
+  for (const { address, port } of routes) {
+    const place = `${address} ${port}`;
+    if (seen.has(place)) throw new UsageError(`port ${port} is given twice`);
+    seen.add(place);
+  }
+  return { vm, routes };
+}
+
+function confVm(conf: OpenclawConf | null, path: string): VmName {
+  if (conf?.vm) return conf.vm;
+  throw new ConfError("no agent VM is configured", [
+    `set OPENCLAW_VM=NAME in ${path}, or give --vm NAME`,
+  ]);
+}
+
+function vmFromWord(word: string): VmName {
+  try {
+    return parseVmName(word);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UsageError(`not the name of a VM: ${printable(word)}`);
+  }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Time, so that a test can let a day pass in a second. @module */
+
+export interface Clock {
+  /** Never goes back. */
+  nowMs(): number;
+  /** @returns what calls it off */
+  after(ms: number, run: () => void): () => void;
+}
+
+export const realClock: Clock = {
+  nowMs: () => performance.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Places in the queue of a shared pipe, given in the order in which they are asked for. @module */
+
+export interface FairSlots {
+  /** Resolves with the place; it is asked for in line with all others. */
+  take(): Promise<void>;
+  give(): void;
+  /** Lets everyone who waits go on: there is no pipe any more. */
+  open(): void;
+}
+
+export function createFairSlots(count: number): FairSlots {
+  let free = count;
+  let isOpen = false;
+  const waiting: (() => void)[] = [];
+  return {
+    take() {
+      if (isOpen || (free > 0 && waiting.length === 0)) {
+        free--;
+        return Promise.resolve();
+      }
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+    give() {
+      const next = waiting.shift();
+      if (next === undefined) free++;
+      else next();
+    },
+    open() {
+      isOpen = true;
+      for (const next of waiting.splice(0)) next();
+    },
+  };
+}

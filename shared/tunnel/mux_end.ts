@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * One side of a mux session over a byte pipe: the protocol's checks are in
+ * shared/protocol/mux_session.ts; this moves bytes between the pipe and the streams. What waits
+ * to be written is bounded: data frames have places in the queue, given in turn, so that a
+ * download never blocks a chat; every other frame answers one of the other side's, or a place.
+ *
+ * @module
+ */
+
+import { createSender } from "../io/byte_stream.ts";
+import type { Frame } from "../protocol/frame.ts";
+import type { MuxRole } from "../protocol/mux_message.ts";
+import { createMuxSession, type MuxSession } from "../protocol/mux_session.ts";
+import { ProtocolError } from "../protocol/refusal.ts";
+import type { Clock } from "./clock.ts";
+import { FAILURE_OF_REFUSAL, TunnelFailure } from "./failure.ts";
+import { createFairSlots } from "./fair_slots.ts";
+import { createMuxStream, type MuxStream } from "./mux_stream.ts";
+
+/** Data frames that wait for the pipe: half a MiB at most. */
+const PIPE_SLOTS = 16;
+/** Frames that wait for the pipe: some ten for each stream. Only a side that floods, or that sends
+ * and never reads, gets there. */
+const FLOOD_FRAMES = 16 * 1024;
+/** The VM's side connects to a port of its own machine, or refuses within less. */
+const OPEN_LIMIT_MS = 15_000;
+
+export interface MuxEndOptions {
+  readonly role: MuxRole;
+  readonly clock: Clock;
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+  /** The pipe cannot be written any more. */
+  readonly onBroken: () => void;
+  readonly onReady: () => void;
+  /** The other side opens a stream: answer with accept() or refuse(). */
+  readonly onOpen: (stream: MuxStream) => void;
+}
+
+export interface MuxEnd {
+  readonly session: MuxSession;
+  /** @throws {ProtocolError} the session is over; call fail() then */
+  receive(frame: Frame): Promise<void>;
+  /** @throws {TunnelFailure} refused, or the session is over */
+  open(): Promise<MuxStream>;
+  send(frame: Uint8Array | null): void;
+  /** The session is over: every stream breaks. */
+  fail(failure: TunnelFailure): void;
+}
+
+export function createMuxEnd(options: MuxEndOptions): MuxEnd {
+  const session = createMuxSession(options.role);
+  const sender = createSender(options.write, options.onBroken);
+  const slots = createFairSlots(PIPE_SLOTS);
+  const streams = new Map<number, MuxStream>();
+  const opening = new Map<number, PromiseWithResolvers<MuxStream>>();
+  let over: TunnelFailure | null = null;
+  let waiting = 0;
+
+  const write = (frame: Uint8Array): Promise<void> => {
+    if (over !== null) return Promise.resolve();
+    waiting++;
+    return sender.send(frame).then(() => void waiting--);
+  };
+  const send = (frame: Uint8Array | null): void => {
+    if (frame !== null) write(frame);
+  };
+  const pipe = {
+    session,
+    slots,
+    send: write,
+    drop: (id: number) => void streams.delete(id),
+  };
+  const add = (id: number): MuxStream => {
+    const stream = createMuxStream(id, pipe);
+    streams.set(id, stream);
+    return stream;
+  };
+
+  const act = (frame: Frame): void => {
+    const event = session.receive(frame);
+    switch (event.kind) {
+      case "ready":
+        return options.onReady();
+      case "open":
+        return options.onOpen(add(event.stream));
+      case "opened": {
+        opening.get(event.stream)?.resolve(add(event.stream));
+        opening.delete(event.stream);
+        return;
+      }
+      case "refused":
+        opening.get(event.stream)?.reject(
+          new TunnelFailure(FAILURE_OF_REFUSAL[event.reason]),
+        );
+        opening.delete(event.stream);
+        return;
+      case "data":
+        return streams.get(event.stream)?.took(event.data);
+      case "room":
+        return streams.get(event.stream)?.room();
+      case "end":
+        return streams.get(event.stream)?.ended();
+      case "reset": {
+        send(event.reply);
+        const stream = streams.get(event.stream);
+        streams.delete(event.stream);
+        return stream?.broke(new TunnelFailure("vm-died", " (reset)"));
+      }
+      case "ping":
+        return send(event.reply);
+      case "alive":
+        return;
+      default:
+        return event satisfies never;
+    }
+  };
+
+  /** Sends OPEN in line with the data, so that a pipe that is full is not filled with opens. */
+  const sendOpen = async (): Promise<{ stream: number; answer: Promise<MuxStream> }> => {
+    await slots.take();
+    try {
+      if (over !== null) throw over;
+      if (!session.mayOpen()) throw new TunnelFailure("too-many");
+      const { stream, frame } = session.open();
+      const answer = Promise.withResolvers<MuxStream>();
+      opening.set(stream, answer);
+      answer.promise.catch(() => {}); // it may fail before it is waited for
+      await write(frame);
+      return { stream, answer: answer.promise };
+    } finally {
+      slots.give();
+    }
+  };
+
+  return {
+    session,
+    send,
+    async receive(frame) {
+      act(frame);
+      if (waiting <= FLOOD_FRAMES) return;
+      // The dialer must go on reading, or two full pipes would wait for each other.
+      if (options.role === "dialer") throw new ProtocolError("silent", "it sends and never reads");
+      await write(new Uint8Array(0));
+    },
+    async open() {
+      const { stream, answer } = await sendOpen();
+      const callOff = options.clock.after(OPEN_LIMIT_MS, () => {
+        opening.get(stream)?.reject(new TunnelFailure("no-answer"));
+        opening.delete(stream);
+        send(session.reset(stream));
+      });
+      try {
+        return await answer;
+      } finally {
+        callOff();
+      }
+    },
+    fail(failure) {
+      if (over !== null) return;
+      over = failure;
+      for (const stream of streams.values()) stream.broke(failure);
+      for (const answer of opening.values()) answer.reject(failure);
+      streams.clear();
+      opening.clear();
+      slots.open();
+    },
+  };
+}

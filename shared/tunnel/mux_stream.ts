@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** One stream of a mux session as the far end of a connection. @module */
+
+import { MAX_MUX_DATA_BYTES } from "../protocol/mux_limits.ts";
+import type { MuxSession } from "../protocol/mux_session.ts";
+import { createByteQueue } from "./byte_queue.ts";
+import { TunnelFailure } from "./failure.ts";
+import type { FairSlots } from "./fair_slots.ts";
+import type { RemoteEnd } from "./remote_end.ts";
+
+/** Frames of one stream in the pipe's queue: one is written while the next is read. */
+const FRAMES_IN_FLIGHT = 2;
+
+/** What a stream shares with the others of its session. */
+export interface SharedPipe {
+  readonly session: MuxSession;
+  readonly slots: FairSlots;
+  /** Resolves when the frame is written. */
+  send(frame: Uint8Array): Promise<void>;
+  /** Nothing of this stream is wanted any more. */
+  drop(id: number): void;
+}
+
+export interface MuxStream extends RemoteEnd {
+  readonly id: number;
+  /** The session's events. */
+  took(data: Uint8Array): void;
+  room(): void;
+  ended(): void;
+  /** This side has sent REFUSED. */
+  refused(): void;
+  /** It broke; reads and writes throw this from now on. */
+  broke(failure: TunnelFailure): void;
+}
+
+export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
+  const { session, slots } = pipe;
+  const received = createByteQueue();
+  const gone = Promise.withResolvers<void>();
+  let [sentEnd, gotEnd] = [false, false];
+  let [delivered, inFlight] = [0, 0];
+  let failure: TunnelFailure | null = null;
+  let wakeReader = (): void => {};
+  let wakeWriter = (): void => {};
+
+  const sendIf = (frame: Uint8Array | null): void => {
+    if (frame !== null) pipe.send(frame);
+  };
+  const broke = (why: TunnelFailure): void => {
+    if (failure !== null) return;
+    failure = why;
+    received.clear();
+    wakeReader();
+    wakeWriter();
+    gone.resolve();
+  };
+  const readerWoken = (): Promise<void> => new Promise((resolve) => wakeReader = resolve);
+  const writerWoken = (): Promise<void> => new Promise((resolve) => wakeWriter = resolve);
+  const check = (): void => {
+    if (failure !== null) throw failure;
+  };
+
+  const writePart = async (bytes: Uint8Array): Promise<number> => {
+    while (failure === null && (session.room(id) === 0 || inFlight >= FRAMES_IN_FLIGHT)) {
+      await writerWoken();
+    }
+    check();
+    await slots.take();
+    if (failure !== null) {
+      slots.give();
+      throw failure;
+    }
+    const part = bytes.subarray(0, Math.min(session.room(id), MAX_MUX_DATA_BYTES));
+    inFlight++;
+    pipe.send(session.data(id, part)).then(() => {
+      inFlight--;
+      slots.give();
+      wakeWriter();
+    });
+    return part.length;
+  };
+
+  return {
+    id,
+    gone: gone.promise,
+    async read() {
+      if (delivered > 0) sendIf(session.consumed(id, delivered));
+      delivered = 0;
+      for (;;) {
+        check();
+        const bytes = received.shift();
+        if (bytes !== undefined) {
+          delivered = bytes.length;
+          return bytes;
+        }
+        if (gotEnd) return null;
+        await readerWoken();
+      }
+    },
+    async write(bytes) {
+      for (let at = 0; at < bytes.length;) at += await writePart(bytes.subarray(at));
+    },
+    closeWrite() {
+      sendIf(session.end(id));
+      sentEnd = true;
+      if (gotEnd) pipe.drop(id);
+    },
+    abort() {
+      if (failure !== null) return;
+      sendIf(session.reset(id));
+      pipe.drop(id);
+      broke(new TunnelFailure("client-gone"));
+    },
+    refused: () => pipe.drop(id),
+    took(data) {
+      received.push(data);
+      wakeReader();
+    },
+    room: () => wakeWriter(),
+    ended() {
+      gotEnd = true;
+      if (sentEnd) pipe.drop(id);
+      wakeReader();
+    },
+    broke,
+  };
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Where the tunnel runs decides how it calls and what it can know: dom0, or a client VM. @module */
+
+import { hasQrexecSocket, isSurelyHalted, type QrexecCall, startCall } from "../io/qrexec_call.ts";
+import type { TcpPort } from "../io/tcp_port.ts";
+import type { VmName } from "../protocol/vm_name.ts";
+import { TunnelFailure } from "./failure.ts";
+
+export type TunnelService = "qubes.ConnectTCP" | "openclaw.Mux";
+
+export interface Place {
+  readonly name: "dom0" | "VM";
+  /** @throws {TunnelFailure} the program that calls cannot be started */
+  call(vm: VmName, service: TunnelService, port: TcpPort): QrexecCall;
+  /** Known before a call is made. */
+  isHalted(vm: VmName): boolean;
+  /** Known after a call was refused. */
+  wasHalted(vm: VmName): boolean;
+}
+
+/** qrexec-client never starts a VM. */
+export function dom0Place(qrexecFolder: string): Place {
+  return {
+    name: "dom0",
+    call: (vm, service, port) =>
+      start("qrexec-client", ["-d", vm, `DEFAULT:QUBESRPC ${service}+${port} dom0`]),
+    isHalted: (vm) => isSurelyHalted(qrexecFolder, vm),
+    wasHalted: (vm) => !hasQrexecSocket(qrexecFolder, vm),
+  };
+}
+
+/**
+ * A VM cannot see whether another runs. That a call does not start it is up to the policy in
+ * dom0: its lines must say autostart=no, and then a halted VM is a refusal of the policy.
+ */
+export function vmPlace(): Place {
+  return {
+    name: "VM",
+    call: (vm, service, port) => start("qrexec-client-vm", [vm, `${service}+${port}`]),
+    isHalted: () => false,
+    wasHalted: () => false,
+  };
+}
+
+function start(program: string, args: readonly string[]): QrexecCall {
+  try {
+    return startCall(program, args);
+  } catch (error) {
+    const why = error instanceof Error ? error.name : String(error);
+    throw new TunnelFailure("call-failed", ` (${program} cannot be started: ${why})`);
+  }
+}

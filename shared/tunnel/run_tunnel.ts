@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The tunnel: listens on every port, until it is stopped. @module */
+
+import { UserError } from "../io/program.ts";
+import type { Notifier } from "../io/sd_notify.ts";
+import type { PortRoute } from "../io/tcp_port.ts";
+import { aborted, sleep } from "../io/timing.ts";
+import { VERSION } from "../io/version.ts";
+import type { VmName } from "../protocol/vm_name.ts";
+import { realClock } from "./clock.ts";
+import type { Place } from "./place.ts";
+import { createPortTunnel, type PortTunnel } from "./port_tunnel.ts";
+import { createQuietLog } from "./quiet_log.ts";
+import { openStateFile } from "./state_file.ts";
+
+/** An error of accept() that does not pass (no descriptors left) is looked at again this often. */
+const ACCEPT_PAUSE_MS = 100;
+
+export interface TunnelOptions {
+  readonly vm: VmName;
+  readonly routes: readonly PortRoute[];
+  readonly place: Place;
+  readonly only: "direct" | null;
+  /** Of all ports together. */
+  readonly maxConnections: number;
+  /** Where this process has its state file. */
+  readonly stateFolder: string;
+  readonly say: (line: string) => void;
+  readonly notifier: Notifier;
+}
+
+/** @throws {UserError} a port cannot be listened on */
+export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Promise<void> {
+  const { routes, say } = options;
+  const listeners = listenAll(routes);
+  const startedAt = new Date().toISOString();
+  let places = options.maxConnections;
+  let changed = (): void => {};
+  const tunnels = routes.map((route): PortTunnel => {
+    const log = createQuietLog(realClock, (line) => say(`${nameOf(route)}: ${line}\n`));
+    return createPortTunnel({
+      ...{ route, log, vm: options.vm, place: options.place, clock: realClock },
+      only: options.only,
+      takePlace: () => places > 0 && (places--, true),
+      givePlace: () => void places++,
+      onChange: () => changed(),
+      wallClock: () => new Date(),
+    });
+  });
+  const state = await openStateFile(options.stateFolder, () => ({
+    ...{ pid: Deno.pid, startedAt, version: VERSION },
+    ports: tunnels.map((tunnel) => tunnel.state()),
+  }));
+  if (state === null) {
+    say(`"status" does not see this tunnel: ${options.stateFolder} is not ours\n`);
+  }
+  changed = () => state?.changed();
+  for (const route of routes) {
+    say(`${nameOf(route)}: leads to port ${route.remotePort} of ${options.vm}\n`);
+  }
+  const accepting = listeners.map((listener, i) => {
+    const tunnel = tunnels[i];
+    return tunnel === undefined ? undefined : acceptAll(listener, tunnel, stop, say);
+  });
+  for (const tunnel of tunnels) tunnel.warmUp();
+  await options.notifier.ready();
+  await aborted(stop);
+  for (const listener of listeners) listener.close();
+  for (const tunnel of tunnels) tunnel.stop();
+  await Promise.all(accepting);
+  options.notifier.close();
+  await state?.close();
+}
+
+function listenAll(routes: readonly PortRoute[]): Deno.TcpListener[] {
+  const listeners: Deno.TcpListener[] = [];
+  for (const route of routes) {
+    try {
+      listeners.push(Deno.listen({ hostname: route.address, port: route.port }));
+    } catch (error) {
+      for (const listener of listeners) listener.close();
+      if (error instanceof Deno.errors.AddrInUse) {
+        throw new UserError(`${nameOf(route)} is in use by another program`, [
+          `see who: ss -ltnp sport = :${route.port}; or listen elsewhere: PORT:${route.remotePort}`,
+        ]);
+      }
+      if (error instanceof Deno.errors.PermissionDenied) {
+        throw new UserError(`${nameOf(route)} may not be listened on by this user`);
+      }
+      throw error;
+    }
+  }
+  return listeners;
+}
+
+async function acceptAll(
+  listener: Deno.TcpListener,
+  tunnel: PortTunnel,
+  stop: AbortSignal,
+  say: (line: string) => void,
+): Promise<void> {
+  while (!stop.aborted) {
+    try {
+      const conn = await listener.accept();
+      conn.setNoDelay();
+      tunnel.serve(conn);
+    } catch (error) {
+      if (stop.aborted) return;
+      say(`accept: ${error instanceof Error ? error.message : error}\n`);
+      await sleep(ACCEPT_PAUSE_MS);
+    }
+  }
+}
+
+export function nameOf({ address, port }: { readonly address: string; readonly port: number }) {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
