@@ -50,7 +50,10 @@ export async function readFrames(
 ): Promise<void> {
   const decoder = createFrameDecoder(maxPayloadBytes);
   for await (const untrustedChunk of stream) {
-    for (const frame of decoder.push(untrustedChunk)) await take(frame);
+    for (const frame of decoder.push(untrustedChunk)) {
+      const taken = take(frame);
+      if (taken !== undefined) await taken; // a turn of the event loop for each would cost more
+    }
   }
   decoder.end();
 }
