@@ -9,6 +9,14 @@ import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
 import { CONNECT_OPTIONS } from "../vm/connect/cli.ts";
 import { PORTS_COMMANDS, PORTS_OPTIONS } from "../vm/ports/cli.ts";
 import { VERSION } from "../shared/io/version.ts";
+import {
+  CHECK_OPTIONS,
+  STATUS_OPTIONS,
+  TUNNEL_COMMANDS,
+  TUNNEL_HELP,
+  TUNNEL_OPTIONS,
+} from "../shared/tunnel/cli_table.ts";
+import { FAILURE_TEXT } from "../shared/tunnel/failure.ts";
 import { PROJECT } from "./e2e/program_flags.ts";
 
 const VM_PAGE = read("vm/packaging/qvm-remote.1");
@@ -35,8 +43,8 @@ Deno.test("qvm-remote-dom0(8) has every option and command, and the version", ()
   assertEquals(missing, []);
 });
 
-const optionsOf = (table: Readonly<Record<string, unknown>>): readonly string[] =>
-  Object.keys(table).map((name) => `--${name}`);
+const optionsOf = (...tables: readonly object[]): readonly string[] =>
+  tables.flatMap((table) => Object.keys(table)).map((name) => `--${name}`);
 
 Deno.test("openclaw-ports(8) and openclaw-connect(1) have every command and option", () => {
   const pages: readonly (readonly [page: string, words: readonly string[]])[] = [
@@ -104,6 +112,29 @@ Deno.test("setup-dom0: page, help and completion have every option", async () =>
   assertEquals([...names, "work"].filter((word) => !first.includes(word)), []);
   const words = ["setup-dom0", "--label", "red", "work", "t", "none", "10.0.0.1", "tun"];
   assertEquals(await complete(file, "_setup_dom0", words), ["tunnel"]);
+});
+
+Deno.test("openclaw-tunnel(8) and --help have every option, command and failure", () => {
+  const text = plain(read("dom0/packaging/openclaw-tunnel.8"));
+  const words = [
+    ...optionsOf(TUNNEL_OPTIONS, STATUS_OPTIONS, CHECK_OPTIONS),
+    ...TUNNEL_COMMANDS,
+  ];
+  const all = [...words, ...Object.keys(FAILURE_TEXT), `qubes-claw ${VERSION}`];
+  assertEquals(all.filter((word) => !text.includes(word)), []);
+  assertEquals(words.filter((word) => !TUNNEL_HELP.includes(word)), []);
+});
+
+Deno.test("the completion of openclaw-tunnel offers every option and command", async () => {
+  const file = "dom0/packaging/openclaw-tunnel.bash-completion";
+  const offered = (...words: string[]) =>
+    complete(file, "_openclaw_tunnel", ["openclaw-tunnel", ...words, ""]);
+  const first = await offered();
+  const wanted = [...TUNNEL_COMMANDS, ...optionsOf(TUNNEL_OPTIONS)];
+  assertEquals(wanted.filter((word) => !first.includes(word)), []);
+  assertEquals(await offered("status"), [...optionsOf(STATUS_OPTIONS)]);
+  assertEquals((await offered("check")).toSorted(), optionsOf(CHECK_OPTIONS).toSorted());
+  assertEquals(await offered("--vm"), ["work"]);
 });
 
 /** What bash would offer for the last word. */

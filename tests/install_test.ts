@@ -4,6 +4,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
 
+const TUNNEL_FILES = [
+  ...["usr/bin/openclaw-tunnel", "usr/share/man/man8/openclaw-tunnel.8"],
+  ...["usr/lib/systemd/system/openclaw-tunnel@.service"],
+  ...["usr/lib/systemd/system/openclaw-tunnels.service"],
+  "usr/share/bash-completion/completions/openclaw-tunnel",
+];
+
 Deno.test("install-vm and uninstall-vm", async () => {
   await using folder = await tempFolder();
   const { path } = folder;
@@ -16,6 +23,8 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...["usr/bin/openclaw-connect", "usr/lib/qubes-claw/openclaw-connect.js"],
     ...["usr/share/man/man8/openclaw-ports.8", "usr/share/man/man1/openclaw-connect.1"],
     "usr/lib/systemd/user/openclaw-connect.service",
+    ...TUNNEL_FILES,
+    ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
   ];
   assertEquals(missing(path, files), []);
   assert(!exists(`${path}/etc/systemd/user`), "it is enabled");
@@ -57,6 +66,7 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
     "usr/share/bash-completion/completions/qvm-remote-dom0",
     ...["usr/bin/setup-dom0", "usr/share/man/man8/setup-dom0.8"],
     "usr/share/bash-completion/completions/setup-dom0",
+    ...TUNNEL_FILES,
   ];
   const kept = ["etc/qubes/remote.conf", "etc/qubes/remote.d", "etc/qubes/remote-policy.d"];
   assertEquals(missing(path, [...files, ...kept]), []);

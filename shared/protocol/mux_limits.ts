@@ -17,12 +17,12 @@ export const MUX_STREAMS = 1_100;
 
 /** What a side may send on a new stream before it hears more: a request or an answer of a chat. */
 export const MUX_FIRST_WINDOW_BYTES = 32 * 1024;
-/** How far a stream that is read grows: several turns of a stream at 0.3 ms each. */
-export const MUX_WINDOW_BYTES = 256 * 1024;
+/** How far a stream that is read grows: what a fast pipe carries in a turn of some ms. */
+export const MUX_WINDOW_BYTES = 1024 * 1024;
 /** What all streams of a session may have above their first windows, together. */
 export const MUX_WINDOW_BUDGET_BYTES = 16 * 1024 * 1024;
 /** More than this a side may never be owed; credit above it is a mistake or an attack. */
-export const MAX_MUX_WINDOW_BYTES = 1024 * 1024;
+export const MAX_MUX_WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** While streams are open the tunnel pings a silent VM this often. An idle session is silent. */
 export const MUX_PING_INTERVAL_MS = 10_000;

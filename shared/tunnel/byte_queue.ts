@@ -6,13 +6,17 @@
  * @module
  */
 
+import { concat } from "../protocol/bytes.ts";
+
 /** Pieces smaller than this are put together. */
 const SMALL_BYTES = 2 * 1024;
 const BLOCK_BYTES = 4 * 1024;
+/** Several pieces are given as one up to this: one write instead of many. */
+const MERGED_BYTES = 256 * 1024;
 
 export interface ByteQueue {
   push(bytes: Uint8Array): void;
-  /** The oldest bytes, as they lie; undefined when there are none. */
+  /** The oldest bytes, as many as make a good write; undefined when there are none. */
   shift(): Uint8Array | undefined;
   clear(): void;
 }
@@ -43,8 +47,19 @@ export function createByteQueue(): ByteQueue {
       used += bytes.length;
     },
     shift() {
-      if (pieces.length === 0) closeBlock();
-      return pieces.shift();
+      closeBlock();
+      const [first] = pieces;
+      if (first === undefined || pieces.length === 1) {
+        pieces = [];
+        return first;
+      }
+      let [count, bytes] = [0, 0];
+      for (const piece of pieces) {
+        if (count > 0 && bytes + piece.length > MERGED_BYTES) break;
+        count++;
+        bytes += piece.length;
+      }
+      return concat(pieces.splice(0, count));
     },
     clear() {
       pieces = [];

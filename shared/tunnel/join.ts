@@ -7,7 +7,7 @@ import { TunnelFailure } from "./failure.ts";
 
 /** An idle connection holds this much; one that fills it gets the larger buffer. */
 const SMALL_BUFFER_BYTES = 4 * 1024;
-const LARGE_BUFFER_BYTES = 64 * 1024;
+const LARGE_BUFFER_BYTES = 256 * 1024;
 
 /** What went through, counted as it goes. */
 export interface Traffic {

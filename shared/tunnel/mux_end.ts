@@ -8,18 +8,18 @@
  * @module
  */
 
-import { createSender } from "../io/byte_stream.ts";
 import type { Frame } from "../protocol/frame.ts";
 import type { MuxRole } from "../protocol/mux_message.ts";
 import { createMuxSession, type MuxSession } from "../protocol/mux_session.ts";
 import { ProtocolError } from "../protocol/refusal.ts";
+import { createBatchSender } from "./batch_sender.ts";
 import type { Clock } from "./clock.ts";
 import { FAILURE_OF_REFUSAL, TunnelFailure } from "./failure.ts";
 import { createFairSlots } from "./fair_slots.ts";
 import { createMuxStream, type MuxStream } from "./mux_stream.ts";
 
-/** Data frames that wait for the pipe: half a MiB at most. */
-const PIPE_SLOTS = 16;
+/** Data frames that wait for the pipe: a MiB at most. */
+const PIPE_SLOTS = 32;
 /** Frames that wait for the pipe: some ten for each stream. Only a side that floods, or that sends
  * and never reads, gets there. */
 const FLOOD_FRAMES = 16 * 1024;
@@ -40,7 +40,7 @@ export interface MuxEndOptions {
 export interface MuxEnd {
   readonly session: MuxSession;
   /** @throws {ProtocolError} the session is over; call fail() then */
-  receive(frame: Frame): Promise<void>;
+  receive(frame: Frame): void | Promise<void>;
   /** @throws {TunnelFailure} refused, or the session is over */
   open(): Promise<MuxStream>;
   send(frame: Uint8Array | null): void;
@@ -50,10 +50,11 @@ export interface MuxEnd {
 
 export function createMuxEnd(options: MuxEndOptions): MuxEnd {
   const session = createMuxSession(options.role);
-  const sender = createSender(options.write, options.onBroken);
+  const sender = createBatchSender(options.write, options.onBroken);
   const slots = createFairSlots(PIPE_SLOTS);
   const streams = new Map<number, MuxStream>();
   const opening = new Map<number, PromiseWithResolvers<MuxStream>>();
+  const failed = Promise.withResolvers<void>();
   let over: TunnelFailure | null = null;
   let waiting = 0;
 
@@ -126,7 +127,7 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
       const answer = Promise.withResolvers<MuxStream>();
       opening.set(stream, answer);
       answer.promise.catch(() => {}); // it may fail before it is waited for
-      await write(frame);
+      await Promise.race([write(frame), failed.promise]);
       return { stream, answer: answer.promise };
     } finally {
       slots.give();
@@ -136,12 +137,12 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
   return {
     session,
     send,
-    async receive(frame) {
+    receive(frame) {
       act(frame);
-      if (waiting <= FLOOD_FRAMES) return;
+      if (waiting <= FLOOD_FRAMES) return undefined;
       // The dialer must go on reading, or two full pipes would wait for each other.
       if (options.role === "dialer") throw new ProtocolError("silent", "it sends and never reads");
-      await write(new Uint8Array(0));
+      return write(new Uint8Array(0));
     },
     async open() {
       const { stream, answer } = await sendOpen();
@@ -164,6 +165,7 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
       streams.clear();
       opening.clear();
       slots.open();
+      failed.resolve();
     },
   };
 }

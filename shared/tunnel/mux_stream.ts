@@ -8,8 +8,8 @@ import { TunnelFailure } from "./failure.ts";
 import type { FairSlots } from "./fair_slots.ts";
 import type { RemoteEnd } from "./remote_end.ts";
 
-/** Frames of one stream in the pipe's queue: one is written while the next is read. */
-const FRAMES_IN_FLIGHT = 2;
+/** Frames of one stream in the pipe's queue: some are written while the next are read. */
+const FRAMES_IN_FLIGHT = 8;
 
 /** What a stream shares with the others of its session. */
 export interface SharedPipe {

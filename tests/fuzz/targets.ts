@@ -31,6 +31,8 @@ import {
   encodeAnswer,
   encodeFromDom0,
 } from "../../shared/protocol/message.ts";
+import { decodeMux, encodeMux, MUX_CAPS } from "../../shared/protocol/mux_message.ts";
+import { createMuxSession } from "../../shared/protocol/mux_session.ts";
 import { encodeMeta, parseMeta } from "../../shared/protocol/outcome.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseRequestId, parseV1Id, requestIdTimeMs } from "../../shared/protocol/request_id.ts";
@@ -110,6 +112,17 @@ const withLengths = (messages: readonly Bytes[]): Bytes[] =>
 const FROM_DOM0 = vectorMessages("from_dom0");
 const FROM_VM = vectorMessages("from_vm");
 const ANSWERS = vectorMessages("answer");
+const MUX = vectorMessages("mux_message");
+/** What a dialer with one stream may hear, in this order. */
+const TO_DIALER = [
+  { kind: "hello", version: 1, streams: 9, windowBytes: 100 },
+  { kind: "opened", stream: 1 },
+  { kind: "data", stream: 1, data: utf8("hi") },
+  { kind: "window", stream: 1, bytes: 100 },
+  { kind: "end", stream: 1 },
+  { kind: "reset", stream: 1 },
+] as const;
+const HEARD = TO_DIALER.map((message) => encodeMux(message).slice(4));
 
 const asText = (bytes: Bytes): string =>
   new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
@@ -214,6 +227,25 @@ export const TARGETS: readonly Target[] = [
     return (frame) => {
       session.receive(frame);
       if (session.hasCredit()) session.request(new Uint8Array(9));
+    };
+  }),
+  frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX),
+  messageTarget("decodeMux", MUX, (frame) => encodeMux(decodeMux(frame))),
+  sessionTarget("mux-dialer", MUX_CAPS.dialer, HEARD, () => {
+    const session = createMuxSession("dialer");
+    session.hello();
+    return (frame) => {
+      session.receive(frame);
+      if (session.mayOpen()) session.open();
+      session.reset(2);
+    };
+  }),
+  sessionTarget("mux-acceptor", MUX_CAPS.acceptor, MUX, () => {
+    const session = createMuxSession("acceptor");
+    return (frame) => {
+      const event = session.receive(frame);
+      if (event.kind === "open") session.opened(event.stream);
+      if (event.kind === "data") session.consumed(event.stream, event.data.length);
     };
   }),
   {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Reads shared/protocol/PROTOCOL.md: its tables and its bytes are checked by tests. @module */
+/** Reads PROTOCOL.md and MUX.md: their tables and their bytes are checked by tests. @module */
 
 import type { Bytes } from "../../../shared/protocol/bytes.ts";
 import { fromHex } from "./vectors.ts";
 
-const TEXT = Deno.readTextFileSync(
-  new URL("../../../shared/protocol/PROTOCOL.md", import.meta.url),
-);
+const read = (name: string): string =>
+  Deno.readTextFileSync(new URL(`../../../shared/protocol/${name}`, import.meta.url));
+const TEXT = read("PROTOCOL.md");
+const MUX_TEXT = read("MUX.md");
 
 export interface Table {
   readonly columns: readonly string[];
@@ -14,10 +15,11 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** The table after the line "<!-- table: NAME -->". */
+/** The table after the line "<!-- table: NAME -->"; the names of MUX.md begin with "mux-". */
 export function documentTable(name: string): Table {
-  const after = TEXT.split(`<!-- table: ${name} -->\n`)[1];
-  if (after === undefined) throw new Error(`PROTOCOL.md has no table ${name}`);
+  const text = name.startsWith("mux-") ? MUX_TEXT : TEXT;
+  const after = text.split(`<!-- table: ${name} -->\n`)[1];
+  if (after === undefined) throw new Error(`no table ${name}`);
   const lines = after.trimStart().split("\n");
   const end = lines.findIndex((line) => !line.startsWith("|"));
   const [columns = [], rule = [], ...rows] = lines.slice(0, end).map(cellsOf);

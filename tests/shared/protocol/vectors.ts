@@ -34,6 +34,8 @@ export const CASES: Readonly<Record<string, number>> = {
   hex: 24,
   mac: 11,
   meta: 56,
+  mux_message: 50,
+  mux_session: 67,
   outcome_mac: 28,
   printable: 22,
   request_id: 56,
