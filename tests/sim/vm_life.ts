@@ -27,6 +27,11 @@ const AGENT = new URL("./vm-agent.ts", import.meta.url);
 const START_SCRIPT =
   '{ "$@" 2>>"$SIM_LOG" </dev/null & } | { read -r line; test "$line" = ready; }';
 
+/** A network of its own, in which nothing is but a loopback. */
+const OWN_NETWORK = [
+  ...["unshare", "--net", "--", "/bin/sh", "-c", 'ip link set lo up && exec "$@"', "sh"],
+] as const;
+
 /** Starts a halted VM; calls can be made to it when this returns. */
 export async function startVm(folder: string, vm: string): Promise<void> {
   const paths = vmPaths(folder, vm);
@@ -42,6 +47,7 @@ export async function startVm(folder: string, vm: string): Promise<void> {
         "-c",
         START_SCRIPT,
         "sh",
+        ...world.ownNetworks ? OWN_NETWORK : [],
         ...denoRun(world, AGENT),
         folder,
         vm,
@@ -49,7 +55,7 @@ export async function startVm(folder: string, vm: string): Promise<void> {
       ],
       clearEnv: true,
       env: {
-        PATH: "/usr/bin:/bin",
+        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
         DENO_DIR: world.denoDir,
         NO_COLOR: "1",
         SIM_LOG: paths.log,

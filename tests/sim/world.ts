@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly folder?: string;
   /** Properties of this Qubes, such as default_template. */
   readonly globals?: Readonly<Record<string, string>>;
+  /** Each VM has a loopback of its own; needs root. */
+  readonly ownNetworks?: boolean;
   /** Variables every program gets beside those of environment.ts. */
   readonly extraEnv?: Readonly<Record<string, string>>;
   /** Lines of /etc/qubes/policy.d/30-user.policy in dom0: which calls VMs may make. */
@@ -104,6 +106,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     vms: options.vms.map(vmConfig),
     extraEnv: options.extraEnv ?? {},
     globals: options.globals ?? {},
+    ownNetworks: options.ownNetworks ?? false,
   }, options.policy ?? []);
   const janitor = options.isLasting ? undefined : startJanitor(folder);
   const world = openWorld(folder, async () => await janitor?.dismiss());
@@ -187,8 +190,10 @@ function runInVm(
   argv: readonly string[],
   options: RunOptions,
 ): Deno.ChildProcess {
-  if (readDomain(folder, vm) === undefined) throw new Error(`"${vm}" is halted`);
-  const [program = "", ...args] = argv;
+  const domain = readDomain(folder, vm);
+  if (domain === undefined) throw new Error(`"${vm}" is halted`);
+  const enter = ["nsenter", `--target=${domain.agentPid}`, "--net", "--"];
+  const [program = "", ...args] = [...config.ownNetworks ? enter : [], ...argv];
   const paths = vmPaths(folder, vm);
   const env = { ...vmEnvironment(folder, config, vm), ...options.env };
   const child = new Deno.Command(program, {

@@ -35,6 +35,8 @@ export interface WorldConfig {
   readonly vms: readonly VmConfig[];
   /** Properties of this Qubes that are not empty, such as default_netvm. */
   readonly globals?: Readonly<Record<string, string>>;
+  /** Each VM has a network namespace with a loopback of its own, as root can make them. */
+  readonly ownNetworks?: boolean;
   /** Variables every program of dom0 or of a VM gets beside the usual ones. */
   readonly extraEnv: Readonly<Record<string, string>>;
 }

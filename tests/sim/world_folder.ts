@@ -27,7 +27,9 @@ const LONGEST_SOCKET = "qrexec." + "v".repeat(31);
 /** Writes the folders, the configuration and the programs of a new world. */
 export async function buildWorld(
   folder: string,
-  parts: Pick<WorldConfig, "vms" | "extraEnv"> & Pick<Partial<WorldConfig>, "globals">,
+  parts:
+    & Pick<WorldConfig, "vms" | "extraEnv">
+    & Pick<Partial<WorldConfig>, "globals" | "ownNetworks">,
   policy: readonly string[],
 ): Promise<void> {
   const paths = worldPaths(folder);
