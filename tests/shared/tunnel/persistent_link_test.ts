@@ -35,6 +35,7 @@ function link(
       clock,
       call: () => (calls++, fakeCall(run)),
       isHalted: () => false,
+      wasHalted: () => false,
       onChange: (failure) => {
         if (failure !== null) failures.push(failure.failureClass);
       },
