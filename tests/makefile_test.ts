@@ -94,10 +94,12 @@ Deno.test("the tunnel listens on loopback, and starts its caller and systemd's o
     const caller = program === "openclaw-tunnel" ? "qrexec-client" : "qrexec-client-vm";
     assertEquals(valueOf(program, "--allow-net"), "127.0.0.1,[::1]");
     assertEquals(valueOf(program, "--allow-run"), `${caller},systemd-notify`);
-    assertEquals(valueOf(program, "--allow-write"), "@ROOT@/run/openclaw");
+    const own = program === "openclaw-tunnel" ? "" : ",@RUNTIME@/openclaw";
+    assertEquals(valueOf(program, "--allow-write"), `@ROOT@/run/openclaw${own}`);
     const read = valueOf(program, "--allow-read")?.split(",") ?? [];
     const known = ["/etc/qubes/openclaw.conf", "/run/openclaw", "/run/qubes"];
-    assertEquals(read.filter((path) => !known.includes(path.replace("@ROOT@", ""))), []);
+    const places = read.map((path) => path.replace("@ROOT@", "").replace("@RUNTIME@", "/run"));
+    assertEquals(places.filter((path) => !known.includes(path)), []);
   }
   assertEquals(valueOf("openclaw.Mux", "--allow-net"), "127.0.0.1");
 });

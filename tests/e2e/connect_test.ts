@@ -103,3 +103,34 @@ Deno.test("a tunnel that ends gives its exit code; one that is missing is named"
   assertEquals(missing.code, 1);
   assertStringIncludes(missing.stderr, "openclaw-tunnel is not installed");
 });
+
+Deno.test("without a configured VM the policy chooses; the user's own tunnel has a status", async () => {
+  const line = "* * client @default allow target=agent";
+  await using qubes = await vmSide(VMS, [line]);
+  const { world } = qubes;
+  const proxy = standIn("/health");
+  const here = freePort();
+  const list = [String(proxy.addr.port)];
+  assertEquals((await qubes.asRoot("agent", ["openclaw-ports", "install", ...list])).code, 0);
+  const runtime = `${world.vmHome("client")}/runtime`;
+  await Deno.mkdir(runtime);
+  const env = { QUBES_CLAW_ROOT: world.vmRoot("client"), XDG_RUNTIME_DIR: runtime };
+  const tunnel = (words: readonly string[]): Deno.ChildProcess =>
+    world.runInVm("client", [`${world.vmBin}/openclaw-tunnel`, ...words], {
+      ...{ env, stdout: "piped", stderr: "piped" },
+    });
+  const child = tunnel(["--vm=@default", `${here}:${list[0]}`]);
+  const said = reading(child);
+  await until("it listens", () => said.text().includes("leads to"));
+  const answer = await fetch(`http://127.0.0.1:${here}/health`, {
+    headers: { connection: "close" },
+  });
+  assertEquals([answer.status, await answer.text()], [200, "\x1b[31mtoken"]);
+  const state = `${runtime}/openclaw/by-hand-${here}/tunnel.json`;
+  await until("the state is written", () => Deno.readTextFileSync(state).includes('"total":1'));
+  const { stdout: shown } = await finish(tunnel(["status"]));
+  assertStringIncludes(shown, `-> @default port ${list[0]}`);
+  child.kill("SIGTERM");
+  await said.ended;
+  await proxy.shutdown();
+});

@@ -18,7 +18,18 @@ export const FLAG_VARIABLES = {
 
 export type Program = keyof typeof FLAG_VARIABLES;
 
-/** @HOME@ and @ROOT@ stay as they are. */
+/** A script that starts a program's source with its permissions, as an installed launcher does. */
+export function sourceLauncher(program: Program, source: string): string {
+  const flags = programFlags(program).map((flag) => {
+    const words = flag.replaceAll("@HOME@", "$HOME").replaceAll("@ROOT@", "$QUBES_CLAW_ROOT")
+      .replaceAll("@RUNTIME@", "${XDG_RUNTIME_DIR:-/run/user/none}");
+    return `"${words}"`;
+  });
+  return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
+    `${flags.join(" ")} "${PROJECT}/${source}" "$@"\n`;
+}
+
+/** @HOME@, @ROOT@ and @RUNTIME@ stay as they are. */
 export function programFlags(program: Program): readonly string[] {
   const makefile = Deno.readTextFileSync(`${PROJECT}/Makefile`);
   const valueOf = (name: string): string => {

@@ -4,7 +4,7 @@
 import { installAgentPackage, installLogger } from "../sim/distribution.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
-import { type Program, programFlags, PROJECT } from "./program_flags.ts";
+import { type Program, sourceLauncher } from "./program_flags.ts";
 
 export interface VmSide extends AsyncDisposable {
   readonly world: World;
@@ -54,12 +54,7 @@ export async function vmSide(
 }
 
 export function writeLauncher(path: string, program: Program, source: string): void {
-  const flags = programFlags(program).map((flag) =>
-    `"${flag.replaceAll("@ROOT@", "$QUBES_CLAW_ROOT").replaceAll("@HOME@", "$HOME")}"`
-  );
-  const script = `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
-    `${flags.join(" ")} "${PROJECT}/${source}" "$@"\n`;
-  Deno.writeTextFileSync(path, script, { mode: 0o755 });
+  Deno.writeTextFileSync(path, sourceLauncher(program, source), { mode: 0o755 });
 }
 
 export interface Server extends Disposable {
