@@ -108,7 +108,7 @@ export function stepJson({ fact, from, to, why, commands }: Step): StepJson {
 export function whatNext({ agent, admin, proxyPort, gatewayPort, ip, mode }: SetupRequest): string {
   const lines = [
     `in dom0:       qvm-start --skip-if-running ${agent}`,
-    `in the VM:     setup-vm cursor     (or openai, anthropic, ollama)`,
+    `in the VM:     sudo openclaw-ports install`,
     `in dom0:       curl http://127.0.0.1:${proxyPort}/health`,
     `               firefox http://127.0.0.1:${gatewayPort}/`,
     "more clients:  qvm-tags VM add openclaw-client",

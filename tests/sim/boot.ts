@@ -21,6 +21,8 @@ import type { World } from "./world.ts";
 export interface Machine {
   /** Power on: dom0's units and the VMs that start by themselves. */
   boot(): Promise<void>;
+  /** What "systemctl start" would start in dom0: every enabled unit. */
+  startDom0Units(): void;
   /** Starts one VM, and in it what its user's session starts. */
   startVm(vm: string): Promise<void>;
   /** Everything ends; what is on no disk is gone. */
@@ -68,6 +70,7 @@ export function createMachine(world: World): Machine {
   };
   return {
     startVm,
+    startDom0Units,
     async boot() {
       startDom0Units(); // at the same time: which is first is not promised
       const autostart = readWorld(world.folder).vms.filter((vm) =>
