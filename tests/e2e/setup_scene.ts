@@ -7,6 +7,7 @@ import { unitStates } from "../sim/systemctl.ts";
 import { readWorld } from "../sim/world_config.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
+import { builtDom0Launcher } from "./built_launcher.ts";
 import { programFlags, PROJECT } from "./program_flags.ts";
 
 export const UNIT = "openclaw-tunnels.service";
@@ -66,7 +67,9 @@ export async function createScene(vms: readonly VmOptions[] = []): Promise<Setup
   const source = `${root}/usr/share/qubes-claw/policies`;
   await Deno.writeTextFile(`${source}/50-openclaw.policy`, POLICY);
   await Deno.writeTextFile(`${source}/30-openclaw-inter-vm.policy`, "# a stand-in, too\n");
-  const start = BUILT === undefined ? launcher(root) : await builtLauncher(world, BUILT);
+  const start = BUILT === undefined
+    ? launcher(root)
+    : await builtDom0Launcher(world, "setup-dom0", BUILT);
   await Deno.writeTextFile(`${world.dom0Bin}/setup-dom0`, start, { mode: 0o755 });
   for (const { name } of [...NETWORK, ...vms]) await freshScripts(world, name);
   return {
@@ -111,24 +114,6 @@ function launcher(root: string): string {
   const words = flags.map((flag) => `'${flag}'`).join(" ");
   return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ${words} ` +
     `"${PROJECT}/dom0/setup-dom0.ts" "$@"\n`;
-}
-
-/**
- * The program as "make dom0" built it, which has its paths in its permissions: it runs where the
- * folders of this world's dom0 are mounted over those of this machine. Needs root.
- */
-async function builtLauncher(world: World, built: string): Promise<string> {
-  const lib = `${world.folder}/lib`;
-  await Deno.mkdir(lib);
-  await Deno.symlink(Deno.execPath(), `${lib}/deno`);
-  try {
-    await Deno.copyFile(`${built}/dom0/setup-dom0.js`, `${lib}/setup-dom0.js`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error; // it is compiled: one file
-  }
-  const script = `for d in etc var/lib usr/share run; do mount --bind "$1/$d" "/$d"; done
-shift; unset QUBES_CLAW_ROOT; export QUBES_CLAW_LIB=${lib}; exec ${built}/dom0/setup-dom0 "$@"`;
-  return `#!/bin/sh\nexec unshare --mount sh -e -c '${script}' sh ${world.dom0Root} "$@"\n`;
 }
 
 async function snapshot(world: World): Promise<Snapshot> {

@@ -12,7 +12,11 @@ import { unitStates } from "../sim/systemctl.ts";
 import { installAgentPackage, installLogger } from "../sim/distribution.ts";
 import { createWorld, type World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
+import { builtDom0Launcher, builtVmLauncher } from "./built_launcher.ts";
 import { PROJECT, sourceLauncher } from "./program_flags.ts";
+
+/** What "make dom0 vm" built is typed if this says where it is. */
+const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 
 const AGENT = "claw";
 const CLIENT = "work";
@@ -88,22 +92,32 @@ async function install(world: World): Promise<void> {
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     Deno.writeTextFileSync(path, text, { mode: 0o755 });
   };
-  for (const name of ["openclaw-ports", "openclaw-connect"] as const) {
-    write(`${world.vmBin}/${name}`, sourceLauncher(name, `vm/${name}.ts`));
+  for (const name of ["openclaw-ports", "openclaw-connect", "openclaw-tunnel"] as const) {
+    const program = name === "openclaw-tunnel" ? "openclaw-tunnel in a VM" : name;
+    const text = BUILT === undefined
+      ? sourceLauncher(program, `vm/${name}.ts`)
+      : await builtVmLauncher(world, name, BUILT);
+    write(`${world.vmBin}/${name}`, text);
   }
-  const inVm = sourceLauncher("openclaw-tunnel in a VM", "vm/openclaw-tunnel.ts");
-  write(`${world.vmBin}/openclaw-tunnel`, inVm);
   write(`${world.vmBin}/systemctl`, USER_SYSTEMCTL);
-  const inDom0 = sourceLauncher("openclaw-tunnel", "dom0/openclaw-tunnel.ts");
-  write(`${world.dom0Bin}/openclaw-tunnel`, inDom0);
-  // Its permissions name the machine's own folders; here they are below the world's.
+  // The permissions of setup-dom0 name the machine's own folders; here they are below the world's.
   const setup = `run -A --quiet --no-check --no-lock "${PROJECT}/dom0/setup-dom0.ts" "$@"`;
-  write(`${world.dom0Bin}/setup-dom0`, `#!/bin/sh\nexec "${Deno.execPath()}" ${setup}\n`);
+  const texts = {
+    "openclaw-tunnel": sourceLauncher("openclaw-tunnel", "dom0/openclaw-tunnel.ts"),
+    "setup-dom0": `#!/bin/sh\nexec "${Deno.execPath()}" ${setup}\n`,
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const built = BUILT === undefined ? text : await builtDom0Launcher(world, name, BUILT);
+    write(`${world.dom0Bin}/${name}`, built);
+  }
   for (const bin of [world.dom0Bin, world.vmBin]) write(`${bin}/sudo`, SUDO);
   for (const vm of [AGENT, CLIENT]) {
     installAgentPackage(world, vm, "link");
     const usr = `${world.vmRoot(vm)}/usr/lib`;
-    write(`${usr}/qubes-claw/openclaw.Mux`, sourceLauncher("openclaw.Mux", "vm/openclaw.Mux.ts"));
+    const mux = BUILT === undefined
+      ? sourceLauncher("openclaw.Mux", "vm/openclaw.Mux.ts")
+      : await builtVmLauncher(world, "openclaw.Mux", BUILT);
+    write(`${usr}/qubes-claw/openclaw.Mux`, mux);
     const unit = "openclaw-connect.service";
     const text = await Deno.readTextFile(`${PROJECT}/vm/systemd/user/${unit}`);
     write(`${usr}/systemd/user/${unit}`, text);

@@ -17,6 +17,9 @@ import { signalProcess } from "./processes.ts";
 import { readWorld } from "./world_config.ts";
 import type { World } from "./world.ts";
 
+/** Made at boot; a policy that cannot be read whole refuses every call. */
+const RUN_POLICY = "/run/qubes/policy.d";
+
 /** A machine that can be rebooted. */
 export interface Machine {
   /** Power on: dom0's units and the VMs that start by themselves. */
@@ -85,7 +88,9 @@ export function createMachine(world: World): Machine {
       for (const { pid } of dom0Processes) signalProcess(pid, "SIGKILL");
       await Promise.all(dom0Processes.splice(0).map(({ status }) => status));
       await Deno.remove(`${paths.dom0Root}/run`, { recursive: true });
-      await Deno.mkdir(paths.socketDir, { recursive: true });
+      for (const dir of [paths.socketDir, `${paths.dom0Root}${RUN_POLICY}`]) {
+        await Deno.mkdir(dir, { recursive: true });
+      }
     },
   };
 }
