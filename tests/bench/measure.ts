@@ -48,10 +48,15 @@ export interface Summary {
   readonly p99: number;
 }
 
-/** One round of each after the other, so that a slow moment of the machine hits all alike. */
+/**
+ * One round of each after the other, so that a slow moment of the machine hits all alike.
+ *
+ * @param pauseMs between two, for what one of them leaves behind
+ */
 export async function interleaved<Name extends string>(
   rounds: number,
   runs: Readonly<Record<Name, () => Promise<unknown>>>,
+  pauseMs = 0,
 ): Promise<Record<Name, Summary>> {
   const names = Object.keys(runs) as Name[];
   const times = new Map<Name, number[]>(names.map((name) => [name, []]));
@@ -60,6 +65,7 @@ export async function interleaved<Name extends string>(
       const started = performance.now();
       await runs[name]();
       times.get(name)?.push(performance.now() - started);
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
   return Object.fromEntries(names.map((name) => [name, summary(times.get(name) ?? [])])) as Record<
