@@ -55,7 +55,7 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts tunnel_test.ts)
 E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
 .PHONY: test
@@ -102,13 +102,13 @@ sim: ## the same world, running, with a shell in the VM "work"
 SOURCES := $(shell find dom0 vm shared -name '*.ts')
 
 .PHONY: dom0
-dom0: $(BUILD)/dom0/qvm-remote-dom0 ## the dom0 programs: compiled, or portable where Deno's site is out of reach
+dom0: $(BUILD)/dom0/qvm-remote-dom0 $(BUILD)/dom0/openclaw-tunnel ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
 $(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
 	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
 
 .PHONY: vm
-vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue ## the VM programs: one bundled script and its launcher each
+vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue $(BUILD)/vm/openclaw-tunnel $(BUILD)/vm/openclaw.Mux ## the VM programs: one bundled script and its launcher each
 
 $(BUILD)/vm/qvm-remote: vm/qvm-remote.ts $(SOURCES) Makefile vm/packaging/build-script
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVM_REMOTE_FLAGS)
@@ -116,10 +116,51 @@ $(BUILD)/vm/qvm-remote: vm/qvm-remote.ts $(SOURCES) Makefile vm/packaging/build-
 $(BUILD)/vm/qvmremote.Queue: vm/qvmremote.Queue.ts $(SOURCES) Makefile vm/packaging/build-script
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVMREMOTE_QUEUE_FLAGS)
 
+# ---- openclaw-tunnel, openclaw.Mux: building ----
+
+$(BUILD)/dom0/openclaw-tunnel: dom0/openclaw-tunnel.ts $(SOURCES) Makefile dom0/packaging/build-program
+	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(OPENCLAW_TUNNEL_DOM0_FLAGS)
+
+$(BUILD)/vm/openclaw-tunnel: vm/openclaw-tunnel.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_TUNNEL_VM_FLAGS)
+
+$(BUILD)/vm/openclaw.Mux: vm/openclaw.Mux.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_FLAGS)
+
+# ---- openclaw-tunnel, openclaw.Mux: installing, called by the targets below ----
+
+# The program of the VM's side lies in the library: which ports it serves is the set of files
+# openclaw.Mux+PORT in the rpc folder that lead to it, and there are none at first.
+.PHONY: install-tunnel-vm
+install-tunnel-vm: vm ## part of install-vm: the tunnel for client VMs, openclaw.Mux for the agent VM
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	install -m 0644 $(BUILD)/vm/openclaw-tunnel.js $(BUILD)/vm/openclaw.Mux.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw-tunnel $(DESTDIR)$(BINDIR)/openclaw-tunnel
+	install -m 0755 $(BUILD)/vm/openclaw.Mux $(DESTDIR)$(LIBDIR)/openclaw.Mux
+	install -m 0644 vm/systemd/openclaw-tunnel@.service vm/systemd/openclaw-tunnels.service $(DESTDIR)$(UNITDIR)/
+	install -m 0644 dom0/packaging/openclaw-tunnel.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 dom0/packaging/openclaw-tunnel.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
+
+.PHONY: install-tunnel-dom0
+install-tunnel-dom0: dom0 ## part of install-dom0: the tunnel and its units; not enabled
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	install -m 0755 $(BUILD)/dom0/openclaw-tunnel $(DESTDIR)$(BINDIR)/openclaw-tunnel
+	if [ -e $(BUILD)/dom0/openclaw-tunnel.js ]; then \
+	  install -d $(DESTDIR)$(LIBDIR) && \
+	  install -m 0644 $(BUILD)/dom0/openclaw-tunnel.js $(DESTDIR)$(LIBDIR)/; fi
+	install -m 0644 dom0/systemd/openclaw-tunnel@.service dom0/systemd/openclaw-tunnels.service $(DESTDIR)$(UNITDIR)/
+	install -m 0644 dom0/packaging/openclaw-tunnel.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 dom0/packaging/openclaw-tunnel.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
+
+.PHONY: uninstall-tunnel
+uninstall-tunnel: ## part of uninstall-vm and uninstall-dom0
+	[ -n "$(DESTDIR)" ] || systemctl disable --now openclaw-tunnels.service 'openclaw-tunnel@*.service' || true
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-tunnel $(DESTDIR)$(LIBDIR)/openclaw-tunnel.js $(DESTDIR)$(LIBDIR)/openclaw.Mux $(DESTDIR)$(LIBDIR)/openclaw.Mux.js $(DESTDIR)$(UNITDIR)/openclaw-tunnel@.service $(DESTDIR)$(UNITDIR)/openclaw-tunnels.service $(DESTDIR)$(MANDIR)/man8/openclaw-tunnel.8 $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
+
 # ---- Installing ----
 
 .PHONY: install-vm
-install-vm: vm ## into a VM or its template: client, queue service, Deno
+install-vm: vm install-tunnel-vm ## into a VM or its template: client, queue service, Deno
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(RPCDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPLETIONS)
 	install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno
 	install -m 0644 $(BUILD)/vm/qvm-remote.js $(BUILD)/vm/qvmremote.Queue.js $(DESTDIR)$(LIBDIR)/
@@ -129,7 +170,7 @@ install-vm: vm ## into a VM or its template: client, queue service, Deno
 	install -m 0644 vm/packaging/qvm-remote.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote
 
 .PHONY: install-dom0
-install-dom0: dom0 ## into dom0: daemon, unit; not enabled, configuration never overwritten
+install-dom0: dom0 install-tunnel-dom0 ## into dom0: daemon, unit; not enabled, configuration never overwritten
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)/etc/qubes/policy.d
 	install -d -m 0700 $(DESTDIR)$(ETCDIR)/remote.d $(DESTDIR)$(ETCDIR)/remote-policy.d
 	install -m 0755 $(BUILD)/dom0/qvm-remote-dom0 $(DESTDIR)$(BINDIR)/qvm-remote-dom0
@@ -145,13 +186,13 @@ install-dom0: dom0 ## into dom0: daemon, unit; not enabled, configuration never 
 	@echo "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable"
 
 .PHONY: uninstall-vm
-uninstall-vm: ## takes back install-vm; keys and history stay
+uninstall-vm: uninstall-tunnel ## takes back install-vm; keys and history stay
 	rm -f $(DESTDIR)$(BINDIR)/qvm-remote $(DESTDIR)$(RPCDIR)/qvmremote.Queue $(DESTDIR)$(LIBDIR)/qvm-remote.js $(DESTDIR)$(LIBDIR)/qvmremote.Queue.js $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(MANDIR)/man1/qvm-remote.1 $(DESTDIR)$(COMPLETIONS)/qvm-remote
 	rmdir $(DESTDIR)$(LIBDIR) 2>/dev/null || true
 	@echo "Kept: ~/.qvm-remote of each user (key, history, audit log)."
 
 .PHONY: uninstall-dom0
-uninstall-dom0: ## stops, disables and takes back install-dom0; keys, policy and audit stay
+uninstall-dom0: uninstall-tunnel ## stops, disables and takes back install-dom0; keys, policy and audit stay
 	[ -n "$(DESTDIR)" ] || systemctl disable --now qvm-remote-dom0.service || true
 	rm -f $(DESTDIR)$(BINDIR)/qvm-remote-dom0 $(DESTDIR)$(LIBDIR)/qvm-remote-dom0.js $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(UNITDIR)/qvm-remote-dom0.service $(DESTDIR)$(MANDIR)/man8/qvm-remote-dom0.8 $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0 $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy
 	rmdir $(DESTDIR)$(LIBDIR) 2>/dev/null || true

@@ -5,6 +5,14 @@ import { assert, assertEquals } from "@std/assert";
 import { COMMANDS, DAEMON_OPTIONS } from "../dom0/remote/command_table.ts";
 import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
 import { VERSION } from "../shared/io/version.ts";
+import {
+  CHECK_OPTIONS,
+  STATUS_OPTIONS,
+  TUNNEL_COMMANDS,
+  TUNNEL_HELP,
+  TUNNEL_OPTIONS,
+} from "../shared/tunnel/cli_table.ts";
+import { FAILURE_TEXT } from "../shared/tunnel/failure.ts";
 import { PROJECT } from "./e2e/program_flags.ts";
 
 const VM_PAGE = read("vm/packaging/qvm-remote.1");
@@ -59,6 +67,32 @@ Deno.test("the completion of qvm-remote-dom0 offers every command and option", a
     assert(authorize.includes(word), word);
   }
   assert(!authorize.includes("dom0"), "dom0 is no VM");
+});
+
+const optionsOf = (...tables: readonly object[]): readonly string[] =>
+  tables.flatMap((table) => Object.keys(table)).map((name) => `--${name}`);
+
+Deno.test("openclaw-tunnel(8) and --help have every option, command and failure", () => {
+  const text = plain(read("dom0/packaging/openclaw-tunnel.8"));
+  const words = [
+    ...optionsOf(TUNNEL_OPTIONS, STATUS_OPTIONS, CHECK_OPTIONS),
+    ...TUNNEL_COMMANDS,
+  ];
+  const all = [...words, ...Object.keys(FAILURE_TEXT), `qubes-claw ${VERSION}`];
+  assertEquals(all.filter((word) => !text.includes(word)), []);
+  assertEquals(words.filter((word) => !TUNNEL_HELP.includes(word)), []);
+});
+
+Deno.test("the completion of openclaw-tunnel offers every option and command", async () => {
+  const file = "dom0/packaging/openclaw-tunnel.bash-completion";
+  const offered = (...words: string[]) =>
+    complete(file, "_openclaw_tunnel", ["openclaw-tunnel", ...words, ""]);
+  const first = await offered();
+  const wanted = [...TUNNEL_COMMANDS, ...optionsOf(TUNNEL_OPTIONS)];
+  assertEquals(wanted.filter((word) => !first.includes(word)), []);
+  assertEquals(await offered("status"), [...optionsOf(STATUS_OPTIONS)]);
+  assertEquals((await offered("check")).toSorted(), optionsOf(CHECK_OPTIONS).toSorted());
+  assertEquals(await offered("--vm"), ["work"]);
 });
 
 /** What bash would offer for the last word. */

@@ -4,6 +4,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
 
+const TUNNEL_FILES = [
+  ...["usr/bin/openclaw-tunnel", "usr/share/man/man8/openclaw-tunnel.8"],
+  ...["usr/lib/systemd/system/openclaw-tunnel@.service"],
+  ...["usr/lib/systemd/system/openclaw-tunnels.service"],
+  "usr/share/bash-completion/completions/openclaw-tunnel",
+];
+
 Deno.test("install-vm and uninstall-vm", async () => {
   await using folder = await tempFolder();
   const { path } = folder;
@@ -12,6 +19,8 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...["usr/bin/qvm-remote", "etc/qubes-rpc/qvmremote.Queue", "usr/lib/qubes-claw/deno"],
     ...["usr/lib/qubes-claw/qvm-remote.js", "usr/lib/qubes-claw/qvmremote.Queue.js"],
     ...["usr/share/man/man1/qvm-remote.1", "usr/share/bash-completion/completions/qvm-remote"],
+    ...TUNNEL_FILES,
+    ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
   ];
   assertEquals(missing(path, files), []);
   await Deno.mkdir(`${path}/home`);
@@ -40,6 +49,7 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
     ...["usr/bin/qvm-remote-dom0", "usr/lib/systemd/system/qvm-remote-dom0.service"],
     ...["usr/share/man/man8/qvm-remote-dom0.8", "etc/qubes/policy.d/30-qvm-remote.policy"],
     "usr/share/bash-completion/completions/qvm-remote-dom0",
+    ...TUNNEL_FILES,
   ];
   const kept = ["etc/qubes/remote.conf", "etc/qubes/remote.d", "etc/qubes/remote-policy.d"];
   assertEquals(missing(path, [...files, ...kept]), []);

@@ -118,6 +118,49 @@ Deno.test("systemd finds nothing wrong with the unit", async (t) => {
   });
 });
 
+const TUNNEL_UNITS = ["openclaw-tunnel@.service", "openclaw-tunnels.service"].flatMap((unit) =>
+  ["dom0", "vm"].map((where) => `${where}/systemd/${unit}`)
+);
+
+for (const unit of TUNNEL_UNITS) {
+  Deno.test({
+    name: `${unit}: systemd finds nothing wrong, exposure under 2.0`,
+    ignore: !await exists("/usr/bin/systemd-analyze"),
+    fn: async () => {
+      const text = Deno.readTextFileSync(`${PROJECT}/${unit}`);
+      const name = unit.slice(unit.lastIndexOf("/") + 1);
+      const folder = await Deno.makeTempDir();
+      try {
+        // The program and its manual are not installed here.
+        const here = text.replace("/usr/bin/openclaw-tunnel", "/bin/true")
+          .replace(/^Documentation.*\n/m, "");
+        await Deno.writeTextFile(`${folder}/${name}`, here);
+        const instance = name.replace("@.", "@18789.");
+        if (instance !== name) await Deno.symlink(name, `${folder}/${instance}`);
+        const verified = await run("systemd-analyze", ["verify", `${folder}/${instance}`]);
+        assertEquals([verified.code, verified.stderr], [0, ""]);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+      const { stdout } = await run("systemd-analyze", [
+        ...["security", "--offline=true", `${PROJECT}/${unit}`],
+      ]);
+      const level = Number(/exposure level for .*: ([0-9.]+)/.exec(stdout)?.[1]);
+      assert(level < 2, `exposure ${level}`);
+    },
+  });
+}
+
+Deno.test("the units of the tunnel in dom0 and in a VM differ only in where they are", () => {
+  for (const name of ["openclaw-tunnel@.service", "openclaw-tunnels.service"]) {
+    const [dom0, vm] = ["dom0", "vm"].map((where) =>
+      Deno.readTextFileSync(`${PROJECT}/${where}/systemd/${name}`)
+        .replace(/^After=.*$/m, "").replace("this VM", "dom0")
+    );
+    assertEquals(vm, dom0);
+  }
+});
+
 async function run(program: string, args: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args: [...args],

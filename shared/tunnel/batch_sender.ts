@@ -31,7 +31,9 @@ export function createBatchSender(
       size += bytes.length;
     }
     const taken = queue.splice(0, count);
-    if (batch.length < size) batch = new Uint8Array(Math.min(BATCH_BYTES, 2 * size));
+    if (batch.length < size) {
+      batch = new Uint8Array(Math.max(size, Math.min(BATCH_BYTES, 2 * size)));
+    }
     let at = 0;
     for (const { bytes } of taken) {
       batch.set(bytes, at);

@@ -86,13 +86,14 @@ function checkVm(place: Place, vm: VmName): Answer {
 /** The service, its policy, and a connection to the port in the VM. */
 async function checkPersistent(place: Place, vm: VmName, route: PortRoute): Promise<Answer> {
   if (place.isHalted(vm)) return failed(new TunnelFailure("vm-halted"));
-  let why = new TunnelFailure("service-missing");
+  let why = new TunnelFailure("vm-halted");
   const startMs = performance.now();
   let helloMs = 0;
   const link = createPersistentLink({
     clock: realClock,
     call: () => place.call(vm, "openclaw.Mux", route.remotePort),
-    isHalted: () => place.wasHalted(vm),
+    isHalted: () => place.isHalted(vm),
+    wasHalted: () => place.wasHalted(vm),
     onChange(failure) {
       if (failure === null) helloMs = performance.now() - startMs;
       else why = failure;

@@ -9,10 +9,10 @@ import { TunnelFailure } from "./failure.ts";
 const SMALL_BUFFER_BYTES = 4 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
 
-/** What went through, counted as it goes. */
+/** Hears of what went through, as it goes. */
 export interface Traffic {
-  bytesUp: number;
-  bytesDown: number;
+  up(bytes: number): void;
+  down(bytes: number): void;
 }
 
 /** The connection as far as it is needed here. */
@@ -57,7 +57,7 @@ async function copyUp(local: LocalEnd, remote: RemoteEnd, traffic: Traffic): Pro
       throw localFailure(error);
     }
     if (got === null) return remote.closeWrite();
-    traffic.bytesUp += got;
+    traffic.up(got);
     await remote.write(buffer.subarray(0, got));
     if (got === buffer.length && got < LARGE_BUFFER_BYTES) {
       buffer = new Uint8Array(LARGE_BUFFER_BYTES);
@@ -76,7 +76,7 @@ async function copyDown(local: LocalEnd, remote: RemoteEnd, traffic: Traffic): P
     } catch (error) {
       throw localFailure(error);
     }
-    traffic.bytesDown += bytes.length;
+    traffic.down(bytes.length);
   }
   try {
     await local.closeWrite();

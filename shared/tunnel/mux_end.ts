@@ -54,6 +54,7 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
   const slots = createFairSlots(PIPE_SLOTS);
   const streams = new Map<number, MuxStream>();
   const opening = new Map<number, PromiseWithResolvers<MuxStream>>();
+  const failed = Promise.withResolvers<void>();
   let over: TunnelFailure | null = null;
   let waiting = 0;
 
@@ -126,7 +127,7 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
       const answer = Promise.withResolvers<MuxStream>();
       opening.set(stream, answer);
       answer.promise.catch(() => {}); // it may fail before it is waited for
-      await write(frame);
+      await Promise.race([write(frame), failed.promise]);
       return { stream, answer: answer.promise };
     } finally {
       slots.give();
@@ -164,6 +165,7 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
       streams.clear();
       opening.clear();
       slots.open();
+      failed.resolve();
     },
   };
 }

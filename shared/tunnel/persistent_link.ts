@@ -24,7 +24,10 @@ const HELLO_LIMIT_MS = 8_000;
 export interface LinkOptions {
   /** Calls openclaw.Mux+PORT. */
   readonly call: () => QrexecCall;
+  /** Known before a call is made. */
   readonly isHalted: () => boolean;
+  /** Known after a call was refused. */
+  readonly wasHalted: () => boolean;
   readonly clock: Clock;
   /** The state changed, or the stream could not be had, or ended: why. */
   readonly onChange: (failure: TunnelFailure | null) => void;
@@ -177,7 +180,7 @@ function startSession(options: LinkOptions, watcher: SessionWatcher): Session {
   call.ended.then((ended) => {
     const lost = new TunnelFailure("vm-died");
     // What came before the end is read before the end is told.
-    reading.catch(() => {}).then(() => end(callFailure(ended, spoke, options.isHalted()) ?? lost));
+    reading.catch(() => {}).then(() => end(callFailure(ended, spoke, options.wasHalted()) ?? lost));
   });
   return session;
 }

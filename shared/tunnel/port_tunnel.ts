@@ -67,9 +67,9 @@ export interface PortTunnel {
 
 export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
   const { vm, route, place, clock, log, onChange } = options;
-  const traffic: Traffic = { bytesUp: 0, bytesDown: 0 };
   const running = new Set<() => void>();
   let [open, total, failed, direct] = [0, 0, 0, 0];
+  let [bytesUp, bytesDown] = [0, 0];
   let mode: Mode = options.only ?? "unknown";
   let modeReason: FailureClass | null = null;
   let lastFailure: PortState["lastFailure"] = null;
@@ -87,10 +87,21 @@ export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
     if (changed) log("mode", `${next} mode${reason === null ? "" : `: ${reason.message}`}`);
     onChange();
   };
+  const traffic: Traffic = {
+    up(bytes) {
+      bytesUp += bytes;
+      onChange();
+    },
+    down(bytes) {
+      bytesDown += bytes;
+      onChange();
+    },
+  };
   const link = createPersistentLink({
     clock,
     call: () => place.call(vm, "openclaw.Mux", route.remotePort),
     isHalted: () => place.isHalted(vm),
+    wasHalted: () => place.wasHalted(vm),
     onChange(failure) {
       if (failure === null) return setMode("persistent", null);
       // A VM that ended takes its stream along; that says nothing of the mode to come.
@@ -128,7 +139,7 @@ export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
   return {
     state: () => ({
       ...{ address: route.address, port: route.port, remotePort: route.remotePort, vm },
-      ...{ mode, modeReason, open, total, failed, ...traffic, lastFailure },
+      ...{ mode, modeReason, open, total, failed, bytesUp, bytesDown, lastFailure },
     }),
     async serve(local) {
       total++;

@@ -68,6 +68,7 @@ export async function openStateFile(
       clearTimeout(timer);
       await writing;
       await ifPresent(Deno.remove(path));
+      await ifPresent(Deno.remove(`${folder}/${LOCK_FILE}`));
       lock.close();
     },
   };

@@ -61,5 +61,5 @@ async function answer(mux: MuxEnd, stream: MuxStream, connect: Connect): Promise
   if (opened === null) return close(local); // given up meanwhile
   mux.send(opened);
   // How a connection ends is told to the other side; here nobody asks.
-  await join(local, stream, { bytesUp: 0, bytesDown: 0 }).catch(() => {});
+  await join(local, stream, { up() {}, down() {} }).catch(() => {});
 }

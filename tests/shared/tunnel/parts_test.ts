@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The small parts of the tunnel. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { parseOpenclawConf } from "../../../shared/io/openclaw_conf.ts";
+import { UsageError } from "../../../shared/io/program.ts";
+import { parseLoopback, parsePortRoute } from "../../../shared/io/tcp_port.ts";
+import { concat } from "../../../shared/protocol/bytes.ts";
+import { createBatchSender } from "../../../shared/tunnel/batch_sender.ts";
+import { createByteQueue } from "../../../shared/tunnel/byte_queue.ts";
+import { callFailure } from "../../../shared/tunnel/failure.ts";
+import { createFairSlots } from "../../../shared/tunnel/fair_slots.ts";
+import { createLinkBackoff } from "../../../shared/tunnel/link_backoff.ts";
+import { createQuietLog } from "../../../shared/tunnel/quiet_log.ts";
+import { createPrng } from "../../fuzz/prng.ts";
+import { handClock } from "./fixture.ts";
+
+Deno.test("loopback, however it is spelt, and nothing else", () => {
+  for (const good of ["127.0.0.1", "localhost", "::1", "[::1]"]) {
+    assertEquals(parseLoopback(good), good.includes("::1") ? "::1" : "127.0.0.1");
+  }
+  const bad = ["0.0.0.0", "::", "[::]", "127.0.0.2", "127.1", "0x7f000001", "2130706433", "", "*"];
+  bad.push("192.168.0.1", "localhost.", "LOCALHOST", "::ffff:127.0.0.1", "::1%lo", "127.0.0.1\n");
+  for (const address of bad) assertThrows(() => parseLoopback(address), UsageError, "loopback");
+});
+
+Deno.test("[ADDR:]PORT[:REMOTE], and what is none", () => {
+  const show = (text: string): string => {
+    const { address, port, remotePort } = parsePortRoute(text);
+    return `${address} ${port} ${remotePort}`;
+  };
+  const good: readonly (readonly [string, string])[] = [
+    ["80", "127.0.0.1 80 80"],
+    ["80:8080", "127.0.0.1 80 8080"],
+    ["127.0.0.1:80", "127.0.0.1 80 80"],
+    ["localhost:80:81", "127.0.0.1 80 81"],
+    ["[::1]:80:65535", "::1 80 65535"],
+  ];
+  for (const [text, want] of good) assertEquals(show(text), want);
+  const bad = ["", ":", "80:", ":80", "0", "65536", "080", "80:0", "+80", "80 ", "80:81:82", "a"];
+  bad.push("0.0.0.0:80", "10.0.0.1:80", "[::]:80", "::1:80", "80:x", "127.0.0.1", "127.0.0.1:");
+  for (const text of bad) assertThrows(() => parsePortRoute(text), UsageError);
+});
+
+Deno.test("openclaw.conf: the original's lines, and each bad one by its number", () => {
+  const text = '# agent\nOPENCLAW_VM="my-agent"  # here\n\nOPENCLAW_PROXY_PORT=1234\n' +
+    "OPENCLAW_GATEWAY_PORT='18789'\n";
+  const { conf, problems } = parseOpenclawConf(text);
+  assertEquals(problems, []);
+  assertEquals([`${conf.vm}`, +conf.proxyPort, +conf.gatewayPort], ["my-agent", 1234, 18789]);
+  const bad = "OPENCLAW_VM=dom0\nOPENCLAW_PROXY_PORT=65536\nexport A=1\nOPENCLAW_PROT=1\n" +
+    "OPENCLAW_GATEWAY_PORT=$(id)\nOPENCLAW_VM=x\nOPENCLAW_GATEWAY_PORT=1\n";
+  assertEquals(parseOpenclawConf(bad).problems.map(({ line }) => line), [1, 2, 3, 4, 5, 6, 7]);
+  assertEquals(`${parseOpenclawConf("").conf.vm}`, "null");
+});
+
+Deno.test("the end of a call, told apart", () => {
+  const show = (code: number, spoke = false, halted = false, untrustedStderr = ""): string =>
+    callFailure({ code, untrustedStderr }, spoke, halted)?.failureClass ?? "good";
+  assertEquals(show(0), "good");
+  assertEquals(show(125), "port-refused");
+  assertEquals(show(125, false, true), "vm-halted");
+  assertEquals(show(125, false, false, "qrexec connection timeout"), "no-answer");
+  assertEquals(show(126), "policy");
+  assertEquals(show(127), "service-missing");
+  assertEquals(show(255), "vm-died");
+  assertEquals(show(255, true), "vm-died");
+  for (const code of [1, 2, 125, 126, 127]) assertEquals(show(code, true), "call-failed");
+  const hostile = callFailure({ code: 1, untrustedStderr: "\x1b[2J\nroot:" }, false, false);
+  assert(hostile?.message.includes('"\\u{1b}[2J\\nroot:"'), hostile?.message);
+});
+
+Deno.test("byte queue: the same bytes in order; a byte at a time costs no object each", () => {
+  const prng = createPrng(3);
+  const queue = createByteQueue();
+  const [put, got]: [Uint8Array[], Uint8Array[]] = [[], []];
+  for (let turn = 0; turn < 3000; turn++) {
+    const bytes = new Uint8Array(prng.below(3) === 0 ? prng.below(9000) + 1 : 1).fill(turn);
+    queue.push(bytes);
+    put.push(bytes);
+    const shifted = prng.below(4) === 0 ? queue.shift() : undefined;
+    if (shifted !== undefined) got.push(shifted.slice());
+  }
+  for (let rest; (rest = queue.shift()) !== undefined;) got.push(rest.slice());
+  assertEquals(concat(got), concat(put));
+  assertEquals(queue.shift(), undefined);
+  const before = Deno.memoryUsage();
+  const one = createByteQueue();
+  for (let i = 0; i < 1_000_000; i++) one.push(new Uint8Array([i]));
+  const after = Deno.memoryUsage();
+  assert(after.rss - before.rss < 60 * 1024 * 1024, `${after.rss - before.rss} bytes for 1 MB`);
+  assertEquals(one.shift()?.length, 256 * 1024);
+});
+
+Deno.test("places in the pipe are given in order, and none is lost", async () => {
+  const slots = createFairSlots(2);
+  const order: number[] = [];
+  const takers = [1, 2, 3, 4].map((n) => slots.take().then(() => order.push(n)));
+  await Promise.all(takers.slice(0, 2));
+  assertEquals(order, [1, 2]);
+  slots.give();
+  await takers[2];
+  slots.give();
+  await takers[3];
+  assertEquals(order, [1, 2, 3, 4]);
+  const waiting = slots.take();
+  slots.open();
+  await waiting;
+});
+
+Deno.test("batches keep the order; a write that fails is told once, nobody waits for ever", async () => {
+  const written: number[] = [];
+  let sizes = 0;
+  const sender = createBatchSender((bytes) => {
+    written.push(...bytes);
+    sizes++;
+    return Promise.resolve();
+  }, () => {});
+  await Promise.all(Array.from({ length: 100 }, (_, i) => sender.send(new Uint8Array([i]))));
+  assertEquals(written, Array.from({ length: 100 }, (_, i) => i));
+  assert(sizes < 5, `${sizes} writes`);
+  let errors = 0;
+  const broken = createBatchSender(() => Promise.reject(new Error("gone")), () => errors++);
+  await Promise.all([broken.send(new Uint8Array(1)), broken.send(new Uint8Array(300_000))]);
+  await broken.send(new Uint8Array(1));
+  assertEquals(errors, 1);
+});
+
+Deno.test("a shared stream that cannot be had is asked for less and less often", () => {
+  const backoff = createLinkBackoff();
+  const waits = Array.from({ length: 8 }, () => backoff.nextWaitMs("service-missing", null));
+  assertEquals(waits.slice(0, 3), [30_000, 60_000, 120_000]);
+  assertEquals(waits.at(-1), 600_000);
+  assertEquals(backoff.nextWaitMs("vm-died", 3_600_000), 0, "a good session: at once");
+  assertEquals(backoff.nextWaitMs("vm-died", 100), 250);
+  assertEquals(backoff.nextWaitMs("vm-halted", null), 0);
+  assert(backoff.nextWaitMs("protocol", 3_600_000) >= 30_000);
+});
+
+Deno.test("a flood of equal failures is two lines", () => {
+  const clock = handClock();
+  const lines: string[] = [];
+  const log = createQuietLog(clock, (line) => lines.push(line));
+  for (let i = 0; i < 1000; i++) log("port-refused", "refused");
+  log("policy", "no");
+  clock.advance(10_000);
+  log("port-refused", "refused");
+  assertEquals(lines, ["refused", "no", "refused (and 999 times before)"]);
+});
