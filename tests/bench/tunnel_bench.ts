@@ -98,6 +98,7 @@ function linkLibrary(folder: string): void {
   Deno.symlinkSync(Deno.execPath(), `${folder}/lib/deno`);
   if (built === undefined) return;
   for (const script of ["dom0/openclaw-tunnel.js", "vm/openclaw.Mux.js"]) {
+    // A compiled one has no script: a link to nothing.
     Deno.symlinkSync(`${built}/${script}`, `${folder}/lib/${script.split("/")[1]}`);
   }
 }

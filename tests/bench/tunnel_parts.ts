@@ -51,7 +51,7 @@ export async function benchCall({ qrexec, far, add }: Scene): Promise<void> {
     const child = qrexec.call(`qubes.ConnectTCP+${far.raw}`).spawn();
     const [writer, reader] = [child.stdin.getWriter(), child.stdout.getReader()];
     await writer.write(new TextEncoder().encode("e."));
-    await reader.read();
+    if ((await reader.read()).done) throw new Error("the call of qubes.ConnectTCP failed");
     first.push(performance.now() - started);
     await writer.close();
     while (!(await reader.read()).done);

@@ -92,7 +92,7 @@ function real(vm: string, rpcFolder: string, folder: string): BenchQrexec {
     allowPort(port) {
       const [link, config] = [rpcFolder, configFolder].map((f) => `${f}/qubes.ConnectTCP+${port}`);
       if (link === undefined || config === undefined) return;
-      put(link, () => Deno.symlinkSync(`/dev/tcp/127.0.0.1/${port}`, link));
+      put(link, () => Deno.symlinkSync("/dev/tcp/127.0.0.1", link)); // the argument is the port
       const lines = "skip-service-descriptor=true\nexit-on-service-eof=true\n";
       put(config, () => Deno.writeTextFileSync(config, lines));
     },
