@@ -48,30 +48,53 @@ export interface Summary {
   readonly p99: number;
 }
 
-/**
- * One round of each after the other, so that a slow moment of the machine hits all alike.
- *
- * @param pauseMs between two, for what one of them leaves behind
- */
+/** One round of each after the other, so that a slow moment of the machine hits all alike. */
 export async function interleaved<Name extends string>(
   rounds: number,
   runs: Readonly<Record<Name, () => Promise<unknown>>>,
-  pauseMs = 0,
 ): Promise<Record<Name, Summary>> {
+  const { rest } = await inTurns(rounds, { ...DEFAULT_TURN, runs });
+  return rest;
+}
+
+export interface Turns<Name extends string> {
+  readonly runs: Readonly<Record<Name, () => Promise<unknown>>>;
+  /** How often each runs before the next does. */
+  readonly perTurn: number;
+  /** Before each turn, for what the one before leaves behind. */
+  readonly pauseMs: number;
+}
+
+const DEFAULT_TURN = { perTurn: 1, pauseMs: 0 } as const;
+
+/**
+ * The same with turns of several runs: the first after a pause finds a machine that has gone to
+ * sleep, and has its own summary where there are others.
+ */
+export async function inTurns<Name extends string>(
+  rounds: number,
+  { runs, perTurn, pauseMs }: Turns<Name>,
+): Promise<{ readonly first: Record<Name, Summary>; readonly rest: Record<Name, Summary> }> {
   const names = Object.keys(runs) as Name[];
-  const times = new Map<Name, number[]>(names.map((name) => [name, []]));
+  const empty = () => new Map<Name, number[]>(names.map((name) => [name, []]));
+  const [firsts, others] = [empty(), empty()];
   for (let round = 0; round < rounds; round++) {
     for (const name of names) {
-      const started = performance.now();
-      await runs[name]();
-      times.get(name)?.push(performance.now() - started);
       if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      for (let run = 0; run < perTurn; run++) {
+        const started = performance.now();
+        await runs[name]();
+        const times = run === 0 && perTurn > 1 ? firsts : others;
+        times.get(name)?.push(performance.now() - started);
+      }
     }
   }
-  return Object.fromEntries(names.map((name) => [name, summary(times.get(name) ?? [])])) as Record<
-    Name,
-    Summary
-  >;
+  const summed = (times: ReadonlyMap<Name, readonly number[]>) =>
+    Object.fromEntries(names.map((name) => [name, summary(times.get(name) ?? [])])) as Record<
+      Name,
+      Summary
+    >;
+  return { first: summed(firsts), rest: summed(others) };
 }
 
 export function summary(values: readonly number[]): Summary {

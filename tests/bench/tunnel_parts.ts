@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Each part of the tunnel's bench: one thing done through all ways in turn. @module */
 
-import { type Add, interleaved, type Summary, summary } from "./measure.ts";
+import { type Add, interleaved, inTurns, type Summary, summary } from "./measure.ts";
 import type { FarEnd } from "./far-end.ts";
 import {
   bulk,
@@ -29,8 +29,8 @@ const KNOWN_CALL_MS = 4.2;
 const KNOWN_CONNECT_MS: Partial<Record<WayName, number>> = { loopback: 0.17, socat: 9.2 };
 const EVENTS = 20;
 const EVENT_GAP_MS = 20;
-/** For what the processes of a connection that was closed do to end. */
-const SETTLE_MS = 6;
+/** The pause is for what the processes of the connections before do to end. */
+const CONNECT_TURNS = { perTurn: 6, pauseMs: 6 } as const;
 
 /** The same for every way, by its name. */
 function perWay<T>(ways: readonly Way[], make: (way: Way) => T): Record<string, T> {
@@ -65,8 +65,12 @@ export async function benchCall({ qrexec, far, add }: Scene): Promise<void> {
 export async function benchConnect({ ways, add }: Scene): Promise<void> {
   const runs = perWay(ways, ({ raw }) => () => connectAndEcho(raw));
   for (const run of Object.values(runs)) await run();
-  const times = await interleaved(250, runs, SETTLE_MS);
+  const { first, rest: times } = await inTurns(50, { ...CONNECT_TURNS, runs });
   tell(times, ways, add, "connect and echo", "ms");
+  for (const { name } of ways) {
+    const text = `${WAY_TEXT[name]}: the same after a pause, p50`;
+    add({ name: text, value: value(first, name).p50, unit: "ms" });
+  }
   const [bare, kept, direct] = (["loopback", "persistent", "direct"] as const)
     .map((name) => value(times, name).p50);
   if (bare === undefined || kept === undefined || direct === undefined) return;
