@@ -119,5 +119,5 @@ function describe(figure: Figure): string {
   ];
   const verdict = goal === undefined ? "      " : met ? "met   " : "MISSED";
   const shown = `${value.toFixed(2).padStart(9)} ${unit.padEnd(5)}`;
-  return `${verdict} ${name.padEnd(48)} ${shown} ${rest.join(", ")}`.trimEnd() + "\n";
+  return `${verdict} ${name.padEnd(64)} ${shown} ${rest.join(", ")}`.trimEnd() + "\n";
 }

@@ -78,9 +78,11 @@ async function measure(scene: Scene): Promise<void> {
   await benchRequests(told);
   await benchEvents(told);
   await benchSockets(told);
+  await benchMemory(told, "");
   await benchBulk(told);
   await benchChatBesideBulk(told);
-  await benchMemory(told);
+  const kept = told.ways.filter(({ name }) => name === "persistent");
+  await benchMemory({ ...told, ways: kept }, ", after downloads");
   const seconds = Math.round((performance.now() - started) / 1000);
   say(`${seconds} s; load ${loadText()}\n`);
   const file = scene.qrexec.kind === "real" ? "bench-tunnel-real.json" : "bench-tunnel.json";

@@ -10,7 +10,8 @@ import { type Way, WAY_TEXT } from "./tunnel_ways.ts";
 const CONNECTIONS = { loopback: 100, socat: 100, direct: 50, persistent: 100 } as const;
 const RSS_GOAL_MB = 60;
 
-export async function benchMemory({ ways, far, add }: Scene): Promise<void> {
+/** @param when for the names of the figures */
+export async function benchMemory({ ways, far, add }: Scene, when: string): Promise<void> {
   for (const way of ways) {
     if (way.name === "loopback") continue;
     const count = CONNECTIONS[way.name];
@@ -25,15 +26,24 @@ export async function benchMemory({ ways, far, add }: Scene): Promise<void> {
     if (way.name !== "socat") {
       const main = Math.max(...way.pids.map(rssMb));
       const goal = way.name === "persistent" ? { goal: RSS_GOAL_MB } : {};
-      add({ name: `${name}: RSS of the tunnel, ${count} open`, value: main, unit: "MB", ...goal });
+      add({
+        name: `${name}: RSS of the tunnel, ${count} open${when}`,
+        value: main,
+        unit: "MB",
+        ...goal,
+      });
     }
     if (way.name === "persistent") {
       const mux = Math.max(0, ...muxPids(far.raw).map(rssMb));
-      add({ name: `${name}: RSS of openclaw.Mux, ${count} open`, value: mux, unit: "MB" });
+      add({ name: `${name}: RSS of openclaw.Mux, ${count} open${when}`, value: mux, unit: "MB" });
     }
     const each = 100 * (after - before) / count;
-    add({ name: `${name}: all its processes (PSS), ${count} open`, value: after, unit: "MB" });
-    add({ name: `${name}: memory per 100 connections (PSS)`, value: each, unit: "MB" });
+    add({
+      name: `${name}: all its processes (PSS), ${count} open${when}`,
+      value: after,
+      unit: "MB",
+    });
+    add({ name: `${name}: memory per 100 connections (PSS)${when}`, value: each, unit: "MB" });
     for (const chat of chats) chat[Symbol.dispose]();
   }
 }

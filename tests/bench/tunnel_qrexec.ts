@@ -133,11 +133,26 @@ export function programScript(
   flags: readonly string[],
   env: Readonly<Record<string, string>>,
 ): string {
-  const exported = Object.entries(env).map(([key, value]) => `export ${key}="${value}"\n`).join("");
   const domain = name === "openclaw-tunnel" ? "dom0" : "vm";
   const built = Deno.env.get("QVM_REMOTE_BUILT");
-  if (built !== undefined) return `#!/bin/sh\n${exported}exec "${built}/${domain}/${name}" "$@"\n`;
+  const exported = Object.entries(env).map(([key, value]) => `export ${key}="${value}"\n`).join("");
+  if (built !== undefined) {
+    const program = `${built}/${domain}/${name}`;
+    // A compiled one may read below "/" only, where it finds nothing that it needs.
+    const unset = isCompiled(program) ? "unset QUBES_CLAW_ROOT\n" : "";
+    return `#!/bin/sh\n${exported}${unset}exec "${program}" "$@"\n`;
+  }
   const words = flags.map((flag) => `"${flag.replaceAll("@ROOT@", env.QUBES_CLAW_ROOT ?? "")}"`);
   return `#!/bin/sh\n${exported}exec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
     `${words.join(" ")} "${PROJECT}/${domain}/${name}.ts" "$@"\n`;
+}
+
+/** The other forms are launchers with a script beside them. */
+function isCompiled(program: string): boolean {
+  try {
+    Deno.lstatSync(`${program}.js`);
+    return false;
+  } catch {
+    return true;
+  }
 }

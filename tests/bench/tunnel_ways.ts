@@ -66,10 +66,7 @@ export async function socatWay(qrexec: BenchQrexec, far: FarEnd): Promise<Way> {
     name: "socat",
     ...{ raw: raw.port, http: http.port, pids: [raw.child.pid, http.child.pid] },
     async stop() {
-      for (const { child } of [raw, http]) {
-        child.kill("SIGTERM");
-        await child.status;
-      }
+      for (const { child } of [raw, http]) await end(child);
     },
   };
 }
@@ -99,11 +96,17 @@ export async function tunnelWay(
   for (const port of [raw, http]) await listening(port);
   return {
     ...{ name, raw, http, pids: [child.pid] },
-    async stop() {
-      child.kill("SIGTERM");
-      await child.status;
-    },
+    stop: () => end(child),
   };
+}
+
+async function end(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill("SIGTERM");
+  } catch {
+    // it has ended
+  }
+  await child.status;
 }
 
 const LISTEN_LIMIT_MS = 15_000;
