@@ -31,6 +31,10 @@ QVM_REMOTE_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow
 QVM_REMOTE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,NO_COLOR --allow-sys=uid
 QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-write=@HOME@/.qvm-remote,@HOME@/.qubes-remote --allow-env=HOME,QREXEC_REMOTE_DOMAIN,QREXEC_SERVICE_ARGUMENT --allow-sys=uid
 
+# setup-dom0: the tools it runs, the files it writes, no network.
+SETUP_DOM0_TOOLS := qvm-check,qvm-create,qvm-features,qvm-firewall,qvm-ls,qvm-prefs,qvm-remove,qvm-run,qvm-service,qvm-shutdown,qvm-start,qvm-tags,qubes-prefs,systemctl
+SETUP_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read=/etc/qubes,/var/lib/openclaw,/usr/share/qubes-claw/policies --allow-write=/etc/qubes,/var/lib/openclaw,/run/openclaw-setup.lock --allow-run=$(SETUP_DOM0_TOOLS) --allow-env=QUBES_CLAW_ROOT --allow-sys=uid
+
 # ---- openclaw-tunnel, openclaw.Mux: permissions ----
 
 # Loopback, the one program that calls (and systemd's), its configuration, its run folder, and in
@@ -38,9 +42,17 @@ QVMREMOTE_QUEUE_FLAGS := --no-prompt --allow-read=@HOME@/.qvm-remote,@HOME@/.qub
 # starts the program, and nothing in a compiled one.
 SMALL_HEAP := --v8-flags=--max-semi-space-size=2,--optimize-for-size
 OPENCLAW_TUNNEL_DOM0_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@ROOT@/run/qubes --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY $(SMALL_HEAP)
-OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client-vm,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY $(SMALL_HEAP)
+OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client-vm,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-write=@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY,XDG_RUNTIME_DIR $(SMALL_HEAP)
 # One port of one address, chosen by the service's argument.
 OPENCLAW_MUX_FLAGS := --no-prompt --allow-net=127.0.0.1 --allow-env=QREXEC_SERVICE_ARGUMENT $(SMALL_HEAP)
+
+# ---- openclaw-ports, openclaw-connect: permissions ----
+
+# Root's tool for the rpc folders. Deno makes links only for a program that may read and write
+# everywhere; so what is narrow here is the rest: no network, and one program that answers.
+OPENCLAW_PORTS_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read --allow-write --allow-run=qubesdb-read --allow-env=QUBES_CLAW_ROOT
+# Asks two ports of this VM, and starts the tunnel, which has permissions of its own.
+OPENCLAW_CONNECT_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=openclaw-tunnel --allow-read=@HOME@/.config/openclaw/connect.conf,@ROOT@/etc/qubes/openclaw.conf --allow-env=HOME,QUBES_CLAW_ROOT $(SMALL_HEAP)
 
 .PHONY: help
 help: ## this list
@@ -55,12 +67,12 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts tunnel_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_network_test.ts setup_nft_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts)
 E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
-	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
+	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
 	$(DENO) test -A --no-check --quiet $(E2E_FAST)
 
 .PHONY: test-long
@@ -97,15 +109,24 @@ demo: ## the main job on the simulated Qubes
 sim: ## the same world, running, with a shell in the VM "work"
 	@$(DENO) run -A --no-check --quiet tests/e2e/demo.ts --shell
 
+# ---- qrexec policy ----
+
+.PHONY: check-policies
+check-policies: ## what policies/ allows: a table of calls, each with its verdict
+	@$(DENO) run --no-check --quiet --allow-read=policies,tests/vectors tests/policy/check-policies.ts
+
 # ---- Building ----
 
 SOURCES := $(shell find dom0 vm shared -name '*.ts')
 
 .PHONY: dom0
-dom0: $(BUILD)/dom0/qvm-remote-dom0 $(BUILD)/dom0/openclaw-tunnel ## the dom0 programs: compiled, or portable where Deno's site is out of reach
+dom0: $(addprefix $(BUILD)/dom0/,qvm-remote-dom0 openclaw-tunnel setup-dom0) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
 $(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
 	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
+
+$(BUILD)/dom0/setup-dom0: dom0/setup-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
+	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(SETUP_DOM0_FLAGS)
 
 .PHONY: vm
 vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue $(BUILD)/vm/openclaw-tunnel $(BUILD)/vm/openclaw.Mux ## the VM programs: one bundled script and its launcher each
@@ -184,6 +205,66 @@ install-dom0: dom0 install-tunnel-dom0 ## into dom0: daemon, unit; not enabled, 
 	install -m 0644 dom0/packaging/qvm-remote-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/qvm-remote-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0
 	@echo "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable"
+
+# ---- setup-dom0: called by install-dom0 and uninstall-dom0 ----
+
+# setup-dom0 puts these into /etc/qubes/policy.d, with the ports that were chosen.
+SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/30-openclaw-inter-vm.policy)
+SETUP_POLICYDIR := /usr/share/qubes-claw/policies
+
+install-dom0: install-setup-dom0
+.PHONY: install-setup-dom0
+install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is setup-dom0
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SETUP_POLICYDIR)
+	install -m 0755 $(BUILD)/dom0/setup-dom0 $(DESTDIR)$(BINDIR)/setup-dom0
+	if [ -e $(BUILD)/dom0/setup-dom0.js ]; then \
+	  install -d $(DESTDIR)$(LIBDIR) && \
+	  install -m 0644 $(BUILD)/dom0/setup-dom0.js $(DESTDIR)$(LIBDIR)/ && \
+	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
+	for policy in $(SETUP_POLICIES); do install -m 0644 $$policy $(DESTDIR)$(SETUP_POLICYDIR)/; done
+	install -m 0644 dom0/packaging/setup-dom0.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 dom0/packaging/setup-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/setup-dom0
+
+uninstall-dom0: uninstall-setup-dom0
+.PHONY: uninstall-setup-dom0
+uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
+	rm -f $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
+	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
+	rmdir -p $(DESTDIR)$(SETUP_POLICYDIR) 2>/dev/null || true
+	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
+
+# ---- openclaw-ports, openclaw-connect: building and installing ----
+
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+
+vm: $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect
+
+$(BUILD)/vm/openclaw-ports: vm/openclaw-ports.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PORTS_FLAGS)
+
+$(BUILD)/vm/openclaw-connect: vm/openclaw-connect.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CONNECT_FLAGS)
+
+install-vm: install-vm-ports
+uninstall-vm: uninstall-vm-ports
+
+.PHONY: install-vm-ports
+install-vm-ports: vm ## a part of install-vm: openclaw-ports, openclaw-connect; enables nothing
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	install -m 0644 $(BUILD)/vm/openclaw-ports.js $(BUILD)/vm/openclaw-connect.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect $(DESTDIR)$(BINDIR)/
+	install -m 0644 vm/systemd/user/openclaw-connect.service $(DESTDIR)$(USERUNITDIR)/
+	install -m 0644 vm/packaging/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 0644 vm/packaging/openclaw-ports.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 vm/packaging/openclaw-ports.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-ports
+	install -m 0644 vm/packaging/openclaw-connect.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-connect
+	@echo "Installed, nothing opened. In the agent VM: openclaw-ports install. In clients: systemctl --user enable --now openclaw-connect"
+
+.PHONY: uninstall-vm-ports
+uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
+	[ -n "$(DESTDIR)" ] || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove || true
+	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-connect.service || true
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-ports $(DESTDIR)$(BINDIR)/openclaw-connect $(DESTDIR)$(LIBDIR)/openclaw-ports.js $(DESTDIR)$(LIBDIR)/openclaw-connect.js $(DESTDIR)$(USERUNITDIR)/openclaw-connect.service $(DESTDIR)$(MANDIR)/man1/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man8/openclaw-ports.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ports $(DESTDIR)$(COMPLETIONS)/openclaw-connect
 
 .PHONY: uninstall-vm
 uninstall-vm: uninstall-tunnel ## takes back install-vm; keys and history stay

@@ -3,7 +3,11 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS, DAEMON_OPTIONS } from "../dom0/remote/command_table.ts";
+import { HELP as SETUP_HELP } from "../dom0/setup/help.ts";
+import { SETUP_OPTIONS } from "../dom0/setup/request.ts";
 import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
+import { CONNECT_OPTIONS } from "../vm/connect/cli.ts";
+import { PORTS_COMMANDS, PORTS_OPTIONS } from "../vm/ports/cli.ts";
 import { VERSION } from "../shared/io/version.ts";
 import {
   CHECK_OPTIONS,
@@ -39,6 +43,35 @@ Deno.test("qvm-remote-dom0(8) has every option and command, and the version", ()
   assertEquals(missing, []);
 });
 
+const optionsOf = (...tables: readonly object[]): readonly string[] =>
+  tables.flatMap((table) => Object.keys(table)).map((name) => `--${name}`);
+
+Deno.test("openclaw-ports(8) and openclaw-connect(1) have every command and option", () => {
+  const pages: readonly (readonly [page: string, words: readonly string[]])[] = [
+    ["openclaw-ports.8", [...PORTS_COMMANDS, ...optionsOf(PORTS_OPTIONS)]],
+    ["openclaw-connect.1", optionsOf(CONNECT_OPTIONS)],
+  ];
+  for (const [page, words] of pages) {
+    const text = plain(read(`vm/packaging/${page}`));
+    const missing = [...words, `qubes-claw ${VERSION}`].filter((word) => !text.includes(word));
+    assertEquals(missing, [], page);
+  }
+});
+
+Deno.test("the completions of openclaw-ports and openclaw-connect offer the same", async () => {
+  const ports = (...words: readonly string[]): Promise<readonly string[]> =>
+    complete("vm/packaging/openclaw-ports.bash-completion", "_openclaw_ports", [
+      ...["openclaw-ports", ...words, ""],
+    ]);
+  const offered = (await Promise.all([ports(), ...PORTS_COMMANDS.map((name) => ports(name))]))
+    .flat();
+  const wanted = [...PORTS_COMMANDS, ...optionsOf(PORTS_OPTIONS)];
+  assertEquals(wanted.filter((word) => !offered.includes(word)), []);
+  const file = "vm/packaging/openclaw-connect.bash-completion";
+  const connect = await complete(file, "_openclaw_connect", ["openclaw-connect", ""]);
+  assertEquals(optionsOf(CONNECT_OPTIONS).filter((word) => !connect.includes(word)), []);
+});
+
 Deno.test("the completion of qvm-remote offers every sub-command and option", async () => {
   const file = "vm/packaging/qvm-remote.bash-completion";
   const first = await complete(file, "_qvm_remote", ["qvm-remote", ""]);
@@ -69,8 +102,17 @@ Deno.test("the completion of qvm-remote-dom0 offers every command and option", a
   assert(!authorize.includes("dom0"), "dom0 is no VM");
 });
 
-const optionsOf = (...tables: readonly object[]): readonly string[] =>
-  tables.flatMap((table) => Object.keys(table)).map((name) => `--${name}`);
+Deno.test("setup-dom0: page, help and completion have every option", async () => {
+  const names = Object.keys(SETUP_OPTIONS).map((name) => `--${name}`);
+  const page = plain(read("dom0/packaging/setup-dom0.8"));
+  assertEquals([...names, `qubes-claw ${VERSION}`].filter((word) => !page.includes(word)), []);
+  assertEquals(names.filter((word) => !SETUP_HELP.includes(word)), []);
+  const file = "dom0/packaging/setup-dom0.bash-completion";
+  const first = await complete(file, "_setup_dom0", ["setup-dom0", ""]);
+  assertEquals([...names, "work"].filter((word) => !first.includes(word)), []);
+  const words = ["setup-dom0", "--label", "red", "work", "t", "none", "10.0.0.1", "tun"];
+  assertEquals(await complete(file, "_setup_dom0", words), ["tunnel"]);
+});
 
 Deno.test("openclaw-tunnel(8) and --help have every option, command and failure", () => {
   const text = plain(read("dom0/packaging/openclaw-tunnel.8"));

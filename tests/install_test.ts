@@ -19,10 +19,25 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...["usr/bin/qvm-remote", "etc/qubes-rpc/qvmremote.Queue", "usr/lib/qubes-claw/deno"],
     ...["usr/lib/qubes-claw/qvm-remote.js", "usr/lib/qubes-claw/qvmremote.Queue.js"],
     ...["usr/share/man/man1/qvm-remote.1", "usr/share/bash-completion/completions/qvm-remote"],
+    ...["usr/bin/openclaw-ports", "usr/lib/qubes-claw/openclaw-ports.js"],
+    ...["usr/bin/openclaw-connect", "usr/lib/qubes-claw/openclaw-connect.js"],
+    ...["usr/share/man/man8/openclaw-ports.8", "usr/share/man/man1/openclaw-connect.1"],
+    "usr/lib/systemd/user/openclaw-connect.service",
     ...TUNNEL_FILES,
     ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
   ];
   assertEquals(missing(path, files), []);
+  assert(!exists(`${path}/etc/systemd/user`), "it is enabled");
+  const ports = await new Deno.Command(`${path}/usr/bin/openclaw-ports`, {
+    args: ["status"],
+    clearEnv: true,
+    env: {
+      ...{ HOME: path, PATH: "/usr/bin:/bin", QUBES_CLAW_ROOT: path },
+      QUBES_CLAW_LIB: `${path}/usr/lib/qubes-claw`,
+    },
+  }).output();
+  assertEquals(ports.code, 1);
+  assertStringIncludes(new TextDecoder().decode(ports.stderr), "run in a Qubes VM");
   await Deno.mkdir(`${path}/home`);
   const run = await new Deno.Command(`${path}/usr/bin/qvm-remote`, {
     args: ["key", "gen"],
@@ -49,6 +64,8 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
     ...["usr/bin/qvm-remote-dom0", "usr/lib/systemd/system/qvm-remote-dom0.service"],
     ...["usr/share/man/man8/qvm-remote-dom0.8", "etc/qubes/policy.d/30-qvm-remote.policy"],
     "usr/share/bash-completion/completions/qvm-remote-dom0",
+    ...["usr/bin/setup-dom0", "usr/share/man/man8/setup-dom0.8"],
+    "usr/share/bash-completion/completions/setup-dom0",
     ...TUNNEL_FILES,
   ];
   const kept = ["etc/qubes/remote.conf", "etc/qubes/remote.d", "etc/qubes/remote-policy.d"];

@@ -10,6 +10,10 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
     ...["--allow-write", "--allow-run", "--allow-env", "--allow-sys", "--v8-flags"],
   ]),
+  "setup-dom0": new Set([
+    ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
+    ...["--allow-write", "--allow-run", "--allow-env", "--allow-sys"],
+  ]),
   "qvm-remote": new Set([
     "--no-prompt",
     "--allow-read",
@@ -29,6 +33,14 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--allow-env", "--v8-flags"],
   ]),
   "openclaw.Mux": new Set(["--no-prompt", "--allow-net", "--allow-env", "--v8-flags"]),
+  "openclaw-ports": new Set([
+    ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
+    ...["--allow-write", "--allow-run", "--allow-env"],
+  ]),
+  "openclaw-connect": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
+    ...["--allow-read", "--allow-env", "--v8-flags"],
+  ]),
 };
 
 for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {
@@ -55,6 +67,26 @@ Deno.test("the VM programs reach their own folder only", () => {
   }
 });
 
+Deno.test("setup-dom0 writes its own files only, and runs only the tools it names", () => {
+  const flags = programFlags("setup-dom0");
+  const listed = (name: string): readonly string[] =>
+    flags.find((flag) => flag.startsWith(`${name}=`))?.slice(name.length + 1).split(",") ?? [];
+  assertEquals(listed("--allow-write"), [
+    ...["/etc/qubes", "/var/lib/openclaw", "/run/openclaw-setup.lock"],
+  ]);
+  const tools = listed("--allow-run");
+  assert(
+    tools.length > 10 && tools.every((tool) => /^(qvm-[a-z]+|qubes-prefs|systemctl)$/.test(tool)),
+  );
+  for (const file of Deno.readDirSync(`${PROJECT}/dom0/setup`)) {
+    const text = Deno.readTextFileSync(`${PROJECT}/dom0/setup/${file.name}`);
+    const called = [...text.matchAll(/"(qvm-[a-z]+|qubes-prefs|systemctl)"/g)].map(([, tool]) =>
+      tool
+    );
+    assertEquals(called.filter((tool) => !tools.includes(tool ?? "")), [], file.name);
+  }
+});
+
 Deno.test("the tunnel listens on loopback, and starts its caller and systemd's only", () => {
   const valueOf = (program: Program, name: string): string | undefined =>
     programFlags(program).find((flag) => flag.startsWith(`${name}=`))?.slice(name.length + 1);
@@ -62,12 +94,22 @@ Deno.test("the tunnel listens on loopback, and starts its caller and systemd's o
     const caller = program === "openclaw-tunnel" ? "qrexec-client" : "qrexec-client-vm";
     assertEquals(valueOf(program, "--allow-net"), "127.0.0.1,[::1]");
     assertEquals(valueOf(program, "--allow-run"), `${caller},systemd-notify`);
-    assertEquals(valueOf(program, "--allow-write"), "@ROOT@/run/openclaw");
+    const own = program === "openclaw-tunnel" ? "" : ",@RUNTIME@/openclaw";
+    assertEquals(valueOf(program, "--allow-write"), `@ROOT@/run/openclaw${own}`);
     const read = valueOf(program, "--allow-read")?.split(",") ?? [];
     const known = ["/etc/qubes/openclaw.conf", "/run/openclaw", "/run/qubes"];
-    assertEquals(read.filter((path) => !known.includes(path.replace("@ROOT@", ""))), []);
+    const places = read.map((path) => path.replace("@ROOT@", "").replace("@RUNTIME@", "/run"));
+    assertEquals(places.filter((path) => !known.includes(path)), []);
   }
   assertEquals(valueOf("openclaw.Mux", "--allow-net"), "127.0.0.1");
+});
+
+Deno.test("openclaw-connect writes nothing and starts the tunnel only; ports has no network", () => {
+  const connect = programFlags("openclaw-connect");
+  assert(connect.includes("--allow-run=openclaw-tunnel"));
+  assert(connect.includes("--allow-net=127.0.0.1,[::1]"));
+  const ports = programFlags("openclaw-ports");
+  assert(ports.includes("--allow-run=qubesdb-read") && ports.includes("--deny-net"));
 });
 
 Deno.test("the daemon may read every variable that its configuration names", () => {
@@ -116,6 +158,25 @@ Deno.test("systemd finds nothing wrong with the unit", async (t) => {
       assert(level <= 5.7, `exposure ${level}`);
     },
   });
+});
+
+Deno.test("systemd finds nothing wrong with the user unit", {
+  ignore: !await exists("/usr/bin/systemd-analyze"),
+}, async () => {
+  const text = Deno.readTextFileSync(`${PROJECT}/vm/systemd/user/openclaw-connect.service`);
+  const folder = await Deno.makeTempDir();
+  try {
+    const here = text.replace("/usr/bin/openclaw-connect", "/bin/true").replace(
+      /^Documentation.*\n/m,
+      "",
+    );
+    await Deno.writeTextFile(`${folder}/openclaw-connect.service`, here);
+    const unit = `${folder}/openclaw-connect.service`;
+    const { code, stderr } = await run("systemd-analyze", ["verify", unit]);
+    assertEquals([code, stderr], [0, ""]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 const TUNNEL_UNITS = ["openclaw-tunnel@.service", "openclaw-tunnels.service"].flatMap((unit) =>

@@ -9,7 +9,7 @@
 
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
-import { writeAll } from "../../shared/io/program.ts";
+import { errorText, writeAll } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import {
   type AuditFields,
@@ -91,6 +91,15 @@ export function openAudit(options: AuditOptions): Audit {
       lock.close();
     },
   };
+}
+
+/** Where a full disk must not keep from the VM what it waits for. */
+export function recordQuietly(audit: Audit, event: string, fields: AuditFields): void {
+  try {
+    audit.record(event, fields);
+  } catch (error) {
+    console.error(`audit: ${errorText(error)}`);
+  }
 }
 
 /** @param atMs when it happened, by the clock of the records */

@@ -8,8 +8,8 @@
  */
 
 import { makePrivateFolder } from "../../shared/io/files.ts";
+import { errorText, UserError } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
-import { UserError } from "../../shared/io/program.ts";
 import { aborted, serialised, within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
@@ -42,8 +42,8 @@ const ONCE_IDLE_MS = 1_000;
 const STOP_COMMANDS_MS = 4_000;
 const STOP_DELIVERY_MS = 1_000;
 const FORGET_INTERVAL_MS = 3600 * 1000;
-/** Deno before 2.5 drops events of a busy folder without a word: so a change is seen in any case. */
-const REREAD_INTERVAL_MS = 15_000;
+/** A watched folder may be moved away and made anew: so a change is seen in any case. */
+const REREAD_INTERVAL_MS = 60_000;
 
 export interface DaemonOptions {
   readonly paths: Paths;
@@ -92,14 +92,10 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   const scheduler = createScheduler(live.settings.config);
   const disk = ledgerFile(paths.ledgerFile);
   const ledger = await openLedger(dryRun ? readOnly(disk) : disk, Date.now);
-  const desk = dryRun
+  const groups = dryRun ? null : await startGroups(options, audit);
+  const desk = groups === null
     ? createDryRunDesk({ ...judgement(live), ledger, nowMs: Date.now, say })
-    : makeDesk(
-      live,
-      options,
-      { audit, ledger, scheduler, onChange },
-      await startGroups(options, audit),
-    );
+    : makeDesk(live, options, { audit, ledger, scheduler, onChange, ...groups });
   const links = createLinkSet(
     (vm, key) =>
       openVmLink({
@@ -122,7 +118,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
     if (live.stopping) return;
     await rereadSettings(live, settingsOptions, audit);
     await applySettings();
-  }, (error) => console.error(`reload: ${error instanceof Error ? error.message : error}`));
+  }, (error) => console.error(`reload: ${errorText(error)}`));
   const unwatch = watchSettings(paths, reload, links);
   const forgetTimer = setInterval(() => desk.forgetOld(), FORGET_INTERVAL_MS);
   const rereadTimer = setInterval(reload, REREAD_INTERVAL_MS);
@@ -141,6 +137,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   await within(STOP_DELIVERY_MS, desk.delivered());
   await links.stop();
   audit.record("stopped", { pid: Deno.pid });
+  groups?.close();
   notifier.close();
   await state.close();
   ledger.close();
@@ -200,13 +197,12 @@ interface DeskParts {
 function makeDesk(
   live: Live,
   { paths }: DaemonOptions,
-  parts: DeskParts,
-  { makeGroup, markPrefix }: GroupChoice,
+  parts: DeskParts & Pick<GroupChoice, "groups" | "wardens" | "markPrefix">,
 ): RequestDesk {
   return createRequestDesk({
     ...judgement(live),
     ...parts,
-    ...{ makeGroup, markPrefix, nowMs: Date.now, workFolder: paths.workFolder },
+    ...{ nowMs: Date.now, workFolder: paths.workFolder },
     isOnRecord: newestRecords(paths.auditFile),
     config: () => live.settings.config,
     store: createOutcomeStore(paths.outcomeFolder),
@@ -239,12 +235,12 @@ function watchSettings(paths: Paths, reload: () => Promise<void>, links: LinkSet
   const etcFolder = paths.config.slice(0, paths.config.lastIndexOf("/"));
   const ours = [paths.config, paths.lockdownFile].map((path) => path.slice(etcFolder.length + 1));
   const closers = [
-    watchFolder(etcFolder, (names) => {
-      if (ours.some((name) => names.has(name))) reload();
+    watchFolder(etcFolder, ({ names, incomplete }) => {
+      if (incomplete || ours.some((name) => names.has(name))) reload();
     }),
     watchFolder(paths.keyFolder, () => reload()),
     watchFolder(paths.policyFolder, () => reload()),
-    watchFolder(paths.qrexecFolder, (names) => names.forEach(links.socketAppeared)),
+    watchFolder(paths.qrexecFolder, links.socketsChanged),
   ];
   const onHup = (): void => void reload();
   Deno.addSignalListener("SIGHUP", onHup);

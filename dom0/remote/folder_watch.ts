@@ -1,41 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Calls back when something in a folder changes, without looking by itself. @module */
+/** Calls back when something in a folder changes, a moment later, once for many changes. @module */
+
+import { UNRELIABLE_AFTER, watchFolders } from "../../shared/io/folder_watch.ts";
 
 /** Events within this time are one: an editor's save is several. */
 const SETTLE_MS = 20;
 
-/**
- * @param onChange gets the changed names
- * @returns ends the watch; does nothing where the folder does not exist
- */
-export function watchFolder(
-  folder: string,
-  onChange: (names: ReadonlySet<string>) => void,
-): () => void {
-  let watcher: Deno.FsWatcher;
+export interface Changes {
+  readonly names: ReadonlySet<string>;
+  /** There may be more than the names. */
+  readonly incomplete: boolean;
+}
+
+/** @returns ends the watch; does nothing where the folder does not exist */
+export function watchFolder(folder: string, onChange: (changes: Changes) => void): () => void {
+  let names = new Set<string>();
+  let events = 0;
+  let incomplete = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = (): void => {
+    const changes = { names, incomplete: incomplete || events >= UNRELIABLE_AFTER };
+    [names, events, incomplete, timer] = [new Set(), 0, false, undefined];
+    onChange(changes);
+  };
   try {
-    watcher = Deno.watchFs(folder, { recursive: false });
+    const watch = watchFolders([folder], ({ paths, kind }) => {
+      events++;
+      if (kind === "opened") return; // by this daemon itself, as a rule
+      if (kind === "unknown") incomplete = true;
+      for (const path of paths) names.add(path.slice(path.lastIndexOf("/") + 1));
+      timer ??= setTimeout(tell, SETTLE_MS);
+    });
+    return () => {
+      clearTimeout(timer);
+      watch.close();
+    };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return () => {};
     throw error;
   }
-  let names = new Set<string>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const tell = (): void => {
-    const changed = names;
-    names = new Set();
-    timer = undefined;
-    onChange(changed);
-  };
-  (async () => {
-    for await (const event of watcher) {
-      if (event.kind === "access") continue;
-      for (const path of event.paths) names.add(path.slice(path.lastIndexOf("/") + 1));
-      timer ??= setTimeout(tell, SETTLE_MS);
-    }
-  })();
-  return () => {
-    clearTimeout(timer);
-    watcher.close();
-  };
 }

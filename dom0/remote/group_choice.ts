@@ -6,14 +6,17 @@ import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import { cgroupGroups } from "./cgroup_groups.ts";
 import { MAX_PARALLEL } from "./config.ts";
 import type { Paths } from "./paths.ts";
-import type { MakeGroup } from "./process_group.ts";
+import type { Groups } from "./process_group.ts";
 import { killMarked, sessionGroups } from "./session_groups.ts";
+import { createWardens, type Wardens } from "./wardens.ts";
 
 export interface GroupChoice {
   readonly kind: "cgroup" | "session";
-  readonly makeGroup: MakeGroup;
+  readonly groups: Groups;
+  readonly wardens: Wardens;
   /** Begins the mark of every command of this daemon. */
   readonly markPrefix: string;
+  close(): void;
 }
 
 export interface GroupOptions {
@@ -35,10 +38,18 @@ export async function prepareGroups(
   for await (const { name } of Deno.readDir(paths.workFolder)) {
     await Deno.remove(`${paths.workFolder}/${name}`);
   }
+  const chosen = (kind: GroupChoice["kind"], groups: Groups): GroupChoice => {
+    const wardens = createWardens();
+    const close = (): void => {
+      wardens.close();
+      groups.close();
+    };
+    return { kind, groups, wardens, markPrefix, close };
+  };
   if (cgroup !== undefined || underSystemd) {
-    const makeGroup = await cgroupGroups(cgroup ?? "", MAX_PARALLEL);
-    if (makeGroup !== null) return { kind: "cgroup", makeGroup, markPrefix };
+    const groups = await cgroupGroups(cgroup ?? "", MAX_PARALLEL);
+    if (groups !== null) return chosen("cgroup", groups);
     if (cgroup !== undefined) throw new UserError(`${cgroup} is not a cgroup that can be divided`);
   }
-  return { kind: "session", makeGroup: sessionGroups(), markPrefix };
+  return chosen("session", sessionGroups());
 }

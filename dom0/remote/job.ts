@@ -16,6 +16,11 @@ import type { Spool } from "./outcome_store.ts";
 
 export type JobRequest = Pick<AuthenticRequest, "vm" | "id" | "nonce" | "digest" | "protocol">;
 
+/** As the audit names it. */
+export function nameOf({ vm, id }: JobRequest): Pick<JobRequest, "vm" | "id"> {
+  return { vm, id };
+}
+
 /** A request's place in a live session. */
 export interface Seat {
   /** Whether its session goes on. */
@@ -37,6 +42,8 @@ export interface Job {
   /** It ended; `makeOutcome` gets the sizes and hashes of what it printed. */
   finish(makeOutcome: (spool: Spool) => Outcome): Outcome;
   outcome(): Outcome | null;
+  /** Of output, on disk. */
+  keptBytes(): number;
   attach(seat: Seat): void;
   detach(seat: Seat): void;
   hasSeat(): boolean;
@@ -93,6 +100,7 @@ export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOpt
       return ended;
     },
     outcome: () => ended,
+    keptBytes: () => spool.length(1) + spool.length(2),
     attach(newSeat) {
       seat = newSeat;
       outcomeSent = false;

@@ -4,6 +4,7 @@
 import { within } from "../../shared/io/timing.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Audit } from "./audit_log.ts";
+import type { Changes } from "./folder_watch.ts";
 import type { StoredKey } from "./key_store.ts";
 import type { RequestDesk } from "./request_desk.ts";
 import type { VmLink } from "./vm_link.ts";
@@ -14,8 +15,8 @@ const LAST_WORDS_MS = 1_000;
 export interface LinkSet {
   /** Opens, ends and replaces links until they are those of `keys`. */
   follow(keys: ReadonlyMap<VmName, StoredKey>): Promise<void>;
-  /** A file of this name appeared where qrexec-daemon has its sockets. */
-  socketAppeared(name: string): void;
+  /** Something changed where qrexec-daemon has its sockets. */
+  socketsChanged(changes: Changes): void;
   all(): readonly VmLink[];
   stop(): Promise<void>;
 }
@@ -47,8 +48,8 @@ export function createLinkSet(
       }
       for (const [vm, key] of keys) if (!links.has(vm)) links.set(vm, open(vm, key));
     },
-    socketAppeared(name) {
-      for (const [vm, link] of links) if (name === `qrexec.${vm}`) link.wake();
+    socketsChanged({ names, incomplete }) {
+      for (const [vm, link] of links) if (incomplete || names.has(`qrexec.${vm}`)) link.wake();
     },
     all: () => [...links.values()],
     async stop() {

@@ -74,7 +74,7 @@ export function createOutcomeStore(folder: string): OutcomeStore {
       Deno.mkdirSync(`${folder}/${request.vm}`, { recursive: true, mode: 0o700 });
       const { digest, nonce, protocol } = request;
       write(`${base(request.vm, request.id)}.request`, `${protocol} ${nonce} ${digest}\n`);
-      return openSpool(base(request.vm, request.id));
+      return openSpool(base(request.vm, request.id), "new");
     },
     finish,
     reopen: (vm, id) => openSpool(base(vm, id)),
@@ -146,7 +146,7 @@ interface SpoolFile {
 }
 
 /** Hashes and counts what is there already, so a reopened spool goes on where it was. */
-function openSpool(base: string): Spool {
+function openSpool(base: string, age: "new" | "kept" = "kept"): Spool {
   const files = new Map<StreamNumber, SpoolFile>();
   const pathOf = (stream: StreamNumber): string => `${base}.${stream === 1 ? "out" : "err"}`;
   const open = (stream: StreamNumber): SpoolFile => {
@@ -166,9 +166,9 @@ function openSpool(base: string): Spool {
     return opened;
   };
   // Most commands print nothing on one stream or on both: no file then.
-  const find = (stream: StreamNumber): SpoolFile | undefined =>
-    files.get(stream) ?? (isPresent(pathOf(stream)) ? open(stream) : undefined);
-  for (const stream of [1, 2] as const) find(stream);
+  for (const stream of [1, 2] as const) {
+    if (age === "kept" && isPresent(pathOf(stream))) open(stream);
+  }
 
   return {
     append(stream, bytes) {

@@ -15,16 +15,22 @@ export interface ProcessGroup {
   readonly cgroup: string;
   /** The kernel keeps the limit of processes: nobody has to count. */
   readonly limitsProcesses: boolean;
+  /** @param pid of the command's first process, which leads its session */
+  started(pid: number): void;
   count(): Promise<number>;
   signal(signal: "TERM" | "KILL"): Promise<void>;
   /** Ends what is left and gives the group back. In a hurry, what is not seen is ended later. */
-  close(inHurry: boolean): Promise<void>;
+  close(inHurry: boolean): Promise<GroupEnd>;
 }
 
-/**
- * Makes the group of a new command.
- *
- * @param mark unique, and in the environment of every process of the command
- * @param sessionFile where the warden writes the number of the command's session
- */
-export type MakeGroup = (mark: string, sessionFile: string) => ProcessGroup;
+export interface GroupEnd {
+  /** The kernel ended a process of the command, at the limit of its memory. */
+  readonly ranOutOfMemory: boolean;
+}
+
+export interface Groups {
+  /** @param mark unique, and in the environment of every process of the command */
+  make(mark: string): ProcessGroup;
+  /** No command runs, and none will. */
+  close(): void;
+}

@@ -11,25 +11,29 @@
  * @module
  */
 
+import { errorText } from "../../shared/io/program.ts";
 import { sleep } from "../../shared/io/timing.ts";
-import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
-import { EXIT_OF_KIND, type Outcome, refusedOutcome } from "../../shared/protocol/outcome.ts";
+import { refusedOutcome } from "../../shared/protocol/outcome.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { AuditFields } from "./audit_chain.ts";
-import type { Audit, IsOnRecord } from "./audit_log.ts";
-import type { Config } from "./config.ts";
-import { createJob, type Job, type JobRequest, type Seat } from "./job.ts";
+import { type IsOnRecord, recordQuietly } from "./audit_log.ts";
+import {
+  createExecution,
+  endOf,
+  type ExecutionOptions,
+  keepOutcome,
+  type StopControl,
+} from "./execution.ts";
+import { createJob, type Job, nameOf, type Seat } from "./job.ts";
 import type { StoredKey } from "./key_store.ts";
 import type { Ledger } from "./ledger.ts";
-import type { OutcomeStore, Spool } from "./outcome_store.ts";
 import { parkCommand, type ParkedCommand } from "./parked_command.ts";
 import type { Decision } from "./policy.ts";
-import type { MakeGroup } from "./process_group.ts";
 import {
   authenticateEvent,
   claimOf,
@@ -37,31 +41,20 @@ import {
   described,
   type RequestEvent,
 } from "./request_event.ts";
-import { type Ended, type RunningCommand, startCommand, type StopReason } from "./runner.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { StopReason } from "./runner.ts";
 
 /** An outcome that nobody fetched is kept this long. */
 const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
-/** As a shell says it. */
-const EXIT_NOT_RUNNABLE = 126;
+/** Of output that a VM has not acknowledged: beyond this it gets nothing new to run. */
+const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 
-export interface DeskOptions {
-  readonly config: () => Config;
+export interface DeskOptions extends ExecutionOptions {
   readonly decide: (request: AuthenticRequest) => Decision;
   /** Why nothing of this VM may run now, whatever the policy; null in normal operation. */
   readonly closedBecause: (vm: VmName) => RefusalReason | null;
-  readonly audit: Audit;
   /** For outcomes of an earlier daemon: false if it was killed before it could record this one. */
   readonly isOnRecord: IsOnRecord;
   readonly ledger: Ledger;
-  readonly store: OutcomeStore;
-  readonly scheduler: Scheduler;
-  readonly makeGroup: MakeGroup;
-  readonly workFolder: string;
-  readonly markPrefix: string;
-  readonly nowMs: () => number;
-  /** Something that "status" shows has changed. */
-  readonly onChange: () => void;
 }
 
 export interface RequestDesk {
@@ -88,11 +81,10 @@ export type Verdict =
   | { readonly observed: true };
 
 export function createRequestDesk(options: DeskOptions): RequestDesk {
-  const { audit, ledger, store, scheduler, nowMs, onChange } = options;
+  const { audit, ledger, store, nowMs, onChange } = options;
   const jobs = new Map<VmName, Map<RequestId, Job>>();
-  const active = new Set<Promise<void>>();
   const turns = new Map<VmName, Promise<unknown>>();
-  let marks = 0;
+  const execution = createExecution(options);
 
   const jobsOf = (vm: VmName): Map<RequestId, Job> => {
     const known = jobs.get(vm) ?? new Map<RequestId, Job>();
@@ -115,9 +107,9 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     const { kind, startedAtMs, durationMs } = outcome;
     const endedAtMs = startedAtMs === null ? keptSinceMs : startedAtMs + durationMs;
     const by = { by: "daemon-restart" };
-    if (wasInterrupted) audit.record(kind, { ...name(request), ...by });
+    if (wasInterrupted) audit.record(kind, { ...nameOf(request), ...by });
     else if (!options.isOnRecord(kind, request, endedAtMs)) {
-      audit.record(kind, { ...name(request), ...endOf(outcome), ...by });
+      audit.record(kind, { ...nameOf(request), ...endOf(outcome), ...by });
     }
   }
 
@@ -128,7 +120,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     seat: Seat,
     more: AuditFields = {},
   ): Verdict => {
-    recordQuietly("refused", { vm, id, reason, ...more });
+    recordQuietly(audit, "refused", { vm, id, reason, ...more });
     seat.outcome(refusedOutcome(id, nonce, reason));
     return { refused: reason };
   };
@@ -149,17 +141,21 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       if (before.request.digest !== request.digest || before.hasSeat()) {
         return refuse(vm, claimed, "replay", seat);
       }
-      recordQuietly("resumed", name(request));
+      recordQuietly(audit, "resumed", nameOf(request));
       before.attach(seat);
       return { job: before };
     }
     const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
     if (stale !== null) return refuse(vm, claimed, stale, seat);
-    if (jobsOf(vm).size >= MAX_OPEN_REQUESTS && !forgetUnclaimed(vm)) {
-      return refuse(vm, claimed, "overloaded", seat);
-    }
+    if (isFull(vm) && !forgetUnclaimed(vm)) return refuse(vm, claimed, "overloaded", seat);
     if (ledger.isFull(vm)) return refuse(vm, claimed, "overloaded", seat);
     return await take(request, seat);
+  };
+
+  const isFull = (vm: VmName): boolean => {
+    const kept = [...jobsOf(vm).values()];
+    const bytes = kept.reduce((sum, job) => sum + job.keptBytes(), 0);
+    return kept.length >= MAX_OPEN_REQUESTS || bytes >= MAX_KEPT_BYTES;
   };
 
   /** Requests are judged in the order in which they came, whatever their MACs take. */
@@ -179,7 +175,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   const forgetUnclaimed = (vm: VmName): boolean => {
     const job = [...jobsOf(vm).values()].find((kept) => kept.outcome() !== null && !kept.hasSeat());
     if (job === undefined) return false;
-    recordQuietly("outcome-expired", { ...name(job.request), by: "room" });
+    recordQuietly(audit, "outcome-expired", { ...nameOf(job.request), by: "room" });
     forget(job);
     return true;
   };
@@ -218,18 +214,17 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     let parked: ParkedCommand | null = null;
     try {
       parked = parkCommand(options.workFolder, request, command);
-      audit.record("accepted", { ...name(request), protocol, ...told });
+      audit.record("accepted", { ...nameOf(request), protocol, ...told });
     } catch (error) {
       parked?.drop();
       return endRefused(job, "not-recorded", seat, { error: errorText(error) });
     }
     const verdict = sit(job, seat);
     if (stoppedEarly !== null) {
-      parked.drop();
-      conclude(job, { kind: stoppedEarly, exitCode: EXIT_OF_KIND[stoppedEarly] }, null);
+      execution.endUnstarted(job, parked, stoppedEarly);
       return verdict;
     }
-    control = schedule(job, parked);
+    control = execution.schedule(job, parked);
     onChange();
     return verdict;
   };
@@ -249,109 +244,10 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   ): Verdict => {
     const { vm, id, nonce } = job.request;
     const outcome = job.finish(() => refusedOutcome(id, nonce, reason));
-    keepOutcome(vm, outcome);
-    recordQuietly("refused", { vm, id, reason, ...more });
+    keepOutcome(store, audit, vm, outcome);
+    recordQuietly(audit, "refused", { vm, id, reason, ...more });
     job.pump();
     return sit(job, seat);
-  };
-
-  interface StopControl {
-    stop(reason: StopReason): void;
-  }
-
-  const schedule = (job: Job, parked: ParkedCommand): StopControl => {
-    const { vm } = job.request;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    active.add(promise);
-    const settled = (): void => {
-      active.delete(promise);
-      resolve();
-    };
-    let running: RunningCommand | null = null;
-    const waiting = scheduler.enqueue(vm, () => {
-      running = runNow(job, parked, () => {
-        scheduler.finished(vm);
-        settled();
-      });
-    });
-    return {
-      stop(reason) {
-        if (running !== null) return running.stop(reason);
-        if (!waiting.withdraw()) return;
-        parked.drop();
-        conclude(job, { kind: reason, exitCode: EXIT_OF_KIND[reason] }, null);
-        settled();
-      },
-    };
-  };
-
-  const runNow = (job: Job, parked: ParkedCommand, onEnd: () => void): RunningCommand | null => {
-    const { request } = job;
-    const { maxTimeoutMs, path, ...limits } = options.config();
-    const startedAtMs = nowMs();
-    try {
-      const running = startCommand({
-        command: parked.take(),
-        mark: `${options.markPrefix}${++marks}`,
-        environment: { QVM_REMOTE_VM: request.vm, QVM_REMOTE_ID: request.id },
-        path,
-        limits: { ...limits, timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs) },
-        workFolder: options.workFolder,
-        makeGroup: options.makeGroup,
-        onOutput: (stream, bytes) => {
-          try {
-            job.append(stream, bytes);
-          } catch (error) { // the spool's disk is full: what it prints can no longer be kept
-            recordQuietly("spool-failed", { ...name(request), error: errorText(error) });
-            running.stop("output-limit");
-          }
-        },
-      });
-      running.ended.then(
-        (ended) => conclude(job, ended, startedAtMs),
-        (error) => concludeFailed(job, error),
-      ).finally(onEnd);
-      return running;
-    } catch (error) { // a word too long for the kernel, no process to be had
-      job.append(2, utf8(`qvm-remote-dom0: cannot be started: ${errorText(error)}\n`));
-      conclude(job, { kind: "done", exitCode: EXIT_NOT_RUNNABLE }, startedAtMs);
-      queueMicrotask(onEnd);
-      return null;
-    }
-  };
-
-  const concludeFailed = (job: Job, error: unknown): void => {
-    recordQuietly("failed", { ...name(job.request), error: errorText(error) });
-    conclude(job, { kind: "interrupted", exitCode: EXIT_OF_KIND.interrupted }, null);
-  };
-
-  const conclude = (job: Job, { kind, exitCode }: Ended, startedAtMs: number | null): void => {
-    const { vm, id, nonce } = job.request;
-    const durationMs = startedAtMs === null ? 0 : Math.max(0, Math.round(nowMs() - startedAtMs));
-    const outcome = job.finish((spool: Spool) => ({
-      ...{ id, nonce, kind, reason: null, exitCode, startedAtMs, durationMs },
-      ...{ out: spool.summary(1), err: spool.summary(2) },
-    }));
-    keepOutcome(vm, outcome);
-    recordQuietly(kind, { vm, id, ...endOf(outcome) });
-    job.pump();
-    onChange();
-  };
-
-  // Once a command has run, a full disk must not keep its outcome from the VM.
-  const recordQuietly = (event: string, fields: AuditFields): void => {
-    try {
-      audit.record(event, fields);
-    } catch (error) {
-      console.error(`audit: ${errorText(error)}`);
-    }
-  };
-  const keepOutcome = (vm: VmName, outcome: Outcome): void => {
-    try {
-      store.finish(vm, outcome);
-    } catch (error) {
-      recordQuietly("outcome-not-kept", { vm, id: outcome.id, error: errorText(error) });
-    }
   };
 
   const all = (): Job[] => [...jobs.values()].flatMap((known) => [...known.values()]);
@@ -365,9 +261,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     forgetVm(vm) {
       for (const job of [...jobsOf(vm).values()]) if (job.outcome() !== null) forget(job);
     },
-    async idle() {
-      while (active.size > 0) await Promise.all(active);
-    },
+    idle: () => execution.idle(),
     async delivered(vm) {
       const isOwed = (job: Job): boolean =>
         job.hasSeat() && (vm === undefined || job.request.vm === vm);
@@ -377,24 +271,9 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       const oldest = nowMs() - KEEP_OUTCOME_MS;
       for (const job of all()) {
         if (job.outcome() === null || job.takenAtMs > oldest || job.hasSeat()) continue;
-        recordQuietly("outcome-expired", name(job.request));
+        recordQuietly(audit, "outcome-expired", nameOf(job.request));
         forget(job);
       }
     },
   };
-}
-
-function endOf({ exitCode, durationMs, out, err }: Outcome): AuditFields {
-  return {
-    ...{ exit: exitCode, duration_ms: durationMs, out_bytes: out.bytes, err_bytes: err.bytes },
-    ...{ out_sha256: out.sha256, err_sha256: err.sha256 },
-  };
-}
-
-function name(request: JobRequest): { readonly vm: VmName; readonly id: RequestId } {
-  return { vm: request.vm, id: request.id };
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,13 +7,14 @@
  * @module
  */
 
-import { ifPresentSync, removeIfPresent } from "../../shared/io/sync_files.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { within } from "../../shared/io/timing.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND, type OutcomeKind } from "../../shared/protocol/outcome.ts";
-import type { MakeGroup, ProcessGroup } from "./process_group.ts";
-import { WARDEN } from "./warden.ts";
+import type { Groups, ProcessGroup } from "./process_group.ts";
+import { MARK_VARIABLE } from "./warden.ts";
+import type { Wardens } from "./wardens.ts";
 
 /** Between TERM and KILL. */
 const GRACE_MS = 2_000;
@@ -23,8 +24,8 @@ const COUNT_INTERVAL_MS = 500;
 /** After the first process ended, its output is read on at most this long. */
 const DRAIN_MS = 1_000;
 const QUIET_MS = 20;
-/** What the warden writes into the session file when the kernel ended the command so. */
-const OUT_OF_MEMORY = "oom\n";
+/** A command that the kernel ended at the limit of its memory was killed. */
+const EXIT_KILLED = 137;
 
 /** Why a command was ended before it ended itself. */
 export type StopReason = Exclude<OutcomeKind, "done" | "refused">;
@@ -45,7 +46,8 @@ export interface RunOptions {
   readonly path: string;
   readonly limits: Limits;
   readonly workFolder: string;
-  readonly makeGroup: MakeGroup;
+  readonly groups: Groups;
+  readonly wardens: Wardens;
   /** Called with output as it comes, at most maxOutputBytes a stream. */
   readonly onOutput: (stream: StreamNumber, bytes: Uint8Array) => void;
 }
@@ -61,54 +63,49 @@ export interface RunningCommand {
 }
 
 export function startCommand(options: RunOptions): RunningCommand {
-  const { command, mark, workFolder } = options;
-  const files = { script: `${workFolder}/${mark}.sh`, session: `${workFolder}/${mark}.session` };
+  const { command, mark, workFolder, groups, wardens } = options;
+  const scriptFile = `${workFolder}/${mark}.sh`;
   if (command.mode === "script") {
-    Deno.writeFileSync(files.script, command.script, { mode: 0o600, createNew: true });
+    Deno.writeFileSync(scriptFile, command.script, { mode: 0o600, createNew: true });
   }
-  const argv = command.mode === "argv" ? command.argv : ["/bin/bash", "--", files.script];
-  const group = options.makeGroup(mark, files.session);
-  const removeFiles = (): void => Object.values(files).forEach(removeIfPresent);
+  const argv = command.mode === "argv" ? command.argv : ["/bin/bash", "--", scriptFile];
+  const group = groups.make(mark);
   let child: Deno.ChildProcess;
   try {
-    child = spawnWarden(group, files.session, argv, options);
-  } catch (error) { // a word that is too long for the kernel, too many processes
-    removeFiles();
+    child = wardens.start(orderOf(argv, group, options));
+  } catch (error) { // no process to be had
+    removeIfPresent(scriptFile);
     void group.close(true);
     throw error;
   }
+  group.started(child.pid);
   const stopper = createStopper(group);
-  const ended = follow(child, group, stopper, options, files.session).finally(removeFiles);
+  const ended = follow(child, group, stopper, options).finally(() => removeIfPresent(scriptFile));
   return { stop: stopper.stop, ended };
 }
 
-function spawnWarden(
-  group: ProcessGroup,
-  sessionFile: string,
+/** The words that a warden waits for. */
+function orderOf(
   argv: readonly string[],
+  { cgroup }: ProcessGroup,
   { environment, path, mark, limits }: RunOptions,
-): Deno.ChildProcess {
-  const { maxProcesses, maxMemoryBytes } = limits;
-  return new Deno.Command("/bin/bash", {
-    args: [
-      ...["-c", WARDEN, "qvm-remote", group.cgroup, sessionFile, mark],
-      ...[String(maxProcesses), String(maxMemoryBytes), ...argv],
-    ],
-    cwd: "/",
-    clearEnv: true,
-    env: {
-      PATH: path,
-      HOME: "/root",
-      USER: "root",
-      LOGNAME: "root",
-      SHELL: "/bin/bash",
-      LANG: "C.UTF-8",
-      ...environment,
-    },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+): readonly string[] {
+  const variables = {
+    [MARK_VARIABLE]: mark,
+    PATH: path,
+    HOME: "/root",
+    USER: "root",
+    LOGNAME: "root",
+    SHELL: "/bin/bash",
+    LANG: "C.UTF-8",
+    ...environment,
+  };
+  const exports = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return [
+    ...[cgroup, String(limits.maxProcesses), String(limits.maxMemoryBytes)],
+    ...[String(exports.length), ...exports],
+    ...[...argv, "go"],
+  ];
 }
 
 /** What multiplies or floods, and what was revoked or locked down, gets no time to go on. */
@@ -162,7 +159,6 @@ async function follow(
   group: ProcessGroup,
   stopper: Stopper,
   { limits, onOutput }: RunOptions,
-  sessionFile: string,
 ): Promise<Ended> {
   const timeout = setTimeout(() => stopper.stop("timeout"), limits.timeoutMs);
   const stopCounting = countProcesses(group, limits.maxProcesses, stopper);
@@ -178,12 +174,10 @@ async function follow(
     const endedItself = stopper.reason() === null && status.signal === null;
     // A stream that stays open is held by a child in the background.
     const streamsEnded = await within(QUIET_MS, Promise.all(readers.map(({ done }) => done)));
-    await group.close(endedItself && streamsEnded);
+    const { ranOutOfMemory } = await group.close(endedItself && streamsEnded);
     await drain(readers);
-    const ranOutOfMemory = ifPresentSync(() =>
-      Deno.readTextFileSync(sessionFile)
-    ) === OUT_OF_MEMORY;
-    const kind = stopper.reason() ?? (ranOutOfMemory ? "memory-limit" : "done");
+    const killedByKernel = ranOutOfMemory && status.code === EXIT_KILLED;
+    const kind = stopper.reason() ?? (killedByKernel ? "memory-limit" : "done");
     return { kind, exitCode: EXIT_OF_KIND[kind] ?? status.code }; // a signal is 128 + its number
   } finally {
     clearTimeout(timeout);

@@ -7,14 +7,13 @@
  * @module
  */
 
-import { ifPresentSync } from "../../shared/io/sync_files.ts";
-import type { MakeGroup } from "./process_group.ts";
+import type { Groups } from "./process_group.ts";
 import { MARKED, runBash } from "./warden.ts";
 
 /** A look through all of /proc takes milliseconds: for commands that ended well, one for many. */
 const SWEEP_DELAY_MS = 250;
 
-export function sessionGroups(): MakeGroup {
+export function sessionGroups(): Groups {
   let ended: { readonly mark: string; readonly session: string }[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const sweep = async (): Promise<void> => {
@@ -24,28 +23,30 @@ export function sessionGroups(): MakeGroup {
     const sessions = swept.map(({ session }) => session).join(" ");
     await runBash(MARKED, "KILL", sessions, ...swept.map(({ mark }) => mark));
   };
-  return (mark, sessionFile) => {
-    const session = (): string =>
-      (ifPresentSync(() => Deno.readTextFileSync(sessionFile)) ?? "").trim();
+  const make: Groups["make"] = (mark) => {
+    let session = "";
     const count = async (): Promise<number> =>
-      Number(await runBash(MARKED, "count", session(), mark));
+      Number(await runBash(MARKED, "count", session, mark));
     return {
       cgroup: "",
       limitsProcesses: false,
+      started: (pid) => void (session = String(pid)),
       count,
-      signal: async (signal) => void await runBash(MARKED, signal, session(), mark),
+      signal: async (signal) => void await runBash(MARKED, signal, session, mark),
       async close(inHurry) {
         if (inHurry) {
-          ended.push({ mark, session: session() });
+          ended.push({ mark, session });
           timer ??= setTimeout(sweep, SWEEP_DELAY_MS);
-          return;
+        } else {
+          do {
+            await runBash(MARKED, "KILL", session, mark);
+          } while (await count() > 0);
         }
-        do {
-          await runBash(MARKED, "KILL", session(), mark);
-        } while (await count() > 0);
+        return { ranOutOfMemory: false };
       },
     };
   };
+  return { make, close() {} };
 }
 
 /** Ends what an earlier daemon's commands left: every process with a mark that begins so. */

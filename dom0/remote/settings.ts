@@ -6,6 +6,7 @@
  * @module
  */
 
+import { errorText } from "../../shared/io/program.ts";
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Config, parseConfig } from "./config.ts";
@@ -54,7 +55,7 @@ export async function readSettings(
     }
     if (parsed.problems.length === 0) config = parsed.config;
   } catch (error) {
-    problems.push(`${paths.config}: ${messageOf(error)}`);
+    problems.push(`${paths.config}: ${errorText(error)}`);
   }
   if (config !== null && onlyVms.length > 0) config = { ...config, vms: onlyVms };
 
@@ -66,7 +67,7 @@ export async function readSettings(
         problems.push(`${vm}: not authorised: it has no key, and is not served`);
       } else keys.set(vm, key);
     } catch (error) {
-      problems.push(`${vm}: its key is not used: ${messageOf(error)}`);
+      problems.push(`${vm}: its key is not used: ${errorText(error)}`);
     }
   }
   for (const vm of config === null ? [] : await keyStore.list()) {
@@ -77,11 +78,7 @@ export async function readSettings(
   try {
     rules = await readPolicyFolder(paths.policyFolder);
   } catch (error) {
-    problems.push(`policy: nothing is allowed: ${messageOf(error)}`);
+    problems.push(`policy: nothing is allowed: ${errorText(error)}`);
   }
   return { config, keys, rules, problems, lockdown: await exists(paths.lockdownFile) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

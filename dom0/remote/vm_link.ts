@@ -6,6 +6,7 @@
  * @module
  */
 
+import { errorText } from "../../shared/io/program.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Audit } from "./audit_log.ts";
@@ -113,7 +114,7 @@ export function openVmLink(options: LinkOptions): VmLink {
         end = await oneSession();
       } catch (error) {
         // A disk that refuses the audit, a qrexec-client that is not there: said, and tried again.
-        lastEnd = error instanceof Error ? error.message : String(error);
+        lastEnd = errorText(error);
         console.error(`${vm}: ${lastEnd}`);
         end = { kind: "no-connection" };
       }

@@ -1,54 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The fixed bash texts of the daemon, all of them here. Their words come as arguments and are
- * never evaluated. They do what Deno keeps from a program without every permission: look into
- * /proc, and write cgroups.
+ * The fixed bash texts of the daemon, all of them here. Their words come as arguments or on
+ * stdin and are never evaluated. They do what Deno keeps from a program without every
+ * permission: look into /proc, and write cgroups.
  *
  * @module
  */
 
 /** The variable that marks a command's processes. */
 export const MARK_VARIABLE = "QVM_REMOTE_MARK";
+/** What bash calls itself where it has something to say, as of a command that is not found. */
+export const NAME = "qvm-remote-dom0";
 
 /**
- * Starts the command in its group and session, waits for it, ends what it left in its cgroup,
- * and exits as it did.
+ * Waits for its order on stdin, joins the command's group and becomes the command. It leads a
+ * session of its own already, so its process number is that of the session.
  *
- *     $1 cgroup or ""   $2 session file   $3 mark   $4 most processes   $5 most memory
- *     $6… the command
+ *     order, words that end with NUL: cgroup or "", most processes, most memory, number of
+ *     variables, the variables as NAME=value, the command's words, "go"
  */
 export const WARDEN = `
-cgroup=$1 session_file=$2 mark=$3 processes=$4 memory=$5
-shift 5
-exec 3>&2 2>/dev/null # bash's own messages are not the command's
+mapfile -d '' -t order
+[ "\${#order[@]}" -gt 5 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
+unset 'order[-1]'
+cgroup=\${order[0]}
 if [ -n "$cgroup" ]; then
-  [ ! -e "$cgroup/pids.max" ] || echo "$processes" >"$cgroup/pids.max"
-  if [ -e "$cgroup/memory.max" ]; then
-    echo "$memory" >"$cgroup/memory.max"
-    echo 0 >"$cgroup/memory.swap.max"
-    before=$(<"$cgroup/memory.events")
-  fi
+  {
+    [ ! -e "$cgroup/pids.max" ] || echo "\${order[1]}" >"$cgroup/pids.max"
+    if [ -e "$cgroup/memory.max" ]; then
+      echo "\${order[2]}" >"$cgroup/memory.max"
+      echo 0 >"$cgroup/memory.swap.max"
+    fi
+    echo 0 >"$cgroup/cgroup.procs" || exit 125
+  } 2>/dev/null
 fi
-(
-  [ -z "$cgroup" ] || echo 0 >"$cgroup/cgroup.procs" || exit 125
-  umask 022
-  export ${MARK_VARIABLE}="$mark"
-  exec setsid -- "$@" 2>&3 3>&-
-) &
-child=$!
-[ -n "$cgroup" ] || echo "$child" >"$session_file"
-exec >&- 3>&- # the command's streams end with the command
-wait "$child"
-code=$?
-if [ -n "$cgroup" ]; then
-  while read -r _ populated <"$cgroup/cgroup.events" && [ "$populated" = 1 ]; do
-    echo 1 >"$cgroup/cgroup.kill"
-    sleep 0.01
-  done
-  [ ! -e "$cgroup/memory.max" ] || [ "$before" = "$(<"$cgroup/memory.events")" ] ||
-    case $code in 137) echo oom >"$session_file" ;; esac
-fi
-exit "$code"
+export "\${order[@]:4:order[3]}"
+umask 022
+exec -- "\${order[@]:4+order[3]}" </dev/null
 `;
 
 /**
@@ -83,14 +71,47 @@ kind=counted
 echo "$kind $folder"
 `;
 
-/** $1 cgroup   $2 TERM or KILL */
-export const SIGNAL_CGROUP = `
-if [ "$2" = KILL ]; then echo 1 >"$1/cgroup.kill"; exit; fi
-while read -r pid; do kill -"$2" "$pid"; done <"$1/cgroup.procs"
+/**
+ * Looks after the cgroups: reads "VERB cgroup" lines, prints one line for each. It starts no
+ * process, so it works on while a command takes every process there is.
+ *
+ *     TERM, KILL   signals its members
+ *     COUNT        how many they are
+ *     SETTLE       kills what is left; "busy" until nothing is, then "oom" if the kernel ended a
+ *                  process for lack of memory since the last time, else "ended"
+ */
+export const CGROUP_KEEPER = `
+exec 2>/dev/null
+declare -A oom_kills
+while read -r verb cgroup; do
+  answer=ok
+  case $verb in
+    TERM) while read -r pid; do kill -TERM "$pid"; done <"$cgroup/cgroup.procs" ;;
+    KILL) echo 1 >"$cgroup/cgroup.kill" ;;
+    COUNT)
+      mapfile -t pids <"$cgroup/cgroup.procs"
+      answer=\${#pids[@]}
+      ;;
+    SETTLE)
+      populated=0
+      read -r _ populated <"$cgroup/cgroup.events"
+      if [ "$populated" != 0 ]; then
+        echo 1 >"$cgroup/cgroup.kill"
+        answer=busy
+      else
+        answer=ended
+        kills=0
+        [ ! -e "$cgroup/memory.events" ] || while read -r name count; do
+          [ "$name" != oom_kill ] || kills=$count
+        done <"$cgroup/memory.events"
+        [ "\${oom_kills[$cgroup]-$kills}" = "$kills" ] || answer=oom
+        oom_kills[$cgroup]=$kills
+      fi
+      ;;
+  esac
+  echo "$answer"
+done
 `;
-
-/** $1 cgroup. Prints how many processes it has. */
-export const COUNT_CGROUP = `mapfile -t pids <"$1/cgroup.procs" && echo "\${#pids[@]}"`;
 
 /**
  * Prints nothing, or with "count" how many there are: the processes that carry one of the
@@ -143,12 +164,15 @@ for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 `;
 
+/** What bash itself needs; a command's variables come with its order. */
+export const CLEAN_ENV = { PATH: "/usr/bin:/bin", LC_ALL: "C" };
+
 /** Runs one of the texts. @returns what it printed, without the last newline */
 export async function runBash(text: string, ...words: readonly string[]): Promise<string> {
   const { stdout } = await new Deno.Command("/bin/bash", {
-    args: ["-c", text, "qvm-remote-dom0", ...words],
+    args: ["-c", text, NAME, ...words],
     clearEnv: true,
-    env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
+    env: CLEAN_ENV,
     stdin: "null",
     stdout: "piped",
     stderr: "null",

@@ -60,3 +60,8 @@ export function writeAll(
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
+
+/** What a thrown value says. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -2,7 +2,6 @@
 /** One qrexec call to another domain, as its local program carries it. @module */
 
 import { printable } from "../protocol/printable.ts";
-import type { VmName } from "../protocol/vm_name.ts";
 import { createSender, type Sender } from "./byte_stream.ts";
 import { ifPresentSync } from "./sync_files.ts";
 
@@ -83,13 +82,13 @@ export function saidOnStderr(untrustedStderr: string): string {
  * Whether a VM is halted for sure: qrexec-daemon keeps a socket qrexec.<vm> for each running VM.
  * False where that folder tells nothing, because no VM at all has one.
  */
-export function isSurelyHalted(qrexecFolder: string, vm: VmName): boolean {
+export function isSurelyHalted(qrexecFolder: string, vm: string): boolean {
   const sockets = qrexecSockets(qrexecFolder);
   return sockets.length > 0 && !sockets.includes(`qrexec.${vm}`);
 }
 
 /** Whether the VM has its socket, so that it runs or did a moment ago. */
-export function hasQrexecSocket(qrexecFolder: string, vm: VmName): boolean {
+export function hasQrexecSocket(qrexecFolder: string, vm: string): boolean {
   return qrexecSockets(qrexecFolder).includes(`qrexec.${vm}`);
 }
 

@@ -3,12 +3,11 @@
 
 import type { PortRoute } from "../io/tcp_port.ts";
 import { within } from "../io/timing.ts";
-import type { VmName } from "../protocol/vm_name.ts";
 import { realClock } from "./clock.ts";
 import { callFailure, FAILURE_TEXT, type FailureClass, TunnelFailure } from "./failure.ts";
 import { close } from "./join.ts";
 import { createPersistentLink } from "./persistent_link.ts";
-import type { Place } from "./place.ts";
+import type { Place, Target } from "./place.ts";
 
 /** A call of its own that has not ended by then has connected: a refused one ends at once. */
 const DIRECT_SETTLE_MS = 1_000;
@@ -33,7 +32,7 @@ type Answer = Omit<CheckPart, "part" | "ms">;
 
 export async function checkPorts(
   place: Place,
-  vm: VmName,
+  vm: Target,
   routes: readonly PortRoute[],
 ): Promise<readonly PortCheck[]> {
   const results: PortCheck[] = [];
@@ -75,7 +74,7 @@ async function checkListener({ address, port }: PortRoute): Promise<Answer> {
   }
 }
 
-function checkVm(place: Place, vm: VmName): Answer {
+function checkVm(place: Place, vm: Target): Answer {
   if (place.isHalted(vm)) {
     return { verdict: "failed", failure: "vm-halted", text: FAILURE_TEXT["vm-halted"] };
   }
@@ -84,7 +83,7 @@ function checkVm(place: Place, vm: VmName): Answer {
 }
 
 /** The service, its policy, and a connection to the port in the VM. */
-async function checkPersistent(place: Place, vm: VmName, route: PortRoute): Promise<Answer> {
+async function checkPersistent(place: Place, vm: Target, route: PortRoute): Promise<Answer> {
   if (place.isHalted(vm)) return failed(new TunnelFailure("vm-halted"));
   let why = new TunnelFailure("vm-halted");
   const startMs = performance.now();
@@ -111,7 +110,7 @@ async function checkPersistent(place: Place, vm: VmName, route: PortRoute): Prom
   }
 }
 
-async function checkDirect(place: Place, vm: VmName, route: PortRoute): Promise<Answer> {
+async function checkDirect(place: Place, vm: Target, route: PortRoute): Promise<Answer> {
   if (place.isHalted(vm)) return failed(new TunnelFailure("vm-halted"));
   try {
     const call = place.call(vm, "qubes.ConnectTCP", route.remotePort);
@@ -129,7 +128,7 @@ async function checkDirect(place: Place, vm: VmName, route: PortRoute): Promise<
   }
 }
 
-export function checkText(vm: VmName, results: readonly PortCheck[]): string {
+export function checkText(vm: Target, results: readonly PortCheck[]): string {
   return results.map(({ port, remotePort, good, parts }) =>
     [
       `port ${port} -> ${vm} port ${remotePort}: ${good ? "good" : "NOT REACHED"}\n`,

@@ -9,7 +9,6 @@ import { parsePortRoute, type PortRoute } from "../io/tcp_port.ts";
 import { VERSION } from "../io/version.ts";
 import { printable } from "../protocol/printable.ts";
 import { ProtocolError } from "../protocol/refusal.ts";
-import { parseVmName, type VmName } from "../protocol/vm_name.ts";
 import { checkPorts, checkText } from "./check.ts";
 import {
   CHECK_OPTIONS,
@@ -19,7 +18,7 @@ import {
   TUNNEL_HELP,
   TUNNEL_OPTIONS,
 } from "./cli_table.ts";
-import type { Place } from "./place.ts";
+import type { Place, Target } from "./place.ts";
 import { runTunnel } from "./run_tunnel.ts";
 import { readStates } from "./state_file.ts";
 import { statusText } from "./status_text.ts";
@@ -29,8 +28,10 @@ export const PROGRAM = "openclaw-tunnel";
 export interface TunnelProgram {
   readonly place: Place;
   readonly confFile: string;
-  /** Below it every running tunnel has a folder. */
-  readonly runFolder: string;
+  /** Below one of these every running tunnel has a folder: the system's, this user's. */
+  readonly runFolders: readonly string[];
+  /** Where this user may make one. */
+  readonly ownRunFolder: string;
   /** This process's, from systemd; undefined by hand. */
   readonly stateFolder: string | undefined;
   readonly notifier: Notifier;
@@ -64,7 +65,7 @@ export async function tunnelMain(
     maxConnections: most === undefined
       ? DEFAULT_MAX_CONNECTIONS
       : parseNumber("--max-connections", most, 1, MOST_CONNECTIONS),
-    stateFolder: program.stateFolder ?? `${program.runFolder}/by-hand-${routes[0]?.port}`,
+    stateFolder: program.stateFolder ?? `${program.ownRunFolder}/by-hand-${routes[0]?.port}`,
     say: program.print,
   }, program.stop);
   return EXIT_OK;
@@ -73,7 +74,7 @@ export async function tunnelMain(
 async function status(program: TunnelProgram, words: readonly string[]): Promise<number> {
   const options = parseWords(words, STATUS_OPTIONS, {}, "anywhere");
   expectWords(options.rest, 0, 0, `${PROGRAM} status [--json]`);
-  const states = await readStates(program.runFolder);
+  const states = (await Promise.all(program.runFolders.map(readStates))).flat();
   program.print(options.has("json") ? JSON.stringify(states, null, 2) + "\n" : statusText(states));
   return states.length === 0 ? EXIT_FAILED : EXIT_OK;
 }
@@ -91,14 +92,14 @@ async function check(program: TunnelProgram, words: readonly string[]): Promise<
 async function destinations(
   program: TunnelProgram,
   options: ParsedWords,
-): Promise<{ readonly vm: VmName; readonly routes: readonly PortRoute[] }> {
+): Promise<{ readonly vm: Target; readonly routes: readonly PortRoute[] }> {
   const named = options.value("vm");
   const routes = [...options.values("listen"), ...options.rest].map(parsePortRoute);
   // All of it given: a file that is bad or missing does not matter.
   const conf = named === undefined || routes.length === 0
     ? await readOpenclawConf(program.confFile)
     : null;
-  const vm = named === undefined ? confVm(conf, program.confFile) : vmFromWord(named);
+  const vm = named === undefined ? confVm(conf, program.confFile) : targetOf(program.place, named);
   if (routes.length === 0 && conf !== null) {
     routes.push(parsePortRoute(`${conf.proxyPort}`), parsePortRoute(`${conf.gatewayPort}`));
   }
@@ -111,16 +112,16 @@ async function destinations(
   return { vm, routes };
 }
 
-function confVm(conf: OpenclawConf | null, path: string): VmName {
+function confVm(conf: OpenclawConf | null, path: string): Target {
   if (conf?.vm) return conf.vm;
   throw new ConfError("no agent VM is configured", [
     `set OPENCLAW_VM=NAME in ${path}, or give --vm NAME`,
   ]);
 }
 
-function vmFromWord(word: string): VmName {
+function targetOf(place: Place, word: string): Target {
   try {
-    return parseVmName(word);
+    return place.parseTarget(word);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new UsageError(`not the name of a VM: ${printable(word)}`);

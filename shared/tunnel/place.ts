@@ -3,25 +3,31 @@
 
 import { hasQrexecSocket, isSurelyHalted, type QrexecCall, startCall } from "../io/qrexec_call.ts";
 import type { TcpPort } from "../io/tcp_port.ts";
-import type { VmName } from "../protocol/vm_name.ts";
+import { parseVmName, type VmName } from "../protocol/vm_name.ts";
 import { TunnelFailure } from "./failure.ts";
 
 export type TunnelService = "qubes.ConnectTCP" | "openclaw.Mux";
 
+/** "@default": the policy in dom0 chooses, by target=VM in the line that allows it. */
+export type Target = VmName | "@default";
+
 export interface Place {
   readonly name: "dom0" | "VM";
+  /** @throws {ProtocolError} what cannot be called from here */
+  parseTarget(untrustedWord: string): Target;
   /** @throws {TunnelFailure} the program that calls cannot be started */
-  call(vm: VmName, service: TunnelService, port: TcpPort): QrexecCall;
+  call(vm: Target, service: TunnelService, port: TcpPort): QrexecCall;
   /** Known before a call is made. */
-  isHalted(vm: VmName): boolean;
+  isHalted(vm: Target): boolean;
   /** Known after a call was refused. */
-  wasHalted(vm: VmName): boolean;
+  wasHalted(vm: Target): boolean;
 }
 
 /** qrexec-client never starts a VM. */
 export function dom0Place(qrexecFolder: string): Place {
   return {
     name: "dom0",
+    parseTarget: parseVmName,
     call: (vm, service, port) =>
       start("qrexec-client", ["-d", vm, `DEFAULT:QUBESRPC ${service}+${port} dom0`]),
     isHalted: (vm) => isSurelyHalted(qrexecFolder, vm),
@@ -36,6 +42,7 @@ export function dom0Place(qrexecFolder: string): Place {
 export function vmPlace(): Place {
   return {
     name: "VM",
+    parseTarget: (word) => word === "@default" ? word : parseVmName(word),
     call: (vm, service, port) => start("qrexec-client-vm", [vm, `${service}+${port}`]),
     isHalted: () => false,
     wasHalted: () => false,

@@ -8,13 +8,12 @@
  */
 
 import type { PortRoute } from "../io/tcp_port.ts";
-import type { VmName } from "../protocol/vm_name.ts";
 import type { Clock } from "./clock.ts";
 import { directEnd } from "./direct_call.ts";
 import { type FailureClass, TunnelFailure } from "./failure.ts";
 import { close, join, type LocalEnd, type Traffic } from "./join.ts";
 import { createPersistentLink } from "./persistent_link.ts";
-import type { Place } from "./place.ts";
+import type { Place, Target } from "./place.ts";
 import type { RemoteEnd } from "./remote_end.ts";
 
 /** Calls of their own: real Xen carries some 10 to 25 per VM; more only take turns failing. */
@@ -42,7 +41,7 @@ export interface PortState {
 }
 
 export interface PortTunnelOptions {
-  readonly vm: VmName;
+  readonly vm: Target;
   readonly route: PortRoute;
   readonly place: Place;
   readonly clock: Clock;

@@ -11,17 +11,26 @@ export function rootFolder(): string {
   return Deno.env.get("QUBES_CLAW_ROOT") ?? "";
 }
 
+/** A user's tunnel, as openclaw-connect starts it, cannot write where the system's do. */
+function ownRuntimeFolder(): string | undefined {
+  const folder = Deno.env.get("XDG_RUNTIME_DIR");
+  return folder === undefined || folder === "" ? undefined : `${folder}/openclaw`;
+}
+
 /** Where things are, and what ends the program. */
 export function realTunnelProgram(place: Place): TunnelProgram {
   const root = rootFolder();
   const stop = new AbortController();
+  const systemFolder = `${root}/run/openclaw`;
+  const userFolder = place.name === "VM" ? ownRuntimeFolder() : undefined;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => stop.abort());
   }
   return {
     place,
     confFile: `${root}/etc/qubes/openclaw.conf`,
-    runFolder: `${root}/run/openclaw`,
+    runFolders: userFolder === undefined ? [systemFolder] : [systemFolder, userFolder],
+    ownRunFolder: userFolder ?? systemFolder,
     stateFolder: Deno.env.get("RUNTIME_DIRECTORY"),
     notifier: createNotifier({
       notifySocket: Deno.env.get("NOTIFY_SOCKET"),

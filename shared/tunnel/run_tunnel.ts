@@ -6,9 +6,8 @@ import type { Notifier } from "../io/sd_notify.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
 import { aborted, sleep } from "../io/timing.ts";
 import { VERSION } from "../io/version.ts";
-import type { VmName } from "../protocol/vm_name.ts";
 import { realClock } from "./clock.ts";
-import type { Place } from "./place.ts";
+import type { Place, Target } from "./place.ts";
 import { createPortTunnel, type PortTunnel } from "./port_tunnel.ts";
 import { createQuietLog } from "./quiet_log.ts";
 import { openStateFile } from "./state_file.ts";
@@ -17,7 +16,7 @@ import { openStateFile } from "./state_file.ts";
 const ACCEPT_PAUSE_MS = 100;
 
 export interface TunnelOptions {
-  readonly vm: VmName;
+  readonly vm: Target;
   readonly routes: readonly PortRoute[];
   readonly place: Place;
   readonly only: "direct" | null;

@@ -16,6 +16,7 @@ import { createRequestDesk } from "../../dom0/remote/request_desk.ts";
 import { createScheduler } from "../../dom0/remote/scheduler.ts";
 import { sessionGroups } from "../../dom0/remote/session_groups.ts";
 import { runSession } from "../../dom0/remote/vm_session_loop.ts";
+import { createWardens } from "../../dom0/remote/wardens.ts";
 import type { QrexecCall } from "../../shared/io/qrexec_call.ts";
 import { within } from "../../shared/io/timing.ts";
 import { createSender } from "../../shared/io/byte_stream.ts";
@@ -51,7 +52,8 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
     ledger,
     store: createOutcomeStore(`${folder}/outcomes`),
     scheduler: createScheduler(DEFAULT_CONFIG),
-    makeGroup: sessionGroups(),
+    groups: sessionGroups(),
+    wardens: createWardens(),
     workFolder: `${folder}/work`,
     markPrefix: `cut-${Deno.pid}-`,
     nowMs: Date.now,

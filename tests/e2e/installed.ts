@@ -8,11 +8,12 @@
  */
 
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
-import { programFlags, PROJECT } from "./program_flags.ts";
+import { sourceLauncher } from "./program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 const SOURCES = {
   "qvm-remote-dom0": "dom0/qvm-remote-dom0.ts",
+  "setup-dom0": "dom0/setup-dom0.ts",
   "qvm-remote": "vm/qvm-remote.ts",
   "qvmremote.Queue": "vm/qvmremote.Queue.ts",
 } as const;
@@ -119,9 +120,7 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
 /** What "make" would install under that name. */
 async function launcher(program: RemoteProgram, lib: string): Promise<string> {
   if (BUILT !== undefined) return await builtLauncher(program, lib, BUILT);
-  const flags = programFlags(program).map((flag) => `"${flag.replaceAll("@HOME@", "$HOME")}"`);
-  return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
-    `${flags.join(" ")} "${PROJECT}/${SOURCES[program]}" "$@"\n`;
+  return sourceLauncher(program, SOURCES[program]);
 }
 
 async function builtLauncher(program: RemoteProgram, lib: string, built: string): Promise<string> {

@@ -6,16 +6,30 @@ export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/
 /** Programs, and the Makefile's variable with their flags. */
 export const FLAG_VARIABLES = {
   "qvm-remote-dom0": "QVM_REMOTE_DOM0_FLAGS",
+  "setup-dom0": "SETUP_DOM0_FLAGS",
   "qvm-remote": "QVM_REMOTE_FLAGS",
   "qvmremote.Queue": "QVMREMOTE_QUEUE_FLAGS",
   "openclaw-tunnel": "OPENCLAW_TUNNEL_DOM0_FLAGS",
   "openclaw-tunnel in a VM": "OPENCLAW_TUNNEL_VM_FLAGS",
   "openclaw.Mux": "OPENCLAW_MUX_FLAGS",
+  "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
+  "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
 } as const;
 
 export type Program = keyof typeof FLAG_VARIABLES;
 
-/** @HOME@ and @ROOT@ stay as they are. */
+/** A script that starts a program's source with its permissions, as an installed launcher does. */
+export function sourceLauncher(program: Program, source: string): string {
+  const flags = programFlags(program).map((flag) => {
+    const words = flag.replaceAll("@HOME@", "$HOME").replaceAll("@ROOT@", "$QUBES_CLAW_ROOT")
+      .replaceAll("@RUNTIME@", "${XDG_RUNTIME_DIR:-/run/user/none}");
+    return `"${words}"`;
+  });
+  return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
+    `${flags.join(" ")} "${PROJECT}/${source}" "$@"\n`;
+}
+
+/** @HOME@, @ROOT@ and @RUNTIME@ stay as they are. */
 export function programFlags(program: Program): readonly string[] {
   const makefile = Deno.readTextFileSync(`${PROJECT}/Makefile`);
   const valueOf = (name: string): string => {

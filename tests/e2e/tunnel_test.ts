@@ -201,6 +201,7 @@ Deno.test("openclaw-tunnel: status and check in words, usage, addresses", async 
     const { code, stdout } = await qubes.run("dom0", ["check", `${tunnel.port}:${port}`]);
     assertEquals(code, 0, stdout);
     assertMatch(stdout, /persistent +good +[0-9.]+ ms/);
+    await until("the state is written", () => tunnel.state().mode === "persistent");
     const status = await qubes.run("dom0", ["status"]);
     assertEquals(status.code, 0);
     assertStringIncludes(status.stdout, `-> agent port ${port}`);

@@ -5,7 +5,7 @@ import type { PortState } from "../../shared/tunnel/port_tunnel.ts";
 import type { TunnelState } from "../../shared/tunnel/state_file.ts";
 import { createWorld, type World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
-import { programFlags, PROJECT } from "./program_flags.ts";
+import { type Program, sourceLauncher } from "./program_flags.ts";
 
 export const AGENT = "agent";
 export const CLIENT = "client";
@@ -97,13 +97,8 @@ export async function tunnelWorld(
   };
 }
 
-function write(path: string, program: Parameters<typeof programFlags>[0], source: string): void {
-  const flags = programFlags(program).map((flag) =>
-    `"${flag.replaceAll("@ROOT@", "$QUBES_CLAW_ROOT")}"`
-  );
-  const script = `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
-    `${flags.join(" ")} "${PROJECT}/${source}" "$@"\n`;
-  Deno.writeTextFileSync(path, script, { mode: 0o755 });
+function write(path: string, program: Program, source: string): void {
+  Deno.writeTextFileSync(path, sourceLauncher(program, source), { mode: 0o755 });
 }
 
 /** One that nobody listens on. */

@@ -7,10 +7,13 @@
  */
 import { qubesdbRead } from "./qubesdb_read.ts";
 import { qvmCheck } from "./qvm_check.ts";
+import { qvmCreate, qvmRemove } from "./qvm_create.ts";
+import { qvmFirewall } from "./qvm_firewall.ts";
 import { qvmLs } from "./qvm_ls.ts";
 import { qvmKill, qvmPause, qvmShutdown, qvmStart, qvmUnpause } from "./qvm_power.ts";
 import { qvmRun } from "./qvm_run.ts";
 import { qubesPrefs, qvmFeatures, qvmPrefs, qvmService, qvmTags } from "./qvm_settings.ts";
+import { systemctl } from "./systemctl.ts";
 import { ToolRuntimeError, ToolUsageError } from "./tool_args.ts";
 import type { Tool, ToolContext } from "./tool_context.ts";
 
@@ -18,17 +21,21 @@ const TOOLS: ReadonlyMap<string, Tool> = new Map<string, Tool>([
   ["qubes-prefs", qubesPrefs],
   ["qubesdb-read", qubesdbRead],
   ["qvm-check", qvmCheck],
+  ["qvm-create", qvmCreate],
   ["qvm-features", qvmFeatures],
+  ["qvm-firewall", qvmFirewall],
   ["qvm-kill", qvmKill],
   ["qvm-ls", qvmLs],
   ["qvm-pause", qvmPause],
   ["qvm-prefs", qvmPrefs],
+  ["qvm-remove", qvmRemove],
   ["qvm-run", qvmRun],
   ["qvm-service", qvmService],
   ["qvm-shutdown", qvmShutdown],
   ["qvm-start", qvmStart],
   ["qvm-tags", qvmTags],
   ["qvm-unpause", qvmUnpause],
+  ["systemctl", systemctl],
 ]);
 const EXIT_USAGE = 2;
 

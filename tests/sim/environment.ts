@@ -49,6 +49,8 @@ export function vmEnvironment(
     SHELL: "/bin/bash",
     LANG: "C.UTF-8",
     PATH: `${worldPaths(folder).vmBin}:${SYSTEM_PATH}`,
+    // Not there in Qubes, where each VM has a file system of its own.
+    QUBES_CLAW_ROOT: vmPaths(folder, vm).root,
     DENO_DIR: world.denoDir,
     DENO_NO_UPDATE_CHECK: "1",
     ...world.extraEnv,

@@ -72,6 +72,10 @@ export function vmPaths(folder: string, vm: string): VmPaths {
       `${root}/usr/local/etc/qubes-rpc`,
       `${root}/etc/qubes-rpc`,
     ],
-    rpcConfigDirs: [`${root}/usr/local/etc/qubes/rpc-config`, `${root}/etc/qubes/rpc-config`],
+    rpcConfigDirs: [
+      `${root}/run/qubes/rpc-config`,
+      `${root}/usr/local/etc/qubes/rpc-config`,
+      `${root}/etc/qubes/rpc-config`,
+    ],
   };
 }

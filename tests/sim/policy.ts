@@ -1,55 +1,74 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Whether a call that a VM makes is let through.
+ * Whether a call that a VM makes is let through: what the policy files in the world's dom0 say,
+ * by the evaluator in tests/policy. `decideCall` is all that qrexec-client-vm asks.
  *
- * This is the seam for a policy engine: `decideCall` is all that
- * qrexec-client-vm asks. It knows the columns of qrexec policy files, first
- * match wins, no match is deny; "ask" counts as a refusal, there is no one.
- *
- *     # service           argument  source   target        action
- *     qubes.ConnectTCP    +32125    client   agent         allow
- *     test.Echo           *         @anyvm   @tag:servers  allow
- *     test.Default        *         work     @default      allow target=agent
+ * Nobody sits before the simulation: "ask" is a refusal. So is what would go to a new disposable,
+ * of which there are none here, and what would go to dom0, which has no services.
  *
  * @module
  */
-import { findVm, type VmConfig, type WorldConfig } from "./world_config.ts";
+import { decide } from "../policy/decide.ts";
+import { loadPolicy } from "../policy/load_policy.ts";
+import { Refused } from "../policy/policy_error.ts";
+import { filesOnDisk } from "../policy/policy_files.ts";
+import type { Domain, SystemInfo } from "../policy/system_info.ts";
+import { worldPaths } from "./layout.ts";
+import { powerState } from "./vm_domain.ts";
+import { findVm, readWorld, type VmConfig, type WorldConfig } from "./world_config.ts";
 
 /** A call as the VM asked for it. */
 export interface VmCall {
   readonly source: string;
-  /** A name, or "@default". */
+  /** A name or a keyword as "@default", or nothing. */
   readonly target: string;
+  /** "service" or "service+argument". */
   readonly service: string;
-  /** What follows the "+", empty if there is none. */
-  readonly argument: string;
 }
 
 /** @returns the VM to connect to, or undefined for a refusal. */
-export function decideCall(world: WorldConfig, call: VmCall): string | undefined {
-  const source = findVm(world, call.source);
-  if (source === undefined) return undefined;
-  const isKnown = call.target === "dom0" || findVm(world, call.target) !== undefined;
-  const asked = isKnown ? call.target : "@default";
-  for (const line of world.policy) {
-    const [service, argument, from, to, action, ...options] = line.trim().split(/\s+/);
-    if (line.trim() === "" || line.trim().startsWith("#")) continue;
-    if (service !== "*" && service !== call.service) continue;
-    if (argument !== "*" && argument !== `+${call.argument}`) continue;
-    if (!matches(world, from ?? "", call.source) || !matches(world, to ?? "", asked)) continue;
-    if (action !== "allow") return undefined;
-    const redirect = options.find((option) => option.startsWith("target="))?.slice(7);
-    const target = redirect ?? asked;
-    return target === "@default" || target === call.source ? undefined : target;
+export function decideCall(folder: string, call: VmCall): string | undefined {
+  const world = readWorld(folder);
+  try {
+    const rules = loadPolicy(filesOnDisk(worldPaths(folder).dom0Root));
+    const decision = decide(rules, systemInfo(folder, world), call);
+    if (decision.verdict !== "allow") return undefined;
+    const { target } = decision;
+    return world.vms.find(({ name }, i) => name === target || `uuid:${uuidOf(i)}` === target)?.name;
+  } catch (error) {
+    if (error instanceof Refused) return undefined; // a mistake in a file refuses every call
+    throw error;
   }
-  return undefined;
 }
 
-function matches(world: WorldConfig, pattern: string, name: string): boolean {
-  if (pattern === "*" || pattern === name) return true;
-  const vm: VmConfig | undefined = findVm(world, name);
-  if (vm === undefined) return false; // "@anyvm" does not mean dom0
-  return pattern === "@anyvm" ||
-    pattern.startsWith("@tag:") && vm.tags.includes(pattern.slice(5)) ||
-    pattern === `@type:${vm.klass}`;
+function systemInfo(folder: string, world: WorldConfig): SystemInfo {
+  const vms = world.vms.map((vm, i) => [vm.name, domainOf(folder, world, vm, uuidOf(i))] as const);
+  return { domains: { ...Object.fromEntries(vms), dom0: DOM0 } };
 }
+
+function domainOf(folder: string, world: WorldConfig, vm: VmConfig, uuid: string): Domain {
+  const dispvm = findVm(world, vm.prefs["default_dispvm"] ?? "")?.name;
+  return {
+    tags: vm.tags,
+    type: vm.klass,
+    template_for_dispvms: vm.prefs["template_for_dispvms"] === "True",
+    default_dispvm: dispvm ?? null,
+    power_state: powerState(folder, vm.name),
+    uuid,
+    internal: vm.features["internal"] ?? null,
+  };
+}
+
+/** Any will do that are not equal and stay as they are. */
+function uuidOf(index: number): string {
+  return `51313131-0000-4000-8000-${(index + 1).toString(16).padStart(12, "0")}`;
+}
+
+const DOM0: Domain = {
+  tags: [],
+  type: "AdminVM",
+  template_for_dispvms: false,
+  default_dispvm: null,
+  power_state: "Running",
+  uuid: "00000000-0000-0000-0000-000000000000",
+};

@@ -2,8 +2,8 @@
 /**
  * qrexec-client-vm of a simulated VM: asks to call a service elsewhere.
  *
- * What the policy does not allow is refused, and so is every call to dom0:
- * the simulated dom0 has no services.
+ * What the policy files in dom0 do not allow is refused, and so is every call
+ * to dom0: the simulated dom0 has no services.
  *
  * @module
  */
@@ -16,7 +16,6 @@ import { decideCall } from "./policy.ts";
 import { parseToolArgs, ToolUsageError } from "./tool_args.ts";
 import { powerState } from "./vm_domain.ts";
 import { startVm } from "./vm_life.ts";
-import { readWorld } from "./world_config.ts";
 
 const OPTIONS = [
   ["--buffer-size", "value"],
@@ -45,12 +44,9 @@ async function main([folder = "", ...rest]: readonly string[]): Promise<number> 
   const source = ownVm(folder);
   // The daemon does not let other bytes through (qrexec.md 4.7).
   const fullName = ident.replace(/[^A-Za-z0-9_.+-]/g, "_");
-  const plus = fullName.indexOf("+");
-  const service = plus < 0 ? fullName : fullName.slice(0, plus);
-  const argument = plus < 0 ? "" : fullName.slice(plus + 1);
-  const asked = written.replaceAll("$", "@") || "@default";
-  const target = decideCall(readWorld(folder), { source, target: asked, service, argument });
-  if (target === undefined || target === "dom0") {
+  const asked = written.replaceAll("$", "@").replace(/[^A-Za-z0-9_.@:-]/g, "_");
+  const target = decideCall(folder, { source, target: asked, service: fullName });
+  if (target === undefined) {
     print("Request refused\n");
     return EXIT_REFUSED;
   }
@@ -62,7 +58,7 @@ async function main([folder = "", ...rest]: readonly string[]): Promise<number> 
     args.has(`--filter-escape-chars-${stream}`) ||
     !args.has(`--no-filter-escape-chars-${stream}`) && sink.isTerminal();
   return await relayCall(conn, {
-    command: `user:QUBESRPC ${service}+${argument} ${source}`,
+    command: `user:QUBESRPC ${fullName.includes("+") ? fullName : `${fullName}+`} ${source}`,
     justExec: false,
     alwaysZero: false,
     replaceStdout: isFiltered("stdout", Deno.stdout),

@@ -12,11 +12,15 @@ export function qubesdbRead(context: ToolContext): number {
   const entries: ReadonlyMap<string, string> = new Map([
     ["/name", vm?.name ?? ""],
     ["/type", vm?.klass ?? ""],
-    ["/qubes-vm-type", vm?.klass ?? ""],
+    // The words of Qubes 3: a StandaloneVM is an AppVM there.
+    ["/qubes-vm-type", vm?.klass === "TemplateVM" ? "TemplateVM" : "AppVM"],
     ["/qubes-base-template", vm?.prefs["template"] ?? ""],
     ["/qubes-debug-mode", vm?.prefs["debug"] === "True" ? "1" : "0"],
     ["/default-user", vm?.prefs["default_user"] ?? "user"],
-    ["/qubes-vm-persistence", vm?.klass === "AppVM" ? "rw-only" : "full"],
+    [
+      "/qubes-vm-persistence",
+      vm?.klass === "AppVM" ? "rw-only" : vm?.klass === "DispVM" ? "none" : "full",
+    ],
   ]);
   let code = 0;
   for (const path of words) {

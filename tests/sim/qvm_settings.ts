@@ -14,17 +14,13 @@ const PREFS_OPTIONS = [
 ] as const;
 const NO_VM_WORDS: ReadonlySet<string> = new Set(["default_dispvm", "netvm", "template", "guivm"]);
 /** Global properties scripts ask for. */
-const GLOBAL: readonly Preference[] = [
-  { name: "clockvm", value: "", isDefault: true },
-  { name: "default_netvm", value: "", isDefault: true },
-  { name: "default_template", value: "", isDefault: true },
-  { name: "updatevm", value: "", isDefault: true },
-];
+const GLOBAL = ["clockvm", "default_netvm", "default_template", "updatevm"];
 
 /** Shows or changes properties of a VM. */
 export async function qvmPrefs(context: ToolContext): Promise<number> {
   const args = parseToolArgs(context.args, PREFS_OPTIONS);
-  const [vmName, writtenName, written] = args.words;
+  const [vmName, writtenName, written, extra] = args.words;
+  expectNoMore(extra);
   const vm = oneDomain(context, vmName);
   const list = propertyNames().flatMap((name) => getPreference(context.folder, vm, name) ?? []);
   if (writtenName === undefined) return listPrefs(context, list, args.has("--hide-default"));
@@ -44,8 +40,14 @@ export async function qvmPrefs(context: ToolContext): Promise<number> {
 export function qubesPrefs(context: ToolContext): number {
   const args = parseToolArgs(context.args, PREFS_OPTIONS);
   const [name] = args.words;
-  if (name === undefined) return listPrefs(context, GLOBAL, args.has("--hide-default"));
-  const current = GLOBAL.find((property) => property.name === name.replaceAll("-", "_"));
+  const set = readWorld(context.folder).globals ?? {};
+  const list = GLOBAL.map((property): Preference => ({
+    name: property,
+    value: set[property] ?? "",
+    isDefault: set[property] === undefined,
+  }));
+  if (name === undefined) return listPrefs(context, list, args.has("--hide-default"));
+  const current = list.find((property) => property.name === name.replaceAll("-", "_"));
   if (current === undefined) throw new ToolUsageError(`no such property: '${name}'`);
   return showPref(context, current);
 }
@@ -66,6 +68,9 @@ export async function qvmTags(context: ToolContext): Promise<number> {
     case "a":
     case "set":
       if (tag === undefined) break;
+      if (!tags.every((one) => /^[A-Za-z0-9_-]+$/.test(one))) {
+        throw new ToolRuntimeError("Tag name contains illegal characters");
+      }
       await change(context, vm, (now) => ({ ...now, tags: [...new Set([...now.tags, ...tags])] }));
       return 0;
     case "del":
@@ -73,6 +78,7 @@ export async function qvmTags(context: ToolContext): Promise<number> {
     case "unset":
     case "u":
       if (tag === undefined) break;
+      expectNoMore(tags[1]);
       await change(context, vm, (now) => ({
         ...now,
         tags: now.tags.filter((other) => other !== tag),
@@ -89,7 +95,8 @@ export async function qvmTags(context: ToolContext): Promise<number> {
 /** Shows or changes features of a VM. @returns 1 if the one asked for is not set. */
 export async function qvmFeatures(context: ToolContext): Promise<number> {
   const args = parseToolArgs(context.args, [["--unset --default --delete -D", "flag"]]);
-  const [vmName, feature, value] = args.words;
+  const [vmName, feature, value, extra] = args.words;
+  expectNoMore(extra);
   const vm = oneDomain(context, vmName);
   if (feature === undefined) {
     if (args.has("--unset")) throw new ToolUsageError("--unset requires a feature");
@@ -119,7 +126,8 @@ export async function qvmService(context: ToolContext): Promise<number> {
     ["--enable -e", "flag"],
     ["--disable -d", "flag"],
   ]);
-  const [vmName, service, written] = args.words;
+  const [vmName, service, written, extra] = args.words;
+  expectNoMore(extra);
   const vm = oneDomain(context, vmName);
   const onOff = (value: string) => value === "" ? "off" : "on";
   if (service === undefined) {
@@ -130,6 +138,7 @@ export async function qvmService(context: ToolContext): Promise<number> {
   }
   const feature = `service.${service}`;
   if (args.has("--unset")) {
+    if (written !== undefined) throw new ToolUsageError("cannot both set and unset a value");
     await setFeature(context, vm, feature, undefined);
     return 0;
   }
@@ -161,6 +170,10 @@ function listPrefs(context: ToolContext, list: readonly Preference[], hide: bool
 function showPref(context: ToolContext, property: Preference): number {
   if (property.value !== "") context.out(`${property.value}\n`);
   return 0;
+}
+
+function expectNoMore(extra: string | undefined): void {
+  if (extra !== undefined) throw new ToolUsageError(`unrecognized arguments: ${extra}`);
 }
 
 async function setFeature(

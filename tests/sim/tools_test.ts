@@ -231,3 +231,57 @@ Deno.test("a VM knows its name, and its calls are refused unless the policy allo
   }
   assertEquals((await inVm(["qrexec-client-vm", "agent"])).code, 2);
 });
+
+Deno.test("qvm-create, qvm-firewall, qvm-remove and systemctl", async () => {
+  await using world = await createWorld({
+    vms: [
+      { name: "fedora", klass: "TemplateVM", tags: ["own"], features: { os: "x" }, running: false },
+      { name: "work", running: false },
+    ],
+    globals: { default_template: "fedora" },
+  });
+  const run = async (...argv: string[]) => {
+    const { code, stdout } = await runDom0(world, ...argv);
+    return [code, stdout];
+  };
+  assertEquals(await run("qubes-prefs", "default_template"), [0, "fedora\n"]);
+  const create = ["qvm-create", "--class", "StandaloneVM", "--template", "fedora"];
+  assertEquals((await run(...create, "new"))[0], 2, "a label is mandatory");
+  assertEquals((await run(...create, "-l", "pink", "new"))[0], 2);
+  assertEquals((await run(...create, "-l", "red", "work"))[0], 1, "it exists");
+  assertEquals((await run(...create, "-l", "red", "bad;name"))[0], 1);
+  assertEquals(await run(...create, "-l", "red", "new"), [0, ""]);
+  assertEquals(await run("qvm-tags", "new"), [0, "created-by-dom0\nown\n"]);
+  assertEquals(await run("qvm-features", "new", "os"), [0, "x\n"]);
+  assertEquals(await run("qvm-start", "new"), [0, ""]);
+  assertEquals(await run("qvm-run", "-p", "new", "echo up"), [0, "up\n"]);
+  assertEquals((await run("qvm-remove", "--force", "new"))[0], 1, "it runs");
+  assertEquals(await run("qvm-shutdown", "--wait", "new"), [0, ""]);
+  assertEquals((await run("qvm-remove", "new"))[0], 1, "nobody said yes");
+  assertEquals(await run("qvm-remove", "--force", "new"), [0, ""]);
+  assertEquals((await run("qvm-check", "-q", "new"))[0], 1);
+
+  const rules = () => run("qvm-firewall", "--raw", "work", "list");
+  assertEquals(await rules(), [0, "action=accept\n"]);
+  assertEquals(await run("qvm-firewall", "work", "add", "--before", "0", "action=drop"), [0, ""]);
+  assertEquals(await run("qvm-firewall", "work", "add", "accept", "10.0.0.1", "tcp", "80"), [
+    0,
+    "",
+  ]);
+  const third = "action=accept dsthost=10.0.0.1 proto=tcp dstports=80\n";
+  assertEquals(await rules(), [0, `action=drop\naction=accept\n${third}`]);
+  assertEquals(await run("qvm-firewall", "work", "del", "--rule-no", "0"), [0, ""]);
+  assertEquals((await run("qvm-firewall", "work", "del", "--rule-no", "7"))[0], 1);
+  assertEquals((await run("qvm-firewall", "work", "allow"))[0], 2);
+  assertEquals(await run("qvm-firewall", "work", "reset"), [0, ""]);
+  assertEquals(await rules(), [0, "action=accept\n"]);
+
+  assertEquals((await run("systemctl", "enable", "no.service"))[0], 1);
+  const units = `${world.dom0Root}/usr/lib/systemd/system`;
+  await Deno.mkdir(units, { recursive: true });
+  await Deno.writeTextFile(`${units}/a.service`, "[Unit]\n");
+  assertEquals(await run("systemctl", "is-enabled", "a.service"), [1, "disabled\n"]);
+  assertEquals(await run("systemctl", "enable", "--now", "a.service"), [0, ""]);
+  assertEquals(await run("systemctl", "is-active", "--quiet", "a.service"), [0, ""]);
+  assertEquals((await run("systemctl", "--frobnicate", "a.service"))[0], 1);
+});

@@ -13,6 +13,7 @@ import { vmPaths } from "./layout.ts";
 import { SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { isAlive, killInside, processesInside, signalInside, signalProcess } from "./processes.ts";
 import { type Domain, readDomain, setDomain, withdraw } from "./vm_domain.ts";
+import { mountVolumes, runRcLocal } from "./vm_volumes.ts";
 import { changeWorld, findVm, readWorld } from "./world_config.ts";
 
 /** The VM is not in a state in which that can be done. The text is qubesd's. */
@@ -26,6 +27,11 @@ const AGENT = new URL("./vm-agent.ts", import.meta.url);
 const START_SCRIPT =
   '{ "$@" 2>>"$SIM_LOG" </dev/null & } | { read -r line; test "$line" = ready; }';
 
+/** A network of its own, in which nothing is but a loopback. */
+const OWN_NETWORK = [
+  ...["unshare", "--net", "--", "/bin/sh", "-c", 'ip link set lo up && exec "$@"', "sh"],
+] as const;
+
 /** Starts a halted VM; calls can be made to it when this returns. */
 export async function startVm(folder: string, vm: string): Promise<void> {
   const paths = vmPaths(folder, vm);
@@ -34,12 +40,14 @@ export async function startVm(folder: string, vm: string): Promise<void> {
       throw new VmStateError(`Domain is not powered off: '${vm}'`);
     }
     await cleanUp(folder, vm);
+    await mountVolumes(folder, vm);
     const world = await changeWorld(folder, (now) => ({ ...now, nextXid: now.nextXid + 1 }));
     const { success } = await new Deno.Command("/bin/sh", {
       args: [
         "-c",
         START_SCRIPT,
         "sh",
+        ...world.ownNetworks ? OWN_NETWORK : [],
         ...denoRun(world, AGENT),
         folder,
         vm,
@@ -47,7 +55,7 @@ export async function startVm(folder: string, vm: string): Promise<void> {
       ],
       clearEnv: true,
       env: {
-        PATH: "/usr/bin:/bin",
+        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
         DENO_DIR: world.denoDir,
         NO_COLOR: "1",
         SIM_LOG: paths.log,
@@ -60,6 +68,7 @@ export async function startVm(folder: string, vm: string): Promise<void> {
       detached: true,
     }).output();
     if (!success) throw new Error(`agent of "${vm}" failed: ${readTextIfAny(paths.log)}`);
+    await runRcLocal(folder, vm);
   });
 }
 

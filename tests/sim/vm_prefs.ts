@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The properties of VMs: which there are, and which values they take. @module */
 import { stateOf, xidOf } from "./tool_context.ts";
-import type { VmConfig } from "./world_config.ts";
+import { readWorld, type VmConfig } from "./world_config.ts";
 
 /** A property with its value, as `qvm-prefs VM` lists it. */
 export interface Preference {
@@ -10,7 +10,7 @@ export interface Preference {
   readonly isDefault: boolean;
 }
 
-type Kind = "bool" | "int" | "text" | "vm" | "fixed";
+type Kind = "bool" | "int" | "text" | "vm" | "ip" | "fixed";
 
 /** A part of the properties of qubesd, with the defaults of an AppVM. */
 const PROPERTIES: ReadonlyMap<string, readonly [kind: Kind, initial: string]> = new Map([
@@ -20,6 +20,7 @@ const PROPERTIES: ReadonlyMap<string, readonly [kind: Kind, initial: string]> = 
   ["default_user", ["text", "user"]],
   ["guivm", ["vm", "dom0"]],
   ["include_in_backups", ["bool", "True"]],
+  ["ip", ["ip", ""]],
   ["klass", ["fixed", ""]],
   ["label", ["text", ""]],
   ["maxmem", ["int", "4000"]],
@@ -47,6 +48,13 @@ export function propertyNames(): string[] {
 export function getPreference(folder: string, vm: VmConfig, name: string): Preference | undefined {
   const [, initial] = PROPERTIES.get(name) ?? [];
   if (initial === undefined) return undefined;
+  const world = readWorld(folder);
+  const defaults: Readonly<Record<string, string>> = {
+    // Real ones are made of the qid, which counts the VMs that were ever created.
+    ip: `10.137.0.${world.vms.findIndex((other) => other.name === vm.name) + 5}`,
+    // Templates have no network of their own.
+    netvm: vm.klass === "TemplateVM" ? "" : world.globals?.["default_netvm"] ?? "",
+  };
   const computed: Readonly<Record<string, string>> = {
     name: vm.name,
     klass: vm.klass,
@@ -55,7 +63,11 @@ export function getPreference(folder: string, vm: VmConfig, name: string): Prefe
     updateable: vm.klass === "TemplateVM" || vm.klass === "StandaloneVM" ? "True" : "False",
   };
   const set = vm.prefs[name];
-  return { name, value: computed[name] ?? set ?? initial, isDefault: set === undefined };
+  return {
+    name,
+    value: computed[name] ?? set ?? defaults[name] ?? initial,
+    isDefault: set === undefined,
+  };
 }
 
 /**
@@ -76,6 +88,13 @@ export function withPreference(
   if (value === undefined) return { ...vm, prefs: others };
   if (kind === "vm" && value !== "" && !known.some((other) => other.name === value)) {
     throw new Error(`No such domain: '${value}'`);
+  }
+  const target = known.find((other) => other.name === value);
+  if (name === "netvm" && target !== undefined && target.prefs["provides_network"] !== "True") {
+    throw new Error(`The '${value}' qube does not provide network`);
+  }
+  if (kind === "ip" && !/^(\d{1,3}\.){3}\d{1,3}$/.test(value)) {
+    throw new Error(`Invalid IP address: '${value}'`);
   }
   if (kind === "int" && !/^\d+$/.test(value)) {
     throw new Error(`invalid literal for int() with base 10: '${value}'`);

@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { dom0Environment, vmEnvironment } from "./environment.ts";
 import { type Faults, NO_FAULTS, readFaults } from "./faults.ts";
 import { vmPaths, worldPaths } from "./layout.ts";
@@ -40,9 +41,13 @@ export interface WorldOptions {
   readonly vms: readonly VmOptions[];
   /** Where: a new folder below /tmp unless given; it is created if it is not there. */
   readonly folder?: string;
+  /** Properties of this Qubes, such as default_template. */
+  readonly globals?: Readonly<Record<string, string>>;
+  /** Each VM has a loopback of its own; needs root. */
+  readonly ownNetworks?: boolean;
   /** Variables every program gets beside those of environment.ts. */
   readonly extraEnv?: Readonly<Record<string, string>>;
-  /** qrexec policy lines for calls that VMs make, see policy.ts. */
+  /** Lines of /etc/qubes/policy.d/30-user.policy in dom0: which calls VMs may make. */
   readonly policy?: readonly string[];
   /** The world stays when the process that created it ends. */
   readonly isLasting?: boolean;
@@ -100,8 +105,9 @@ export async function createWorld(options: WorldOptions): Promise<World> {
   await buildWorld(folder, {
     vms: options.vms.map(vmConfig),
     extraEnv: options.extraEnv ?? {},
-    policy: options.policy ?? [],
-  });
+    globals: options.globals ?? {},
+    ownNetworks: options.ownNetworks ?? false,
+  }, options.policy ?? []);
   const janitor = options.isLasting ? undefined : startJanitor(folder);
   const world = openWorld(folder, async () => await janitor?.dismiss());
   try {
@@ -119,12 +125,12 @@ export function openWorld(folder: string, onDispose = async () => {}): World {
   const paths = worldPaths(folder);
   const config: WorldConfig = readWorld(folder);
   const known = (vm: string) => {
-    if (findVm(config, vm) === undefined) throw new Error(`no VM "${vm}" in this world`);
+    if (findVm(readWorld(folder), vm) === undefined) throw new Error(`no VM "${vm}" in this world`);
     return vmPaths(folder, vm);
   };
   const dispose = async () => {
     await killInside(folder, undefined);
-    for (const { name } of config.vms) {
+    for (const { name } of readWorld(folder).vms) {
       await killInside(folder, name, vmPaths(folder, name).sessions);
     }
     await Deno.remove(folder, { recursive: true });
@@ -148,6 +154,7 @@ export function openWorld(folder: string, onDispose = async () => {}): World {
     unpauseVm: (vm) => life.unpauseVm(folder, vm),
     installService(vm, service, content) {
       const path = `${known(vm).root}/etc/qubes-rpc/${service}`;
+      removeIfPresent(path); // never through a symlink into the machine's own files
       if (typeof content === "string") Deno.writeTextFileSync(path, content, { mode: 0o755 });
       else Deno.symlinkSync(content.symlinkTo, path);
     },
@@ -183,8 +190,10 @@ function runInVm(
   argv: readonly string[],
   options: RunOptions,
 ): Deno.ChildProcess {
-  if (readDomain(folder, vm) === undefined) throw new Error(`"${vm}" is halted`);
-  const [program = "", ...args] = argv;
+  const domain = readDomain(folder, vm);
+  if (domain === undefined) throw new Error(`"${vm}" is halted`);
+  const enter = ["nsenter", `--target=${domain.agentPid}`, "--net", "--"];
+  const [program = "", ...args] = [...config.ownNetworks ? enter : [], ...argv];
   const paths = vmPaths(folder, vm);
   const env = { ...vmEnvironment(folder, config, vm), ...options.env };
   const child = new Deno.Command(program, {

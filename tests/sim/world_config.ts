@@ -19,6 +19,8 @@ export interface VmConfig {
   readonly features: Readonly<Record<string, string>>;
   /** Properties that were set; others have the default of `DEFAULT_PREFS`. */
   readonly prefs: Readonly<Record<string, string>>;
+  /** Rules as the Admin API writes them; not there: the default, which accepts all. */
+  readonly firewall?: readonly string[];
   /** How many calls may be open at once; Xen refuses more than some 10 to 25. */
   readonly maxCalls: number;
 }
@@ -31,10 +33,12 @@ export interface WorldConfig {
   /** The next domain number: Xen gives a new one at every start. */
   readonly nextXid: number;
   readonly vms: readonly VmConfig[];
+  /** Properties of this Qubes that are not empty, such as default_netvm. */
+  readonly globals?: Readonly<Record<string, string>>;
+  /** Each VM has a network namespace with a loopback of its own, as root can make them. */
+  readonly ownNetworks?: boolean;
   /** Variables every program of dom0 or of a VM gets beside the usual ones. */
   readonly extraEnv: Readonly<Record<string, string>>;
-  /** Lines "SERVICE SOURCE TARGET allow|deny", see policy.ts. */
-  readonly policy: readonly string[];
 }
 
 /** @throws {Deno.errors.NotFound} if there is no world in `folder`. */

@@ -2,6 +2,7 @@
 /** Builds the folder of a world, and sees to it that it does not outlive its test. @module */
 import { denoRun, quote, writeLauncher } from "./launcher.ts";
 import { vmPaths, worldPaths } from "./layout.ts";
+import { POLICY_FOLDERS } from "../policy/load_policy.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./limits.ts";
 import type { WorldConfig } from "./world_config.ts";
 import { writeByRename } from "./files.ts";
@@ -10,25 +11,34 @@ const CLIENT = new URL("./qrexec-client.ts", import.meta.url);
 const CLIENT_VM = new URL("./qrexec-client-vm.ts", import.meta.url);
 const ADMIN_TOOL = new URL("./admin-tool.ts", import.meta.url);
 const SIM_CLI = new URL("./sim_cli.ts", import.meta.url);
+const DOM0_DIRS = [
+  "etc/qubes",
+  "run/qubes",
+  "var/lib",
+  "var/log/qubes",
+  "root",
+  "usr/bin",
+] as const;
+/** Where a user's own lines stand in Qubes. */
+const USER_POLICY = "/etc/qubes/policy.d/30-user.policy";
 /** Room for the longest file name in dom0's /run/qubes. */
 const LONGEST_SOCKET = "qrexec." + "v".repeat(31);
 
 /** Writes the folders, the configuration and the programs of a new world. */
 export async function buildWorld(
   folder: string,
-  parts: Pick<WorldConfig, "vms" | "extraEnv" | "policy">,
+  parts:
+    & Pick<WorldConfig, "vms" | "extraEnv">
+    & Pick<Partial<WorldConfig>, "globals" | "ownNetworks">,
+  policy: readonly string[],
 ): Promise<void> {
   const paths = worldPaths(folder);
   if (`${paths.socketDir}/${LONGEST_SOCKET}`.length > MAX_SOCKET_PATH_BYTES) {
     throw new Error(`folder name too long for sockets: ${folder}`);
   }
-  const dom0Dirs = ["etc/qubes", "run/qubes", "var/lib", "var/log/qubes", "root", "usr/bin"]
+  const dom0Dirs = [...DOM0_DIRS, ...POLICY_FOLDERS.map((dir) => dir.slice(1))]
     .map((dir) => `${paths.dom0Root}/${dir}`);
-  const vmDirs = parts.vms.flatMap(({ name }) => {
-    const vm = vmPaths(folder, name);
-    return [vm.home, ...vm.serviceDirs, ...vm.rpcConfigDirs];
-  });
-  for (const dir of [...dom0Dirs, paths.dom0Bin, paths.vmBin, ...vmDirs]) {
+  for (const dir of [...dom0Dirs, paths.dom0Bin, paths.vmBin]) {
     await Deno.mkdir(dir, { recursive: true });
   }
   const world: WorldConfig = {
@@ -38,12 +48,27 @@ export async function buildWorld(
     ...parts,
   };
   writeByRename(paths.config, JSON.stringify(world, null, 1));
-  for (const { name } of parts.vms) {
-    const vm = vmPaths(folder, name);
-    await Deno.writeTextFile(vm.log, "");
-    installStandardServices(vm.serviceDirs.at(-1) ?? "");
+  if (policy.length > 0) {
+    const path = `${paths.dom0Root}${USER_POLICY}`;
+    await Deno.writeTextFile(path, `${policy.join("\n")}\n`);
   }
+  for (const { name } of parts.vms) await buildVm(folder, name);
   installPrograms(folder, world);
+}
+
+/** Writes the folders of one VM. */
+export async function buildVm(folder: string, name: string): Promise<void> {
+  const vm = vmPaths(folder, name);
+  for (const dir of [vm.home, ...vm.serviceDirs, ...vm.rpcConfigDirs]) {
+    await Deno.mkdir(dir, { recursive: true });
+  }
+  await Deno.writeTextFile(vm.log, "");
+  installStandardServices(vm.serviceDirs.at(-1) ?? "");
+}
+
+/** Removes all that is of a VM. */
+export async function removeVmFolder(folder: string, name: string): Promise<void> {
+  await Deno.remove(vmPaths(folder, name).root, { recursive: true });
 }
 
 /** The services every VM has that qvm-run needs. */
@@ -82,16 +107,23 @@ function installPrograms(folder: string, world: WorldConfig): void {
     Deno.writeTextFileSync(path, `#!/bin/sh\n${line}\n`, { mode: 0o755 });
   script(`${paths.dom0Bin}/hostname`, "echo dom0");
   script(`${paths.vmBin}/hostname`, `exec ${quote(`${paths.vmBin}/qubesdb-read`)} /name`);
+  // What a VM does to its own kernel is written down in the VM, and goes no further.
+  for (const tool of ["nft", "sysctl"]) {
+    script(`${paths.vmBin}/${tool}`, `echo "${tool} $*" >>"$QUBES_CLAW_ROOT/kernel.log"`);
+  }
   for (const bin of [paths.dom0Bin, paths.vmBin]) Deno.symlinkSync(world.deno, `${bin}/deno`);
 }
 
 const ADMIN_TOOLS = [
   "qvm-check",
+  "qvm-create",
   "qvm-features",
+  "qvm-firewall",
   "qvm-kill",
   "qvm-ls",
   "qvm-pause",
   "qvm-prefs",
+  "qvm-remove",
   "qvm-run",
   "qvm-service",
   "qvm-shutdown",
@@ -99,6 +131,7 @@ const ADMIN_TOOLS = [
   "qvm-tags",
   "qvm-unpause",
   "qubes-prefs",
+  "systemctl",
 ];
 
 /** Removes the world when the process that created it is gone without having done so. */

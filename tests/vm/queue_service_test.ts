@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { toHex } from "../../shared/protocol/bytes.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
-import { UNRELIABLE_AFTER } from "../../vm/remote/folder_watch.ts";
+import { UNRELIABLE_AFTER } from "../../shared/io/folder_watch.ts";
 import { historyFolder } from "../../vm/remote/layout.ts";
 import { connectPeer, type Dom0Peer, type PeerRequest } from "./dom0_peer.ts";
 import { namesIn, queueService, runClient, until, type Vm, vmTest } from "./fixture.ts";

@@ -14,7 +14,7 @@
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Bell } from "./bell.ts";
 import type { Exchange } from "./exchange.ts";
-import { type FolderWatch, UNRELIABLE_AFTER, watchFolders } from "./folder_watch.ts";
+import { type FolderWatch, UNRELIABLE_AFTER, watchFolders } from "../../shared/io/folder_watch.ts";
 import type { Follower } from "./follower.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { type Layout, prepareFolders, resultPath } from "./layout.ts";

@@ -7,7 +7,7 @@ import type { Command } from "../../shared/protocol/command.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { createBell } from "./bell.ts";
 import type { Exchange } from "./exchange.ts";
-import { watchFolders } from "./folder_watch.ts";
+import { watchFolders } from "../../shared/io/folder_watch.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Layout } from "./layout.ts";
 import { createRequestV2 } from "./request_v2.ts";

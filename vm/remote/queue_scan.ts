@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Reads the folders when watching them is not enough, and not more often than that. @module */
 
-import { UNRELIABLE_AFTER } from "./folder_watch.ts";
+import { UNRELIABLE_AFTER } from "../../shared/io/folder_watch.ts";
 import type { Layout } from "./layout.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { isSpecial } from "./set_aside.ts";

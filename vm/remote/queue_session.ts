@@ -17,7 +17,7 @@ import type { Frame } from "../../shared/protocol/frame.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { createVmSession, type Dom0Event } from "../../shared/protocol/vm_session.ts";
-import type { FolderChange } from "./folder_watch.ts";
+import type { FolderChange } from "../../shared/io/folder_watch.ts";
 import type { Layout } from "./layout.ts";
 import { createNameList, type NameList } from "./name_list.ts";
 import { createOpenRequests, type OpenRequests } from "./open_requests.ts";

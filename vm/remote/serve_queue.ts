@@ -3,12 +3,12 @@
 
 import { createSender, readFrames } from "../../shared/io/byte_stream.ts";
 import { ifPresent, readSmallText, writeAtomically, writeFully } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/io/program.ts";
 import { SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
 import { CAPS_FROM_DOM0 } from "../../shared/protocol/message.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { audit } from "./audit_log.ts";
-import { watchFolders } from "./folder_watch.ts";
+import { watchFolders } from "../../shared/io/folder_watch.ts";
 import type { Layout } from "./layout.ts";
 import { lockWithin } from "./lock.ts";
 import { createQueueSession } from "./queue_session.ts";
@@ -35,7 +35,7 @@ export async function serveQueue(layout: Layout): Promise<void> {
   try {
     await Promise.race([session.read().then(end.resolve), end.promise]);
   } catch (error) {
-    why = error instanceof Error ? error.message : String(error);
+    why = errorText(error);
     throw new UserError(`session over: ${why}`);
   } finally {
     session.close();

@@ -160,3 +160,16 @@ export function processesWith(text: string): number[] {
       }
     }).map(Number);
 }
+
+/** Processes that this one started, and that have this text in their command line. */
+export function childrenWith(text: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      return parent === Deno.pid && Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
+    } catch {
+      return false; // ended meanwhile
+    }
+  });
+}

@@ -30,6 +30,7 @@ import {
 import type { RequestEvent } from "../../../dom0/remote/request_event.ts";
 import { createScheduler, type Scheduler } from "../../../dom0/remote/scheduler.ts";
 import { sessionGroups } from "../../../dom0/remote/session_groups.ts";
+import { createWardens } from "../../../dom0/remote/wardens.ts";
 import { createPrng } from "../../fuzz/prng.ts";
 import {
   argvBody,
@@ -99,7 +100,8 @@ async function openWorld(folder: string, clock: Clock, wishes: Wishes): Promise<
     ledger,
     store: (wishes.store ?? same)(createOutcomeStore(`${folder}/outcomes`)),
     scheduler,
-    makeGroup: sessionGroups(),
+    groups: sessionGroups(),
+    wardens: createWardens(),
     workFolder: `${folder}/work`,
     markPrefix: `${MARKS}${crypto.randomUUID().slice(0, 8)}-`,
     nowMs: clock.nowMs,

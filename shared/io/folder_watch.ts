@@ -8,7 +8,7 @@
  *   itself once after UNRELIABLE_AFTER changes has missed nothing;
  * - Deno opens what has changed, to see whether it lies in the folder. Of a symlink that leads
  *   out of it nothing is told; at a FIFO the watch stands still, until somebody opens the
- *   other end (set_aside.ts does). So nobody may rely on the watch alone;
+ *   other end (vm/remote/set_aside.ts does). So nobody may rely on the watch alone;
  * - of a relative path, changes are lost: paths must be absolute.
  *
  * @module
@@ -22,7 +22,8 @@ export interface FolderChange {
   readonly paths: readonly string[];
   /** A watched folder itself was moved or removed: the watch is over. */
   readonly folderGone: boolean;
-  readonly kind: "gone" | "here" | "unknown";
+  /** "opened": or closed; nothing says that it changed. */
+  readonly kind: "gone" | "here" | "opened" | "unknown";
 }
 
 export interface FolderWatch {
@@ -54,6 +55,11 @@ export function watchFolders(
   };
 }
 
+const KINDS: ReadonlyMap<string, FolderChange["kind"]> = new Map([
+  ["remove", "gone"],
+  ["access", "opened"],
+]);
+
 async function nextChange(
   watcher: Deno.FsWatcher,
   folders: readonly string[],
@@ -61,12 +67,11 @@ async function nextChange(
   try {
     const { done, value } = await watcher[Symbol.asyncIterator]().next();
     if (done) return null;
-    const gone = value.kind === "remove";
     return {
       paths: value.paths,
-      folderGone: (gone || value.kind === "rename") &&
+      folderGone: (value.kind === "remove" || value.kind === "rename") &&
         value.paths.some((path) => folders.includes(path)),
-      kind: value.flag === "rescan" ? "unknown" : gone ? "gone" : "here",
+      kind: value.flag === "rescan" ? "unknown" : KINDS.get(value.kind) ?? "here",
     };
   } catch (error) {
     const oddName = error instanceof TypeError; // the only sign of a name that is not UTF-8

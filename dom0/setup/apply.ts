@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Carrying steps out, each in the record before it is begun. @module */
+
+import { ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
+import { UserError } from "../../shared/io/program.ts";
+import { type Fact, restart, savedPath, type Value, type Wanted } from "./fact.ts";
+import { type Step, stepFor, type Undo } from "./plan.ts";
+import { createReader, MAX_FILE_BYTES } from "./reader.ts";
+import { type Entry, withChange, without, writeRecord } from "./record.ts";
+import { runOrFail, type Tools } from "./tools.ts";
+import { BLOCK_EXIT } from "./vm_block.ts";
+
+export interface Journal {
+  readonly path: string;
+  entries: readonly Entry[];
+}
+
+/** @returns the steps that were carried out @throws {UserError} at the first that fails */
+export async function apply(
+  wanted: readonly Wanted[],
+  journal: Journal,
+  tools: Tools,
+  say: (step: Step) => void,
+): Promise<readonly Step[]> {
+  const reader = createReader(tools);
+  const done: Step[] = [];
+  for (const one of wanted) {
+    const step = await stepFor(reader, one, journal.entries);
+    if (step === undefined) continue;
+    say(step);
+    const { fact, from, to } = step;
+    await writeJournal(journal, withChange(journal.entries, { fact, from, to }));
+    try {
+      await carryOut(step, isOriginal(journal, fact, from), tools);
+    } catch (error) {
+      throw error instanceof UserError ? interrupted(error) : error;
+    }
+    await forgetIfBack(journal, fact);
+    if (fact.kind === "vm") reader.forget();
+    done.push(step);
+  }
+  return done;
+}
+
+/** @returns what could not be taken back, and why */
+export async function undo(
+  undos: readonly Undo[],
+  journal: Journal,
+  tools: Tools,
+  say: (undo: Undo) => void,
+): Promise<void> {
+  for (const one of undos) {
+    say(one);
+    const { entry: { fact }, action } = one;
+    if (action.kind === "kept") continue;
+    if (action.kind === "step") {
+      await takeBack(action.step, tools);
+    }
+    await writeJournal(journal, without(journal.entries, fact));
+  }
+}
+
+async function carryOut(step: Step, savesFile: boolean, tools: Tools): Promise<void> {
+  const { fact, from, to } = step;
+  if (fact.kind !== "file") {
+    const meanings = fact.kind === "block" ? blockMeanings(fact.vm, fact.path) : undefined;
+    for (const command of step.commands) await runOrFail(tools, command, meanings);
+    return;
+  }
+  if (savesFile && from !== null) await save(fact.path, from);
+  if (to === null) {
+    await ifPresent(Deno.remove(fact.path));
+  } else {
+    await writeAtomically(fact.path, to, { sync: true });
+    await Deno.chmod(fact.path, fact.mode); // whatever the umask
+  }
+  for (const command of restart(fact.reader)) await runOrFail(tools, command);
+}
+
+function blockMeanings(vm: string, path: string): ReadonlyMap<number, string> {
+  const text = `${path} in ${vm} is not executable, so its lines are not run; ` +
+    "setup-dom0 would wake them: empty it or make it executable yourself";
+  return new Map([[BLOCK_EXIT.notExecutable, text]]);
+}
+
+async function takeBack(step: Step, tools: Tools): Promise<void> {
+  const { fact, to } = step;
+  if (fact.kind !== "file" || to === null) return await carryOut(step, false, tools);
+  try {
+    await Deno.rename(savedPath(fact.path), fact.path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await writeAtomically(fact.path, to, { sync: true }); // it was cleared away; the record has it
+    await Deno.chmod(fact.path, fact.mode);
+  }
+  for (const command of restart(fact.reader)) await runOrFail(tools, command);
+}
+
+async function writeJournal(journal: Journal, entries: readonly Entry[]): Promise<void> {
+  await writeRecord(journal.path, entries);
+  journal.entries = entries;
+}
+
+/** A change that led back to the beginning leaves nothing to take back. */
+async function forgetIfBack(journal: Journal, fact: Fact): Promise<void> {
+  const entry = journal.entries.find((known) => known.fact === fact);
+  if (entry !== undefined && entry.from === entry.to) {
+    await writeJournal(journal, without(journal.entries, fact));
+  }
+}
+
+/** Whether the place still holds what it held before setup first touched it. */
+function isOriginal({ entries }: Journal, fact: Fact, from: Value): boolean {
+  return from !== null && entries.find((known) => known.fact === fact)?.from === from;
+}
+
+/** A second name for the file as it was, with its owner and mode; then a new one takes its place. */
+async function save(path: string, text: string): Promise<void> {
+  const saved = savedPath(path);
+  try {
+    await Deno.link(path, saved);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    const there = await readSmallText(saved, MAX_FILE_BYTES).catch(() => undefined);
+    if (there === text) return; // of a run that was cut off here
+    throw new UserError(`${saved} is in the way`, ["move it to another place"]);
+  }
+}
+
+function interrupted(error: UserError): UserError {
+  return new UserError(error.message, [
+    ...error.hints,
+    "what was done so far is recorded: run the same again to go on, or setup-dom0 --undo",
+  ]);
+}

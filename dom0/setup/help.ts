@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The text of "setup-dom0 --help". @module */
+
+export const HELP = `setup-dom0 - make this Qubes ready for OpenClaw: VMs, tags, policy, tunnels
+
+usage: setup-dom0 AGENT-VM [TEMPLATE] [NETVM] [IP] [tunnel|network]
+       setup-dom0 AGENT-VM --admin-vm ADMIN-VM [OPTIONS]
+       setup-dom0 --undo [--remove-vms]
+
+Creates AGENT-VM, or adopts it if it is there: then its class, template, label
+and memory stay as they are. Run it again whenever you like: what is so already
+is left alone. Each change is recorded first, in /var/lib/openclaw/setup.json,
+and --undo takes back exactly these changes.
+
+modes:
+  tunnel    dom0, and VMs tagged openclaw-client, reach the agent through
+            qrexec; dom0's policy decides. The default.
+  network   also a fixed address, which every VM and machine that reaches it can
+            connect to. Says what that gives up, and asks.
+
+words, all also as options (--agent-vm, --template, --netvm, --ip, --mode):
+  TEMPLATE  for a VM that is created; else the default template of this Qubes
+  NETVM     its way to the model providers; "none" for none; else left as it is
+  IP        the fixed address of network mode; else 10.137.0.100
+
+options:
+  --admin-vm VM          also create or adopt a VM to look after the agent from:
+                         AppVM, blue, no network, firewall closed, qrexec only
+  --admin-template T     its template, if it is created
+  --admin-netvm NETVM    its netvm; its firewall still drops every packet
+  --class standalone|app what AGENT-VM is, if it is created (standalone)
+  --label COLOUR         its label, if it is created (orange)
+  --memory MIB, --maxmem MIB
+                         2000 and 6000, if it is created
+  --proxy-port PORT      32125
+  --gateway-port PORT    18789
+  --inter-vm             install 30-openclaw-inter-vm.policy, too: clients may
+                         then run commands in the agent VM and copy files
+  -n, --dry-run          print every command it would run; change nothing
+  --verify               only say what is there and what is missing
+  --undo                 take back what setup changed. A VM that it created is
+                         kept, as its data would be lost
+  --remove-vms           with --undo: remove these VMs, after you typed "yes"
+  -y, --yes              answer questions with yes
+  --json                 plan, result or verification for machines
+  --version, -h, --help
+
+examples:
+  setup-dom0 --dry-run claw fedora-42 sys-firewall
+  sudo setup-dom0 claw fedora-42 sys-firewall
+  sudo setup-dom0 claw fedora-42 sys-firewall 10.137.0.100 network
+  sudo setup-dom0 claw --admin-vm claw-admin --admin-template fedora-42
+  sudo setup-dom0 --undo
+
+exit codes: 0 all is as wanted, 1 failed or something is missing, 2 usage
+`;
+
+export const INTER_VM_WARNING = `--inter-vm gives up the wall between client VMs and the agent VM:
+a VM tagged openclaw-client may run any command in the agent VM, and files pass between them.
+`;

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * From what is wanted and what is there to steps; from the record to the steps back. Pure but
+ * for the questions to the reader.
+ *
+ * @module
+ */
+
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import {
+  type Command,
+  commandsFor,
+  type Fact,
+  factKey,
+  OTHER,
+  shutDownVm,
+  startVm,
+  takeBackCommands,
+  type Value,
+  vmOf,
+  type Wanted,
+} from "./fact.ts";
+import type { Reader, Reading } from "./reader.ts";
+import type { Entry } from "./record.ts";
+
+export interface Step {
+  readonly fact: Fact;
+  readonly from: Value;
+  readonly to: Value;
+  readonly why: string;
+  readonly commands: readonly Command[];
+}
+
+/** What a fact is, as far as it can be known: a halted VM is believed to be as we left it. */
+export async function readOrRecall(
+  reader: Reader,
+  fact: Fact,
+  record: readonly Entry[],
+): Promise<Reading> {
+  const reading = await reader.read(fact);
+  if (reading !== undefined || fact.kind !== "block") return reading;
+  if (!await reader.exists(fact.vm)) return undefined;
+  const entry = record.find((known) => factKey(known.fact) === factKey(fact));
+  if (entry?.fact.kind !== "block") return null;
+  return entry.fact.text === fact.text ? entry.to : OTHER;
+}
+
+/** The step that brings it about; undefined if it is so already. */
+export async function stepFor(
+  reader: Reader,
+  { fact, to, why }: Wanted,
+  record: readonly Entry[],
+): Promise<Step | undefined> {
+  const reading = await readOrRecall(reader, fact, record);
+  // What a VM that is there is made of stays as it is: it is adopted.
+  if (reading === to) return undefined;
+  const from = reading ?? null;
+  return { fact, from, to, why, commands: await commandsNow(reader, fact, from, to) };
+}
+
+/** A block can only be written while its VM runs; then the VM is left as it was found. */
+async function commandsNow(
+  reader: Reader,
+  fact: Fact,
+  from: Value,
+  to: Value,
+): Promise<readonly Command[]> {
+  const commands = commandsFor(fact, from, to);
+  if (fact.kind !== "block" || await reader.isRunning(fact.vm)) return commands;
+  return [startVm(fact.vm), ...commands, shutDownVm(fact.vm)];
+}
+
+/**
+ * What earlier runs did that this one does not want any more: the blocks and the address of
+ * network mode, after a change to tunnel mode or to another netvm.
+ */
+export function leftovers(wanted: readonly Wanted[], record: readonly Entry[]): readonly Wanted[] {
+  const keys = new Set(wanted.map(({ fact }) => factKey(fact)));
+  return record
+    .filter(({ fact }) => fact.kind === "block" || (fact.kind === "pref" && fact.name === "ip"))
+    .filter(({ fact }) => !keys.has(factKey(fact)))
+    .map(({ fact, from }) => ({ fact, to: from, why: "no longer wanted" }));
+}
+
+export type UndoAction =
+  | { readonly kind: "step"; readonly step: Step }
+  /** Nothing to do any more. */
+  | { readonly kind: "gone"; readonly why: string }
+  /** Left alone, and it stays in the record. */
+  | { readonly kind: "kept"; readonly why: string };
+
+export interface Undo {
+  readonly entry: Entry;
+  readonly action: UndoAction;
+}
+
+/** The way back: the last change first. @param removeVms whether VMs that setup made go, too */
+export async function planUndo(
+  reader: Reader,
+  record: readonly Entry[],
+  removeVms: boolean,
+): Promise<readonly Undo[]> {
+  const removed = new Set(
+    record.flatMap(({ fact }) => removeVms && fact.kind === "vm" ? [fact.vm] : []),
+  );
+  const undos: Undo[] = [];
+  for (const entry of [...record].reverse()) {
+    undos.push({ entry, action: await undoAction(reader, entry, record, removed) });
+  }
+  return undos;
+}
+
+async function undoAction(
+  reader: Reader,
+  { fact, from, to }: Entry,
+  record: readonly Entry[],
+  removed: ReadonlySet<VmName>,
+): Promise<UndoAction> {
+  const vm = vmOf(fact);
+  if (vm !== undefined && !await reader.exists(vm)) return gone(`${vm} is not there any more`);
+  if (vm !== undefined && removed.has(vm) && fact.kind !== "vm") return gone(`${vm} is removed`);
+  const now = await readOrRecall(reader, fact, record);
+  if (now === from) return gone("it is as it was before");
+  if (now !== to) {
+    return { kind: "kept", why: "it was changed by someone else since; see to it yourself" };
+  }
+  if (fact.kind === "vm" && !removed.has(fact.vm)) {
+    return { kind: "kept", why: "the VM and its data; setup-dom0 --undo --remove-vms removes it" };
+  }
+  const commands = fact.kind === "file" && from !== null
+    ? takeBackCommands(fact.path, fact.reader)
+    : await commandsNow(reader, fact, to, from);
+  return { kind: "step", step: { fact, from: to, to: from, why: "take back", commands } };
+}
+
+function gone(why: string): UndoAction {
+  return { kind: "gone", why };
+}

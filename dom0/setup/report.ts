@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What setup says to people: the plan as commands, the verification as a table, what is next. @module */
+
+import { shellQuote } from "../../shared/protocol/command.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import type { Command, Fact, Value, Wanted } from "./fact.ts";
+import { type Step, stepFor, type Undo } from "./plan.ts";
+import { createReader } from "./reader.ts";
+import type { Entry } from "./record.ts";
+import type { SetupRequest } from "./request.ts";
+import type { Tools } from "./tools.ts";
+
+export interface Finding {
+  readonly what: string;
+  readonly why: string;
+  readonly isSo: boolean;
+  /** The commands that would bring it about. */
+  readonly next: readonly string[];
+}
+
+/** Each wanted fact, read back. */
+export async function verify(
+  wanted: readonly Wanted[],
+  record: readonly Entry[],
+  tools: Tools,
+): Promise<readonly Finding[]> {
+  const reader = createReader(tools);
+  const findings: Finding[] = [];
+  for (const one of wanted) {
+    const step = await stepFor(reader, one, record);
+    findings.push({
+      what: describe(one.fact, one.to),
+      why: one.why,
+      isSo: step === undefined,
+      next: step?.commands.map(({ argv }) => shellQuote(argv)) ?? [],
+    });
+  }
+  return findings;
+}
+
+/** One line for a place and its value. */
+export function describe(fact: Fact, value: Value): string {
+  switch (fact.kind) {
+    case "vm":
+      return value === null ? `VM ${fact.vm} removed` : `VM ${fact.vm}`;
+    case "firewall":
+      return `${fact.vm} firewall ${value === null ? "as before" : "drops all"}`;
+    case "file":
+      return value === null ? `no ${fact.path}` : fact.path;
+    case "enabled":
+    case "active":
+      return `${fact.unit} ${value === null ? "not " : ""}${fact.kind}`;
+    case "block":
+      return `${fact.vm}:${fact.path} ${value === null ? "without" : "with"} our block`;
+    case "tag":
+      return `${fact.vm} ${value === null ? "without tag" : "tag"} ${fact.name}`;
+    default:
+      return `${fact.vm} ${fact.kind} ${fact.name} ${value === null ? "unset" : shown(value)}`;
+  }
+}
+
+const shown = (value: string): string => `= ${printable(value).slice(1, -1)}`;
+
+export function findingsTable(findings: readonly Finding[]): string {
+  const rows = findings.map(({ what, isSo, next }) =>
+    `  ${isSo ? "ok     " : "MISSING"}  ${what}\n` +
+    (isSo ? "" : next.map((command) => `             next: ${command}\n`).join(""))
+  );
+  const missing = findings.filter(({ isSo }) => !isSo).length;
+  const sum = missing === 0
+    ? `all ${findings.length} are as wanted`
+    : `${missing} of ${findings.length} missing`;
+  return `Verification:\n${rows.join("")}${sum}\n`;
+}
+
+/** The step's commands, each as a shell would read it. */
+export function stepText({ why, commands, fact, to }: Step): string {
+  return `# ${describe(fact, to)} (${why})\n${commands.map(commandText).join("")}`;
+}
+
+function commandText({ argv, input }: Command): string {
+  const line = shellQuote(argv);
+  if (input === undefined) return `${line}\n`;
+  const body = input.endsWith("\n") ? input : `${input}\n`;
+  return `${line} <<'END_OF_INPUT'\n${body}END_OF_INPUT\n`;
+}
+
+export function undoText({ entry: { fact, from }, action }: Undo, isDryRun: boolean): string {
+  const what = describe(fact, from);
+  if (action.kind === "step") return isDryRun ? stepText(action.step) : `back     ${what}\n`;
+  if (action.kind === "gone") return `# nothing to do: ${what}: ${action.why}\n`;
+  return `# KEPT ${describe(fact, null)}: ${action.why}\n`.replace(" removed:", ":");
+}
+
+export interface StepJson {
+  readonly kind: string;
+  readonly what: string;
+  readonly why: string;
+  readonly from: Value;
+  readonly to: Value;
+  readonly commands: readonly Command[];
+}
+
+export function stepJson({ fact, from, to, why, commands }: Step): StepJson {
+  return { kind: fact.kind, what: describe(fact, to), why, from, to, commands };
+}
+
+export function whatNext({ agent, admin, proxyPort, gatewayPort, ip, mode }: SetupRequest): string {
+  const lines = [
+    `in dom0:       qvm-start --skip-if-running ${agent}`,
+    `in the VM:     sudo openclaw-ports install`,
+    `in dom0:       curl http://127.0.0.1:${proxyPort}/health`,
+    `               firefox http://127.0.0.1:${gatewayPort}/`,
+    "more clients:  qvm-tags VM add openclaw-client",
+    ...(admin === undefined ? [] : [`admin VM:      qvm-start --skip-if-running ${admin.vm}`]),
+    ...(mode === "network"
+      ? [
+        `any VM, LAN:   curl http://${ip}:${proxyPort}/health`,
+        `if ${agent} was running, restart it: it takes its new address at its start`,
+      ]
+      : []),
+  ];
+  return `What next:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}

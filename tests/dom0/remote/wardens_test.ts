@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The process that waits for a command: what ends it, and what never starts one. @module */
+
+import { assertEquals } from "@std/assert";
+import { createWardens, type Wardens } from "../../../dom0/remote/wardens.ts";
+import { childrenWith, until, withFolder } from "./fixture.ts";
+
+/** Processes that wait for an order. */
+const waiting = (): number[] => childrenWith("mapfile -d '' -t order");
+
+async function withWardens(test: (wardens: Wardens) => Promise<void>): Promise<void> {
+  const wardens = createWardens();
+  try {
+    await until("one waits", () => waiting().length === 1);
+    await test(wardens);
+  } finally {
+    wardens.close();
+    await until("none is left", () => waiting().length === 0);
+  }
+}
+
+const order = (...argv: readonly string[]): string[] => ["", "9", "9", "1", "A=b", ...argv, "go"];
+
+async function outputOf(child: Deno.ChildProcess): Promise<string> {
+  const { stdout } = await child.output();
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test("wardens: the one that waits becomes the command, and another waits", () =>
+  withWardens(async (wardens) => {
+    const [pid] = waiting();
+    const child = wardens.start(order("sh", "-c", "echo $$ $A"));
+    assertEquals(child.pid, pid);
+    assertEquals(await outputOf(child), `${pid} b\n`);
+    await until("another waits", () => waiting().length === 1);
+  }));
+
+Deno.test("wardens: several at once are each their own", () =>
+  withWardens(async (wardens) => {
+    const children = ["1", "2", "3"].map((word) => wardens.start(order("echo", word)));
+    assertEquals(await Promise.all(children.map(outputOf)), ["1\n", "2\n", "3\n"]);
+  }));
+
+Deno.test("wardens: if the one that waits is killed, the next command has its own", () =>
+  withWardens(async (wardens) => {
+    for (const pid of waiting()) Deno.kill(pid, "SIGKILL");
+    await until("it is gone", () => waiting().length === 0);
+    await new Promise((resolve) => setTimeout(resolve, 20)); // until its parent knows
+    assertEquals(await outputOf(wardens.start(order("echo", "still"))), "still\n");
+  }));
+
+Deno.test("wardens: an order that is cut off runs nothing", () =>
+  withFolder((folder) =>
+    withWardens(async (wardens) => {
+      const whole = order("touch", `${folder}/ran`);
+      for (let length = 0; length < whole.length; length++) {
+        const child = wardens.start(whole.slice(0, length));
+        assertEquals((await child.output()).code, 125, `${length} words`);
+      }
+      const inside = wardens.start([...whole.slice(0, -1), "g"]);
+      assertEquals((await inside.output()).code, 125);
+      assertEquals([...Deno.readDirSync(folder)], []);
+      assertEquals((await wardens.start(whole).output()).code, 0);
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["ran"]);
+    })
+  ));

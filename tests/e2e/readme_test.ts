@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The README's section "Reach the agent", typed line by line into a simulated Qubes, with the
+ * ports as they stand there. That takes a loopback for each VM and one for dom0: network
+ * namespaces, which need root and ip; passed over elsewhere.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { PROJECT } from "./program_flags.ts";
+
+const OWN_NETWORK = ["--net", "--", "/bin/sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
+
+async function canMakeNetworks(): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command("unshare", {
+      args: [...OWN_NETWORK, "true"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: 'README, "Reach the agent": every line does what it says',
+  ignore: !await canMakeNetworks(),
+  async fn() {
+    const { code, stdout, stderr } = await new Deno.Command("unshare", {
+      args: [
+        ...[...OWN_NETWORK, Deno.execPath(), "run", "-A", "--no-check", "--quiet"],
+        `${PROJECT}/tests/e2e/type-readme.ts`,
+      ],
+    }).output();
+    const text = new TextDecoder();
+    assertEquals(code, 0, text.decode(stdout) + text.decode(stderr));
+  },
+});

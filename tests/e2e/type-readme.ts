@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Types the README's section "Reach the agent" into a simulated Qubes, and prints what happens.
+ * In place of systemd a few lines here start what was enabled with --now. Started by
+ * readme_test.ts in a network of its own, because dom0 listens on the README's ports.
+ *
+ * @module
+ */
+import { writeAll } from "../../shared/io/program.ts";
+import { createMachine } from "../sim/boot.ts";
+import { unitStates } from "../sim/systemctl.ts";
+import { installAgentPackage, installLogger } from "../sim/distribution.ts";
+import { createWorld, type World } from "../sim/world.ts";
+import { finish, type Finished } from "./installed.ts";
+import { PROJECT, sourceLauncher } from "./program_flags.ts";
+
+const AGENT = "claw";
+const CLIENT = "work";
+/** A line is tried again until it is well, as a person would while services start. */
+const PATIENCE_MS = 20_000;
+
+interface Line {
+  readonly place: "dom0" | typeof AGENT | typeof CLIENT;
+  readonly text: string;
+}
+
+/** The first block of shell lines below the heading; comments say where each is typed. */
+function linesOf(readme: string): readonly Line[] {
+  const section = readme.slice(readme.indexOf("\n## Reach the agent\n"));
+  const block = /```sh\n([^]*?)```/.exec(section)?.[1] ?? "";
+  const places: Readonly<Record<string, Line["place"]>> = {
+    "# in the agent VM:": AGENT,
+    "# in dom0:": "dom0",
+    "# in that VM:": CLIENT,
+  };
+  let place: Line["place"] | undefined;
+  const lines: Line[] = [];
+  for (const line of block.trim().split("\n")) {
+    if (line.startsWith("# ")) {
+      place = places[line];
+      if (place === undefined) throw new Error(`where is that? ${line}`);
+    } else if (place === undefined) throw new Error(`typed nowhere: ${line}`);
+    else lines.push({ place, text: line });
+  }
+  return lines;
+}
+
+const SUDO = '#!/bin/sh\nUSER=root exec "$@"\n';
+/** What a user's systemctl does with "enable --now". */
+const USER_SYSTEMCTL = `#!/bin/sh
+[ "$1 $2 $3" = "--user enable --now" ] || exit 64
+unit=$QUBES_CLAW_ROOT/usr/lib/systemd/user/$4.service
+mkdir -p ~/.config/systemd/user/default.target.wants
+ln -sf "$unit" ~/.config/systemd/user/default.target.wants/
+setsid "$(basename "$(sed -n 's/^ExecStart=//p' "$unit")")" </dev/null >/dev/null 2>&1 &
+`;
+
+async function main(): Promise<number> {
+  await using world = await createWorld({
+    ...{ ownNetworks: true, globals: { default_template: "fedora", default_netvm: "" } },
+    vms: [
+      { name: "fedora", klass: "TemplateVM", running: false },
+      { name: AGENT, klass: "StandaloneVM", running: false },
+      { name: CLIENT, running: false },
+    ],
+    extraEnv: { DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno` },
+  });
+  await install(world);
+  for (const vm of [AGENT, CLIENT]) await world.startVm(vm);
+  serve(world, 32125, "/health");
+  serve(world, 18789, "/healthz");
+  const machine = createMachine(world);
+  let unitsRun = false;
+  for (const line of linesOf(await Deno.readTextFile(`${PROJECT}/README.md`))) {
+    await typeUntilWell(world, line);
+    if (!unitsRun && Object.values(unitStates(world.folder)).some(({ active }) => active)) {
+      unitsRun = true;
+      machine.startDom0Units();
+    }
+  }
+  await machine.halt();
+  return 0;
+}
+
+async function install(world: World): Promise<void> {
+  installLogger(world);
+  const write = (path: string, text: string): void => {
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    Deno.writeTextFileSync(path, text, { mode: 0o755 });
+  };
+  for (const name of ["openclaw-ports", "openclaw-connect"] as const) {
+    write(`${world.vmBin}/${name}`, sourceLauncher(name, `vm/${name}.ts`));
+  }
+  const inVm = sourceLauncher("openclaw-tunnel in a VM", "vm/openclaw-tunnel.ts");
+  write(`${world.vmBin}/openclaw-tunnel`, inVm);
+  write(`${world.vmBin}/systemctl`, USER_SYSTEMCTL);
+  const inDom0 = sourceLauncher("openclaw-tunnel", "dom0/openclaw-tunnel.ts");
+  write(`${world.dom0Bin}/openclaw-tunnel`, inDom0);
+  // Its permissions name the machine's own folders; here they are below the world's.
+  const setup = `run -A --quiet --no-check --no-lock "${PROJECT}/dom0/setup-dom0.ts" "$@"`;
+  write(`${world.dom0Bin}/setup-dom0`, `#!/bin/sh\nexec "${Deno.execPath()}" ${setup}\n`);
+  for (const bin of [world.dom0Bin, world.vmBin]) write(`${bin}/sudo`, SUDO);
+  for (const vm of [AGENT, CLIENT]) {
+    installAgentPackage(world, vm, "link");
+    const usr = `${world.vmRoot(vm)}/usr/lib`;
+    write(`${usr}/qubes-claw/openclaw.Mux`, sourceLauncher("openclaw.Mux", "vm/openclaw.Mux.ts"));
+    const unit = "openclaw-connect.service";
+    const text = await Deno.readTextFile(`${PROJECT}/vm/systemd/user/${unit}`);
+    write(`${usr}/systemd/user/${unit}`, text);
+  }
+  const { dom0Root } = world;
+  const unit = "openclaw-tunnels.service";
+  const text = await Deno.readTextFile(`${PROJECT}/dom0/systemd/${unit}`);
+  write(`${dom0Root}/usr/lib/systemd/system/${unit}`, text);
+  for (const { name } of Deno.readDirSync(`${PROJECT}/policies`)) {
+    const policy = Deno.readTextFileSync(`${PROJECT}/policies/${name}`);
+    write(`${dom0Root}/usr/share/qubes-claw/policies/${name}`, policy);
+  }
+}
+
+/** Stands for the proxy, or the gateway, in the agent VM. */
+function serve(world: World, port: number, path: string): void {
+  const program = `${PROJECT}/tests/e2e/stand-in-server.ts`;
+  const words = ["run", "--no-check", "--allow-net", program, String(port), path, "well\n"];
+  world.runInVm(AGENT, [Deno.execPath(), ...words]);
+}
+
+/** @throws {Error} if it does not end with 0 in time */
+async function typeUntilWell(world: World, line: Line): Promise<void> {
+  writeAll(Deno.stdout, `${line.place}$ ${line.text}\n`);
+  const endMs = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const { code, stdout, stderr } = await type(world, line);
+    if (code === 0) return writeAll(Deno.stdout, stdout);
+    if (performance.now() > endMs) throw new Error(`${code}: ${stdout}${stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function type(world: World, { place, text }: Line): Promise<Finished> {
+  const argv = ["bash", "-c", text.replace(/\bcurl /, "curl --fail --silent ")];
+  if (place !== "dom0") {
+    const env = { QUBES_CLAW_ROOT: world.vmRoot(place) };
+    return await finish(world.runInVm(place, argv, { env, stdout: "piped", stderr: "piped" }));
+  }
+  const child = new Deno.Command(argv[0] ?? "", {
+    ...{ args: argv.slice(1), clearEnv: true, env: world.dom0Env() },
+    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  return await finish(child);
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The words that openclaw-connect takes, and the configuration they go before. @module */
+
+import { exists } from "../../shared/io/files.ts";
+import { type OpenclawConf, readOpenclawConf } from "../../shared/io/openclaw_conf.ts";
+import { expectWords, type OptionTable, parseNumber, parseWords } from "../../shared/io/options.ts";
+import { UsageError } from "../../shared/io/program.ts";
+import { parsePortRoute, type PortRoute } from "../../shared/io/tcp_port.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
+
+export const CONNECT_PROGRAM = "openclaw-connect";
+export const CONNECT_OPTIONS: OptionTable = {
+  gateway: "value",
+  help: "flag",
+  once: "flag",
+  proxy: "value",
+  timeout: "value",
+  version: "flag",
+  vm: "value",
+};
+/** A gateway that starts together with its VM needs some 20 s. */
+const DEFAULT_TIMEOUT_S = 60;
+const MAX_TIMEOUT_S = 3600;
+
+export const CONNECT_HELP = `usage: ${CONNECT_PROGRAM} [OPTION...]
+
+Makes the agent VM's ports reachable on this VM's loopback: starts openclaw-tunnel, waits until the
+proxy and the gateway answer, prints where, and stays until it is stopped.
+
+  --once                   starts nothing: checks that both answer, prints where
+  --vm VM                  the agent VM. Default: OPENCLAW_VM in ~/.config/openclaw/connect.conf,
+                           or in /etc/qubes/openclaw.conf
+  --proxy PORT[:REMOTE]    port here, and in the agent VM if it is another (32125)
+  --gateway PORT[:REMOTE]  (18789)
+  --timeout SECONDS        how long an answer may take to come (${DEFAULT_TIMEOUT_S})
+  -h, --help, --version
+
+In dom0, "qvm-tags VM add openclaw-client" lets this VM in.
+`;
+
+export interface Settings {
+  readonly vm: VmName | null;
+  readonly proxy: PortRoute;
+  readonly gateway: PortRoute;
+  readonly timeoutMs: number;
+  readonly once: boolean;
+}
+
+/** @param files the first that exists is the configuration */
+export async function readSettings(
+  args: readonly string[],
+  files: readonly string[],
+): Promise<Settings | "help" | "version"> {
+  const options = parseWords(args, CONNECT_OPTIONS, { h: "help" }, "anywhere");
+  if (options.has("help")) return "help";
+  if (options.has("version")) return "version";
+  expectWords(options.rest, 0, 0, `${CONNECT_PROGRAM} [OPTION...]`);
+  const conf = await firstConf(files);
+  const vm = options.value("vm");
+  const timeout = options.value("timeout") ?? String(DEFAULT_TIMEOUT_S);
+  return {
+    vm: vm === undefined ? conf.vm : vmFromWord(vm),
+    proxy: parsePortRoute(options.value("proxy") ?? String(conf.proxyPort)),
+    gateway: parsePortRoute(options.value("gateway") ?? String(conf.gatewayPort)),
+    timeoutMs: 1000 * parseNumber("--timeout", timeout, 1, MAX_TIMEOUT_S),
+    once: options.has("once"),
+  };
+}
+
+async function firstConf(files: readonly string[]): Promise<OpenclawConf> {
+  const present = await Promise.all(files.map(exists));
+  return await readOpenclawConf(files[present.indexOf(true)] ?? files[0] ?? "");
+}
+
+function vmFromWord(word: string): VmName {
+  try {
+    return parseVmName(word);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UsageError(`not the name of a VM: ${printable(word)}`);
+  }
+}

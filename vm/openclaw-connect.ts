@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * openclaw-connect: in a client VM, the agent VM's proxy and gateway on the own loopback.
+ *
+ * The user unit runs this and not openclaw-tunnel itself, because a user's configuration names
+ * the VM, and because a tunnel that listens says nothing yet of what is behind it.
+ *
+ * @module
+ */
+
+import { EXIT_FAILED, EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
+import { aborted } from "../shared/io/timing.ts";
+import { VERSION } from "../shared/io/version.ts";
+import { CONNECT_HELP, CONNECT_PROGRAM, readSettings, type Settings } from "./connect/cli.ts";
+import { endpointsOf, probe } from "./connect/endpoint.ts";
+import { startTunnel } from "./connect/supervise.ts";
+import { waitReady } from "./connect/wait_ready.ts";
+
+async function main(args: readonly string[]): Promise<number> {
+  const say = (line: string): void => writeAll(Deno.stdout, `${line}\n`);
+  const root = Deno.env.get("QUBES_CLAW_ROOT") ?? "";
+  const settings = await readSettings(args, [
+    `${Deno.env.get("HOME") ?? ""}/.config/openclaw/connect.conf`,
+    `${root}/etc/qubes/openclaw.conf`,
+  ]);
+  if (settings === "help") return writeAll(Deno.stdout, CONNECT_HELP), EXIT_OK;
+  if (settings === "version") return say(`${CONNECT_PROGRAM} ${VERSION}`), EXIT_OK;
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => stop.abort());
+  }
+  if (settings.once) {
+    return await wait(settings, stop.signal, say) ? EXIT_OK : EXIT_FAILED;
+  }
+  const tunnel = startTunnel(settings);
+  const ready = wait(settings, stop.signal, say);
+  const code = await Promise.race([tunnel.ended, aborted(stop.signal).then(() => null)]);
+  stop.abort(); // ends the wait
+  if (code === null) await tunnel.stop();
+  await ready;
+  return code ?? EXIT_OK;
+}
+
+async function wait(
+  settings: Settings,
+  stop: AbortSignal,
+  say: (line: string) => void,
+): Promise<boolean> {
+  return await waitReady({
+    endpoints: endpointsOf(settings),
+    timeoutMs: settings.timeoutMs,
+    probe,
+    nowMs: () => performance.now(),
+    pause: (ms) => pause(ms, stop),
+    stop,
+    say,
+    goOn: !settings.once,
+  });
+}
+
+/** A timer that does not keep the program when it is to stop. */
+async function pause(ms: number, stop: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([
+    new Promise<void>((resolve) => timer = setTimeout(resolve, ms)),
+    aborted(stop),
+  ]);
+  clearTimeout(timer);
+}
+
+if (import.meta.main) Deno.exit(await runProgram(CONNECT_PROGRAM, () => main(Deno.args)));

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** openclaw-ports: which ports of this VM other domains may reach through qrexec. @module */
+
+import { expectWords, parseWords } from "../shared/io/options.ts";
+import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { VERSION } from "../shared/io/version.ts";
+import { printable } from "../shared/protocol/printable.ts";
+import { parsePorts, PORTS_HELP, PORTS_OPTIONS, PORTS_PROGRAM } from "./ports/cli.ts";
+import { runInstall, runRemove, runStatus } from "./ports/commands.ts";
+import { readQubesDb } from "./ports/qubes_db.ts";
+import { readVmKind } from "./ports/vm_kind.ts";
+import { namingOsErrors } from "./remote/os_error.ts";
+
+async function main(args: readonly string[]): Promise<number> {
+  const words = parseWords(args, PORTS_OPTIONS, { h: "help" }, "anywhere");
+  const print = (text: string): void => writeAll(Deno.stdout, text);
+  if (words.has("help")) return print(PORTS_HELP), EXIT_OK;
+  if (words.has("version")) return print(`${PORTS_PROGRAM} ${VERSION}\n`), EXIT_OK;
+  const [command, ...rest] = words.rest;
+  const root = Deno.env.get("QUBES_CLAW_ROOT") ?? "";
+  const warn = (text: string): void => writeAll(Deno.stderr, `${PORTS_PROGRAM}: ${text}\n`);
+  const place = { root, dryRun: words.has("dry-run") };
+  const kind = (): ReturnType<typeof readVmKind> => readVmKind(readQubesDb);
+  if (words.has("link") && words.has("script")) {
+    throw new UsageError("--link and --script exclude each other");
+  }
+  switch (command) {
+    case "install": {
+      const form = words.has("link") ? "link" : words.has("script") ? "script" : undefined;
+      await runInstall({ kind: await kind(), ports: parsePorts(rest), form, place, print, warn });
+      return EXIT_OK;
+    }
+    case "remove":
+      expectWords(rest, 0, 0, `${PORTS_PROGRAM} remove`);
+      await runRemove({ kind: await kind(), place, print });
+      return EXIT_OK;
+    case "status": {
+      expectWords(rest, 0, 0, `${PORTS_PROGRAM} status [--json]`);
+      const json = words.has("json");
+      return await runStatus({ kind: await kind(), root, json, print }) ? EXIT_OK : EXIT_FAILED;
+    }
+    default:
+      throw new UsageError(
+        command === undefined ? "no command given" : `unknown command: ${printable(command)}`,
+        [`${PORTS_PROGRAM} --help`],
+      );
+  }
+}
+
+if (import.meta.main) {
+  Deno.exit(await runProgram(PORTS_PROGRAM, () => namingOsErrors(() => main(Deno.args))));
+}
