@@ -29,6 +29,11 @@ export function rssMb(pid: number): number {
   return Number(/VmRSS:\s+([0-9]+) kB/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
 }
 
+/** Of it what is not the program's own file: that part costs once, however many run. */
+export function ownMb(pid: number): number {
+  return Number(/RssAnon:\s+([0-9]+) kB/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
+}
+
 export function read(path: string): string {
   try {
     return Deno.readTextFileSync(path);

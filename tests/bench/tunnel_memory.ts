@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What open connections cost in memory, for each way. @module */
 
-import { allPids, commandOf, pssMb, rssMb, withDescendants } from "./proc.ts";
+import { allPids, commandOf, ownMb, pssMb, rssMb, withDescendants } from "./proc.ts";
 import { type Chat, openChat } from "./tunnel_client.ts";
 import type { Scene } from "./tunnel_parts.ts";
 import { type Way, WAY_TEXT } from "./tunnel_ways.ts";
@@ -32,6 +32,8 @@ export async function benchMemory({ ways, far, add }: Scene, when: string): Prom
         unit: "MB",
         ...goal,
       });
+      const own = Math.max(...way.pids.map(ownMb));
+      add({ name: `${name}: of it not the program's file${when}`, value: own, unit: "MB" });
     }
     if (way.name === "persistent") {
       const mux = Math.max(0, ...muxPids(far.raw).map(rssMb));
