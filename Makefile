@@ -99,7 +99,7 @@ bench: dom0 vm ## the figures of the README, as tables and as build/bench.json, 
 
 .PHONY: bench-tunnel
 bench-tunnel: dom0 vm ## the tunnel's part of it; OPENCLAW_BENCH_QREXEC=VM over a real qrexec
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/tunnel_bench.ts
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/tunnel-bench.ts
 
 .PHONY: demo
 demo: ## the main job on the simulated Qubes
