@@ -96,8 +96,13 @@ fuzz: ## every decoder against mutated input, SECONDS=60
 	$(DENO) run -A --no-check tests/fuzz/fuzz.ts $(SECONDS)
 
 .PHONY: bench
-bench: dom0 vm ## the figures of the README, as a table and as build/bench.json
+bench: dom0 vm ## the figures of the README, as tables and as build/bench.json, build/bench-tunnel.json
 	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/bench.ts
+	$(MAKE) --no-print-directory bench-tunnel
+
+.PHONY: bench-tunnel
+bench-tunnel: dom0 vm ## the tunnel's part of it; OPENCLAW_BENCH_QREXEC=VM over a real qrexec
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/tunnel-bench.ts
 
 .PHONY: demo
 demo: ## the main job on the simulated Qubes

@@ -9,26 +9,13 @@
  * @module
  */
 
-import { writeAll } from "../../shared/io/program.ts";
 import { finish, install, type Installed } from "../e2e/installed.ts";
-import { PROJECT } from "../e2e/program_flags.ts";
 import { measureIdle } from "./idle.ts";
+import { type Add, interleaved, startReport, summary } from "./measure.ts";
 import { openPublisher, type Publisher } from "./publisher.ts";
 
 /** The Python original on the same kind of machine, with a qvm-run that costs nothing. */
 const ORIGINAL = { run: 1036, published: 1000, perSecond: 7, idleRssMb: 18 } as const;
-
-interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** The largest good value, or the smallest where more is better. */
-  readonly goal: number;
-  readonly moreIsBetter?: boolean;
-  readonly original?: number;
-  /** What the value is compared with, measured in this run. */
-  readonly baseline?: { readonly name: string; readonly value: number };
-}
 
 async function main(): Promise<number> {
   const cgroup = Deno.env.get("QVM_REMOTE_BENCH_CGROUP");
@@ -36,11 +23,7 @@ async function main(): Promise<number> {
   for (const vm of ["work", "lab", "idle"]) await qubes.authorize(vm);
   const words = cgroup === undefined ? [] : ["--cgroup", cgroup];
   const daemon = await qubes.startDaemon(["work", "lab", "idle"], ...words);
-  const figures: Figure[] = [];
-  const add = (figure: Figure): void => {
-    figures.push(figure);
-    writeAll(Deno.stdout, describe(figure));
-  };
+  const { add, write } = startReport();
 
   await benchClient(qubes, add);
   const publisher = await openPublisher(qubes.world.vmHome("work"), "work");
@@ -51,17 +34,9 @@ async function main(): Promise<number> {
   await benchIdle(qubes, daemon.pid, add);
   const code = await daemon.stop();
 
-  await Deno.mkdir(`${PROJECT}/build`, { recursive: true });
-  const report = {
-    deno: Deno.version.deno,
-    built: Deno.env.get("QVM_REMOTE_BUILT") ?? null,
-    figures,
-  };
-  await Deno.writeTextFile(`${PROJECT}/build/bench.json`, JSON.stringify(report, null, 2) + "\n");
+  await write("bench.json");
   return code;
 }
-
-type Add = (figure: Figure) => void;
 
 /** The whole client, against what nothing can be faster than: its runtime and one qrexec call. */
 async function benchClient({ world, client }: Installed, add: Add): Promise<void> {
@@ -165,56 +140,6 @@ async function benchIdle({ world }: Installed, daemonPid: number, add: Add): Pro
     goal: 70,
     original: ORIGINAL.idleRssMb,
   });
-}
-
-interface Summary {
-  readonly p50: number;
-  readonly p99: number;
-}
-
-/** One round of each after the other, so that a slow moment of the machine hits all alike. */
-async function interleaved<Name extends string>(
-  rounds: number,
-  runs: Readonly<Record<Name, () => Promise<unknown>>>,
-): Promise<Record<Name, Summary>> {
-  const names = Object.keys(runs) as Name[];
-  const times = new Map<Name, number[]>(names.map((name) => [name, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const name of names) {
-      const started = performance.now();
-      await runs[name]();
-      times.get(name)?.push(performance.now() - started);
-    }
-  }
-  return Object.fromEntries(names.map((name) => [name, summary(times.get(name) ?? [])])) as Record<
-    Name,
-    Summary
-  >;
-}
-
-function summary(values: readonly number[]): Summary {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = (part: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN;
-  return { p50: at(0.5), p99: at(0.99) };
-}
-
-function describe(
-  { name, value, unit, goal, moreIsBetter = false, original, baseline }: Figure,
-): string {
-  const met = moreIsBetter ? value >= goal : value <= goal;
-  const rest = [
-    `goal ${moreIsBetter ? ">=" : "<="} ${goal}${unit}`,
-    ...(original === undefined ? [] : [`original ${original}${unit}`]),
-    ...(baseline === undefined ? [] : [
-      `${(value / baseline.value).toFixed(2)} x ${baseline.name} (${
-        baseline.value.toFixed(1)
-      }${unit})`,
-    ]),
-  ];
-  return `${met ? "met   " : "MISSED"} ${name.padEnd(48)} ${value.toFixed(2).padStart(9)} ${
-    unit.padEnd(3)
-  } ${rest.join(", ")}\n`;
 }
 
 if (import.meta.main) {

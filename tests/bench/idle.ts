@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What an idle system does: processes started, processor time, memory. From /proc. @module */
 
-/** USER_HZ: what /proc counts processor time in. */
-const TICKS_PER_SECOND = 100;
+import { allPids, commandOf, parentOf, read, rssMb, TICKS_PER_SECOND, ticksOf } from "./proc.ts";
+
 const LOOK_EVERY_MS = 50;
 
 export interface Idle {
@@ -49,39 +49,7 @@ function pidsOf(folder: string, daemonPid: number): number[] {
 
 function findByCommand(word: string, folder: string): number[] {
   return allPids().filter((pid) =>
-    read(`/proc/${pid}/cmdline`).includes(word) && read(`/proc/${pid}/comm`).startsWith("deno") &&
+    commandOf(pid).includes(word) && read(`/proc/${pid}/comm`).startsWith("deno") &&
     read(`/proc/${pid}/environ`).includes(folder)
   );
-}
-
-function allPids(): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter(Number.isInteger);
-}
-
-function fieldsOf(pid: number): readonly string[] {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-}
-
-function parentOf(pid: number): number {
-  return Number(fieldsOf(pid)[1]);
-}
-
-function ticksOf(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const fields = fieldsOf(pid);
-    return sum + Number(fields[11]) + Number(fields[12]);
-  }, 0);
-}
-
-function rssMb(pid: number): number {
-  return Number(/VmRSS:\s+([0-9]+) kB/.exec(read(`/proc/${pid}/status`))?.[1]) / 1024;
-}
-
-function read(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return ""; // it ended
-  }
 }
