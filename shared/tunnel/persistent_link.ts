@@ -40,7 +40,7 @@ export interface PersistentLink {
   /**
    * A stream of its own for one connection; null: there is no shared stream now.
    *
-   * @throws {TunnelFailure} the far side refused this connection
+   * @throws {TunnelFailure} there is no place for another
    */
   open(): Promise<MuxStream | null>;
   /** Calls, if that may be; resolves when the stream is there, or not. */

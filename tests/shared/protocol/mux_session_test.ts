@@ -100,9 +100,18 @@ function createSide(role: MuxRole, prng: ReturnType<typeof createPrng>) {
   const closed = new Set<number>();
   const put = (frame: Bytes | null): boolean => frame !== null && out.push(frame) > 0;
   let streams: number[] = [];
+  /** Opened by the other side and not answered: that may take a while. */
+  const asked: number[] = [];
+  const answer = (id: number): void => {
+    if (prng.below(4) === 0) {
+      if (put(session.refused(id, "port-refused"))) closed.add(id);
+    } else if (put(session.opened(id))) streams.push(id);
+  };
   const act = (): void => {
     const id = streams[prng.below(Math.max(1, streams.length))];
     const what = prng.below(10);
+    const waiting = prng.below(3) === 0 ? asked.shift() : undefined;
+    if (waiting !== undefined) return answer(waiting);
     if (role === "dialer" && what === 0 && session.mayOpen()) {
       const { stream, frame } = session.open();
       streams.push(stream);
@@ -128,17 +137,11 @@ function createSide(role: MuxRole, prng: ReturnType<typeof createPrng>) {
   const receive = (event: MuxEvent): void => {
     if (event.kind === "ready" && role === "acceptor") put(session.hello());
     if ("reply" in event) put(event.reply);
-    if (event.kind === "reset") {
+    if (event.kind === "reset" || event.kind === "refused") {
       closed.add(event.stream);
       streams = streams.filter((id) => id !== event.stream);
     }
-    if (event.kind === "open") {
-      if (prng.below(4) === 0) put(session.refused(event.stream, "port-refused"));
-      else {
-        put(session.opened(event.stream));
-        streams.push(event.stream);
-      }
-    }
+    if (event.kind === "open") asked.push(event.stream);
     if (event.kind === "data") {
       got.set(event.stream, [
         ...got.get(event.stream) ?? [],

@@ -8,6 +8,7 @@ import { concat } from "../../../shared/protocol/bytes.ts";
 import { createBatchSender } from "../../../shared/tunnel/batch_sender.ts";
 import { createByteQueue } from "../../../shared/tunnel/byte_queue.ts";
 import { callFailure } from "../../../shared/tunnel/failure.ts";
+import { createDeadlines } from "../../../shared/tunnel/deadlines.ts";
 import { createFairSlots } from "../../../shared/tunnel/fair_slots.ts";
 import { createLinkBackoff } from "../../../shared/tunnel/link_backoff.ts";
 import { createQuietLog } from "../../../shared/tunnel/quiet_log.ts";
@@ -105,6 +106,26 @@ Deno.test("places in the pipe are given in order, and none is lost", async () =>
   const waiting = slots.take();
   slots.open();
   await waiting;
+});
+
+Deno.test("many deadlines, one timer: late ones are told in order, none is left running", () => {
+  const clock = handClock();
+  const late: number[] = [];
+  const deadlines = createDeadlines(clock, 1000, (id) => late.push(id));
+  for (let id = 0; id < 10; id++) {
+    deadlines.start(id);
+    clock.advance(100);
+    assertEquals(clock.timers(), 1);
+    if (id % 2 === 0) deadlines.done(id);
+  }
+  clock.advance(400);
+  assertEquals(late, [1, 3]);
+  clock.advance(600);
+  assertEquals([late, clock.timers()], [[1, 3, 5, 7, 9], 0]);
+  deadlines.start(1);
+  deadlines.close();
+  clock.advance(2000);
+  assertEquals([late.length, clock.timers()], [5, 0]);
 });
 
 Deno.test("batches keep the order; a write that fails is told once, nobody waits for ever", async () => {
