@@ -29,7 +29,14 @@ import {
   MUX_FIRST_WINDOW_BYTES,
   MUX_STREAMS,
 } from "./mux_limits.ts";
-import { decodeMux, encodeMux, MUX_VERSION, type MuxMessage, type MuxRole } from "./mux_message.ts";
+import {
+  decodeMux,
+  encodeDataHead,
+  encodeMux,
+  MUX_VERSION,
+  type MuxMessage,
+  type MuxRole,
+} from "./mux_message.ts";
 import { createWindowBudget, type Window } from "./mux_window.ts";
 import { type MuxRefusal, ProtocolError } from "./refusal.ts";
 
@@ -72,7 +79,8 @@ export interface MuxSession {
   refused(stream: number, reason: MuxRefusal): Bytes | null;
   /** Bytes that may be sent now on this stream; 0 when it is gone. */
   room(stream: number): number;
-  data(stream: number, data: Uint8Array): Bytes;
+  /** What goes in front of that many bytes: with them it is a frame, and may be sent. */
+  dataHead(stream: number, bytes: number): Bytes;
   /** That many received bytes are written on; the credit for them, when it is worth a frame. */
   consumed(stream: number, bytes: number): Bytes | null;
   end(stream: number): Bytes | null;
@@ -280,13 +288,13 @@ export function createMuxSession(role: MuxRole): MuxSession {
       return encodeMux({ kind: "refused", stream, reason });
     },
     room: (stream) => sendable(stream)?.credit ?? 0,
-    data(stream, data) {
+    dataHead(stream, bytes) {
       const known = sendable(stream);
-      if (known === undefined || data.length > known.credit) {
-        throw new Error(`bug: ${data.length} bytes on stream ${stream}`);
+      if (known === undefined || bytes > known.credit) {
+        throw new Error(`bug: ${bytes} bytes on stream ${stream}`);
       }
-      known.credit -= data.length;
-      return encodeMux({ kind: "data", stream, data });
+      known.credit -= bytes;
+      return encodeDataHead(stream, bytes);
     },
     consumed(stream, count) {
       const known = usable(stream);

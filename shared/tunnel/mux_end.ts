@@ -64,10 +64,10 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
   let over: TunnelFailure | null = null;
   let waiting = 0;
 
-  const write = (frame: Uint8Array): Promise<void> => {
+  const write = (...parts: readonly Uint8Array[]): Promise<void> => {
     if (over !== null) return Promise.resolve();
     waiting++;
-    return sender.send(frame).then(() => void waiting--);
+    return sender.send(...parts).then(() => void waiting--);
   };
   const send = (frame: Uint8Array | null): void => {
     if (frame !== null) write(frame);

@@ -15,8 +15,8 @@ const FRAMES_IN_FLIGHT = 8;
 export interface SharedPipe {
   readonly session: MuxSession;
   readonly slots: FairSlots;
-  /** Resolves when the frame is written. */
-  send(frame: Uint8Array): Promise<void>;
+  /** Resolves when the frame is written; its parts may be used again at once. */
+  send(...parts: readonly Uint8Array[]): Promise<void>;
   /** Nothing of this stream is wanted any more. */
   drop(id: number): void;
 }
@@ -76,7 +76,7 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
     }
     const part = bytes.subarray(0, Math.min(session.room(id), MAX_MUX_DATA_BYTES));
     inFlight++;
-    pipe.send(session.data(id, part)).then(() => {
+    pipe.send(session.dataHead(id, part.length), part).then(() => {
       inFlight--;
       slots.give();
       wakeWriter();

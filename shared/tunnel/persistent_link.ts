@@ -171,7 +171,7 @@ function startSession(options: LinkOptions, watcher: SessionWatcher): Session {
     heardAtMs = clock.nowMs();
     spoke = true;
     return mux.receive(frame);
-  });
+  }, true);
   reading.catch((error) => {
     if (error instanceof ProtocolError && error.violation !== "cut-off") {
       end(new TunnelFailure("protocol", ` (${error.message})`));

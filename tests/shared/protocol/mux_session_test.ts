@@ -53,6 +53,9 @@ function arrive(
   ).join();
 }
 
+const dataFrame = (session: MuxSession, id: number, data: Uint8Array): Bytes =>
+  concat([session.dataHead(id, data.length), data]);
+
 function call(session: MuxSession, [name = "", stream, rest = ""]: readonly string[]): string {
   const id = Number(stream);
   const shown = (frame: Bytes | null): string => frame === null ? "none" : toHex(frame);
@@ -69,7 +72,7 @@ function call(session: MuxSession, [name = "", stream, rest = ""]: readonly stri
       return shown(session.refused(id, reason));
     }
     case "data":
-      return shown(session.data(id, fromHex(rest)));
+      return shown(dataFrame(session, id, fromHex(rest)));
     case "consumed":
       return shown(session.consumed(id, Number(rest)));
     case "end":
@@ -122,7 +125,7 @@ function createSide(role: MuxRole, prng: ReturnType<typeof createPrng>) {
       const bytes = Math.min(session.room(id), prng.below(40_000), 32 * 1024);
       if (bytes === 0) return;
       const data = new Uint8Array(bytes).fill(id + bytes);
-      put(session.data(id, data));
+      put(dataFrame(session, id, data));
       sent.set(id, [...sent.get(id) ?? [], (id + bytes) & 255, bytes]);
     } else if (what < 8) {
       const bytes = prng.below(1 + (unread.get(id) ?? 0));
