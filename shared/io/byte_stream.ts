@@ -41,14 +41,16 @@ export function createSender(
 /**
  * Gives each frame of a stream to `take`, in order, waiting for it before the next.
  *
+ * @param lends whether a frame's bytes are good only until `take` is done with it
  * @throws {ProtocolError} for a bad or cut frame, and whatever `take` throws
  */
 export async function readFrames(
   stream: ReadableStream<Uint8Array>,
   maxPayloadBytes: ReadonlyMap<number, number>,
   take: (frame: Frame) => void | Promise<void>,
+  lends = false,
 ): Promise<void> {
-  const decoder = createFrameDecoder(maxPayloadBytes);
+  const decoder = createFrameDecoder(maxPayloadBytes, lends);
   await readChunks(stream, async (untrustedChunk) => {
     for (const frame of decoder.push(untrustedChunk)) {
       const taken = take(frame);

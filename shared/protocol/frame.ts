@@ -37,8 +37,13 @@ export interface FrameDecoder {
 /**
  * @param maxPayloadBytes the cap of each type that may arrive; any other type is refused as
  *   soon as its byte is seen, before its payload is waited for.
+ * @param lends a payload that came in one piece is a view of that piece: it saves the copy for
+ *   one who is done with the frame before he uses the piece again
  */
-export function createFrameDecoder(maxPayloadBytes: ReadonlyMap<number, number>): FrameDecoder {
+export function createFrameDecoder(
+  maxPayloadBytes: ReadonlyMap<number, number>,
+  lends = false,
+): FrameDecoder {
   const header = new Uint8Array(HEADER_BYTES);
   let headerBytes = 0;
   // Allocated once, when the length has passed its cap: a peer that sends a byte at a time
@@ -60,9 +65,17 @@ export function createFrameDecoder(maxPayloadBytes: ReadonlyMap<number, number>)
           rest = rest.subarray(part.length);
           if (headerBytes < HEADER_BYTES) break;
           refused = true;
-          payload = new Uint8Array(checkHeader(header, maxPayloadBytes));
+          const length = checkHeader(header, maxPayloadBytes);
           refused = false;
           payloadBytes = 0;
+          if (lends && length <= rest.length) {
+            const untrustedPayload = rest.subarray(0, length);
+            frames.push({ type: header[LENGTH_BYTES] ?? 0, untrustedPayload });
+            rest = rest.subarray(length);
+            headerBytes = 0;
+            continue;
+          }
+          payload = new Uint8Array(length);
         }
         const part = rest.subarray(0, payload.length - payloadBytes);
         payload.set(part, payloadBytes);

@@ -123,6 +123,17 @@ function parseReason(untrustedByte: number): MuxRefusal {
   return found[1];
 }
 
+/** A DATA frame without its data. */
+export function encodeDataHead(stream: number, bytes: number): Bytes {
+  if (!(bytes >= 1 && bytes <= MAX_MUX_DATA_BYTES)) throw new Error(`bug: ${bytes} bytes of data`);
+  const head = new Uint8Array(9);
+  const view = new DataView(head.buffer);
+  view.setUint32(0, 1 + 4 + bytes);
+  view.setUint8(4, MUX_TYPE.data);
+  view.setUint32(5, stream);
+  return head;
+}
+
 export function encodeMux(message: MuxMessage): Bytes {
   switch (message.kind) {
     case "hello": {

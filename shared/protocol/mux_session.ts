@@ -7,7 +7,8 @@
  *      | -- hello { magic, version, 0, window } --> |
  *      | <- hello { magic, version, streams, ...} - |
  *      | -- open { stream } ----------------------> |   1, 2, 3 ...
- *      | <- opened, or refused { reason } --------- |
+ *      | -- data, end ----------------------------> |   within the first window, at once
+ *      | <- opened, or refused { reason } --------- |   refused is answered by reset
  *      | <- data { stream, bytes } ---------------> |   at most the window not yet returned
  *      | <- window { stream, bytes } -------------> |   that much may be sent as well
  *      | <- end { stream } -----------------------> |   half-close; with both the stream is gone
@@ -28,7 +29,14 @@ import {
   MUX_FIRST_WINDOW_BYTES,
   MUX_STREAMS,
 } from "./mux_limits.ts";
-import { decodeMux, encodeMux, MUX_VERSION, type MuxMessage, type MuxRole } from "./mux_message.ts";
+import {
+  decodeMux,
+  encodeDataHead,
+  encodeMux,
+  MUX_VERSION,
+  type MuxMessage,
+  type MuxRole,
+} from "./mux_message.ts";
 import { createWindowBudget, type Window } from "./mux_window.ts";
 import { type MuxRefusal, ProtocolError } from "./refusal.ts";
 
@@ -36,7 +44,12 @@ import { type MuxRefusal, ProtocolError } from "./refusal.ts";
 export type MuxEvent =
   | { readonly kind: "ready" }
   | { readonly kind: "open" | "opened" | "room" | "end"; readonly stream: number }
-  | { readonly kind: "refused"; readonly stream: number; readonly reason: MuxRefusal }
+  | {
+    readonly kind: "refused";
+    readonly stream: number;
+    readonly reason: MuxRefusal;
+    readonly reply: Bytes;
+  }
   | { readonly kind: "data"; readonly stream: number; readonly data: Uint8Array }
   | { readonly kind: "reset"; readonly stream: number; readonly reply: Bytes }
   | { readonly kind: "ping"; readonly reply: Bytes }
@@ -47,6 +60,7 @@ interface Stream {
   opened: boolean;
   sentEnd: boolean;
   gotEnd: boolean;
+  /** Reset, or refused: what still comes is taken and dropped, until the other's reset. */
   sentReset: boolean;
   /** Bytes that may be sent. */
   credit: number;
@@ -65,7 +79,8 @@ export interface MuxSession {
   refused(stream: number, reason: MuxRefusal): Bytes | null;
   /** Bytes that may be sent now on this stream; 0 when it is gone. */
   room(stream: number): number;
-  data(stream: number, data: Uint8Array): Bytes;
+  /** What goes in front of that many bytes: with them it is a frame, and may be sent. */
+  dataHead(stream: number, bytes: number): Bytes;
   /** That many received bytes are written on; the credit for them, when it is worth a frame. */
   consumed(stream: number, bytes: number): Bytes | null;
   end(stream: number): Bytes | null;
@@ -97,10 +112,11 @@ export function createMuxSession(role: MuxRole): MuxSession {
     streams.get(stream)?.window.close();
     streams.delete(stream);
   };
-  /** A stream on which data may come: opened, not ended by the other side. */
+  /** A stream on which data may come: not ended by the other side, and opened if it must be. */
   const flowing = (stream: number): Stream => {
     const known = streams.get(stream);
-    if (known === undefined || !known.opened || known.gotEnd) {
+    const mayFlow = role === "acceptor" || known?.opened;
+    if (known === undefined || !mayFlow || known.gotEnd) {
       throw new ProtocolError("unexpected", `nothing may come on stream ${stream}`);
     }
     return known;
@@ -174,14 +190,27 @@ export function createMuxSession(role: MuxRole): MuxSession {
     return { kind: "open", stream };
   };
 
-  const receiveAnswer = (answer: MuxEvent & { readonly kind: "opened" | "refused" }): MuxEvent => {
-    const known = streams.get(answer.stream);
+  /** One that was asked for and not yet answered. */
+  const unanswered = (stream: number): Stream => {
+    const known = streams.get(stream);
     if (known === undefined || known.opened) {
-      throw new ProtocolError("unexpected", `stream ${answer.stream} is not being opened`);
+      throw new ProtocolError("unexpected", `stream ${stream} is not being opened`);
     }
-    if (answer.kind === "opened") known.opened = true;
-    else forget(answer.stream);
-    return known.sentReset ? { kind: "alive" } : answer;
+    return known;
+  };
+
+  const receiveOpened = (stream: number): MuxEvent => {
+    const known = unanswered(stream);
+    known.opened = true;
+    return known.sentReset ? { kind: "alive" } : { kind: "opened", stream };
+  };
+
+  /** Data may be on its way: the reset tells the acceptor that nothing more comes. */
+  const receiveRefused = (stream: number, reason: MuxRefusal): MuxEvent => {
+    const known = unanswered(stream);
+    forget(stream);
+    if (known.sentReset) return { kind: "alive" };
+    return { kind: "refused", stream, reason, reply: encodeMux({ kind: "reset", stream }) };
   };
 
   const receive = (frame: Frame): MuxEvent => {
@@ -195,9 +224,9 @@ export function createMuxSession(role: MuxRole): MuxSession {
       case "open":
         return receiveOpen(message.stream);
       case "opened":
-        return receiveAnswer({ kind: "opened", stream: message.stream });
+        return receiveOpened(message.stream);
       case "refused":
-        return receiveAnswer(message);
+        return receiveRefused(message.stream, message.reason);
       case "data":
         return receiveData(message.stream, message.data);
       case "window":
@@ -224,6 +253,12 @@ export function createMuxSession(role: MuxRole): MuxSession {
     const known = streams.get(stream);
     return known?.sentReset ? undefined : known;
   };
+  /** One on which this side may send: the dialer at once, the acceptor when it has answered. */
+  const sendable = (stream: number): Stream | undefined => {
+    const known = usable(stream);
+    const maySend = role === "dialer" || known?.opened;
+    return maySend && !known?.sentEnd ? known : undefined;
+  };
 
   return {
     hello: () =>
@@ -247,30 +282,28 @@ export function createMuxSession(role: MuxRole): MuxSession {
       return encodeMux({ kind: "opened", stream });
     },
     refused(stream, reason) {
-      if (usable(stream) === undefined) return null;
-      forget(stream);
+      const known = usable(stream);
+      if (known === undefined) return null;
+      known.sentReset = true;
       return encodeMux({ kind: "refused", stream, reason });
     },
-    room(stream) {
-      const known = usable(stream);
-      return known === undefined || !known.opened || known.sentEnd ? 0 : known.credit;
-    },
-    data(stream, data) {
-      const known = usable(stream);
-      if (known === undefined || known.sentEnd || data.length > known.credit) {
-        throw new Error(`bug: ${data.length} bytes on stream ${stream}`);
+    room: (stream) => sendable(stream)?.credit ?? 0,
+    dataHead(stream, bytes) {
+      const known = sendable(stream);
+      if (known === undefined || bytes > known.credit) {
+        throw new Error(`bug: ${bytes} bytes on stream ${stream}`);
       }
-      known.credit -= data.length;
-      return encodeMux({ kind: "data", stream, data });
+      known.credit -= bytes;
+      return encodeDataHead(stream, bytes);
     },
     consumed(stream, count) {
       const known = usable(stream);
-      const bytes = known?.window.consume(count, known.gotEnd) ?? 0;
+      const bytes = known?.opened ? known.window.consume(count, known.gotEnd) : 0;
       return bytes === 0 ? null : encodeMux({ kind: "window", stream, bytes });
     },
     end(stream) {
-      const known = usable(stream);
-      if (known === undefined || !known.opened || known.sentEnd) return null;
+      const known = sendable(stream);
+      if (known === undefined) return null;
       known.sentEnd = true;
       if (known.gotEnd) forget(stream);
       return encodeMux({ kind: "end", stream });

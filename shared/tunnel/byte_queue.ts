@@ -1,70 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Bytes that came and are not yet written on. What it costs is about what it holds, however
- * small the pieces are: a peer that sends single bytes costs no object for each. Pure.
+ * Bytes that came and are not yet written on. Each is copied once, into a block that is used
+ * again. The blocks have at most about twice what they hold, however small the pieces are: a peer
+ * that sends single bytes costs no object for each. Pure.
  *
  * @module
  */
 
-import { concat } from "../protocol/bytes.ts";
-
-/** Pieces smaller than this are put together. */
-const SMALL_BYTES = 2 * 1024;
-const BLOCK_BYTES = 4 * 1024;
-/** Several pieces are given as one up to this: one write instead of many. */
-const MERGED_BYTES = 256 * 1024;
+/** A chat's message fits. */
+const SMALL_BLOCK_BYTES = 4 * 1024;
+/** One write of this size costs little more than a smaller one. */
+const LARGEST_BLOCK_BYTES = 256 * 1024;
 
 export interface ByteQueue {
+  /** The bytes may be used again at once. */
   push(bytes: Uint8Array): void;
-  /** The oldest bytes, as many as make a good write; undefined when there are none. */
+  /**
+   * The oldest bytes, as many as make a good write; undefined when there are none. They are
+   * good until the next call.
+   */
   shift(): Uint8Array | undefined;
   clear(): void;
 }
 
-export function createByteQueue(): ByteQueue {
-  let pieces: Uint8Array[] = [];
-  /** The last piece, if it has room behind it. */
-  let block: Uint8Array | null = null;
-  let used = 0;
+interface Block {
+  readonly bytes: Uint8Array;
+  used: number;
+}
 
-  const closeBlock = (): void => {
-    if (block !== null && used > 0) pieces.push(block.subarray(0, used));
-    block = null;
-    used = 0;
+export function createByteQueue(): ByteQueue {
+  let blocks: Block[] = [];
+  let held = 0;
+  /** What the last shift() gave. */
+  let lent: Uint8Array | null = null;
+  let spare: Uint8Array | null = null;
+
+  const newBlock = (bytes: number): Block => {
+    const size = Math.min(LARGEST_BLOCK_BYTES, Math.max(SMALL_BLOCK_BYTES, bytes, 2 * held));
+    // A large one is not kept for small pieces: a connection that turned idle would hold it.
+    const isFit = spare !== null && spare.length >= size &&
+      (size > SMALL_BLOCK_BYTES || spare.length === SMALL_BLOCK_BYTES);
+    const block = { bytes: isFit && spare !== null ? spare : new Uint8Array(size), used: 0 };
+    spare = null;
+    return block;
   };
   return {
     push(bytes) {
-      if (bytes.length >= SMALL_BYTES) {
-        closeBlock();
-        pieces.push(bytes);
-        return;
+      for (let at = 0; at < bytes.length;) {
+        let last = blocks.at(-1);
+        if (last === undefined || last.used === last.bytes.length) {
+          last = newBlock(bytes.length - at);
+          blocks.push(last);
+        }
+        const part = bytes.subarray(at, at + last.bytes.length - last.used);
+        last.bytes.set(part, last.used);
+        last.used += part.length;
+        held += part.length;
+        at += part.length;
       }
-      if (block === null || used + bytes.length > block.length) {
-        closeBlock();
-        block = new Uint8Array(BLOCK_BYTES);
-      }
-      block.set(bytes, used);
-      used += bytes.length;
     },
     shift() {
-      closeBlock();
-      const [first] = pieces;
-      if (first === undefined || pieces.length === 1) {
-        pieces = [];
-        return first;
-      }
-      let [count, bytes] = [0, 0];
-      for (const piece of pieces) {
-        if (count > 0 && bytes + piece.length > MERGED_BYTES) break;
-        count++;
-        bytes += piece.length;
-      }
-      return concat(pieces.splice(0, count));
+      if (lent !== null && lent.length >= (spare?.length ?? 0)) spare = lent;
+      lent = null;
+      const first = blocks.shift();
+      if (first === undefined) return undefined;
+      lent = first.bytes;
+      held -= first.used;
+      return first.bytes.subarray(0, first.used);
     },
     clear() {
-      pieces = [];
-      block = null;
-      used = 0;
+      blocks = [];
+      held = 0;
+      lent = spare = null;
     },
   };
 }

@@ -101,6 +101,7 @@ async function checkPersistent(place: Place, vm: Target, route: PortRoute): Prom
   try {
     const stream = await link.open();
     if (stream === null) return failed(why);
+    await stream.whenOpened();
     stream.abort();
     return good(`the stream was there after ${helloMs.toFixed(1)} ms, the port answers`);
   } catch (error) {

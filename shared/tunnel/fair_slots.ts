@@ -2,6 +2,8 @@
 /** Places in the queue of a shared pipe, given in the order in which they are asked for. @module */
 
 export interface FairSlots {
+  /** A place at once, if one is free and nobody waits: waiting for nothing costs a turn. */
+  tryTake(): boolean;
   /** Resolves with the place; it is asked for in line with all others. */
   take(): Promise<void>;
   give(): void;
@@ -13,12 +15,15 @@ export function createFairSlots(count: number): FairSlots {
   let free = count;
   let isOpen = false;
   const waiting: (() => void)[] = [];
+  const tryTake = (): boolean => {
+    if (!isOpen && (free <= 0 || waiting.length > 0)) return false;
+    free--;
+    return true;
+  };
   return {
+    tryTake,
     take() {
-      if (isOpen || (free > 0 && waiting.length === 0)) {
-        free--;
-        return Promise.resolve();
-      }
+      if (tryTake()) return Promise.resolve();
       return new Promise((resolve) => waiting.push(resolve));
     },
     give() {

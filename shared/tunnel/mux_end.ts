@@ -11,9 +11,10 @@
 import type { Frame } from "../protocol/frame.ts";
 import type { MuxRole } from "../protocol/mux_message.ts";
 import { createMuxSession, type MuxSession } from "../protocol/mux_session.ts";
-import { ProtocolError } from "../protocol/refusal.ts";
+import { type MuxRefusal, ProtocolError } from "../protocol/refusal.ts";
 import { createBatchSender } from "./batch_sender.ts";
 import type { Clock } from "./clock.ts";
+import { createDeadlines } from "./deadlines.ts";
 import { FAILURE_OF_REFUSAL, TunnelFailure } from "./failure.ts";
 import { createFairSlots } from "./fair_slots.ts";
 import { createMuxStream, type MuxStream } from "./mux_stream.ts";
@@ -33,7 +34,7 @@ export interface MuxEndOptions {
   /** The pipe cannot be written any more. */
   readonly onBroken: () => void;
   readonly onReady: () => void;
-  /** The other side opens a stream: answer with accept() or refuse(). */
+  /** The other side opens a stream: answer with accept() or refuse(). Its data may come before. */
   readonly onOpen: (stream: MuxStream) => void;
 }
 
@@ -41,8 +42,15 @@ export interface MuxEnd {
   readonly session: MuxSession;
   /** @throws {ProtocolError} the session is over; call fail() then */
   receive(frame: Frame): void | Promise<void>;
-  /** @throws {TunnelFailure} refused, or the session is over */
+  /**
+   * A stream that may be written at once. That the other side refuses it breaks it later.
+   *
+   * @throws {TunnelFailure} there is no place for another, or the session is over
+   */
   open(): Promise<MuxStream>;
+  /** @returns whether the other side still wants it; data may be sent on it then */
+  accept(id: number): boolean;
+  refuse(id: number, reason: MuxRefusal): void;
   send(frame: Uint8Array | null): void;
   /** The session is over: every stream breaks. */
   fail(failure: TunnelFailure): void;
@@ -53,15 +61,13 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
   const sender = createBatchSender(options.write, options.onBroken);
   const slots = createFairSlots(PIPE_SLOTS);
   const streams = new Map<number, MuxStream>();
-  const opening = new Map<number, PromiseWithResolvers<MuxStream>>();
-  const failed = Promise.withResolvers<void>();
   let over: TunnelFailure | null = null;
   let waiting = 0;
 
-  const write = (frame: Uint8Array): Promise<void> => {
+  const write = (...parts: readonly Uint8Array[]): Promise<void> => {
     if (over !== null) return Promise.resolve();
     waiting++;
-    return sender.send(frame).then(() => void waiting--);
+    return sender.send(...parts).then(() => void waiting--);
   };
   const send = (frame: Uint8Array | null): void => {
     if (frame !== null) write(frame);
@@ -71,6 +77,15 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
     slots,
     send: write,
     drop: (id: number) => void streams.delete(id),
+  };
+  const opening = createDeadlines(options.clock, OPEN_LIMIT_MS, (id) => {
+    send(session.reset(id));
+    broke(id, new TunnelFailure("no-answer"));
+  });
+  const broke = (id: number, why: TunnelFailure): void => {
+    const stream = streams.get(id);
+    streams.delete(id);
+    stream?.broke(why);
   };
   const add = (id: number): MuxStream => {
     const stream = createMuxStream(id, pipe);
@@ -85,52 +100,28 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
         return options.onReady();
       case "open":
         return options.onOpen(add(event.stream));
-      case "opened": {
-        opening.get(event.stream)?.resolve(add(event.stream));
-        opening.delete(event.stream);
-        return;
-      }
+      case "opened":
+        opening.done(event.stream);
+        return streams.get(event.stream)?.opened();
       case "refused":
-        opening.get(event.stream)?.reject(
-          new TunnelFailure(FAILURE_OF_REFUSAL[event.reason]),
-        );
-        opening.delete(event.stream);
-        return;
+        opening.done(event.stream);
+        send(event.reply);
+        return broke(event.stream, new TunnelFailure(FAILURE_OF_REFUSAL[event.reason]));
       case "data":
         return streams.get(event.stream)?.took(event.data);
       case "room":
         return streams.get(event.stream)?.room();
       case "end":
         return streams.get(event.stream)?.ended();
-      case "reset": {
+      case "reset":
         send(event.reply);
-        const stream = streams.get(event.stream);
-        streams.delete(event.stream);
-        return stream?.broke(new TunnelFailure("vm-died", " (reset)"));
-      }
+        return broke(event.stream, new TunnelFailure("vm-died", " (reset)"));
       case "ping":
         return send(event.reply);
       case "alive":
         return;
       default:
         return event satisfies never;
-    }
-  };
-
-  /** Sends OPEN in line with the data, so that a pipe that is full is not filled with opens. */
-  const sendOpen = async (): Promise<{ stream: number; answer: Promise<MuxStream> }> => {
-    await slots.take();
-    try {
-      if (over !== null) throw over;
-      if (!session.mayOpen()) throw new TunnelFailure("too-many");
-      const { stream, frame } = session.open();
-      const answer = Promise.withResolvers<MuxStream>();
-      opening.set(stream, answer);
-      answer.promise.catch(() => {}); // it may fail before it is waited for
-      await Promise.race([write(frame), failed.promise]);
-      return { stream, answer: answer.promise };
-    } finally {
-      slots.give();
     }
   };
 
@@ -144,28 +135,37 @@ export function createMuxEnd(options: MuxEndOptions): MuxEnd {
       if (options.role === "dialer") throw new ProtocolError("silent", "it sends and never reads");
       return write(new Uint8Array(0));
     },
+    /** In line with the data, so that a pipe that is full is not filled with opens. */
     async open() {
-      const { stream, answer } = await sendOpen();
-      const callOff = options.clock.after(OPEN_LIMIT_MS, () => {
-        opening.get(stream)?.reject(new TunnelFailure("no-answer"));
-        opening.delete(stream);
-        send(session.reset(stream));
-      });
+      if (!slots.tryTake()) await slots.take();
       try {
-        return await answer;
-      } finally {
-        callOff();
+        if (over !== null) throw over;
+        if (!session.mayOpen()) throw new TunnelFailure("too-many");
+      } catch (error) {
+        slots.give();
+        throw error;
       }
+      const { stream, frame } = session.open();
+      write(frame).then(() => slots.give());
+      opening.start(stream);
+      return add(stream);
+    },
+    accept(id) {
+      const frame = session.opened(id);
+      send(frame);
+      return frame !== null;
+    },
+    refuse(id, reason) {
+      send(session.refused(id, reason));
+      streams.delete(id);
     },
     fail(failure) {
       if (over !== null) return;
       over = failure;
       for (const stream of streams.values()) stream.broke(failure);
-      for (const answer of opening.values()) answer.reject(failure);
       streams.clear();
-      opening.clear();
+      opening.close();
       slots.open();
-      failed.resolve();
     },
   };
 }

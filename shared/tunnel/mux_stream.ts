@@ -15,20 +15,21 @@ const FRAMES_IN_FLIGHT = 8;
 export interface SharedPipe {
   readonly session: MuxSession;
   readonly slots: FairSlots;
-  /** Resolves when the frame is written. */
-  send(frame: Uint8Array): Promise<void>;
+  /** Resolves when the frame is written; its parts may be used again at once. */
+  send(...parts: readonly Uint8Array[]): Promise<void>;
   /** Nothing of this stream is wanted any more. */
   drop(id: number): void;
 }
 
 export interface MuxStream extends RemoteEnd {
   readonly id: number;
+  /** Resolves when the other side has opened it. @throws {TunnelFailure} it never will */
+  whenOpened(): Promise<void>;
   /** The session's events. */
+  opened(): void;
   took(data: Uint8Array): void;
   room(): void;
   ended(): void;
-  /** This side has sent REFUSED. */
-  refused(): void;
   /** It broke; reads and writes throw this from now on. */
   broke(failure: TunnelFailure): void;
 }
@@ -37,6 +38,8 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
   const { session, slots } = pipe;
   const received = createByteQueue();
   const gone = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  answered.promise.catch(() => {}); // few ask
   let [sentEnd, gotEnd] = [false, false];
   let [delivered, inFlight] = [0, 0];
   let failure: TunnelFailure | null = null;
@@ -53,6 +56,7 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
     wakeReader();
     wakeWriter();
     gone.resolve();
+    answered.reject(why);
   };
   const readerWoken = (): Promise<void> => new Promise((resolve) => wakeReader = resolve);
   const writerWoken = (): Promise<void> => new Promise((resolve) => wakeWriter = resolve);
@@ -65,14 +69,14 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
       await writerWoken();
     }
     check();
-    await slots.take();
+    if (!slots.tryTake()) await slots.take();
     if (failure !== null) {
       slots.give();
       throw failure;
     }
     const part = bytes.subarray(0, Math.min(session.room(id), MAX_MUX_DATA_BYTES));
     inFlight++;
-    pipe.send(session.data(id, part)).then(() => {
+    pipe.send(session.dataHead(id, part.length), part).then(() => {
       inFlight--;
       slots.give();
       wakeWriter();
@@ -83,6 +87,7 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
   return {
     id,
     gone: gone.promise,
+    whenOpened: () => answered.promise,
     async read() {
       if (delivered > 0) sendIf(session.consumed(id, delivered));
       delivered = 0;
@@ -111,7 +116,7 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
       pipe.drop(id);
       broke(new TunnelFailure("client-gone"));
     },
-    refused: () => pipe.drop(id),
+    opened: () => answered.resolve(),
     took(data) {
       received.push(data);
       wakeReader();

@@ -40,7 +40,7 @@ export interface PersistentLink {
   /**
    * A stream of its own for one connection; null: there is no shared stream now.
    *
-   * @throws {TunnelFailure} the far side refused this connection
+   * @throws {TunnelFailure} there is no place for another
    */
   open(): Promise<MuxStream | null>;
   /** Calls, if that may be; resolves when the stream is there, or not. */
@@ -171,7 +171,7 @@ function startSession(options: LinkOptions, watcher: SessionWatcher): Session {
     heardAtMs = clock.nowMs();
     spoke = true;
     return mux.receive(frame);
-  });
+  }, true);
   reading.catch((error) => {
     if (error instanceof ProtocolError && error.violation !== "cut-off") {
       end(new TunnelFailure("protocol", ` (${error.message})`));

@@ -110,7 +110,8 @@ export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
   });
 
   const dial = async (): Promise<RemoteEnd> => {
-    if (place.isHalted(vm)) throw new TunnelFailure("vm-halted");
+    // A session that lives says more of the VM than its socket, and is asked for less.
+    if (link.state() !== "ready" && place.isHalted(vm)) throw new TunnelFailure("vm-halted");
     const stream = options.only === "direct" ? null : await link.open();
     if (stream !== null) return stream;
     if (place.isHalted(vm)) throw new TunnelFailure("vm-halted");

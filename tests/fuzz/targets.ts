@@ -160,13 +160,18 @@ function messageTarget(
 }
 
 /** The frames of a stream, which the input itself decides how to cut. */
-function frameTarget(name: string, caps: ReadonlyMap<number, number>, messages: Bytes[]): Target {
+function frameTarget(
+  name: string,
+  caps: ReadonlyMap<number, number>,
+  messages: Bytes[],
+  lends = false,
+): Target {
   const single = withLengths(messages);
   return {
     name,
     corpus: [...single, concat(single.slice(0, 4)), concat(single.slice(2, 9))],
     again(input) {
-      const decoder = createFrameDecoder(caps);
+      const decoder = createFrameDecoder(caps, lends);
       const prng: Prng = createPrng(input.length);
       const frames: Frame[] = [];
       for (let at = 0; at < input.length;) {
@@ -229,7 +234,7 @@ export const TARGETS: readonly Target[] = [
       if (session.hasCredit()) session.request(new Uint8Array(9));
     };
   }),
-  frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX),
+  frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX, true),
   messageTarget("decodeMux", MUX, (frame) => encodeMux(decodeMux(frame))),
   sessionTarget("mux-dialer", MUX_CAPS.dialer, HEARD, () => {
     const session = createMuxSession("dialer");

@@ -2,10 +2,9 @@
 /** The VM's side of a mux session: each stream becomes a connection to one local port. @module */
 
 import { readFrames } from "../../shared/io/byte_stream.ts";
-import { within } from "../../shared/io/timing.ts";
 import { MUX_CAPS } from "../../shared/protocol/mux_message.ts";
-import type { MuxRefusal } from "../../shared/protocol/refusal.ts";
 import { realClock } from "../../shared/tunnel/clock.ts";
+import { createDeadlines, type Deadlines } from "../../shared/tunnel/deadlines.ts";
 import { TunnelFailure } from "../../shared/tunnel/failure.ts";
 import { close, join } from "../../shared/tunnel/join.ts";
 import { createMuxEnd, type MuxEnd } from "../../shared/tunnel/mux_end.ts";
@@ -30,36 +29,42 @@ export async function serveMux(
     write,
     onBroken: () => broken.resolve(),
     onReady: () => mux.send(mux.session.hello()),
-    onOpen: (stream) => void answer(mux, stream, connect),
+    onOpen: (stream) => void answer(mux, stream, connect, connecting),
   });
+  const connecting = createDeadlines(
+    realClock,
+    CONNECT_LIMIT_MS,
+    (id) => mux.refuse(id, "port-timeout"),
+  );
   try {
     await Promise.race([
-      readFrames(input, MUX_CAPS.acceptor, (frame) => mux.receive(frame)),
+      readFrames(input, MUX_CAPS.acceptor, (frame) => mux.receive(frame), true),
       broken.promise,
     ]);
   } finally {
+    connecting.close();
     mux.fail(new TunnelFailure("client-gone"));
   }
 }
 
-async function answer(mux: MuxEnd, stream: MuxStream, connect: Connect): Promise<void> {
-  const connecting = connect();
-  let refusal: MuxRefusal | null = null;
+/** Meanwhile the stream holds what the other side says at once: a first window at most. */
+async function answer(
+  mux: MuxEnd,
+  stream: MuxStream,
+  connect: Connect,
+  connecting: Deadlines,
+): Promise<void> {
+  let local: Deno.Conn;
+  connecting.start(stream.id);
   try {
-    if (!await within(CONNECT_LIMIT_MS, connecting)) refusal = "port-timeout";
+    local = await connect();
   } catch (error) {
     const isRefused = error instanceof Deno.errors.ConnectionRefused;
-    refusal = isRefused ? "port-refused" : "port-failed";
+    return mux.refuse(stream.id, isRefused ? "port-refused" : "port-failed");
+  } finally {
+    connecting.done(stream.id);
   }
-  if (refusal !== null) {
-    connecting.then(close, () => {});
-    mux.send(mux.session.refused(stream.id, refusal));
-    return stream.refused();
-  }
-  const local = await connecting;
-  const opened = mux.session.opened(stream.id);
-  if (opened === null) return close(local); // given up meanwhile
-  mux.send(opened);
+  if (!mux.accept(stream.id)) return close(local); // given up meanwhile, or late
   // How a connection ends is told to the other side; here nobody asks.
   await join(local, stream, { up() {}, down() {} }).catch(() => {});
 }

@@ -164,3 +164,29 @@ Deno.test("after a refused frame the decoder gives nothing more", () => {
     assertEquals(verdict(() => decoder.end()), "cut-off", vector.name);
   }
 });
+
+Deno.test("frames that are lent are the same, wherever the stream is cut", () => {
+  const prng = createPrng(11);
+  const frames = Array.from({ length: 200 }, (_, i): Frame => ({
+    type: 1 + (i & 1),
+    untrustedPayload: new Uint8Array(prng.below(40)).fill(i),
+  }));
+  const stream = concat(
+    frames.map(({ type, untrustedPayload }) => encodeFrame(type, untrustedPayload)),
+  );
+  for (let round = 0; round < 50; round++) {
+    const decoder = createFrameDecoder(new Map([[1, 40], [2, 40]]), true);
+    const got: Frame[] = [];
+    const buffer = new Uint8Array(300);
+    for (let at = 0; at < stream.length;) {
+      const piece = stream.subarray(at, at + 1 + prng.below(300));
+      buffer.set(piece); // the same buffer for every piece, as a reader has it
+      for (const { type, untrustedPayload } of decoder.push(buffer.subarray(0, piece.length))) {
+        got.push({ type, untrustedPayload: untrustedPayload.slice() });
+      }
+      at += piece.length;
+    }
+    decoder.end();
+    assertEquals(got, frames);
+  }
+});

@@ -53,6 +53,9 @@ function arrive(
   ).join();
 }
 
+const dataFrame = (session: MuxSession, id: number, data: Uint8Array): Bytes =>
+  concat([session.dataHead(id, data.length), data]);
+
 function call(session: MuxSession, [name = "", stream, rest = ""]: readonly string[]): string {
   const id = Number(stream);
   const shown = (frame: Bytes | null): string => frame === null ? "none" : toHex(frame);
@@ -69,7 +72,7 @@ function call(session: MuxSession, [name = "", stream, rest = ""]: readonly stri
       return shown(session.refused(id, reason));
     }
     case "data":
-      return shown(session.data(id, fromHex(rest)));
+      return shown(dataFrame(session, id, fromHex(rest)));
     case "consumed":
       return shown(session.consumed(id, Number(rest)));
     case "end":
@@ -100,9 +103,18 @@ function createSide(role: MuxRole, prng: ReturnType<typeof createPrng>) {
   const closed = new Set<number>();
   const put = (frame: Bytes | null): boolean => frame !== null && out.push(frame) > 0;
   let streams: number[] = [];
+  /** Opened by the other side and not answered: that may take a while. */
+  const asked: number[] = [];
+  const answer = (id: number): void => {
+    if (prng.below(4) === 0) {
+      if (put(session.refused(id, "port-refused"))) closed.add(id);
+    } else if (put(session.opened(id))) streams.push(id);
+  };
   const act = (): void => {
     const id = streams[prng.below(Math.max(1, streams.length))];
     const what = prng.below(10);
+    const waiting = prng.below(3) === 0 ? asked.shift() : undefined;
+    if (waiting !== undefined) return answer(waiting);
     if (role === "dialer" && what === 0 && session.mayOpen()) {
       const { stream, frame } = session.open();
       streams.push(stream);
@@ -113,7 +125,7 @@ function createSide(role: MuxRole, prng: ReturnType<typeof createPrng>) {
       const bytes = Math.min(session.room(id), prng.below(40_000), 32 * 1024);
       if (bytes === 0) return;
       const data = new Uint8Array(bytes).fill(id + bytes);
-      put(session.data(id, data));
+      put(dataFrame(session, id, data));
       sent.set(id, [...sent.get(id) ?? [], (id + bytes) & 255, bytes]);
     } else if (what < 8) {
       const bytes = prng.below(1 + (unread.get(id) ?? 0));
@@ -128,17 +140,11 @@ function createSide(role: MuxRole, prng: ReturnType<typeof createPrng>) {
   const receive = (event: MuxEvent): void => {
     if (event.kind === "ready" && role === "acceptor") put(session.hello());
     if ("reply" in event) put(event.reply);
-    if (event.kind === "reset") {
+    if (event.kind === "reset" || event.kind === "refused") {
       closed.add(event.stream);
       streams = streams.filter((id) => id !== event.stream);
     }
-    if (event.kind === "open") {
-      if (prng.below(4) === 0) put(session.refused(event.stream, "port-refused"));
-      else {
-        put(session.opened(event.stream));
-        streams.push(event.stream);
-      }
-    }
+    if (event.kind === "open") asked.push(event.stream);
     if (event.kind === "data") {
       got.set(event.stream, [
         ...got.get(event.stream) ?? [],

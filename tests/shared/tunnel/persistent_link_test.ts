@@ -8,6 +8,7 @@ import {
   createPersistentLink,
   type PersistentLink,
 } from "../../../shared/tunnel/persistent_link.ts";
+import type { MuxStream } from "../../../shared/tunnel/mux_stream.ts";
 import type { RemoteEnd } from "../../../shared/tunnel/remote_end.ts";
 import { serveMux } from "../../../vm/tunnel/serve_mux.ts";
 import { echoServer, fakeCall, type FarSide, handClock, settle } from "./fixture.ts";
@@ -43,7 +44,7 @@ function link(
   };
 }
 
-async function opened(link: PersistentLink): Promise<RemoteEnd> {
+async function opened(link: PersistentLink): Promise<MuxStream> {
   const stream = await link.open();
   assert(stream !== null, "there is no shared stream");
   return stream;
@@ -94,9 +95,20 @@ Deno.test("nobody listens, then somebody does: refused, and the session goes on"
   const { port } = listener.addr;
   listener.close();
   const { link: one, calls } = link(honest(port));
-  const refused = await one.open().then(() => null, (error) => error);
-  assert(refused instanceof TunnelFailure);
-  assertEquals(refused.failureClass, "port-refused");
+  const stream = await opened(one);
+  await stream.write(noise(300)).catch(() => {}); // the VM's side need not have answered yet
+  for (const ask of [stream.whenOpened, stream.read, () => stream.write(noise(1))]) {
+    const refused = await ask().then(() => null, (error) => error);
+    assert(refused instanceof TunnelFailure);
+    assertEquals(refused.failureClass, "port-refused");
+  }
+  await stream.gone;
+  const again = Deno.listen({ hostname: "127.0.0.1", port });
+  (async () => {
+    for await (const conn of again) conn.readable.pipeTo(conn.writable).catch(() => {});
+  })().catch(() => {});
+  await roundTrip(await opened(one), noise(300));
+  again.close();
   assertEquals([one.state(), calls()], ["ready", 1]);
   one.stop();
 });
@@ -237,6 +249,8 @@ Deno.test("a VM that falls silent is noticed, and while nothing is open nobody a
     return 0;
   }, clock);
   const stream = await opened(one);
+  await stream.whenOpened();
+  await settle(); // OPEN is on its way alone, as each ping will be
   for (let minute = 0; minute < 10; minute++) {
     for (let i = 0; i < 6; i++) {
       clock.advance(10_000);
