@@ -7,7 +7,8 @@
  * @module
  */
 
-import { EXIT_OK, runProgram, UsageError, UserError, writeAll } from "../shared/io/program.ts";
+import { writeFully } from "../shared/io/files.ts";
+import { EXIT_OK, runProgram, UsageError, UserError } from "../shared/io/program.ts";
 import { parseTcpPort, type TcpPort } from "../shared/io/tcp_port.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { ProtocolError } from "../shared/protocol/refusal.ts";
@@ -21,21 +22,12 @@ async function main(): Promise<number> {
     return conn;
   };
   try {
-    await serveMux(connect, Deno.stdin.readable, write);
+    await serveMux(connect, Deno.stdin.readable, (bytes) => writeFully(Deno.stdout, bytes));
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new UserError(`session over: ${error.message}`);
   }
   return EXIT_OK;
-}
-
-/**
- * Waits where it stands: an asynchronous write of a service's stdout goes through another
- * thread, which costs more than the bytes. The tunnel always goes on reading, so the wait is short.
- */
-function write(bytes: Uint8Array): Promise<void> {
-  writeAll(Deno.stdout, bytes);
-  return Promise.resolve();
 }
 
 function portOfCall(untrustedArgument: string): TcpPort {
