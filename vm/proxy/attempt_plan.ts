@@ -58,7 +58,6 @@ export function createAttemptPlan(
   let round = 0;
   let tried = 0;
   let queue = order(route, dice);
-  let waited = true;
 
   const leftMs = (): number => timing.deadlineMs - (dice.nowMs() - beganMs);
   const living = (targets: readonly Target[]): Target[] =>
@@ -81,7 +80,6 @@ export function createAttemptPlan(
     if (ms >= leftMs()) return { do: "give up" };
     round++;
     queue = targets;
-    waited = true;
     return { do: "wait", ms };
   };
   return {
@@ -93,12 +91,10 @@ export function createAttemptPlan(
         queue = rest;
         if (target === undefined || dead.has(targetName(target))) continue;
         if ((notBeforeMs.get(targetName(target)) ?? 0) > dice.nowMs()) continue;
-        // After a wait of our own the last answer is newer than what the breaker knows.
         if (gate.admits(target)) return attempt(target);
       }
       const first = living(all)[0];
       if (tried === 0 && first !== undefined) return attempt(first);
-      if (!waited) return { do: "give up" };
       return nextRound();
     },
     failed(target, { again, retryAfterMs }) {

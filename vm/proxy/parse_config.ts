@@ -46,7 +46,7 @@ const BASE_URLS: Readonly<Record<ProviderKind, string>> = {
 };
 
 const secretText = text(
-  /^\$[A-Za-z_][A-Za-z0-9_]{0,99}$/,
+  /^\$[A-Z][A-Z0-9_]{0,99}$/,
   'a key never stands here: write { "env": "NAME" } and the key in the environment file',
 );
 
@@ -76,7 +76,11 @@ export const secretRef: Read<SecretRef> = (value, path, report) => {
     )(value, path, report);
   }
   return then(
-    record({ env: required(text(/^[A-Za-z_]\w{0,99}$/, "write the name of a variable")) }),
+    record({
+      env: required(
+        text(/^[A-Z][A-Z0-9_]{0,99}$/, "write a name in upper case, as in the environment file"),
+      ),
+    }),
     ({ env }): SecretRef => ({ from: "env", name: env }),
   )(value, path, report);
 };
