@@ -45,7 +45,7 @@ export async function attemptNative(
       { counts: true },
     );
   }
-  return { ...start, tokens: null };
+  return { ...start, own: null };
 }
 
 export function upstreamCall(

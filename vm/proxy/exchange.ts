@@ -35,8 +35,14 @@ export interface Tokens {
 export interface Answer {
   readonly contentType: string;
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** null: the bytes are the upstream's own, and say it themselves. */
-  readonly tokens: (() => Tokens | null) | null;
+  /** What is known of a translated answer; null: the bytes are the upstream's own, and say it. */
+  readonly own: OwnAnswer | null;
+}
+
+export interface OwnAnswer {
+  tokens(): Tokens | null;
+  /** It was ended by us, in the client's words, because the upstream broke off. */
+  isBroken(): boolean;
 }
 
 /** An upstream that did not answer, or not what was asked. */

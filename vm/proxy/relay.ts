@@ -38,7 +38,7 @@ export function relay(
   const encoder = new TextEncoder();
   const watch = createStreamWatch(exchange.stream);
   let reader: ReadableStreamDefaultReader<Bytes> | null = null;
-  let tokens: Answer["tokens"] = null;
+  let own: Answer["own"] = null;
   let aliveMs = clock.nowMs();
   let upstreamMs = aliveMs;
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -48,7 +48,7 @@ export function relay(
     if (over) return;
     over = true;
     clearInterval(timer);
-    const counted = tokens === null ? tokensIn(watch.head(), watch.tail()) : tokens();
+    const counted = own === null ? tokensIn(watch.head(), watch.tail()) : own.tokens();
     onEnd({ end, bytes: watch.bytes(), tokens: counted });
   };
   /** Ends the client's stream in its API's words. */
@@ -85,7 +85,8 @@ export function relay(
     controller.enqueue(encoder.encode(heartbeatText(exchange, watch.head())));
   };
   const atEnd = (controller: ReadableStreamDefaultController<Bytes>): void => {
-    if (!exchange.stream || tokens !== null) return endWith(controller, "complete", "");
+    if (own !== null) return endWith(controller, own.isBroken() ? "broken" : "complete", "");
+    if (!exchange.stream) return endWith(controller, "complete", "");
     const tail = watch.tail();
     if (!isComplete(exchange, tail)) {
       return broken(controller, "the provider broke off in the middle of its answer");
@@ -103,7 +104,7 @@ export function relay(
         if (reader === null) {
           const got = await answer;
           if (over) return void got.body.cancel().catch(() => {});
-          ({ tokens } = got);
+          ({ own } = got);
           reader = got.body.getReader();
           upstreamMs = clock.nowMs();
         }
