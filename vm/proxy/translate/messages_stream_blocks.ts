@@ -45,6 +45,8 @@ export function createBlockWriter(send: Send): BlockWriter {
     return send("content_block_stop", { index });
   };
 
+  const toolOpen = (): Open | undefined => open?.kind === "tool" ? open : undefined;
+
   function put(event: ContentEvent): string {
     switch (event.kind) {
       case "text":
@@ -76,26 +78,27 @@ export function createBlockWriter(send: Send): BlockWriter {
   /** Puts what waits, each call with all that belongs to it, until one is open that may go on. */
   function drain(all: boolean): string {
     let text = "";
-    while (waiting.length > 0 && open?.kind !== "tool") {
+    while (waiting.length > 0 && toolOpen() === undefined) {
       const [first, ...rest] = waiting;
       if (first === undefined) break;
       const own = first.kind === "tool" ? rest.filter((event) => isOf(event, first.index)) : [];
       waiting = first.kind === "tool" ? rest.filter((event) => !isOf(event, first.index)) : rest;
       text += [first, ...own].map(put).join("");
-      if (all && open?.kind === "tool") text += close();
+      if (all && toolOpen() !== undefined) text += close();
     }
     return text;
   }
 
   return {
     write(event) {
-      if (open?.kind === "tool" && !isOf(event, open.tool)) {
+      const tool = toolOpen();
+      if (tool !== undefined && !isOf(event, tool.tool)) {
         waiting.push(event);
         return "";
       }
       return put(event) + drain(false);
     },
-    finish: () => (open?.kind === "tool" ? close() : "") + drain(true) + close(),
+    finish: () => (toolOpen() === undefined ? "" : close()) + drain(true) + close(),
     heartbeat: () => open?.kind === "text" ? delta({ type: "text_delta", text: "" }) : "",
   };
 }
