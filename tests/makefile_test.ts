@@ -41,6 +41,10 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
     ...["--allow-read", "--allow-env", "--v8-flags"],
   ]),
+  "openclaw-proxy": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--unstable-no-legacy-abort"],
+    ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "@CONFIGURED@"],
+  ]),
 };
 
 for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {

@@ -10,6 +10,9 @@ import type { Conversation } from "./translate/conversation.ts";
 import { readMessagesRequest } from "./translate/messages_request_read.ts";
 import { writeMessagesResponse } from "./translate/messages_response.ts";
 import { createMessagesStreamWriter } from "./translate/messages_stream_writer.ts";
+import { readResponsesRequest } from "./translate/responses_request_read.ts";
+import { writeResponsesResponse } from "./translate/responses_response.ts";
+import { createResponsesStreamWriter } from "./translate/responses_stream_writer.ts";
 
 /** How one API is read and written. */
 export interface ClientFormat {
@@ -38,6 +41,12 @@ const FORMATS: ReadonlyMap<string, ClientFormat> = new Map<string, ClientFormat>
     writeBody: (completion, exchange) =>
       writeMessagesResponse(completion, identity(exchange, "msg_")),
     createWriter: (exchange) => createMessagesStreamWriter(identity(exchange, "msg_")),
+  }],
+  ["responses", {
+    readRequest: (exchange) => readResponsesRequest(bodyOf(exchange)),
+    writeBody: (completion, exchange) =>
+      writeResponsesResponse(completion, identity(exchange, "resp_")),
+    createWriter: (exchange) => createResponsesStreamWriter(identity(exchange, "resp_")),
   }],
 ]);
 

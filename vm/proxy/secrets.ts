@@ -100,12 +100,7 @@ function checked(text: string, what: string): string {
 /** Runs a program and takes what it prints; says nothing of it but how it ended. */
 export async function runForSecret(argv: readonly string[], timeoutMs: number): Promise<string> {
   const [program = "", ...args] = argv;
-  const child = new Deno.Command(program, {
-    args,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "null", // a helper may print the secret there, too
-  }).spawn();
+  const child = start(program, args);
   const output = readCapped(child.stdout, MAX_SECRET_BYTES);
   const inTime = await within(timeoutMs, child.status);
   if (!inTime) child.kill("SIGKILL");
@@ -115,6 +110,25 @@ export async function runForSecret(argv: readonly string[], timeoutMs: number): 
   if (code !== 0) throw new UserError(`${program} ended with code ${code}`);
   if (bytes === null) throw new UserError(`${program} printed more than a key`);
   return new TextDecoder().decode(bytes);
+}
+
+function start(program: string, args: readonly string[]): Deno.ChildProcess {
+  try {
+    return new Deno.Command(program, {
+      args: [...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null", // a helper may print the secret there, too
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new UserError(`${program} is not there`);
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new UserError(`${program} was not in the configuration when the proxy started`, [
+        "restart it: systemctl --user restart openclaw-proxy",
+      ]);
+    }
+    throw new UserError(`${program} cannot be started`);
+  }
 }
 
 async function readCapped(

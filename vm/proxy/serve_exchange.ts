@@ -34,7 +34,7 @@ export async function serveExchange(
   const to: ReplyTo = { requestId, api, anthropic: false };
   const beganMs = parts.dice.nowMs();
   const trace = traceparentOf(request.headers);
-  const refuse = (found: Fault, retryAfterMs: number | null = null, client?: string): Response => {
+  const refuse = (found: Fault, retryAfterMs: number | null, client?: string): Response => {
     parts.metrics.count("openclaw_proxy_requests_total", { api, status: String(found.status) });
     parts.log("info", "refused", {
       ...{ request: requestId, traceparent: trace, api, client, status: found.status },
@@ -47,7 +47,7 @@ export async function serveExchange(
   });
   if ("status" in caller) {
     request.body?.cancel().catch(() => {});
-    return refuse(caller);
+    return refuse(caller, null);
   }
   const body = await readRequest(request);
   if ("status" in body) return refuse(body, null, caller.name);

@@ -135,13 +135,13 @@ function oneModel(pathname: string, to: ReplyTo, config: Config, startedS: numbe
 }
 
 /** The first three fields are those of the original proxy. */
-function health(config: Config, { breakers }: ServerParts): Record<string, unknown> {
+function health(config: Config, parts: ServerParts): Record<string, unknown> {
   const providers = [...config.providers.values()].map(({ name, kind }) => ({
-    ...{ name, kind, state: breakers.state(name) },
+    ...{ name, kind, state: parts.breakers.state(name) },
   }));
   return {
     status: "healthy",
-    authenticated: config.clients.length > 0,
+    authenticated: notReady(config, parts).length === 0,
     proxy_version: VERSION,
     providers,
   };
