@@ -229,3 +229,11 @@ Deno.test("a failure in the middle: response.failed, error, nothing more", () =>
   assertEquals(splitWhole(text).slice(-2).map(({ event }) => event), ["response.failed", "error"]);
   assertEquals(writer.heartbeat(), "");
 });
+
+Deno.test("heartbeats of responses change nothing of what the client has gathered", () => {
+  const writer = createResponsesStreamWriter(WHO);
+  const names = (text: string): string[] => splitWhole(text).map(({ event }) => event);
+  assertEquals(names(writer.heartbeat()), ["response.created", "response.in_progress"]);
+  writer.write({ kind: "text", text: "a" });
+  assertEquals(names(writer.heartbeat()), ["keepalive"]);
+});
