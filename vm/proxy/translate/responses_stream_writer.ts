@@ -77,9 +77,10 @@ export function createResponsesStreamWriter(who: ResponseIdentity): StreamWriter
     }
   }
 
+  /** OpenAI's own; "in_progress" again would make the SDK forget the items so far. */
   function heartbeat(): string {
     if (phase === "new") return start();
-    return phase === "open" ? inProgress("response.in_progress") : "";
+    return phase === "open" ? send("keepalive", {}) : "";
   }
 
   return { write: (event) => phase === "closed" ? "" : write(event), heartbeat };
