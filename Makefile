@@ -77,7 +77,7 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_network_test.ts setup_nft_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_network_test.ts setup_nft_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts proxy_cursor_test.ts)
 E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
 .PHONY: test

@@ -3,6 +3,7 @@
 
 import { type AttemptContext, attemptNative, nativeApi } from "./adapter.ts";
 import type { Target } from "./config.ts";
+import { attemptCursor } from "./cursor/attempt_cursor.ts";
 import { notServed } from "./events_answer.ts";
 import type { Answer, Exchange } from "./exchange.ts";
 import { attemptTranslated } from "./translated.ts";
@@ -16,9 +17,8 @@ export async function attemptTarget(
   const api = nativeApi(exchange, target.provider);
   if (api !== null) return await attemptNative(exchange, target, api, context);
   if (exchange.api === "count_tokens") return guessTokens(exchange);
-  if (exchange.api === "embeddings" || target.provider.kind === "cursor") {
-    throw notServed(exchange, target.provider.name);
-  }
+  if (exchange.api === "embeddings") throw notServed(exchange, target.provider.name);
+  if (target.provider.kind === "cursor") return await attemptCursor(exchange, target, context);
   return await attemptTranslated(exchange, target, context);
 }
 

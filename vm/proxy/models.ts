@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Which targets a model's name stands for, and the list of names. @module */
 
-import type { Config, Route } from "./config.ts";
+import { type Config, MODEL, type Route } from "./config.ts";
 import { splitTarget } from "./parse_routes.ts";
 
 /** Names by which the original proxy was asked. */
@@ -9,6 +9,7 @@ const CURSOR_PREFIX = "cursor-acp/";
 
 /** An alias, "provider/model", a model that one provider lists, or "auto". null: nothing. */
 export function resolveModel(untrustedName: string, config: Config): Route | null {
+  if (!MODEL.test(untrustedName)) return null;
   const alias = config.routes.get(untrustedName);
   if (alias !== undefined) return alias;
   const name = untrustedName.startsWith(CURSOR_PREFIX) && config.providers.has("cursor")
