@@ -7,28 +7,29 @@
  */
 
 import { DatabaseSync } from "node:sqlite"; // built in; see above
-import { UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/io/program.ts";
 import type { Ledger, Usage } from "./limits.ts";
 
 export interface OpenLedger extends Ledger {
   close(): void;
 }
 
+/** What a crash may lose of the books. */
+const FLUSH_MS = 100;
 const MICRO = 1e6; // dollars are kept as whole millionths: sums of floats drift
 
 /** @throws {UserError} if the file is no database */
-export function openLedger(path: string): OpenLedger {
+export function openLedger(path: string, onError: (text: string) => void): OpenLedger {
   try {
-    return open(path);
+    return open(path, onError);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(`cannot open the record of use, ${path}: ${why}`, [
+    throw new UserError(`cannot open the record of use, ${path}: ${errorText(error)}`, [
       `if the file is broken, move it away: mv ${path} ${path}.broken; what was spent is then forgotten`,
     ]);
   }
 }
 
-function open(path: string): OpenLedger {
+function open(path: string, onError: (text: string) => void): OpenLedger {
   const db = new DatabaseSync(path);
   db.exec(
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;" +
@@ -49,17 +50,29 @@ function open(path: string): OpenLedger {
     const row = sum.get(client, from, to);
     return { tokens: Number(row?.["tokens"] ?? 0), spend: Number(row?.["micro"] ?? 0) / MICRO };
   };
-  return {
-    day: (client, day) => between(client, day, day),
-    month: (client, month) => between(client, `${month}-01`, `${month}-31`),
-    book: (client, day, { tokens, spend }) =>
-      void add.run(client, day, Math.round(tokens), Math.round(spend * MICRO)),
-    close: () => db.close(),
+  // A write takes longer than all else that a request needs of us, so it is done a little later;
+  // whoever reads the books has everything written first.
+  const waiting: (() => void)[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    try {
+      for (const write of waiting.splice(0)) write();
+    } catch (error) {
+      onError(errorText(error)); // a full disk must not end the streams
+    }
   };
-}
-
-/** Where nothing has a limit that outlives the program. */
-export function memoryLedger(): OpenLedger {
-  const nothing: Usage = { tokens: 0, spend: 0 };
-  return { day: () => nothing, month: () => nothing, book() {}, close() {} };
+  return {
+    day: (client, day) => (flush(), between(client, day, day)),
+    month: (client, month) => (flush(), between(client, `${month}-01`, `${month}-31`)),
+    book(client, day, { tokens, spend }) {
+      waiting.push(() => add.run(client, day, Math.round(tokens), Math.round(spend * MICRO)));
+      timer ??= setTimeout(flush, FLUSH_MS);
+    },
+    close() {
+      flush();
+      db.close();
+    },
+  };
 }

@@ -66,14 +66,15 @@ export function createLimiter(ledger: Ledger, nowMs: () => number): Limiter {
     admit(client, limits, estimate) {
       const running = of(client);
       const now = nowMs();
-      running.recent = running.recent.filter(({ atMs }) => atMs > now - MINUTE_MS);
+      while ((running.recent[0]?.atMs ?? now) <= now - MINUTE_MS) running.recent.shift();
       const refusal = refuse(running, limits, estimate, now, {
         day: () => ledger.day(client, dayOf(now)),
         month: () => ledger.month(client, monthOf(now)),
       });
       if (refusal !== null) return { admitted: false, refusal };
       const entry = { atMs: now, tokens: estimate.tokens };
-      running.recent.push(entry);
+      const { requestsPerMinute, tokensPerMinute } = limits;
+      if (requestsPerMinute !== null || tokensPerMinute !== null) running.recent.push(entry);
       running.concurrent++;
       running.heldTokens += estimate.tokens;
       running.heldSpend += estimate.spend;

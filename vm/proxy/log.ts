@@ -33,3 +33,27 @@ export function traceparentOf(headers: Headers): string | undefined {
   const value = headers.get("traceparent") ?? "";
   return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value) ? value : undefined;
 }
+
+/** How long a line may wait: a pipe to the journal takes longer than the request's own work. */
+const WAIT_MS = 20;
+
+/** Gathers lines and writes them together. */
+export function createLineWriter(
+  write: (text: string) => void,
+): { readonly line: (text: string) => void; readonly flush: () => void } {
+  let waiting = "";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (waiting !== "") write(waiting);
+    waiting = "";
+  };
+  return {
+    line(text) {
+      waiting += text;
+      timer ??= setTimeout(flush, WAIT_MS);
+    },
+    flush,
+  };
+}

@@ -9,7 +9,7 @@ import type { Config } from "./config.ts";
 import { openLedger } from "./ledger.ts";
 import { createLimiter } from "./limits.ts";
 import type { Places } from "./load_config.ts";
-import { createLog } from "./log.ts";
+import { createLineWriter, createLog } from "./log.ts";
 import { createMetrics, type Gauge } from "./metrics.ts";
 import { keepConfig } from "./reload.ts";
 import { createSecrets, runForSecret } from "./secrets.ts";
@@ -29,8 +29,12 @@ const DRAIN_MS = 20_000;
 export async function runServer(start: ServerStart): Promise<void> {
   const { places } = start;
   let level = start.config.logLevel;
-  const log = createLog(() => level, () => new Date(), (line) => writeAll(Deno.stderr, line));
-  const ledger = openLedger(places.ledger);
+  const lines = createLineWriter((text) => writeAll(Deno.stderr, text));
+  const log = createLog(() => level, () => new Date(), lines.line);
+  const ledger = openLedger(
+    places.ledger,
+    (text) => log("error", "the record of use cannot be written", { text }),
+  );
   const metrics = createMetrics();
   const nowMs = (): number => Date.now();
   const breakers = createBreakers(() => live.current().breaker, nowMs);
@@ -86,6 +90,7 @@ export async function runServer(start: ServerStart): Promise<void> {
   live.close();
   await within(DRAIN_MS, server.shutdown());
   ledger.close();
+  lines.flush();
 }
 
 /** @param onHangup "systemctl reload" */

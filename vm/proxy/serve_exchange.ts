@@ -125,7 +125,7 @@ async function answerOrHeartbeat(
   const waited = exchange.stream
     ? parts.pause(config.timing.heartbeatMs, late.signal).then(() => null)
     : new Promise<null>(() => {});
-  const first = await Promise.race([run, waited]).finally(() => late.abort());
+  const first = await Promise.race([run, waited]).finally(() => late.abort("done"));
   if (first !== null) return { whole: run, contentType: first.contentType };
   run.catch(() => {}); // the stream tells it
   return { whole: run, contentType: "text/event-stream" };

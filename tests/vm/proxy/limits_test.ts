@@ -7,6 +7,10 @@ import { openLedger } from "../../../vm/proxy/ledger.ts";
 import { type Admission, createLimiter, dayOf, monthOf } from "../../../vm/proxy/limits.ts";
 import { UserError } from "../../../shared/io/program.ts";
 
+const fail = (text: string): void => {
+  throw new Error(text);
+};
+
 const NONE: Limits = {
   ...{ requestsPerMinute: null, tokensPerMinute: null, tokensPerDay: null },
   ...{ concurrent: null, spendPerDay: null, spendPerMonth: null },
@@ -15,7 +19,7 @@ const NOON_MS = Date.UTC(2026, 10, 30, 12);
 
 function scene() {
   let nowMs = NOON_MS;
-  const ledger = openLedger(":memory:");
+  const ledger = openLedger(":memory:", fail);
   return {
     limiter: createLimiter(ledger, () => nowMs),
     pass: (ms: number) => void (nowMs += ms),
@@ -83,18 +87,18 @@ Deno.test("money: what runs is held, the day and the month end at midnight UTC",
 Deno.test("the books hold over a restart, and sums of cents do not drift", async () => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/use.sqlite`;
-  const ledger = openLedger(path);
+  const ledger = openLedger(path, fail);
   for (let i = 0; i < 1000; i++) ledger.book("x", "2026-11-30", use(3, 0.01));
   ledger.book("x", "2026-11-01", use(1, 1));
   ledger.close();
   assertEquals(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
-  const again = openLedger(path);
+  const again = openLedger(path, fail);
   assertEquals(again.day("x", "2026-11-30"), use(3000, 10));
   assertEquals(again.month("x", "2026-11"), use(3001, 11));
   assertEquals(again.month("y", "2026-11"), use(0, 0));
   again.close();
   await Deno.writeTextFile(path, "this is no database, whatever its name says".repeat(50));
-  assertThrows(() => openLedger(path), UserError, "cannot open the record of use");
+  assertThrows(() => openLedger(path, fail), UserError, "cannot open the record of use");
   await Deno.remove(folder, { recursive: true });
 });
 
