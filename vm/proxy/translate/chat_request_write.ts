@@ -26,9 +26,11 @@ export interface ChatRequestOptions {
 export function writeChatRequest(from: Conversation, options: ChatRequestOptions): Written {
   const changes = [...from.changes];
   if (from.topK !== undefined) changes.push("top_k left out");
+  const { n, ...extras } = from.extras; // a Completion is one answer
+  if (n !== undefined && n !== 1) changes.push("n left out");
   const messages = writeTurns(from.turns, changes);
   const body: Record<string, unknown> = {
-    ...from.extras,
+    ...extras,
     model: from.model,
     messages,
     ...given("tools", from.tools.length === 0 ? undefined : from.tools.map(writeTool)),
