@@ -113,6 +113,22 @@ Deno.test("messages to chat: formats, effort, fields that nobody knows", () => {
   assertEquals(changes, ["container left out", "top_k left out"]);
 });
 
+Deno.test("messages to chat: ids too long for OpenAI stay with their calls", () => {
+  const id = (n: number): string => `ollama_call_${"0".repeat(35)}${n}`;
+  const use = (n: number) => ({ type: "tool_use", id: id(n), name: "f", input: {} });
+  const result = (n: number) => ({ type: "tool_result", tool_use_id: id(n), content: "r" });
+  const { body } = translate({
+    messages: [
+      { role: "assistant", content: [use(1), use(2)] },
+      { role: "user", content: [result(2), result(1)] },
+    ],
+  });
+  const ids = [...JSON.stringify(body).matchAll(/"(?:tool_call_)?id":"(\w+)"/g)].map(([, at]) =>
+    at
+  );
+  assertEquals(ids, ["shortened0", "shortened1", "shortened1", "shortened0"]);
+});
+
 /** Field of the request -> where the error says it is. */
 const REFUSED: readonly (readonly [body: Record<string, unknown>, path: string])[] = [
   [{ messages: [{ role: "tool", content: "x" }] }, "body.messages[0].role"],

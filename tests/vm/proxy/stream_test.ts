@@ -180,6 +180,12 @@ Deno.test("chat streams: the shapes of servers that are not OpenAI", () => {
   assertEquals(kinds(choice({ content: "a" }), "[DONE]"), "start, text, end, end");
   assertEquals(kinds(choice({ content: "a" })), "start, text, error", "cut off");
   assertEquals(kinds(), "error", "nothing at all");
+  const second = { choices: [{ index: 1, delta: { content: "b" }, finish_reason: "stop" }] };
+  assertEquals(
+    kinds(second, choice({ content: "a" })),
+    "start, text, error",
+    "only the first counts",
+  );
   const object = choice({
     tool_calls: [{ index: 0, id: "a", function: { name: "f", arguments: { x: 1 } } }],
   });

@@ -15,6 +15,7 @@ import type {
 import { writeImageUrl } from "./image.ts";
 import { given } from "./json_node.ts";
 import { effortOf } from "./thinking.ts";
+import { createShortIds } from "./tool_ids.ts";
 
 export interface ChatRequestOptions {
   /** OpenAI's newer models know only the longer one, Ollama only the shorter. */
@@ -25,9 +26,11 @@ export interface ChatRequestOptions {
 export function writeChatRequest(from: Conversation, options: ChatRequestOptions): Written {
   const changes = [...from.changes];
   if (from.topK !== undefined) changes.push("top_k left out");
+  const { n, ...extras } = from.extras; // a Completion is one answer
+  if (n !== undefined && n !== 1) changes.push("n left out");
   const messages = writeTurns(from.turns, changes);
   const body: Record<string, unknown> = {
-    ...from.extras,
+    ...extras,
     model: from.model,
     messages,
     ...given("tools", from.tools.length === 0 ? undefined : from.tools.map(writeTool)),
@@ -53,6 +56,7 @@ export function writeChatRequest(from: Conversation, options: ChatRequestOptions
  */
 function writeTurns(turns: readonly Turn[], changes: string[]): Record<string, unknown>[] {
   const messages: Record<string, unknown>[] = [];
+  const shortId = createShortIds();
   let images: UserPart[] = [];
   const flush = (): void => {
     if (images.length > 0) messages.push({ role: "user", content: images.map(writePart) });
@@ -61,29 +65,30 @@ function writeTurns(turns: readonly Turn[], changes: string[]): Record<string, u
   for (const turn of turns) {
     if (turn.role !== "tool") {
       flush();
-      messages.push(writeTurn(turn, changes));
+      messages.push(writeTurn(turn, shortId, changes));
       continue;
     }
     const found = turn.parts.filter(({ kind }) => kind === "image");
     if (found.length > 0) changes.push("images of tool results moved to a user message");
     images.push(...found);
-    messages.push(writeResult(turn, found.length));
+    messages.push(writeResult(turn, shortId(turn.callId), found.length));
   }
   flush();
   return messages;
 }
 
-function writeResult(turn: ToolTurn, images: number): Record<string, unknown> {
+function writeResult(turn: ToolTurn, id: string, images: number): Record<string, unknown> {
   const text = turn.parts.flatMap((part) => part.kind === "text" ? [part.text] : []).join("\n");
   const content = text === "" && images > 0 ? "(see the image below)" : text;
-  return { role: "tool", tool_call_id: turn.callId, content };
+  return { role: "tool", tool_call_id: id, content };
 }
 
 function writeTurn(
   turn: Exclude<Turn, { role: "tool" }>,
+  shortId: (id: string) => string,
   changes: string[],
 ): Record<string, unknown> {
-  if (turn.role === "assistant") return writeAssistant(turn.parts, changes);
+  if (turn.role === "assistant") return writeAssistant(turn.parts, shortId, changes);
   return { role: turn.role, content: writeContent(turn.parts) };
 }
 
@@ -102,6 +107,7 @@ function writePart(part: UserPart): Record<string, unknown> {
 
 function writeAssistant(
   parts: readonly AssistantPart[],
+  shortId: (id: string) => string,
   changes: string[],
 ): Record<string, unknown> {
   if (parts.some(({ kind }) => kind === "thinking" || kind === "redacted")) {
@@ -110,7 +116,7 @@ function writeAssistant(
   const text = parts.flatMap((part) => part.kind === "text" ? [part.text] : []).join("");
   const calls = parts.flatMap((part) =>
     part.kind !== "tool_call" ? [] : [{
-      id: part.id,
+      id: shortId(part.id),
       type: "function",
       function: { name: part.name, arguments: part.arguments === "" ? "{}" : part.arguments },
     }]

@@ -37,8 +37,8 @@ export function createChatStreamReader(): StreamReader {
   let stop: StopReason | undefined;
 
   function readChoice(choice: JsonNode): StreamEvent[] {
-    const index = optional(field(choice, "index"), asNumber) ?? 0;
-    if (index !== 0) throw new TranslationError(choice.path, "is a second answer", 'leave out "n"');
+    // Others come only where the client asked for them and the bytes are passed on as they are.
+    if ((optional(field(choice, "index"), asNumber) ?? 0) !== 0) return [];
     const reason = optional(field(choice, "finish_reason"), asString);
     if (reason !== undefined && reason !== "") stop = readFinishReason(reason);
     const delta = field(choice, "delta");

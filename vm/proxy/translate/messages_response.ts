@@ -19,7 +19,7 @@ import {
   writeMessagesUsage,
   writeStopReason,
 } from "./messages_wire.ts";
-import { createToolIds } from "./tool_ids.ts";
+import { createAnswerIds } from "./tool_ids.ts";
 
 /** @throws {TranslationError} if a provider answered what no client could read either */
 export function readMessagesResponse(body: JsonNode): Completion {
@@ -60,13 +60,13 @@ export function writeMessagesResponse(
   completion: Completion,
   who: ResponseIdentity,
 ): Record<string, unknown> {
-  const ids = createToolIds();
+  const newId = createAnswerIds();
   return {
     id: who.id,
     type: "message",
     role: "assistant",
     model: who.model,
-    content: completion.parts.map((part) => writeBlock(part, ids.call)),
+    content: completion.parts.map((part) => writeBlock(part, newId)),
     stop_reason: writeStopReason(completion.stop),
     stop_sequence: completion.stopSequence ?? null,
     usage: writeMessagesUsage(completion.usage),

@@ -2,7 +2,7 @@
 /** The content blocks of a messages stream, in order and one at a time. @module */
 
 import type { StreamEvent } from "./completion.ts";
-import { createToolIds } from "./tool_ids.ts";
+import { createAnswerIds } from "./tool_ids.ts";
 
 export type ContentEvent = Exclude<
   StreamEvent,
@@ -26,7 +26,7 @@ interface Open {
 }
 
 export function createBlockWriter(send: Send): BlockWriter {
-  const ids = createToolIds();
+  const newId = createAnswerIds();
   let waiting: ContentEvent[] = [];
   let open: Open | undefined;
   let index = -1;
@@ -64,7 +64,7 @@ export function createBlockWriter(send: Send): BlockWriter {
         return begin("thinking", { type: "redacted_thinking", data: event.data }) + close();
       case "tool": {
         const { index: tool, id, name } = event;
-        return begin("tool", { type: "tool_use", id: ids.call(id), name, input: {} }, tool);
+        return begin("tool", { type: "tool_use", id: newId(id), name, input: {} }, tool);
       }
       case "arguments":
         return delta({ type: "input_json_delta", partial_json: event.fragment });

@@ -50,3 +50,17 @@ function createFreshIds(unfit: RegExp): (id: string) => string {
     return made;
   };
 }
+
+/** OpenAI takes no longer ones; those that OpenClaw makes up for Ollama are. */
+const MAX_CHAT_ID_CHARS = 40;
+
+/** The same id for the same call, short enough for chat completions. */
+export function createShortIds(): (id: string) => string {
+  const made = new Map<string, string>();
+  return (id) => {
+    if (id.length <= MAX_CHAT_ID_CHARS) return id;
+    const short = made.get(id) ?? `shortened${made.size}`;
+    made.set(id, short);
+    return short;
+  };
+}
