@@ -54,6 +54,16 @@ OPENCLAW_PORTS_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-
 # Asks two ports of this VM, and starts the tunnel, which has permissions of its own.
 OPENCLAW_CONNECT_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=openclaw-tunnel --allow-read=@HOME@/.config/openclaw/connect.conf,@ROOT@/etc/qubes/openclaw.conf --allow-env=HOME,QUBES_CLAW_ROOT $(SMALL_HEAP)
 
+# ---- openclaw-proxy: permissions ----
+
+# Its own files in ~/.openclaw, by name: OpenClaw's keys lie in the same folder. @CONFIGURED@ is
+# what "openclaw-proxy permissions" answers, asked by the launcher with all the others: the hosts
+# of the providers in proxy.json, and the programs that fetch keys, if it names any.
+PROXY_FOLDER := @HOME@/.openclaw
+PROXY_LEDGER := $(PROXY_FOLDER)/proxy-use.sqlite,$(PROXY_FOLDER)/proxy-use.sqlite-wal,$(PROXY_FOLDER)/proxy-use.sqlite-shm
+PROXY_ENV := HOME,PATH,OPENCLAW_PROXY_PORT,OPENCLAW_CURSOR_PORT,OPENCLAW_CURSOR_LOG_LEVEL,OPENCLAW_CURSOR_TOOL_MODE,OPENCLAW_CURSOR_WORKSPACE,OPENCLAW_CURSOR_TIMEOUT_MS,OPENCLAW_CURSOR_DEFAULT_MODEL,OPENCLAW_CURSOR_ENABLE_THINKING,OPENCLAW_CURSOR_LOG_SILENT
+OPENCLAW_PROXY_FLAGS := --no-prompt --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER) --allow-write=$(PROXY_LEDGER) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
+
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22
@@ -67,7 +77,7 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts readme_test.ts)
 E2E_BUILT_LONG := $(addprefix tests/e2e/,bounded_test.ts crash_points_test.ts crash_test.ts hostile_queue_test.ts hostile_stream_test.ts hostile_test.ts operator_idle_test.ts v1_test.ts setup_network_test.ts)
@@ -268,6 +278,28 @@ uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
 	[ -n "$(DESTDIR)" ] || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove || true
 	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-connect.service || true
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-ports $(DESTDIR)$(BINDIR)/openclaw-connect $(DESTDIR)$(LIBDIR)/openclaw-ports.js $(DESTDIR)$(LIBDIR)/openclaw-connect.js $(DESTDIR)$(USERUNITDIR)/openclaw-connect.service $(DESTDIR)$(MANDIR)/man1/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man8/openclaw-ports.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ports $(DESTDIR)$(COMPLETIONS)/openclaw-connect
+
+# ---- openclaw-proxy: building and installing ----
+
+vm: $(BUILD)/vm/openclaw-proxy
+
+$(BUILD)/vm/openclaw-proxy: vm/openclaw-proxy.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PROXY_FLAGS)
+
+install-vm: install-vm-proxy
+uninstall-vm: uninstall-vm-proxy
+
+.PHONY: install-vm-proxy
+install-vm-proxy: vm ## a part of install-vm: openclaw-proxy; enables nothing
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR)
+	install -m 0644 $(BUILD)/vm/openclaw-proxy.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw-proxy $(DESTDIR)$(BINDIR)/
+	install -m 0644 vm/systemd/user/openclaw-proxy.service $(DESTDIR)$(USERUNITDIR)/
+
+.PHONY: uninstall-vm-proxy
+uninstall-vm-proxy: ## a part of uninstall-vm; ~/.openclaw stays
+	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-proxy.service || true
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-proxy $(DESTDIR)$(LIBDIR)/openclaw-proxy.js $(DESTDIR)$(USERUNITDIR)/openclaw-proxy.service
 
 .PHONY: uninstall-vm
 uninstall-vm: uninstall-tunnel ## takes back install-vm; keys and history stay

@@ -21,6 +21,8 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...["usr/share/man/man1/qvm-remote.1", "usr/share/bash-completion/completions/qvm-remote"],
     ...["usr/bin/openclaw-ports", "usr/lib/qubes-claw/openclaw-ports.js"],
     ...["usr/bin/openclaw-connect", "usr/lib/qubes-claw/openclaw-connect.js"],
+    ...["usr/bin/openclaw-proxy", "usr/lib/qubes-claw/openclaw-proxy.js"],
+    "usr/lib/systemd/user/openclaw-proxy.service",
     ...["usr/share/man/man8/openclaw-ports.8", "usr/share/man/man1/openclaw-connect.1"],
     "usr/lib/systemd/user/openclaw-connect.service",
     ...TUNNEL_FILES,

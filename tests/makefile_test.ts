@@ -41,6 +41,10 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
     ...["--allow-read", "--allow-env", "--v8-flags"],
   ]),
+  "openclaw-proxy": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--unstable-no-legacy-abort"],
+    ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "@CONFIGURED@"],
+  ]),
 };
 
 for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {
@@ -160,24 +164,36 @@ Deno.test("systemd finds nothing wrong with the unit", async (t) => {
   });
 });
 
-Deno.test("systemd finds nothing wrong with the user unit", {
-  ignore: !await exists("/usr/bin/systemd-analyze"),
-}, async () => {
-  const text = Deno.readTextFileSync(`${PROJECT}/vm/systemd/user/openclaw-connect.service`);
-  const folder = await Deno.makeTempDir();
-  try {
-    const here = text.replace("/usr/bin/openclaw-connect", "/bin/true").replace(
-      /^Documentation.*\n/m,
-      "",
-    );
-    await Deno.writeTextFile(`${folder}/openclaw-connect.service`, here);
-    const unit = `${folder}/openclaw-connect.service`;
-    const { code, stderr } = await run("systemd-analyze", ["verify", unit]);
-    assertEquals([code, stderr], [0, ""]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+Deno.test("the proxy reaches no host and no program by its launcher alone, and its own files only", () => {
+  const flags = programFlags("openclaw-proxy");
+  assert(!flags.some((flag) => /^--allow-(net|run)/.test(flag)));
+  for (const flag of flags.filter((one) => /^--allow-(read|write)=/.test(one))) {
+    const paths = flag.slice(flag.indexOf("=") + 1).split(",");
+    const own = /^@HOME@\/\.openclaw\/(proxy|cursor-proxy)[\w.-]+$/;
+    assertEquals(paths.filter((path) => !own.test(path)), []);
   }
 });
+
+for (const unit of ["openclaw-connect", "openclaw-proxy"]) {
+  Deno.test(`systemd finds nothing wrong with the user unit ${unit}`, {
+    ignore: !await exists("/usr/bin/systemd-analyze"),
+  }, async () => {
+    const text = Deno.readTextFileSync(`${PROJECT}/vm/systemd/user/${unit}.service`);
+    const folder = await Deno.makeTempDir();
+    try {
+      const here = text.replace(`/usr/bin/${unit}`, "/bin/true").replace(
+        /^Documentation.*\n/m,
+        "",
+      );
+      await Deno.writeTextFile(`${folder}/${unit}.service`, here);
+      const path = `${folder}/${unit}.service`;
+      const { code, stderr } = await run("systemd-analyze", ["verify", path]);
+      assertEquals([code, stderr], [0, ""]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
 
 const TUNNEL_UNITS = ["openclaw-tunnel@.service", "openclaw-tunnels.service"].flatMap((unit) =>
   ["dom0", "vm"].map((where) => `${where}/systemd/${unit}`)

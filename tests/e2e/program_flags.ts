@@ -14,6 +14,7 @@ export const FLAG_VARIABLES = {
   "openclaw.Mux": "OPENCLAW_MUX_FLAGS",
   "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
   "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
+  "openclaw-proxy": "OPENCLAW_PROXY_FLAGS",
 } as const;
 
 export type Program = keyof typeof FLAG_VARIABLES;

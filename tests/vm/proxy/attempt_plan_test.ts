@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What is tried next, by a clock and dice that the test holds. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import { type AttemptPlan, createAttemptPlan, order } from "../../../vm/proxy/attempt_plan.ts";
+import { type Config, type Route, targetName } from "../../../vm/proxy/config.ts";
+import { parseConfig } from "../../../vm/proxy/parse_config.ts";
+
+const TIMING = { deadlineSeconds: 10, firstByteSeconds: 2, responseSeconds: 100, retries: 2 };
+
+function configOf(tries: unknown): Config {
+  const provider = { kind: "openai", baseUrl: "https://x.example/v1" };
+  const parsed = parseConfig({
+    ...{ providers: { a: provider, b: provider, c: provider }, timing: TIMING },
+    models: { auto: { try: tries } },
+  });
+  if (!("providers" in parsed)) throw new Error(JSON.stringify(parsed));
+  return parsed;
+}
+
+function scene(tries: unknown, open: readonly string[] = [], streamed = true) {
+  const config = configOf(tries);
+  const route: Route = config.routes.get("auto") ?? [];
+  let nowMs = 5_000_000;
+  const plan = createAttemptPlan(route, config.timing, streamed, {
+    admits: (target) => !open.includes(targetName(target)),
+  }, { nowMs: () => nowMs, random: () => 0.5 });
+  return { plan, pass: (ms: number) => void (nowMs += ms) };
+}
+
+const AGAIN = { again: true, retryAfterMs: null };
+const NEVER = { again: false, retryAfterMs: null };
+
+/** Runs the plan with each attempt failing; what it did, in words. */
+function trace(plan: AttemptPlan, pass: (ms: number) => void, failure = AGAIN): string[] {
+  const done: string[] = [];
+  for (let steps = 0; steps < 50; steps++) {
+    const step = plan.next();
+    if (step.do === "give up") return done;
+    if (step.do === "wait") {
+      done.push(`wait ${step.ms}`);
+      pass(step.ms);
+      continue;
+    }
+    done.push(`${targetName(step.target)} ${step.timeoutMs}`);
+    plan.failed(step.target, failure);
+  }
+  throw new Error("it never gives up");
+}
+
+Deno.test("targets in order, then rounds with longer and longer waits", () => {
+  const { plan, pass } = scene(["a/m", "b/m"]);
+  assertEquals(trace(plan, pass), [
+    ...["a/m 2000", "b/m 100000", "wait 187.5", "a/m 2000", "b/m 100000"],
+    ...["wait 375", "a/m 2000", "b/m 100000"],
+  ]);
+});
+
+Deno.test("what failed for good is not asked again", () => {
+  const { plan, pass } = scene(["a/m", "b/m"]);
+  assertEquals(trace(plan, pass, NEVER), ["a/m 2000", "b/m 100000"]);
+});
+
+Deno.test("an open breaker is passed over; when all are open the first is tried all the same", () => {
+  const passed = scene(["a/m", "b/m"], ["a/m"]);
+  assertEquals(trace(passed.plan, passed.pass)[0], "b/m 100000");
+  const all = scene(["a/m", "b/m"], ["a/m", "b/m"]);
+  assertEquals(trace(all.plan, all.pass)[0], "a/m 100000");
+});
+
+Deno.test("Retry-After is waited for within the deadline, and not beyond it", () => {
+  const short = scene(["a/m"]);
+  const failure = (retryAfterMs: number) => ({ again: true, retryAfterMs });
+  assertEquals(trace(short.plan, short.pass, failure(3000) as never), [
+    ...["a/m 100000", "wait 3000", "a/m 100000", "wait 3000", "a/m 100000"],
+  ]);
+  const long = scene(["a/m"]);
+  assertEquals(trace(long.plan, long.pass, failure(60_000) as never), ["a/m 100000"]);
+});
+
+Deno.test("after the deadline nothing begins", () => {
+  const { plan, pass } = scene(["a/m", "b/m"]);
+  const step = plan.next();
+  assert(step.do === "try");
+  pass(10_000);
+  plan.failed(step.target, AGAIN);
+  assertEquals(plan.next().do, "give up");
+});
+
+Deno.test("a request that is not streamed has the long time everywhere", () => {
+  const { plan, pass } = scene(["a/m", "b/m"], [], false);
+  assertEquals(trace(plan, pass, NEVER), ["a/m 100000", "b/m 100000"]);
+});
+
+Deno.test("a rank is drawn by weight, and the rest of it stands in", () => {
+  const config = configOf([[{ model: "a/m", weight: 3 }, "b/m"], "c/m"]);
+  const route = config.routes.get("auto") ?? [];
+  let seed = 12345;
+  const random = (): number => (seed = (seed * 1103515245 + 12345) % 2 ** 31) / 2 ** 31;
+  let first = 0;
+  for (let i = 0; i < 4000; i++) {
+    const names = order(route, { random }).map(targetName);
+    assertEquals(names.toSorted().length, 3);
+    assertEquals(names[2], "c/m");
+    if (names[0] === "a/m") first++;
+  }
+  assert(first > 2850 && first < 3150, `${first} of 4000 for three quarters`);
+});

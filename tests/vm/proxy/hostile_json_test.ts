@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Requests and answers with parts replaced at random: translated or refused, nothing else. @module */
+
+import { assert } from "@std/assert";
+import { createPrng, type Prng } from "../../fuzz/prng.ts";
+import { readChatRequest } from "../../../vm/proxy/translate/chat_request_read.ts";
+import { writeChatRequest } from "../../../vm/proxy/translate/chat_request_write.ts";
+import { readChatResponse, writeChatResponse } from "../../../vm/proxy/translate/chat_response.ts";
+import type { Conversation } from "../../../vm/proxy/translate/conversation.ts";
+import { estimateInputTokens } from "../../../vm/proxy/translate/estimate.ts";
+import { readFault } from "../../../vm/proxy/translate/fault.ts";
+import { type JsonNode, parseJson } from "../../../vm/proxy/translate/json_node.ts";
+import { readMessagesRequest } from "../../../vm/proxy/translate/messages_request_read.ts";
+import { writeMessagesRequest } from "../../../vm/proxy/translate/messages_request_write.ts";
+import {
+  readMessagesResponse,
+  writeMessagesResponse,
+} from "../../../vm/proxy/translate/messages_response.ts";
+import { readResponsesRequest } from "../../../vm/proxy/translate/responses_request_read.ts";
+import { writeResponsesResponse } from "../../../vm/proxy/translate/responses_response.ts";
+import { TranslationError } from "../../../vm/proxy/translate/translation_error.ts";
+import { chatMessages } from "./random_conversation.ts";
+import { WHO } from "./streams.ts";
+
+const ODD: readonly unknown[] = [
+  null,
+  true,
+  0,
+  -1.5,
+  "",
+  "text",
+  "tool",
+  "{}",
+  [],
+  {},
+  [null],
+  [[]],
+  { type: "text" },
+  { type: "constructor" },
+  { type: "tool_use", id: "a", name: "b", input: {} },
+  JSON.parse('{"__proto__":{"type":"text"}}'),
+];
+
+/** The same JSON with some of its values replaced, or their keys. */
+function mutate(value: unknown, prng: Prng): unknown {
+  if (prng.oneIn(25)) return prng.pick(ODD);
+  if (Array.isArray(value)) return value.map((inner) => mutate(inner, prng));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).filter(() => !prng.oneIn(40)).map(([key, inner]) => [
+      prng.oneIn(60) ? "constructor" : key,
+      mutate(inner, prng),
+    ]),
+  );
+}
+
+function writeBoth(from: Conversation): void {
+  estimateInputTokens(from);
+  JSON.stringify(writeChatRequest(from, { maxTokensField: "max_tokens" }));
+  JSON.stringify(writeMessagesRequest(from, { defaultMaxTokens: 4096, cachePrompt: true }));
+}
+
+const TOOLS = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }];
+
+const chatRequest = (prng: Prng): unknown => ({
+  model: "claude-sonnet-4-5",
+  messages: chatMessages(prng),
+  tools: TOOLS,
+  tool_choice: "auto",
+  stop: ["a"],
+  temperature: 1,
+  reasoning_effort: "high",
+  response_format: { type: "json_schema", json_schema: { name: "n", schema: {} } },
+});
+
+function messagesRequest(prng: Prng): unknown {
+  const node = parseJson(JSON.stringify(chatRequest(prng)), "body");
+  return writeMessagesRequest(readChatRequest(node), { defaultMaxTokens: 9000, cachePrompt: true })
+    .body;
+}
+
+const responsesRequest = (prng: Prng): unknown => ({
+  model: "gpt",
+  instructions: "brief",
+  input: [
+    { role: "user", content: [{ type: "input_text", text: "a" }] },
+    { type: "function_call", call_id: "c", name: "f", arguments: "{}" },
+    { type: "function_call_output", call_id: "c", output: "r" },
+    { type: "message", role: "user", content: "b" },
+  ],
+  tools: [{ type: "function", name: "f", parameters: {} }],
+  reasoning: { effort: prng.pick(["low", "none"]) },
+  text: { format: { type: "json_object" }, verbosity: "low" },
+});
+
+const chatAnswer = (): unknown => ({
+  id: "c",
+  choices: [{
+    message: {
+      content: "a",
+      tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: "{}" } }],
+    },
+    finish_reason: "tool_calls",
+  }],
+  usage: { prompt_tokens: 1, prompt_tokens_details: { cached_tokens: 1 } },
+});
+
+const messagesAnswer = (): unknown => ({
+  id: "m",
+  content: [
+    { type: "thinking", thinking: "a", signature: "b" },
+    { type: "text", text: "a" },
+    { type: "tool_use", id: "t", name: "f", input: { a: 1 } },
+  ],
+  stop_reason: "end_turn",
+  usage: { input_tokens: 1, output_tokens: 2 },
+});
+
+const TARGETS: readonly (readonly [
+  name: string,
+  make: (prng: Prng) => unknown,
+  run: (node: JsonNode) => unknown,
+])[] = [
+  ["chat requests", chatRequest, (node) => writeBoth(readChatRequest(node))],
+  ["messages requests", messagesRequest, (node) => writeBoth(readMessagesRequest(node))],
+  ["responses requests", responsesRequest, (node) => writeBoth(readResponsesRequest(node))],
+  ["chat answers", chatAnswer, (node) => writeMessagesResponse(readChatResponse(node), WHO)],
+  ["messages answers", messagesAnswer, (node) => {
+    const completion = readMessagesResponse(node);
+    return [writeChatResponse(completion, WHO), writeResponsesResponse(completion, WHO)];
+  }],
+  [
+    "errors",
+    () => ({ error: { message: "m", type: "t", code: "c" } }),
+    ({ value }) => readFault(400, value),
+  ],
+];
+
+for (const [name, make, run] of TARGETS) {
+  Deno.test(`${name} with parts replaced are translated or refused`, () => {
+    let translated = 0;
+    for (let seed = 1; seed <= 3000; seed++) {
+      const prng = createPrng(seed);
+      const text = JSON.stringify(mutate(make(prng), prng));
+      try {
+        run(parseJson(text, "body"));
+        translated++;
+      } catch (error) {
+        if (error instanceof TranslationError) continue;
+        throw new Error(`seed ${seed}: ${text}`, { cause: error });
+      }
+    }
+    assert(translated > 100 && translated <= 3000, `${translated} translated`);
+  });
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * openclaw-proxy: one API on this VM's loopback in front of the model providers.
+ *
+ * @module
+ */
+
+import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { VERSION } from "../shared/io/version.ts";
+import { ConfigError, HELP, portOf, PROGRAM, readCommand } from "./proxy/cli.ts";
+import type { Config } from "./proxy/config.ts";
+import { checkReport } from "./proxy/check_report.ts";
+import { loadConfig, type Places, placesOf } from "./proxy/load_config.ts";
+import { permissionFlags } from "./proxy/permissions.ts";
+import { runServer } from "./proxy/run_server.ts";
+
+async function main(args: readonly string[]): Promise<number> {
+  const say = (text: string): void => writeAll(Deno.stdout, text);
+  const command = readCommand(args);
+  if (command === "help") return say(HELP), EXIT_OK;
+  if (command === "version") return say(`${PROGRAM} ${VERSION}\n`), EXIT_OK;
+  const places = placesOf(home());
+  const { config, path } = await load(places);
+  const port = portOf(Deno.env.get("OPENCLAW_PROXY_PORT"), config.port);
+  switch (command) {
+    case "permissions":
+      return say(permissionFlags(config, port).join(" ") + "\n"), EXIT_OK;
+    case "check-config":
+      return say(checkReport(config, path, port)), EXIT_OK;
+    case "serve":
+      await runServer({ config, port, places, load: async () => (await load(places)).config });
+      return EXIT_OK;
+    default:
+      return command satisfies never;
+  }
+}
+
+function home(): string {
+  const value = Deno.env.get("HOME") ?? "";
+  if (value.startsWith("/")) return value;
+  throw new UserError("HOME is not set", ["it says where .openclaw lies"]);
+}
+
+async function load(places: Places): Promise<{ config: Config; path: string }> {
+  try {
+    return await loadConfig(places, (name) => Deno.env.get(name));
+  } catch (error) {
+    if (error instanceof UserError) throw new ConfigError(error.message, error.hints);
+    throw error;
+  }
+}
+
+if (import.meta.main) Deno.exit(await runProgram(PROGRAM, () => main(Deno.args)));

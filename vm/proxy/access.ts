@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Who may ask. A loopback port is no authentication: any page in a browser of this VM reaches it,
+ * and so does every VM that dom0's policy lets in. All checks must hold.
+ *
+ * @module
+ */
+
+import type { Client, Config, Limits } from "./config.ts";
+import { type Fault, fault } from "./translate/fault.ts";
+
+export interface Caller {
+  readonly name: string;
+  readonly limits: Limits;
+}
+
+/** Whoever asks where no client is configured. */
+const ANYONE = "anyone";
+
+const LOOPBACK_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/;
+
+/** Stops DNS rebinding, and pages of other origins. @returns null if the request may go on */
+export function refuseOrigin(untrusted: Headers, config: Config): Fault | null {
+  const host = untrusted.get("host") ?? "";
+  const known = (name: string): boolean =>
+    LOOPBACK_HOST.test(name) || config.hosts.includes(name) ||
+    config.hosts.includes(name.replace(/:\d{1,5}$/, ""));
+  if (!known(host)) {
+    return fault("invalid_request", "the Host header names neither loopback nor an allowed host");
+  }
+  const origin = untrusted.get("origin");
+  if (origin === null) return null;
+  const from = /^https?:\/\/([^/]+)$/.exec(origin)?.[1] ?? "";
+  return known(from) ? null : fault("invalid_request", "pages of other origins are refused");
+}
+
+/** The key that a request carries, in either of the headers that the SDKs use. */
+export function untrustedKey(untrusted: Headers): string | null {
+  const bearer = /^bearer +(\S+)$/i.exec(untrusted.get("authorization") ?? "")?.[1];
+  return bearer ?? untrusted.get("x-api-key");
+}
+
+/** @param keyOf a client's key; null if it cannot be had now */
+export async function identify(
+  untrusted: Headers,
+  config: Config,
+  keyOf: (client: Client) => Promise<string | null>,
+): Promise<Caller | Fault> {
+  if (config.clients.length === 0) return { name: ANYONE, limits: config.limits };
+  const given = untrustedKey(untrusted);
+  if (given === null) {
+    return fault("authentication", "this proxy asks for a key: set apiKey in the client");
+  }
+  const givenDigest = await digest(given);
+  let found: Caller | null = null;
+  for (const client of config.clients) { // all of them: the time tells nothing
+    const key = await keyOf(client);
+    if (key !== null && same(await digest(key), givenDigest)) found = client;
+  }
+  return found ?? fault("authentication", "the proxy does not know this key");
+}
+
+async function digest(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+}
+
+/** Digests of one length, all of it looked at. */
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = 0;
+  for (const [at, byte] of a.entries()) difference |= byte ^ (b[at] ?? 0);
+  return difference === 0;
+}

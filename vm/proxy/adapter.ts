@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** How a request reaches a provider: natively where the APIs agree, else translated. @module */
+
+import type { Provider, Target } from "./config.ts";
+import { type Answer, type Exchange, UpstreamFailure } from "./exchange.ts";
+import { nativeBody } from "./native_body.ts";
+import { fault } from "./translate/fault.ts";
+import { callUpstream, type UpstreamCall } from "./upstream_fetch.ts";
+
+export interface AttemptContext {
+  readonly secret: string | null;
+  /** Until the first byte. */
+  readonly timeoutMs: number;
+}
+
+/** What a provider's own HTTP API is called. */
+export type WireApi = "chat" | "messages" | "responses" | "embeddings" | "count_tokens";
+
+/** The provider's own API that serves the client's; null if it must be translated, or cannot be. */
+export function nativeApi(exchange: Exchange, provider: Provider): WireApi | null {
+  const { api } = exchange;
+  if (provider.kind === "cursor") return null;
+  if (provider.kind === "anthropic") {
+    return api === "messages" || api === "count_tokens" ? api : null;
+  }
+  if (api === "chat" || api === "embeddings") return api;
+  return api === "responses" && provider.responses ? api : null;
+}
+
+/** @throws {UpstreamFailure} */
+export async function attemptNative(
+  exchange: Exchange,
+  target: Target,
+  api: WireApi,
+  context: AttemptContext,
+): Promise<Answer> {
+  const body = nativeBody(exchange, target);
+  const call = upstreamCall(exchange, target.provider, api, body, context.secret);
+  const start = await callUpstream(call, exchange.gone, context.timeoutMs);
+  const events = start.contentType.includes("event-stream");
+  if (exchange.stream !== events) {
+    start.body.cancel().catch(() => {});
+    throw new UpstreamFailure(
+      fault("server", `the provider answered as ${events ? "a stream" : "one body"}, not as asked`),
+      { counts: true },
+    );
+  }
+  return { ...start, own: null };
+}
+
+export function upstreamCall(
+  exchange: Exchange,
+  provider: Provider,
+  api: WireApi,
+  body: string | Uint8Array<ArrayBuffer>,
+  secret: string | null,
+): UpstreamCall {
+  const headers = new Headers([...provider.headers]);
+  headers.set("content-type", "application/json");
+  headers.set("accept", exchange.stream ? "text/event-stream" : "application/json");
+  // Nothing here has to be unpacked, and a packed stream comes in larger pieces.
+  headers.set("accept-encoding", "identity");
+  headers.set("user-agent", "openclaw-proxy");
+  const trace = exchange.untrustedHeaders.get("traceparent");
+  if (trace !== null) headers.set("traceparent", trace);
+  if (provider.kind === "anthropic") {
+    for (const name of ["anthropic-version", "anthropic-beta"]) {
+      const value = exchange.untrustedHeaders.get(name);
+      if (value !== null) headers.set(name, value);
+    }
+    if (!headers.has("anthropic-version")) headers.set("anthropic-version", "2023-06-01");
+    if (secret !== null) headers.set("x-api-key", secret);
+  } else if (secret !== null) {
+    headers.set("authorization", `Bearer ${secret}`);
+  }
+  return { url: urlOf(provider, api), headers, body };
+}
+
+const PATHS: Readonly<Record<WireApi, string>> = {
+  chat: "/chat/completions",
+  messages: "/messages",
+  responses: "/responses",
+  embeddings: "/embeddings",
+  count_tokens: "/messages/count_tokens",
+};
+
+/** Anthropic's and Ollama's base is written with and without /v1. */
+export function urlOf(provider: Provider, api: WireApi): string {
+  const { baseUrl, kind } = provider;
+  const versioned = kind === "openai" || baseUrl.endsWith("/v1") ? baseUrl : `${baseUrl}/v1`;
+  return versioned + PATHS[api];
+}

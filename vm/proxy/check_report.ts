@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What check-config says of a configuration that is right. @module */
+
+import { type Config, targetName } from "./config.ts";
+import { permissionFlags } from "./permissions.ts";
+
+export function checkReport(config: Config, path: string, port: number): string {
+  const lines = [`${path}: good; it will listen on 127.0.0.1:${port}`];
+  for (const { name, kind, baseUrl, apiKey } of config.providers.values()) {
+    const key = apiKey === null ? "no key" : `key from ${apiKey.from}`;
+    lines.push(`provider ${name}: ${kind}${baseUrl === "" ? "" : `, ${baseUrl}`}, ${key}`);
+  }
+  for (const [name, route] of config.routes) {
+    const ranks = route.map((rank) => rank.map(targetName).join(" or "));
+    lines.push(`model ${name}: ${ranks.join(", then ")}`);
+  }
+  const capped = [config.limits, ...config.clients.map(({ limits }) => limits)]
+    .some(({ spendPerDay, spendPerMonth }) => spendPerDay !== null || spendPerMonth !== null);
+  for (const target of [...config.routes.values()].flat(2)) {
+    const { kind } = target.provider;
+    if (!capped || kind === "ollama" || kind === "cursor") continue;
+    if (config.prices.has(targetName(target))) continue;
+    lines.push(
+      `warning: ${targetName(target)} has no price; whoever has a cap on money is refused it`,
+    );
+  }
+  if (config.clients.length === 0) {
+    lines.push("warning: no clients, so that whoever reaches the port may use it");
+  }
+  lines.push(`permissions: ${permissionFlags(config, port).join(" ")}`);
+  return [...new Set(lines)].join("\n") + "\n";
+}

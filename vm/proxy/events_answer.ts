@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Neutral events as the client's answer: a stream, or one body when all of them are there. @module */
+
+import type { ClientFormat } from "./client_format.ts";
+import { type Answer, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
+import { createCollector } from "./translate/collect.ts";
+import type { StreamEvent, Usage } from "./translate/completion.ts";
+import type { Conversation } from "./translate/conversation.ts";
+import { type Fault, fault, mayRetry } from "./translate/fault.ts";
+
+/** Events that an upstream sends before it is known to work. */
+const EARLY: ReadonlySet<StreamEvent["kind"]> = new Set(["start", "usage", "heartbeat"]);
+
+export interface EventSource {
+  /** The next events; null when there are no more. Ends with "end" or "error". */
+  next(): Promise<readonly StreamEvent[] | null>;
+  cancel(): void;
+}
+
+/** @throws {UpstreamFailure} if an error comes before the first content */
+export async function eventsAnswer(
+  exchange: Exchange,
+  format: ClientFormat,
+  conversation: Conversation,
+  source: EventSource,
+): Promise<Answer> {
+  return exchange.stream
+    ? await streamed(exchange, format, conversation, source)
+    : await whole(exchange, format, source);
+}
+
+async function whole(
+  exchange: Exchange,
+  format: ClientFormat,
+  source: EventSource,
+): Promise<Answer> {
+  const collector = createCollector();
+  for (let events; (events = await source.next()) !== null;) {
+    for (const event of events) {
+      collector.push(event);
+    }
+  }
+  const { completion, fault: found } = collector.result();
+  if (completion === undefined) throw failure(found);
+  return {
+    contentType: "application/json",
+    body: ReadableStream.from([
+      new TextEncoder().encode(JSON.stringify(format.writeBody(completion, exchange))),
+    ]),
+    own: { tokens: () => tokensOf(completion.usage), isBroken: () => false },
+  };
+}
+
+async function streamed(
+  exchange: Exchange,
+  format: ClientFormat,
+  conversation: Conversation,
+  source: EventSource,
+): Promise<Answer> {
+  const writer = format.createWriter(exchange, conversation);
+  const encoder = new TextEncoder();
+  let usage: Usage | null = null;
+  let broken = false;
+  const write = (event: StreamEvent): string => {
+    if (event.kind === "usage") usage = event.usage;
+    if (event.kind !== "error") return writer.write(event);
+    broken = true;
+    if (exchange.broken === "error") return writer.write(event);
+    return writer.write({ kind: "stop", reason: "max_tokens" }) + writer.write({ kind: "end" });
+  };
+  let early = "";
+  for (let begun = false; !begun;) {
+    const events = await source.next();
+    if (events === null) break;
+    for (const event of events) {
+      if (event.kind === "error" && !begun) {
+        source.cancel();
+        throw failure(event.fault);
+      }
+      begun ||= !EARLY.has(event.kind);
+      early += write(event);
+    }
+  }
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      let text = early;
+      early = "";
+      while (text === "") {
+        const events = await source.next();
+        if (events === null) return controller.close();
+        for (const event of events) text += write(event);
+      }
+      controller.enqueue(encoder.encode(text));
+    },
+    cancel: () => source.cancel(),
+  }, { highWaterMark: 0 });
+  const tokens = (): Tokens | null => usage === null ? null : tokensOf(usage);
+  return { contentType: "text/event-stream", body, own: { tokens, isBroken: () => broken } };
+}
+
+function failure(found: Fault): UpstreamFailure {
+  return new UpstreamFailure(found, { counts: mayRetry(found) && found.kind !== "rate_limit" });
+}
+
+function tokensOf(usage: Usage): Tokens {
+  return {
+    ...{ input: usage.inputTokens, output: usage.outputTokens },
+    ...{ cacheRead: usage.cachedTokens, cacheWrite: usage.cacheWriteTokens },
+  };
+}
+
+/** For an API that nobody translates. */
+export function notServed(exchange: Exchange, providerName: string): UpstreamFailure {
+  return new UpstreamFailure(
+    fault("not_found", `provider ${providerName} does not serve ${exchange.api.replace("_", " ")}`),
+  );
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** One request of a client, and what an upstream makes of it. @module */
+
+import type { Fault } from "./translate/fault.ts";
+
+/** The API that the client speaks. */
+export type Api = "chat" | "messages" | "responses" | "embeddings" | "count_tokens";
+
+export interface Exchange {
+  readonly api: Api;
+  readonly requestId: string;
+  /** As the client sent it: of its body only the fields below are known to be right. */
+  readonly untrustedBody: Readonly<Record<string, unknown>>;
+  readonly untrustedBytes: Uint8Array<ArrayBuffer>;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly untrustedHeaders: Headers;
+  /** In Unix seconds, for the bodies that we write. */
+  readonly createdS: number;
+  /** "length": a stream that breaks ends as if it were full; "error": with an error. */
+  readonly broken: "length" | "error";
+  /** Fires when the client has left. */
+  readonly gone: AbortSignal;
+}
+
+export interface Tokens {
+  readonly input: number;
+  readonly output: number;
+  /** Of the input: read from the provider's cache, and written to it. */
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+}
+
+/** An upstream that has begun to answer, in the client's API. */
+export interface Answer {
+  readonly contentType: string;
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** What is known of a translated answer; null: the bytes are the upstream's own, and say it. */
+  readonly own: OwnAnswer | null;
+}
+
+export interface OwnAnswer {
+  tokens(): Tokens | null;
+  /** It was ended by us, in the client's words, because the upstream broke off. */
+  isBroken(): boolean;
+}
+
+/** An upstream that did not answer, or not what was asked. */
+export class UpstreamFailure extends Error {
+  override readonly name = "UpstreamFailure";
+  constructor(
+    readonly fault: Fault,
+    readonly about: {
+      /** What the upstream said of when to come again. */
+      readonly retryAfterMs?: number | null;
+      /** It is the upstream that fails, not this request: it counts for its breaker. */
+      readonly counts?: boolean;
+      /** The client has left: nothing is to be concluded, nobody is to be told. */
+      readonly gone?: boolean;
+    } = {},
+  ) {
+    super(fault.message);
+  }
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** proxy.json, checked: every problem with its path and what to write instead. @module */
+
+import type {
+  Client,
+  Config,
+  CursorSettings,
+  Limits,
+  Price,
+  Provider,
+  ProviderKind,
+  SecretRef,
+} from "./config.ts";
+import { MODEL, MODEL_RULE } from "./config.ts";
+import { readRoutes } from "./parse_routes.ts";
+import {
+  BAD,
+  flag,
+  isObject,
+  listOf,
+  mapOf,
+  number,
+  oneOf,
+  optional,
+  type Problem,
+  type Read,
+  record,
+  type Report,
+  required,
+  text,
+  then,
+  whole,
+} from "./shape.ts";
+
+export const DEFAULT_PORT = 32125;
+
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const NAME_RULE = "use lower-case letters, digits, '.', '_' and '-', at most 64";
+const PLAIN = /^[\x20-\x7e]{1,1000}$/;
+
+const BASE_URLS: Readonly<Record<ProviderKind, string>> = {
+  openai: "https://api.openai.com/v1",
+  anthropic: "https://api.anthropic.com",
+  ollama: "http://127.0.0.1:11434/v1",
+  cursor: "",
+};
+
+const secretText = text(
+  /^\$[A-Z][A-Z0-9_]{0,99}$/,
+  'a key never stands here: write { "env": "NAME" } and the key in the environment file',
+);
+
+/** { "env": "NAME" }, { "command": ["…"] } or { "qrexec": "service", "target": "vm" }; "$NAME". */
+export const secretRef: Read<SecretRef> = (value, path, report) => {
+  if (!isObject(value)) {
+    const name = secretText(value, path, report);
+    return name === BAD ? BAD : { from: "env", name: name.slice(1) };
+  }
+  if (Object.hasOwn(value, "command")) {
+    return then(
+      record({ command: required(listOf(text(PLAIN, "write plain text"), 1, 50)) }),
+      ({ command }, at, tell): SecretRef | typeof BAD => {
+        if (/^\/[\w.+\/-]+$/.test(command[0] ?? "")) return { from: "command", argv: command };
+        tell({ path: `${at}.command[0]`, text: "not an absolute path", fix: "write /usr/bin/…" });
+        return BAD;
+      },
+    )(value, path, report);
+  }
+  if (Object.hasOwn(value, "qrexec")) {
+    return then(
+      record({
+        qrexec: required(text(/^[\w.-]{1,64}(\+[\w.-]{1,64})?$/, "write SERVICE or SERVICE+ARG")),
+        target: optional(text(/^[@\w:.-]{1,80}$/, 'write a VM or "@default"'), "@default"),
+      }),
+      ({ qrexec, target }): SecretRef => ({ from: "qrexec", service: qrexec, target }),
+    )(value, path, report);
+  }
+  return then(
+    record({
+      env: required(
+        text(/^[A-Z][A-Z0-9_]{0,99}$/, "write a name in upper case, as in the environment file"),
+      ),
+    }),
+    ({ env }): SecretRef => ({ from: "env", name: env }),
+  )(value, path, report);
+};
+
+const nullable = <T>(read: Read<T>) => optional<T | null>(read, null);
+
+const baseUrl: Read<string> = then(
+  text(/^https?:\/\/[^\s,*?#\\'"`$;&|<>(){}]{1,300}$/, 'write "https://HOST/v1"'),
+  (value, path, report) => {
+    const url = URL.canParse(value) ? new URL(value) : null;
+    if (url === null || url.username !== "" || url.password !== "") {
+      report({
+        path,
+        text: "not a plain URL",
+        fix: 'write "https://HOST/v1", without a key in it',
+      });
+      return BAD;
+    }
+    if (url.protocol === "http:" && !isLocal(url.hostname)) {
+      report({
+        path,
+        text: "the key and every prompt would travel unencrypted",
+        fix: `write https://; http:// only for loopback and addresses of the own network`,
+      });
+      return BAD;
+    }
+    return value.replace(/\/+$/, "");
+  },
+);
+
+/** Loopback, and the addresses that Qubes gives its VMs or a LAN its machines. */
+function isLocal(host: string): boolean {
+  return host === "localhost" || host === "[::1]" ||
+    /^(127|10)\.|^192\.168\.|^172\.(1[6-9]|2\d|3[01])\./.test(host);
+}
+
+const CURSOR_FIELDS = {
+  program: optional(
+    text(/^(\/[\w.+\/-]+|agent|cursor-agent)$/, 'write "agent" or an absolute path'),
+    "cursor-agent",
+  ),
+  timeoutSeconds: optional(whole(5, 3600), 300),
+  toolMode: optional(oneOf(["openclaw", "agent"]), "openclaw"),
+  thinking: optional(flag, false),
+  workspace: nullable(text(/^\/[^,\0\n]{0,300}$/, "write an absolute path")),
+};
+const cursorSettings = record<CursorSettings>(CURSOR_FIELDS);
+const noCursor = cursorSettings({}, "", () => {}) as CursorSettings;
+
+interface RawProvider extends Omit<Provider, "name" | "baseUrl"> {
+  readonly baseUrl: string | null;
+}
+
+const headerValue = text(PLAIN, "write plain text, and no key: keys go to apiKey");
+
+const provider = record<RawProvider>({
+  kind: required(oneOf(["openai", "anthropic", "ollama", "cursor"])),
+  baseUrl: nullable(baseUrl),
+  apiKey: nullable(secretRef),
+  headers: optional(mapOf(headerValue, /^[a-z0-9-]{1,60}$/, "a header in lower case"), new Map()),
+  models: optional(listOf(text(MODEL, "write a model's id")), []),
+  drop: optional(listOf(text(/^\w{1,60}$/, "write a field's name"), 0, 50), []),
+  responses: optional(flag, false),
+  cursor: optional(cursorSettings, noCursor),
+});
+
+const amount = (max: number) => nullable(number(0, max));
+export const limits = record<Limits>({
+  requestsPerMinute: nullable(whole(1, 1_000_000)),
+  tokensPerMinute: nullable(whole(1, 1e12)),
+  tokensPerDay: nullable(whole(1, 1e12)),
+  concurrent: nullable(whole(1, 10_000)),
+  spendPerDay: amount(1e9),
+  spendPerMonth: amount(1e9),
+});
+const noLimits = limits({}, "", () => {}) as Limits;
+
+const price = then(
+  record<{ input: number; output: number; cacheRead: number | null; cacheWrite: number | null }>({
+    input: required(number(0, 1e6)),
+    output: required(number(0, 1e6)),
+    cacheRead: amount(1e6),
+    cacheWrite: amount(1e6),
+  }),
+  ({ input, output, cacheRead, cacheWrite }): Price => ({
+    ...{ input, output },
+    ...{ cacheRead: cacheRead ?? input, cacheWrite: cacheWrite ?? input },
+  }),
+);
+
+const seconds = (fallback: number, min: number, max: number) =>
+  optional(then(number(min, max), (value): number => value * 1000), fallback * 1000);
+
+const timing = record({
+  // OpenClaw would begin its own retries after 60 s, or its user would give up.
+  deadlineSeconds: seconds(30, 1, 50),
+  firstByteSeconds: seconds(20, 0.1, 600),
+  responseSeconds: seconds(300, 0.1, 3600),
+  idleSeconds: seconds(120, 0.1, 3600),
+  heartbeatSeconds: seconds(5, 0.05, 15),
+  retries: optional(whole(0, 5), 2),
+});
+const breaker = record({
+  failures: optional(whole(1, 1000), 5),
+  windowSeconds: seconds(60, 0.1, 3600),
+  openSeconds: seconds(30, 0.05, 3600),
+});
+/** What an empty object gives. */
+function defaults<T>(read: Read<T>): T {
+  return read({}, "", () => {}) as T;
+}
+
+const file = record({
+  port: optional(whole(1, 65535), DEFAULT_PORT),
+  allowedHosts: optional(listOf(text(/^[\w.:\[\]-]{1,100}$/, "write a host's name")), []),
+  providers: required(mapOf(provider, NAME, NAME_RULE)),
+  models: optional(mapOf((value) => value, MODEL, "an alias is a model's name"), new Map()),
+  prices: optional(mapOf(price, MODEL, MODEL_RULE), new Map<string, Price>()),
+  clients: optional(
+    mapOf(record({ key: required(secretRef), limits: nullable(limits) }), NAME, NAME_RULE),
+    new Map(),
+  ),
+  limits: optional(limits, noLimits),
+  timing: optional(timing, defaults(timing)),
+  breaker: optional(breaker, defaults(breaker)),
+  brokenStream: optional(oneOf(["auto", "length", "error"]), "auto"),
+  logLevel: optional(oneOf(["error", "info", "debug"]), "info"),
+});
+
+/** @returns the configuration, or what is wrong with it */
+export function parseConfig(json: unknown): Config | readonly Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (problem) => void problems.push(problem);
+  const raw = file(json, "", report);
+  if (raw === BAD) return problems;
+  const providers = new Map(
+    [...raw.providers].map(([name, { baseUrl, ...rest }]) =>
+      [name, { ...rest, name, baseUrl: baseUrl ?? BASE_URLS[rest.kind] }] as const
+    ),
+  );
+  if (providers.size === 0) {
+    report({
+      path: "providers",
+      text: "is empty",
+      fix: 'add one: "openai": {"kind": "openai", …}',
+    });
+  }
+  const routes = readRoutes(raw.models, providers, report);
+  if (problems.length > 0) return problems;
+  const { deadlineSeconds, firstByteSeconds, responseSeconds, idleSeconds } = raw.timing;
+  return {
+    ...{ port: raw.port, hosts: raw.allowedHosts, providers, routes, prices: raw.prices },
+    clients: [...raw.clients].map(([name, client]): Client => ({
+      ...{ name, key: client.key, limits: client.limits ?? raw.limits },
+    })),
+    limits: raw.limits,
+    timing: {
+      ...{ deadlineMs: deadlineSeconds, firstByteMs: firstByteSeconds },
+      ...{ responseMs: responseSeconds, idleMs: idleSeconds, retries: raw.timing.retries },
+      heartbeatMs: raw.timing.heartbeatSeconds,
+    },
+    breaker: {
+      failures: raw.breaker.failures,
+      ...{ windowMs: raw.breaker.windowSeconds, openMs: raw.breaker.openSeconds },
+    },
+    ...{ brokenStream: raw.brokenStream, logLevel: raw.logLevel },
+  };
+}

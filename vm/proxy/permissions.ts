@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the configuration needs beyond what the launcher gives in any case: the providers' hosts,
+ * and the programs that fetch secrets or are a provider. The launcher asks for it before it
+ * starts the proxy, so that a host that is not in proxy.json cannot be reached, whatever the
+ * proxy is made to do. The usual homes of the providers are in it always: a change from one of
+ * them to another is taken up without a restart.
+ *
+ * @module
+ */
+
+import type { Config, SecretRef } from "./config.ts";
+
+const USUAL_HOSTS = ["api.openai.com:443", "api.anthropic.com:443", "127.0.0.1:11434"];
+
+/** Flags for Deno, each one word without anything that a shell would read otherwise. */
+export function permissionFlags(config: Config, port: number): string[] {
+  const hosts = [...config.providers.values()].filter(({ baseUrl }) => baseUrl !== "")
+    .map(({ baseUrl }) => hostOf(baseUrl));
+  const net = [...new Set([`127.0.0.1:${port}`, ...USUAL_HOSTS, ...hosts])];
+  const refs = [
+    ...[...config.providers.values()].flatMap(({ apiKey }) => apiKey === null ? [] : [apiKey]),
+    ...config.clients.map(({ key }) => key),
+  ];
+  const cursor = [...config.providers.values()].some(({ kind }) => kind === "cursor");
+  const run = [...new Set([...(cursor ? ["timeout"] : []), ...refs.flatMap(programOf)])];
+  return [
+    `--allow-net=${net.join(",")}`,
+    ...(run.length > 0 ? [`--allow-run=${run.join(",")}`] : []),
+  ];
+}
+
+function hostOf(baseUrl: string): string {
+  const { hostname, port, protocol } = new URL(baseUrl);
+  return `${hostname}:${port === "" ? (protocol === "https:" ? 443 : 80) : port}`;
+}
+
+function programOf(ref: SecretRef): string[] {
+  if (ref.from === "qrexec") return ["qrexec-client-vm"];
+  return ref.from === "command" ? [ref.argv[0] ?? ""] : [];
+}

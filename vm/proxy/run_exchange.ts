@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** One request, from target to target until one begins to answer. @module */
+
+import { type AttemptPlan, createAttemptPlan, type Dice } from "./attempt_plan.ts";
+import type { Breakers } from "./breaker.ts";
+import { type Config, type Route, type Target, targetName } from "./config.ts";
+import { type Answer, type Exchange, UpstreamFailure } from "./exchange.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Secrets } from "./secrets.ts";
+import { UserError } from "../../shared/io/program.ts";
+import { fault, mayRetry, shownToClient } from "./translate/fault.ts";
+
+export interface RunParts {
+  readonly breakers: Breakers;
+  readonly secrets: Secrets;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly dice: Dice;
+  readonly pause: (ms: number, until: AbortSignal) => Promise<void>;
+  /** @throws {UpstreamFailure} */
+  readonly attempt: (
+    exchange: Exchange,
+    target: Target,
+    context: { readonly secret: string | null; readonly timeoutMs: number },
+  ) => Promise<Answer>;
+}
+
+export interface Started {
+  readonly answer: Answer;
+  readonly target: Target;
+}
+
+/** A refused key is not tried again with each request, and is soon when it was mended. */
+const REFUSED_KEY_REST_MS = 30_000;
+
+/** @throws {UpstreamFailure} whose fault may be shown to the client as it is */
+export async function runExchange(
+  exchange: Exchange,
+  route: Route,
+  config: Config,
+  parts: RunParts,
+): Promise<Started> {
+  const { breakers, dice } = parts;
+  const plan = createAttemptPlan(route, config.timing, exchange.stream, {
+    admits: (target) =>
+      breakers.state(targetName(target)) !== "open" && breakers.admits(target.provider.name),
+  }, dice);
+  let last: UpstreamFailure | null = null;
+  for (;;) {
+    const step = plan.next();
+    if (step.do === "give up") break;
+    if (step.do === "wait") {
+      await parts.pause(step.ms, exchange.gone);
+      if (exchange.gone.aborted) throw left();
+      continue;
+    }
+    const { target, timeoutMs } = step;
+    try {
+      return { answer: await attempt(exchange, target, timeoutMs, parts), target };
+    } catch (error) {
+      if (!(error instanceof UpstreamFailure)) throw error;
+      last = worse(last, error);
+      if (error.about.gone) throw error;
+      if (!learn(error, target, plan, parts)) break;
+    }
+  }
+  throw shown(last, exchange.model, parts.secrets);
+}
+
+async function attempt(
+  exchange: Exchange,
+  target: Target,
+  timeoutMs: number,
+  parts: RunParts,
+): Promise<Answer> {
+  const { breakers, metrics, log, dice } = parts;
+  const { provider } = target;
+  const beganMs = dice.nowMs();
+  const tell = (outcome: string, detail: string | null): void => {
+    metrics.count("openclaw_proxy_attempts_total", { provider: provider.name, outcome });
+    log(outcome === "ok" ? "debug" : "info", "attempt", {
+      ...{ request: exchange.requestId, target: targetName(target), outcome },
+      ...{ ms: Math.round(dice.nowMs() - beganMs), detail },
+    });
+  };
+  try {
+    const secret = await secretOf(target, parts.secrets);
+    const answer = await parts.attempt(exchange, target, { secret, timeoutMs });
+    breakers.succeeded(provider.name);
+    tell("ok", null);
+    metrics.observe({ provider: provider.name }, (dice.nowMs() - beganMs) / 1000);
+    return answer;
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw error;
+    if (error.about.gone) breakers.abandoned(provider.name);
+    const detail = error.fault.kind === "authentication" ? null : error.fault.message;
+    tell(error.about.gone ? "gone" : error.fault.kind, parts.secrets.scrub(detail ?? ""));
+    throw error;
+  }
+}
+
+async function secretOf({ provider }: Target, secrets: Secrets): Promise<string | null> {
+  if (provider.apiKey === null) return null;
+  try {
+    return await secrets.get(provider.apiKey);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    // As a refused key: the next target may have one. The text names the reference only.
+    throw new UpstreamFailure(fault("authentication", error.message));
+  }
+}
+
+/** What the failure says of the upstream. @returns whether another attempt has a point */
+function learn(
+  { fault: found, about }: UpstreamFailure,
+  target: Target,
+  plan: AttemptPlan,
+  { breakers, secrets }: RunParts,
+): boolean {
+  const name = targetName(target);
+  const retryAfterMs = about.retryAfterMs ?? null;
+  plan.failed(target, { again: mayRetry(found), retryAfterMs });
+  if (about.counts) breakers.failed(target.provider.name);
+  else if (found.kind === "rate_limit") breakers.abandoned(target.provider.name);
+  else breakers.succeeded(target.provider.name); // it lives, and says why not
+  switch (found.kind) {
+    case "authentication":
+    case "permission":
+    case "billing":
+      if (target.provider.apiKey !== null) secrets.refused(target.provider.apiKey);
+      breakers.rest(name, REFUSED_KEY_REST_MS);
+      return true;
+    case "rate_limit":
+      breakers.rest(name, retryAfterMs ?? 1000);
+      return true;
+    case "invalid_request":
+      return false; // it would be wrong everywhere
+    default:
+      return true;
+  }
+}
+
+/** Of several failures the one that tells the client most: its own mistake, else the last. */
+function worse(before: UpstreamFailure | null, now: UpstreamFailure): UpstreamFailure {
+  return before?.fault.kind === "context_length" && now.fault.kind !== "invalid_request"
+    ? before
+    : now;
+}
+
+function shown(last: UpstreamFailure | null, model: string, secrets: Secrets): UpstreamFailure {
+  if (last === null) {
+    return new UpstreamFailure(fault("overloaded", "every provider of this model is resting"));
+  }
+  const { fault: found, about } = last;
+  const visible = shownToClient(found, model);
+  return new UpstreamFailure({ ...visible, message: secrets.scrub(visible.message) }, about);
+}
+
+function left(): UpstreamFailure {
+  return new UpstreamFailure(fault("timeout", "the client left"), { gone: true });
+}

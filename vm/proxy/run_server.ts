@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The parts put together, with the real clock, network and files; until a signal ends it. @module */
+
+import { writeAll } from "../../shared/io/program.ts";
+import { within } from "../../shared/io/timing.ts";
+import { attemptTarget } from "./attempt.ts";
+import { createBreakers } from "./breaker.ts";
+import type { Config } from "./config.ts";
+import { openLedger } from "./ledger.ts";
+import { createLimiter } from "./limits.ts";
+import type { Places } from "./load_config.ts";
+import { createLineWriter, createLog } from "./log.ts";
+import { createMetrics, type Gauge } from "./metrics.ts";
+import { keepConfig } from "./reload.ts";
+import { createSecrets, runForSecret } from "./secrets.ts";
+import { handle, type ServerParts } from "./server.ts";
+
+export interface ServerStart {
+  readonly config: Config;
+  readonly port: number;
+  readonly places: Places;
+  readonly load: () => Promise<Config>;
+}
+
+const LOOK_EVERY_MS = 1000;
+/** How long what runs may go on after a signal; systemd's patience is longer. */
+const DRAIN_MS = 20_000;
+
+export async function runServer(start: ServerStart): Promise<void> {
+  const { places } = start;
+  let level = start.config.logLevel;
+  const lines = createLineWriter((text) => writeAll(Deno.stderr, text));
+  const log = createLog(() => level, () => new Date(), lines.line);
+  const ledger = openLedger(
+    places.ledger,
+    (text) => log("error", "the record of use cannot be written", { text }),
+  );
+  const metrics = createMetrics();
+  const nowMs = (): number => Date.now();
+  const breakers = createBreakers(() => live.current().breaker, nowMs);
+  const secrets = createSecrets({
+    environmentFile: places.environment,
+    run: runForSecret,
+    nowMs,
+  });
+  const live = await keepConfig(start.config, {
+    load: start.load,
+    files: [places.config, places.original, places.environment],
+    everyMs: LOOK_EVERY_MS,
+    log,
+    onReload(ok) {
+      metrics.count("openclaw_proxy_reloads_total", { result: ok ? "ok" : "refused" });
+      if (!ok) return;
+      level = live.current().logLevel;
+      secrets.forget();
+      breakers.reset();
+    },
+  });
+  let active = 0;
+  const startedS = Math.floor(nowMs() / 1000);
+  const parts: ServerParts = {
+    ...{ breakers, secrets, metrics, log, startedS, pause },
+    config: live.current,
+    limiter: createLimiter(ledger, nowMs),
+    dice: { nowMs, random: Math.random },
+    attempt: attemptTarget,
+    newId: () => crypto.randomUUID().replaceAll("-", "").slice(0, 24),
+    enter() {
+      active++;
+      return () => void active--;
+    },
+    gauges: (): Gauge[] => [
+      { name: "openclaw_proxy_active_requests", labels: {}, value: active },
+      { name: "openclaw_proxy_start_time_seconds", labels: {}, value: startedS },
+      { name: "openclaw_proxy_resident_bytes", labels: {}, value: Deno.memoryUsage().rss },
+      ...[...live.current().providers.keys()].map((provider): Gauge => ({
+        name: "openclaw_proxy_breaker_open",
+        labels: { provider },
+        value: breakers.state(provider) === "open" ? 1 : 0,
+      })),
+    ],
+  };
+  const server = Deno.serve({
+    ...{ hostname: "127.0.0.1", port: start.port },
+    onListen: ({ port }) => log("info", "listening", { address: "127.0.0.1", port }),
+    onError: () => new Response(null, { status: 500 }), // handle() catches all there is
+  }, (request, info) => handle(request, info, parts));
+  await stopSignal(() => void live.reload());
+  log("info", "stopping", { active });
+  live.close();
+  await within(DRAIN_MS, server.shutdown());
+  ledger.close();
+  lines.flush();
+}
+
+/** @param onHangup "systemctl reload" */
+function stopSignal(onHangup: () => void): Promise<void> {
+  Deno.addSignalListener("SIGHUP", onHangup);
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => resolve());
+    }
+  });
+}
+
+function pause(ms: number, until: AbortSignal): Promise<void> {
+  if (until.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      until.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    until.addEventListener("abort", done);
+  });
+}

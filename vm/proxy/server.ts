@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The proxy's HTTP surface: paths to handlers. @module */
+
+import { refuseOrigin } from "./access.ts";
+import type { Config } from "./config.ts";
+import type { Api } from "./exchange.ts";
+import type { Gauge } from "./metrics.ts";
+import {
+  anthropicModel,
+  anthropicModels,
+  modelNames,
+  openAiModel,
+  openAiModels,
+  resolveModel,
+} from "./models.ts";
+import { faultReply, idHeaders, jsonReply, type ReplyTo } from "./reply.ts";
+import { serveExchange, type ServeParts } from "./serve_exchange.ts";
+import { fault } from "./translate/fault.ts";
+import { VERSION } from "../../shared/io/version.ts";
+
+export interface ServerParts extends ServeParts {
+  /** As it is now: a request keeps what it began with. */
+  readonly config: () => Config;
+  readonly startedS: number;
+  readonly gauges: () => readonly Gauge[];
+  readonly newId: () => string;
+  /** Counts what is under way. @returns what to call when it is over */
+  readonly enter: () => () => void;
+}
+
+const POSTS: ReadonlyMap<string, Api> = new Map<string, Api>([
+  ["/v1/chat/completions", "chat"],
+  ["/v1/messages", "messages"],
+  ["/v1/messages/count_tokens", "count_tokens"],
+  ["/v1/responses", "responses"],
+  ["/v1/embeddings", "embeddings"],
+]);
+
+export interface Delivery {
+  /** Settles when the answer is delivered, or the client has left. */
+  readonly completed: Promise<void>;
+}
+
+export async function handle(
+  request: Request,
+  delivery: Delivery,
+  parts: ServerParts,
+): Promise<Response> {
+  const requestId = parts.newId();
+  const config = parts.config();
+  const { pathname } = new URL(request.url);
+  const api = POSTS.get(pathname);
+  const anthropic = request.headers.has("anthropic-version");
+  const to: ReplyTo = { requestId, api: api ?? "models", anthropic };
+  const refusal = refuseOrigin(request.headers, config);
+  if (refusal !== null) return faultReply(refusal, to);
+  if (api === undefined) return handleGet(request, pathname, to, config, parts);
+  if (request.method !== "POST") {
+    return jsonReply({ error: { message: "send a POST" } }, to, 405, { allow: "POST" });
+  }
+  const leave = parts.enter();
+  delivery.completed.catch(() => {}).finally(leave);
+  try {
+    return await serveExchange(request, api, requestId, config, parts, request.signal);
+  } catch (error) {
+    const name = error instanceof Error ? error.name : "unknown";
+    // Only its name: a message may quote what was sent.
+    parts.log("error", "bug", { request: requestId, error: name, at: placeOf(error) });
+    return faultReply(fault("server", "the proxy has a bug; its log names the request"), to);
+  }
+}
+
+function placeOf(error: unknown): string | null {
+  const stack = error instanceof Error ? error.stack ?? "" : "";
+  return /\(?([\w./:-]+:\d+:\d+)\)?/.exec(stack.split("\n")[1] ?? "")?.[1] ?? null;
+}
+
+function handleGet(
+  request: Request,
+  pathname: string,
+  to: ReplyTo,
+  config: Config,
+  parts: ServerParts,
+): Response {
+  const { method } = request;
+  if (method !== "GET" && method !== "HEAD") {
+    return faultReply(fault("not_found", "no such path here"), to);
+  }
+  switch (pathname) {
+    case "/health":
+    case "/healthz":
+      return jsonReply(health(config, parts), to);
+    case "/readyz": {
+      const failing = notReady(config, parts);
+      return jsonReply(
+        { ready: failing.length === 0, failing },
+        to,
+        failing.length === 0 ? 200 : 503,
+      );
+    }
+    case "/metrics":
+      return new Response(parts.metrics.text(parts.gauges()), {
+        headers: {
+          ...idHeaders(to.requestId),
+          "content-type": "text/plain; version=0.0.4; charset=utf-8",
+        },
+      });
+    case "/v1/models":
+      return jsonReply(
+        to.anthropic
+          ? anthropicModels(config, parts.startedS)
+          : openAiModels(config, parts.startedS),
+        to,
+      );
+  }
+  return oneModel(pathname, to, config, parts.startedS);
+}
+
+function oneModel(pathname: string, to: ReplyTo, config: Config, startedS: number): Response {
+  const encoded = /^\/v1\/models\/(.{1,600})$/.exec(pathname)?.[1];
+  if (encoded === undefined) return faultReply(fault("not_found", "no such path here"), to);
+  let id: string;
+  try {
+    id = decodeURIComponent(encoded);
+  } catch {
+    return faultReply(fault("not_found", "no such model"), to);
+  }
+  if (!modelNames(config).includes(id) && resolveModel(id, config) === null) {
+    return faultReply(fault("not_found", "no such model", "model"), to);
+  }
+  return jsonReply(
+    to.anthropic ? anthropicModel(id, startedS) : openAiModel(id, config, startedS),
+    to,
+  );
+}
+
+/** The first three fields are those of the original proxy. */
+function health(config: Config, parts: ServerParts): Record<string, unknown> {
+  const providers = [...config.providers.values()].map(({ name, kind }) => ({
+    ...{ name, kind, state: parts.breakers.state(name) },
+  }));
+  return {
+    status: "healthy",
+    authenticated: notReady(config, parts).length === 0,
+    proxy_version: VERSION,
+    providers,
+  };
+}
+
+/** Ready while there is an upstream that may be asked. */
+function notReady(config: Config, { breakers }: ServerParts): string[] {
+  const open = [...config.providers.keys()].filter((name) => breakers.state(name) === "open");
+  return open.length === config.providers.size ? open : [];
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * POST /v1/chat/completions, read (platform.openai.com/docs/api-reference/chat/create).
+ *
+ * Unknown kinds of content are refused, since a model would answer to less than was asked;
+ * unknown fields are only reported, since clients send many that change little.
+ *
+ * @module
+ */
+
+import { readChatTurns } from "./chat_turns_read.ts";
+import type { Conversation, ResponseFormat, Tool, ToolChoice } from "./conversation.ts";
+import {
+  asArray,
+  asBoolean,
+  asNumber,
+  asObject,
+  asOpaqueObject,
+  asString,
+  field,
+  given,
+  isAbsent,
+  type JsonNode,
+  optional,
+  refuseKind,
+} from "./json_node.ts";
+import { TranslationError } from "./translation_error.ts";
+
+/** Fields that are read into something of the Conversation. */
+const READ: ReadonlySet<string> = new Set([
+  "max_completion_tokens",
+  "max_tokens",
+  "messages",
+  "model",
+  "parallel_tool_calls",
+  "reasoning_effort",
+  "response_format",
+  "safety_identifier",
+  "stop",
+  "stream",
+  "stream_options",
+  "temperature",
+  "tool_choice",
+  "tools",
+  "top_k",
+  "top_p",
+  "user",
+]);
+
+/** @throws {TranslationError} with the path to what cannot be translated */
+export function readChatRequest(body: JsonNode): Conversation {
+  refuseLegacyFunctions(body);
+  const get = (key: string): JsonNode => field(body, key);
+  const streamOptions = optional(get("stream_options"), (node) => node);
+  return {
+    origin: "chat",
+    model: asString(get("model")),
+    ...readChatTurns(get("messages")),
+    tools: optional(get("tools"), asArray)?.map(readTool) ?? [],
+    ...given("toolChoice", optional(get("tool_choice"), readToolChoice)),
+    ...given("parallelToolCalls", optional(get("parallel_tool_calls"), asBoolean)),
+    ...given(
+      "maxTokens",
+      optional(get("max_completion_tokens"), asNumber) ?? optional(get("max_tokens"), asNumber),
+    ),
+    ...given("temperature", optional(get("temperature"), asNumber)),
+    ...given("topP", optional(get("top_p"), asNumber)),
+    ...given("topK", optional(get("top_k"), asNumber)),
+    stop: optional(get("stop"), readStop) ?? [],
+    ...given("thinking", optional(get("reasoning_effort"), readEffort)),
+    ...given("format", optional(get("response_format"), readFormat)),
+    ...given(
+      "userId",
+      optional(get("safety_identifier"), asString) ?? optional(get("user"), asString),
+    ),
+    stream: optional(get("stream"), asBoolean) ?? false,
+    includeUsage: streamOptions !== undefined &&
+      optional(field(streamOptions, "include_usage"), asBoolean) === true,
+    extras: Object.fromEntries(
+      Object.entries(asObject(body)).filter(([key, value]) => !READ.has(key) && value !== null),
+    ),
+  };
+}
+
+/** Answers to these would have to use "function_call", which nobody here writes. */
+function refuseLegacyFunctions(body: JsonNode): void {
+  for (const key of ["functions", "function_call"]) {
+    const legacy = field(body, key);
+    if (!isAbsent(legacy)) {
+      throw new TranslationError(legacy.path, "is no longer known", 'use "tools", "tool_choice"');
+    }
+  }
+}
+
+function readTool(node: JsonNode): Tool {
+  const type = field(node, "type");
+  if (asString(type) !== "function") refuseKind(type, "a tool of type", '"function"');
+  const called = field(node, "function");
+  return {
+    name: asString(field(called, "name")),
+    ...given("description", optional(field(called, "description"), asString)),
+    schema: optional(field(called, "parameters"), asOpaqueObject) ?? NO_PARAMETERS,
+    ...given("strict", optional(field(called, "strict"), asBoolean)),
+    ...given("cache", optional(field(node, "cache_control"), asOpaqueObject)),
+  };
+}
+
+/** What a tool without parameters takes. */
+export const NO_PARAMETERS: Readonly<Record<string, unknown>> = { type: "object", properties: {} };
+
+function readToolChoice(node: JsonNode): ToolChoice {
+  if (node.value === "auto" || node.value === "none" || node.value === "required") {
+    return { kind: node.value };
+  }
+  if (typeof node.value === "string") {
+    return refuseKind(node, "the choice", '"auto", "none", "required" or a function');
+  }
+  const type = field(node, "type");
+  if (asString(type) !== "function") refuseKind(type, "a choice of type", '"function"');
+  return { kind: "named", name: asString(field(field(node, "function"), "name")) };
+}
+
+function readStop(node: JsonNode): string[] {
+  return typeof node.value === "string" ? [node.value] : asArray(node).map(asString);
+}
+
+function readEffort(node: JsonNode): Conversation["thinking"] & object {
+  const effort = asString(node);
+  return effort === "none" ? { kind: "off" } : { kind: "effort", effort };
+}
+
+function readFormat(node: JsonNode): ResponseFormat | undefined {
+  const type = field(node, "type");
+  switch (asString(type)) {
+    case "text":
+      return undefined;
+    case "json_object":
+      return { kind: "json_object" };
+    case "json_schema":
+      return readJsonSchema(field(node, "json_schema"));
+    default:
+      return refuseKind(type, "a format of type", '"text", "json_object" or "json_schema"');
+  }
+}
+
+/** {"name","schema","strict"}: the same in chat completions and in responses. */
+export function readJsonSchema(node: JsonNode): ResponseFormat {
+  return {
+    kind: "json_schema",
+    name: asString(field(node, "name")),
+    schema: optional(field(node, "schema"), asOpaqueObject) ?? {},
+    ...given("strict", optional(field(node, "strict"), asBoolean)),
+  };
+}

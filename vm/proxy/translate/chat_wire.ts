@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What whole answers and streams of chat completions share: usage and reasons to stop. @module */
+
+import { NO_USAGE, type StopReason, type Usage } from "./completion.ts";
+import { asNumber, field, isAbsent, type JsonNode, optional } from "./json_node.ts";
+
+const FROM_CHAT: ReadonlyMap<string, StopReason> = new Map<string, StopReason>([
+  ["stop", "end"],
+  ["length", "max_tokens"],
+  ["tool_calls", "tool_use"],
+  ["function_call", "tool_use"],
+  ["content_filter", "refusal"],
+]);
+
+/** Words nobody knows are an end like others: the text is there. */
+export const readFinishReason = (untrusted: string): StopReason =>
+  FROM_CHAT.get(untrusted) ?? "end";
+
+const TO_CHAT: Readonly<Record<StopReason, string>> = {
+  end: "stop",
+  stop_sequence: "stop",
+  pause: "stop",
+  max_tokens: "length",
+  context_full: "length",
+  tool_use: "tool_calls",
+  refusal: "content_filter",
+};
+
+export const writeFinishReason = (reason: StopReason): string => TO_CHAT[reason];
+
+/** prompt_tokens holds the cached ones, completion_tokens the reasoning. */
+export function readChatUsage(usage: JsonNode): Usage {
+  if (isAbsent(usage)) return NO_USAGE;
+  const count = (node: JsonNode, key: string): number => optional(field(node, key), asNumber) ?? 0;
+  const detail = (key: string, of: string): number => {
+    const details = field(usage, key);
+    return isAbsent(details) ? 0 : count(details, of);
+  };
+  return {
+    inputTokens: count(usage, "prompt_tokens"),
+    cachedTokens: detail("prompt_tokens_details", "cached_tokens"),
+    cacheWriteTokens: 0,
+    outputTokens: count(usage, "completion_tokens"),
+    reasoningTokens: detail("completion_tokens_details", "reasoning_tokens"),
+  };
+}
+
+export function writeChatUsage(usage: Usage): Record<string, unknown> {
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  };
+}

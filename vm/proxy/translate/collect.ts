@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A stream as one answer, and one answer as a stream. @module */
+
+import { type Completion, NO_USAGE, type StopReason, type StreamEvent } from "./completion.ts";
+import type { AssistantPart, ThinkingPart, ToolCallPart } from "./conversation.ts";
+import { type Fault, fault } from "./fault.ts";
+
+export interface Collector {
+  push(event: StreamEvent): void;
+  /** A fault if the stream failed, or did not end. */
+  result():
+    | { readonly completion: Completion; readonly fault?: undefined }
+    | { readonly completion?: undefined; readonly fault: Fault };
+}
+
+/** Joins the events of one stream. Texts are kept in pieces until then: joining each would cost. */
+export function createCollector(): Collector {
+  const blocks: Block[] = [];
+  const calls = new Map<number, Block>();
+  let [id, model, stopSequence] = ["", "", undefined as string | undefined];
+  let usage = NO_USAGE;
+  let stop: StopReason = "end";
+  let ended = false;
+  let failed: Fault | undefined;
+
+  function append(kind: "text" | "thinking", text: string): void {
+    const last = blocks.at(-1);
+    if (last?.kind === kind && !last.closed) last.pieces.push(text);
+    else blocks.push({ kind, id: "", name: "", pieces: [text], signature: "", closed: false });
+  }
+
+  return {
+    push(event) {
+      if (ended || failed !== undefined) return;
+      switch (event.kind) {
+        case "start":
+          [id, model] = [event.id, event.model];
+          return;
+        case "text":
+        case "thinking":
+          return append(event.kind, event.text);
+        case "signature": {
+          if (blocks.at(-1)?.kind !== "thinking") append("thinking", "");
+          const last = blocks.at(-1);
+          if (last !== undefined) [last.signature, last.closed] = [event.signature, true];
+          return;
+        }
+        case "redacted":
+          blocks.push({ ...EMPTY, kind: "redacted", pieces: [event.data] });
+          return;
+        case "tool": {
+          const block = { ...EMPTY, kind: "tool_call" as const, pieces: [], ...named(event) };
+          blocks.push(block);
+          calls.set(event.index, block);
+          return;
+        }
+        case "arguments":
+          calls.get(event.index)?.pieces.push(event.fragment);
+          return;
+        case "usage":
+          usage = event.usage;
+          return;
+        case "stop":
+          [stop, stopSequence] = [event.reason, event.stopSequence];
+          return;
+        case "error":
+          failed = event.fault;
+          return;
+        case "end":
+          ended = true;
+          return;
+        case "tool_end":
+        case "heartbeat":
+          return;
+        default:
+          return event satisfies never;
+      }
+    },
+    result() {
+      if (failed !== undefined) return { fault: failed };
+      if (!ended) return { fault: fault("server", "the stream ended before its answer was whole") };
+      const parts = blocks.map(partOf);
+      const sequence = stopSequence === undefined ? {} : { stopSequence };
+      return { completion: { id, model, parts, stop, ...sequence, usage } };
+    },
+  };
+}
+
+interface Block {
+  kind: AssistantPart["kind"];
+  id: string;
+  name: string;
+  pieces: string[];
+  signature: string;
+  closed: boolean;
+}
+
+const EMPTY = { id: "", name: "", signature: "", closed: true };
+
+const named = ({ id, name }: { readonly id: string; readonly name: string }) => ({ id, name });
+
+function partOf({ kind, id, name, pieces, signature }: Block): AssistantPart {
+  const text = pieces.join("");
+  switch (kind) {
+    case "text":
+      return { kind, text };
+    case "thinking":
+      return { kind, text, signature };
+    case "redacted":
+      return { kind, data: text };
+    case "tool_call":
+      return { kind, id, name, arguments: text };
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** For a client that asked for a stream where the provider gave one answer. */
+export function completionEvents(completion: Completion): StreamEvent[] {
+  const { id, model, parts, usage, stop, stopSequence } = completion;
+  let calls = 0;
+  return [
+    { kind: "start", id, model },
+    ...parts.flatMap((part): StreamEvent[] => {
+      switch (part.kind) {
+        case "text":
+          return [{ kind: "text", text: part.text }];
+        case "thinking":
+          return thinkingEvents(part);
+        case "redacted":
+          return [{ kind: "redacted", data: part.data }];
+        case "tool_call":
+          return callEvents(part, calls++);
+        default:
+          return part satisfies never;
+      }
+    }),
+    { kind: "usage", usage },
+    { kind: "stop", reason: stop, ...(stopSequence === undefined ? {} : { stopSequence }) },
+    { kind: "end" },
+  ];
+}
+
+const thinkingEvents = ({ text, signature }: ThinkingPart): StreamEvent[] => [
+  { kind: "thinking", text },
+  ...(signature === "" ? [] : [{ kind: "signature", signature } as const]),
+];
+
+const callEvents = (
+  { id, name, arguments: fragment }: ToolCallPart,
+  index: number,
+): StreamEvent[] => [
+  { kind: "tool", index, id, name },
+  { kind: "arguments", index, fragment: fragment === "" ? "{}" : fragment },
+  { kind: "tool_end", index },
+];

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A whole answer of the messages API. @module */
+
+import type { Completion, ResponseIdentity } from "./completion.ts";
+import type { AssistantPart } from "./conversation.ts";
+import {
+  asArray,
+  asOpaqueObject,
+  asString,
+  field,
+  given,
+  type JsonNode,
+  optional,
+  refuseKind,
+} from "./json_node.ts";
+import {
+  readMessagesUsage,
+  readStopReason,
+  writeMessagesUsage,
+  writeStopReason,
+} from "./messages_wire.ts";
+import { createAnswerIds } from "./tool_ids.ts";
+
+/** @throws {TranslationError} if a provider answered what no client could read either */
+export function readMessagesResponse(body: JsonNode): Completion {
+  return {
+    id: optional(field(body, "id"), asString) ?? "",
+    model: optional(field(body, "model"), asString) ?? "",
+    parts: asArray(field(body, "content")).flatMap(readBlock),
+    stop: readStopReason(optional(field(body, "stop_reason"), asString) ?? "end_turn"),
+    ...given("stopSequence", optional(field(body, "stop_sequence"), asString)),
+    usage: readMessagesUsage(field(body, "usage")),
+  };
+}
+
+function readBlock(block: JsonNode): AssistantPart[] {
+  const type = field(block, "type");
+  switch (asString(type)) {
+    case "text":
+      return [{ kind: "text", text: asString(field(block, "text")) }];
+    case "thinking": {
+      const signature = optional(field(block, "signature"), asString) ?? "";
+      return [{ kind: "thinking", text: asString(field(block, "thinking")), signature }];
+    }
+    case "redacted_thinking":
+      return [{ kind: "redacted", data: asString(field(block, "data")) }];
+    case "tool_use":
+      return [{
+        kind: "tool_call",
+        id: asString(field(block, "id")),
+        name: asString(field(block, "name")),
+        arguments: JSON.stringify(asOpaqueObject(field(block, "input"))),
+      }];
+    default: // only tools that Anthropic runs itself make others, and those are not asked for
+      return refuseKind(type, "content of type", "tools of your own");
+  }
+}
+
+export function writeMessagesResponse(
+  completion: Completion,
+  who: ResponseIdentity,
+): Record<string, unknown> {
+  const newId = createAnswerIds();
+  return {
+    id: who.id,
+    type: "message",
+    role: "assistant",
+    model: who.model,
+    content: completion.parts.map((part) => writeBlock(part, newId)),
+    stop_reason: writeStopReason(completion.stop),
+    stop_sequence: completion.stopSequence ?? null,
+    usage: writeMessagesUsage(completion.usage),
+  };
+}
+
+function writeBlock(
+  part: AssistantPart,
+  newId: (id: string) => string,
+): Record<string, unknown> {
+  switch (part.kind) {
+    case "text":
+      return { type: "text", text: part.text };
+    case "thinking":
+      return { type: "thinking", thinking: part.text, signature: part.signature };
+    case "redacted":
+      return { type: "redacted_thinking", data: part.data };
+    case "tool_call":
+      return {
+        type: "tool_use",
+        id: newId(part.id),
+        name: part.name,
+        input: inputOf(part.arguments),
+      };
+    default:
+      return part satisfies never;
+  }
+}
+
+/** A model may write broken JSON, and clients of Anthropic's API take only objects. */
+function inputOf(text: string): unknown {
+  if (text.trim() === "") return {};
+  try {
+    const input: unknown = JSON.parse(text);
+    if (typeof input === "object" && input !== null && !Array.isArray(input)) return input;
+  } catch {
+    // below
+  }
+  return { INVALID_JSON: text }; // the tool refuses it, and the model reads why
+}

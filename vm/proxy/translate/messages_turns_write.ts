@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Turns as messages of Anthropic's: the system prompt apart, roles in turn, results of tools
+ * before the words of the user, no empty text.
+ *
+ * @module
+ */
+
+import type { AssistantPart, ToolTurn, Turn, UserPart } from "./conversation.ts";
+import { writeImageSource } from "./image.ts";
+import { given } from "./json_node.ts";
+import { createToolIds, type ToolIds } from "./tool_ids.ts";
+import { TranslationError } from "./translation_error.ts";
+
+export type Block = Record<string, unknown>;
+
+export interface Message {
+  readonly role: "user" | "assistant";
+  readonly content: Block[];
+}
+
+/** All system turns, in order: older models know them only at the top. */
+export function writeSystem(turns: readonly Turn[], changes: string[]): Block[] {
+  const firstOther = turns.findIndex(({ role }) => role !== "system");
+  if (firstOther >= 0 && turns.slice(firstOther).some(({ role }) => role === "system")) {
+    changes.push("system messages moved to the top");
+  }
+  return turns.flatMap((turn) => turn.role === "system" ? turn.parts.flatMap(writeUserPart) : []);
+}
+
+/**
+ * @param thinks whether earlier thinking may be sent
+ * @throws {TranslationError} if nothing is left, or a result answers no call
+ */
+export function writeMessages(
+  turns: readonly Turn[],
+  changes: string[],
+  thinks: boolean,
+): Message[] {
+  const ids = createToolIds();
+  const messages: Message[] = [];
+  const add = (role: Message["role"], blocks: Block[]): void => {
+    if (blocks.length === 0) return;
+    const last = messages.at(-1);
+    if (last?.role === role) last.content.push(...blocks);
+    else messages.push({ role, content: blocks });
+  };
+  turns.forEach((turn, i) => {
+    if (turn.role === "system") return;
+    if (turn.role === "user") add("user", turn.parts.flatMap(writeUserPart));
+    else if (turn.role === "tool") add("user", [writeResult(turn, ids, i)]);
+    else add("assistant", turn.parts.flatMap((part) => writePart(part, ids, changes, thinks)));
+  });
+  if (messages.length === 0) {
+    throw new TranslationError("body.messages", "hold no content", "send a user message with text");
+  }
+  for (const { role, content } of messages) if (role === "user") resultsFirst(content);
+  return messages;
+}
+
+/** Anthropic refuses a result behind other content; the order among each kind stays. */
+function resultsFirst(content: Block[]): void {
+  const isResult = ({ type }: Block): boolean => type === "tool_result";
+  const results = content.filter(isResult);
+  const others = content.filter((block) => !isResult(block));
+  content.splice(0, content.length, ...results, ...others);
+}
+
+/** Puts a mark for the cache on the last block, if there is one that can bear it. */
+export function markLast(blocks: Block[]): void {
+  const last = blocks.at(-1);
+  if (last !== undefined && last["type"] !== "thinking" && last["type"] !== "redacted_thinking") {
+    last["cache_control"] = { type: "ephemeral" };
+  }
+}
+
+function writeUserPart(part: UserPart): Block[] {
+  const cache = given("cache_control", part.cache);
+  if (part.kind === "image") {
+    return [{ type: "image", source: writeImageSource(part.source), ...cache }];
+  }
+  return part.text.trim() === "" ? [] : [{ type: "text", text: part.text, ...cache }];
+}
+
+function writeResult(turn: ToolTurn, ids: ToolIds, i: number): Block {
+  const content = turn.parts.flatMap(writeUserPart);
+  return {
+    type: "tool_result",
+    tool_use_id: ids.result(turn.callId, `body.messages, turn ${i}, tool call id`),
+    ...given("content", content.length === 0 ? undefined : content),
+    ...(turn.isError ? { is_error: true } : {}),
+  };
+}
+
+function writePart(part: AssistantPart, ids: ToolIds, changes: string[], thinks: boolean): Block[] {
+  switch (part.kind) {
+    case "text":
+      return writeUserPart(part);
+    case "tool_call":
+      return [{
+        type: "tool_use",
+        id: ids.call(part.id),
+        name: part.name,
+        input: part.arguments.trim() === "" ? {} : parseArguments(part.arguments),
+      }];
+    case "thinking":
+      if (thinks && part.signature !== "") {
+        return [{ type: "thinking", thinking: part.text, signature: part.signature }];
+      }
+      changes.push("thinking of earlier turns left out");
+      return [];
+    case "redacted":
+      if (thinks) return [{ type: "redacted_thinking", data: part.data }];
+      changes.push("thinking of earlier turns left out");
+      return [];
+    default:
+      return part satisfies never;
+  }
+}
+
+/** The reader has found it to be an object. */
+function parseArguments(text: string): unknown {
+  return JSON.parse(text);
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * How much a model thinks: OpenAI has words, Anthropic's older models a budget in tokens, its
+ * newer ones words of their own (platform.claude.com/docs, "Adaptive thinking", "Effort").
+ *
+ * @module
+ */
+
+import type { Thinking } from "./conversation.ts";
+
+/** Smallest budget that Anthropic takes; what is left for the answer is never less either. */
+export const MIN_BUDGET_TOKENS = 1024;
+
+/** Word of OpenAI -> tokens. The middle is what Anthropic names for common tasks. */
+const BUDGETS: ReadonlyMap<string, number> = new Map([
+  ["minimal", MIN_BUDGET_TOKENS],
+  ["low", 2048],
+  ["medium", 8192],
+  ["high", 16_384],
+  ["xhigh", 32_768],
+  ["max", 32_768],
+]);
+const MEDIUM_TOKENS = 8192;
+
+/** Word of OpenAI -> word of Anthropic's output_config.effort; 4.6 has no "xhigh". */
+const EFFORTS: ReadonlyMap<string, string> = new Map([
+  ["minimal", "low"],
+  ["low", "low"],
+  ["medium", "medium"],
+  ["high", "high"],
+  ["xhigh", "xhigh"],
+  ["max", "max"],
+]);
+
+export const budgetOf = (thinking: Exclude<Thinking, { kind: "off" }>): number =>
+  thinking.kind === "budget"
+    ? thinking.tokens
+    : BUDGETS.get(thinking.effort ?? "medium") ?? MEDIUM_TOKENS;
+
+/** OpenAI's word. */
+export function effortOf(thinking: Exclude<Thinking, { kind: "off" }>): string {
+  if (thinking.kind !== "budget") {
+    const effort = thinking.effort ?? "high"; // what Anthropic does when told nothing
+    return effort === "max" ? "xhigh" : effort;
+  }
+  if (thinking.tokens <= 2048) return "low";
+  return thinking.tokens <= MEDIUM_TOKENS ? "medium" : "high";
+}
+
+export const anthropicEffortOf = (thinking: Exclude<Thinking, { kind: "off" }>): string =>
+  EFFORTS.get(effortOf(thinking)) ?? "medium";
+
+/** What a model of Anthropic's accepts. */
+export interface ClaudeTraits {
+  readonly thinks: boolean;
+  /** temperature, top_p and top_k. */
+  readonly sampling: boolean;
+  /** A budget for thinking; if not, only "adaptive" with an effort. */
+  readonly budget: boolean;
+}
+
+const OLDEST: ClaudeTraits = { thinks: false, sampling: true, budget: true };
+const OLD: ClaudeTraits = { thinks: true, sampling: true, budget: true };
+const NEW: ClaudeTraits = { thinks: true, sampling: false, budget: false };
+
+/**
+ * From the name: thinking since 3.7, up to 4.6 the old way, later and unknown families the new.
+ * "claude-3-5-sonnet-20241022", "claude-sonnet-4-20250514", "claude-opus-4-7".
+ */
+export function claudeTraits(model: string): ClaudeTraits {
+  const [, before, after] =
+    /claude-(?:(\d+(?:[-.]\d{1,2})?)-)?(?:opus|sonnet|haiku)(?:-(\d+(?:[-.]\d{1,2})?))?(?![\d])/
+      .exec(model) ?? [];
+  const version = before ?? after;
+  if (version === undefined) return /claude-(2|instant)/.test(model) ? OLDEST : NEW;
+  const [major = 0, minor = 0] = version.split(/[-.]/).map(Number);
+  if (major >= 1000) return NEW; // a date, no version
+  if (major < 3 || (major === 3 && minor < 7)) return OLDEST;
+  return major > 4 || (major === 4 && minor > 6) ? NEW : OLD;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A request for a provider of another API: written in its words, and its answer read back. @module */
+
+import { type AttemptContext, upstreamCall } from "./adapter.ts";
+import { formatOf } from "./client_format.ts";
+import type { Provider, Target } from "./config.ts";
+import { eventsAnswer, type EventSource, notServed } from "./events_answer.ts";
+import { type Answer, type Exchange, UpstreamFailure } from "./exchange.ts";
+import { createSseSplitter, SseError } from "./sse.ts";
+import { writeChatRequest } from "./translate/chat_request_write.ts";
+import { readChatResponse } from "./translate/chat_response.ts";
+import { createChatStreamReader } from "./translate/chat_stream_reader.ts";
+import { completionEvents } from "./translate/collect.ts";
+import type { Completion, StreamReader } from "./translate/completion.ts";
+import type { Conversation } from "./translate/conversation.ts";
+import { fault, faultOf, faultOfAnswer } from "./translate/fault.ts";
+import { type JsonNode, parseJson } from "./translate/json_node.ts";
+import { writeMessagesRequest } from "./translate/messages_request_write.ts";
+import { readMessagesResponse } from "./translate/messages_response.ts";
+import { createMessagesStreamReader } from "./translate/messages_stream_reader.ts";
+import { TranslationError } from "./translate/translation_error.ts";
+import { callUpstream, type UpstreamStart } from "./upstream_fetch.ts";
+
+/** A whole answer is kept in memory while it is translated. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+/** Anthropic requires a limit; OpenAI's clients need not send one. */
+const DEFAULT_MAX_TOKENS = 8192;
+
+interface Wire {
+  readonly api: "chat" | "messages";
+  write(conversation: Conversation): Record<string, unknown>;
+  readBody(body: JsonNode): Completion;
+  createReader(): StreamReader;
+}
+
+function wireOf(provider: Provider): Wire {
+  if (provider.kind === "anthropic") {
+    return {
+      api: "messages",
+      write: (conversation) =>
+        writeMessagesRequest(conversation, {
+          ...{ defaultMaxTokens: DEFAULT_MAX_TOKENS, cachePrompt: true },
+        }).body,
+      readBody: readMessagesResponse,
+      createReader: createMessagesStreamReader,
+    };
+  }
+  const maxTokensField = provider.kind === "ollama" ? "max_tokens" : "max_completion_tokens";
+  return {
+    api: "chat",
+    // Without it a stream says nothing of what it cost; the client's own wish is kept apart.
+    write: (conversation) =>
+      writeChatRequest({ ...conversation, includeUsage: conversation.stream }, { maxTokensField })
+        .body,
+    readBody: readChatResponse,
+    createReader: createChatStreamReader,
+  };
+}
+
+/** @throws {UpstreamFailure} */
+export async function attemptTranslated(
+  exchange: Exchange,
+  target: Target,
+  context: AttemptContext,
+): Promise<Answer> {
+  const { provider, model } = target;
+  const format = formatOf(exchange);
+  if (format === undefined) throw notServed(exchange, provider.name);
+  const wire = wireOf(provider);
+  const { conversation, body } = translateRequest(() => {
+    const read = format.readRequest(exchange);
+    const written = wire.write({ ...read, model });
+    for (const name of provider.drop) delete written[name];
+    return { conversation: read, body: written };
+  });
+  const call = upstreamCall(exchange, provider, wire.api, JSON.stringify(body), context.secret);
+  const start = await callUpstream(call, exchange.gone, context.timeoutMs);
+  const source = start.contentType.includes("event-stream")
+    ? streamSource(start, wire.createReader())
+    : await bodySource(start, wire);
+  return await eventsAnswer(exchange, format, conversation, source);
+}
+
+/** What cannot be translated is the request's fault. */
+export function translateRequest<T>(translate: () => T): T {
+  try {
+    return translate();
+  } catch (error) {
+    if (!(error instanceof TranslationError)) throw error;
+    throw new UpstreamFailure(faultOf(error));
+  }
+}
+
+function streamSource({ body }: UpstreamStart, reader: StreamReader): EventSource {
+  const splitter = createSseSplitter();
+  const upstream = body.getReader();
+  let over = false;
+  return {
+    async next() {
+      if (over) return null;
+      try {
+        const { value, done } = await upstream.read();
+        if (!done) return splitter.push(value).flatMap((event) => reader.push(event));
+        over = true;
+        return [...splitter.end().flatMap((event) => reader.push(event)), ...reader.end()];
+      } catch (error) {
+        over = true;
+        upstream.cancel().catch(() => {});
+        if (error instanceof SseError) {
+          return [{ kind: "error", fault: fault("server", "the provider sent an endless event") }];
+        }
+        return reader.end(); // cut off: an error, unless it was whole
+      }
+    },
+    cancel: () => void upstream.cancel().catch(() => {}),
+  };
+}
+
+async function bodySource(start: UpstreamStart, wire: Wire): Promise<EventSource> {
+  const text = await readWhole(start.body);
+  const completion = (() => {
+    try {
+      return wire.readBody(parseJson(text, "answer"));
+    } catch (error) {
+      if (!(error instanceof TranslationError)) throw error;
+      throw new UpstreamFailure(faultOfAnswer(error), { counts: true });
+    }
+  })();
+  let given = false;
+  return {
+    next() {
+      if (given) return Promise.resolve(null);
+      given = true;
+      return Promise.resolve(completionEvents(completion));
+    },
+    cancel() {},
+  };
+}
+
+async function readWhole(body: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for await (const chunk of body) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > MAX_BODY_BYTES) break;
+    }
+  } catch {
+    throw new UpstreamFailure(fault("overloaded", "the connection to the provider broke"), {
+      counts: true,
+    });
+  }
+  return text + decoder.decode();
+}
