@@ -22,7 +22,3 @@ declare module "@std/assert" {
     messageIncludes?: string,
   ): Promise<E>;
 }
-
-declare module "@std/crypto/timing-safe-equal" {
-  export function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean;
-}
