@@ -7,6 +7,7 @@
  * @module
  */
 
+import { createChunkReader } from "../../shared/io/byte_stream.ts";
 import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { within } from "../../shared/io/timing.ts";
 import type { Command } from "../../shared/protocol/command.ts";
@@ -48,7 +49,7 @@ export interface RunOptions {
   readonly workFolder: string;
   readonly groups: Groups;
   readonly wardens: Wardens;
-  /** Called with output as it comes, at most maxOutputBytes a stream. */
+  /** Called with output as it comes, good until it returns; at most maxOutputBytes a stream. */
   readonly onOutput: (stream: StreamNumber, bytes: Uint8Array) => void;
 }
 
@@ -211,19 +212,15 @@ function copyOutput(
   onOutput: RunOptions["onOutput"],
   stopper: Stopper,
 ): OutputReader {
-  const reader = from.getReader();
+  const reader = createChunkReader(from);
   let length = 0;
-  const copy = async (): Promise<void> => {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      const kept = value.subarray(0, maxBytes - length);
-      length += kept.length;
-      if (kept.length > 0) onOutput(stream, kept);
-      if (kept.length < value.length) stopper.stop("output-limit");
-    }
-  };
-  return { done: copy(), cancel: () => void reader.cancel().catch(() => {}) };
+  const done = reader.each((chunk) => {
+    const kept = chunk.subarray(0, maxBytes - length);
+    length += kept.length;
+    if (kept.length > 0) onOutput(stream, kept);
+    if (kept.length < chunk.length) stopper.stop("output-limit");
+  });
+  return { done, cancel: reader.cancel };
 }
 
 /** To the end of both streams, unless something outside the group still holds one open. */

@@ -51,7 +51,7 @@ export async function readFrames(
   lends = false,
 ): Promise<void> {
   const decoder = createFrameDecoder(maxPayloadBytes, lends);
-  await readChunks(stream, async (untrustedChunk) => {
+  await createChunkReader(stream).each(async (untrustedChunk) => {
     for (const frame of decoder.push(untrustedChunk)) {
       const taken = take(frame);
       if (taken !== undefined) await taken; // a turn of the event loop for each would cost more
@@ -63,31 +63,41 @@ export async function readFrames(
 /** One read of a full pipe. */
 const CHUNK_BYTES = 64 * 1024;
 
-/**
- * Gives what a stream brings to `take`, piece by piece, in one buffer that is used again where the
- * stream can fill one: that takes half the time. What ends it early cancels the stream.
- */
-async function readChunks(
-  stream: ReadableStream<Uint8Array>,
-  take: (untrustedChunk: Uint8Array) => Promise<void>,
-): Promise<void> {
-  const reader = byteReader(stream);
-  if (reader === null) {
-    for await (const untrustedChunk of stream) await take(untrustedChunk);
-    return;
-  }
-  let buffer = new ArrayBuffer(CHUNK_BYTES);
-  try {
-    for (;;) {
-      const { value, done } = await reader.read(new Uint8Array(buffer));
-      if (done || value === undefined) return;
-      await take(value);
-      buffer = value.buffer;
-    }
-  } catch (error) {
-    reader.cancel().catch(() => {});
-    throw error;
-  }
+export interface ChunkReader {
+  /**
+   * Gives what the stream brings to `take`, piece by piece. A piece is good only until `take` is
+   * done with it: where the stream can fill one, one buffer is used again and again. What ends it
+   * early cancels the stream.
+   */
+  each(take: (untrustedChunk: Uint8Array) => void | Promise<void>): Promise<void>;
+  cancel(): void;
+}
+
+export function createChunkReader(stream: ReadableStream<Uint8Array>): ChunkReader {
+  const bytes = byteReader(stream);
+  const reader = bytes ?? stream.getReader();
+  let buffer = new ArrayBuffer(bytes === null ? 0 : CHUNK_BYTES);
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const { value, done } = bytes === null
+      ? await (reader as ReadableStreamDefaultReader<Uint8Array>).read()
+      : await bytes.read(new Uint8Array(buffer));
+    return done ? undefined : value;
+  };
+  const cancel = (): void => void reader.cancel().catch(() => {});
+  return {
+    cancel,
+    async each(take) {
+      try {
+        for (let chunk; (chunk = await next()) !== undefined;) {
+          await take(chunk);
+          if (bytes !== null) buffer = chunk.buffer as ArrayBuffer;
+        }
+      } catch (error) {
+        cancel();
+        throw error;
+      }
+    },
+  };
 }
 
 /** null: the stream has no bytes of its own, as those that tests make. */
