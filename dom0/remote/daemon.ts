@@ -31,7 +31,7 @@ import { createRequestDesk, type RequestDesk } from "./request_desk.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
 import type { Notifier } from "../../shared/io/sd_notify.ts";
 import { readSettings, type Settings, type SettingsOptions } from "./settings.ts";
-import { createStateWriter, type DaemonState } from "./state_file.ts";
+import { createDaemonState, type DaemonState } from "./state_file.ts";
 import { openVmLink } from "./vm_link.ts";
 
 /** EX_CONFIG of sysexits.h: systemd is told not to start it again for this. */
@@ -87,7 +87,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
     startedAt: new Date().toISOString(),
   };
   const audit = dryRun ? NO_AUDIT : openAudit({ ...paths, nowMs: Date.now, alsoTo: say });
-  const state = createStateWriter(paths.stateFile, () => describeState(live, links, desk));
+  const state = createDaemonState(paths.stateFile, () => describeState(live, links, desk));
   const onChange = dryRun ? () => {} : state.changed;
   const scheduler = createScheduler(live.settings.config);
   const disk = ledgerFile(paths.ledgerFile);

@@ -12,11 +12,3 @@ export async function takeInstanceLock(path: string): Promise<Deno.FsFile> {
     'see "qvm-remote-dom0 status"',
   ]);
 }
-
-/** Whether a process holds it now. */
-export async function isLocked(path: string): Promise<boolean> {
-  const file = await Deno.open(path, { write: true, create: true, mode: 0o600 });
-  if (!await tryLock(file)) return true; // left open: a lock may still be waited for
-  file.close();
-  return false;
-}

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the daemon is doing now, in /run, for "status" and the other operator's commands. @module */
 
-import { ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
+import { isLocked } from "../../shared/io/file_lock.ts";
+import { ifPresent, PRIVATE_FILE, readSmallText } from "../../shared/io/files.ts";
+import { createStateWriter, type StateWriter } from "../../shared/io/state_writer.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { isLocked } from "./instance_lock.ts";
 import type { Paths } from "./paths.ts";
 import type { LinkState } from "./vm_link.ts";
 
 const MAX_STATE_BYTES = 1024 * 1024;
-/** Changes within this time are written together. */
 const WRITE_DELAY_MS = 100;
 
 export interface VmState {
@@ -33,29 +33,8 @@ export interface DaemonState {
   readonly problems: readonly string[];
 }
 
-export interface StateWriter {
-  changed(): void;
-  close(): Promise<void>;
-}
-
-export function createStateWriter(path: string, getState: () => DaemonState): StateWriter {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let writing = Promise.resolve();
-  const write = (): void => {
-    timer = undefined;
-    writing = writing.then(() => writeAtomically(path, JSON.stringify(getState()) + "\n"))
-      .catch((error) => console.error(`state file: ${error.message}`));
-  };
-  return {
-    changed() {
-      timer ??= setTimeout(write, WRITE_DELAY_MS);
-    },
-    async close() {
-      clearTimeout(timer);
-      await writing;
-      await ifPresent(Deno.remove(path));
-    },
-  };
+export function createDaemonState(path: string, getState: () => DaemonState): StateWriter {
+  return createStateWriter({ path, mode: PRIVATE_FILE, delayMs: WRITE_DELAY_MS, getState });
 }
 
 /** undefined if no daemon runs: one that was killed leaves its file, but not its lock. */

@@ -8,7 +8,7 @@
  */
 
 import { ifPresent, readPrivate, writeAtomically } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/io/program.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
 import { type Fact, factKey, type Value } from "./fact.ts";
 
@@ -46,8 +46,7 @@ export async function readRecord(path: string): Promise<readonly Entry[]> {
   try {
     return parseRecord(text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${path} is not a record of setup-dom0: ${reason}`, [
+    throw new UserError(`${path} is not a record of setup-dom0: ${errorText(error)}`, [
       "move it away if it is of no use; what was changed then stays as it is",
     ]);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The tunnel: listens on every port, until it is stopped. @module */
 
-import { UserError } from "../io/program.ts";
+import { errorText, UserError } from "../io/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
 import { aborted, sleep } from "../io/timing.ts";
@@ -105,7 +105,7 @@ async function acceptAll(
       tunnel.serve(conn);
     } catch (error) {
       if (stop.aborted) return;
-      say(`accept: ${error instanceof Error ? error.message : error}\n`);
+      say(`accept: ${errorText(error)}\n`);
       await sleep(ACCEPT_PAUSE_MS);
     }
   }

@@ -6,14 +6,14 @@
  * @module
  */
 
-import { tryLock } from "../io/file_lock.ts";
-import { ifPresent, readSmallText, writeAtomically } from "../io/files.ts";
+import { isLocked, tryLock } from "../io/file_lock.ts";
+import { ifPresent, readSmallText } from "../io/files.ts";
+import { createStateWriter, type StateWriter, writeState } from "../io/state_writer.ts";
 import type { PortState } from "./port_tunnel.ts";
 
 const STATE_FILE = "tunnel.json";
 const LOCK_FILE = "tunnel.lock";
 const MAX_STATE_BYTES = 1024 * 1024;
-/** Changes within this time are written together. */
 const WRITE_DELAY_MS = 250;
 /** Counters and ports are no secret; "status" is for everyone on this machine. */
 const STATE_MODE = 0o644;
@@ -25,17 +25,13 @@ export interface TunnelState {
   readonly ports: readonly PortState[];
 }
 
-export interface StateWriter {
-  changed(): void;
-  close(): Promise<void>;
-}
-
 /** @returns null if the folder cannot be written: the tunnel works, "status" does not see it */
 export async function openStateFile(
   folder: string,
   getState: () => TunnelState,
 ): Promise<StateWriter | null> {
   const path = `${folder}/${STATE_FILE}`;
+  const options = { path, mode: STATE_MODE, delayMs: WRITE_DELAY_MS, getState };
   let lock: Deno.FsFile;
   try {
     await Deno.mkdir(folder, { recursive: true });
@@ -46,36 +42,22 @@ export async function openStateFile(
       mode: STATE_MODE,
     });
     if (!await tryLock(lock)) return null;
-    await writeAtomically(path, textOf(getState()), { mode: STATE_MODE });
+    await writeState(options);
   } catch (error) {
     const isExpected = error instanceof Deno.errors.PermissionDenied ||
       error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound;
     if (isExpected) return null;
     throw error;
   }
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let writing = Promise.resolve();
-  const write = (): void => {
-    timer = undefined;
-    writing = writing.then(() => writeAtomically(path, textOf(getState()), { mode: STATE_MODE }))
-      .catch((error) => console.error(`state file: ${error.message}`));
-  };
+  const writer = createStateWriter(options);
   return {
-    changed() {
-      timer ??= setTimeout(write, WRITE_DELAY_MS);
-    },
+    changed: writer.changed,
     async close() {
-      clearTimeout(timer);
-      await writing;
-      await ifPresent(Deno.remove(path));
+      await writer.close();
       await ifPresent(Deno.remove(`${folder}/${LOCK_FILE}`));
       lock.close();
     },
   };
-}
-
-function textOf(state: TunnelState): string {
-  return JSON.stringify(state) + "\n";
 }
 
 /** Every tunnel that runs. One that was killed leaves its file, but not its lock. */
@@ -90,12 +72,4 @@ export async function readStates(runFolder: string): Promise<readonly TunnelStat
     states.push(JSON.parse(text)); // our own file, in a folder of root's
   }
   return states;
-}
-
-async function isLocked(path: string): Promise<boolean> {
-  const file = await ifPresent(Deno.open(path, { read: true }));
-  if (file === undefined) return false;
-  if (!await tryLock(file)) return true; // left open: a lock may still be waited for
-  file.close();
-  return false;
 }

@@ -6,9 +6,10 @@
  * @module
  */
 
+import { isLocked } from "../../shared/io/file_lock.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
-import { isHeld, lockWithin } from "./lock.ts";
+import { lockWithin } from "./lock.ts";
 import { isPresent } from "../../shared/io/sync_files.ts";
 import { idOfCompanion, idOfName, readQueueEntry } from "./queue_entry.ts";
 import { hasOwner, namesIn } from "./queue_list.ts";
@@ -109,7 +110,7 @@ async function isStaleTemporary(layout: Layout, name: string, nowMs: number): Pr
   const path = `${layout.queue}/${name}`;
   if (path === layout.lock || FOLDERS.has(name)) return false;
   const info = await ifPresent(Deno.lstat(path));
-  if (info?.isFile && await isHeld(path)) return false;
+  if (info?.isFile && await isLocked(path)) return false;
   return !await isYoung(path, nowMs);
 }
 

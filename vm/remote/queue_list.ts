@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What lies in the queue, counted and listed. Nothing is opened but a request's own lock. @module */
 
+import { isLocked } from "../../shared/io/file_lock.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import { QUEUE_FOLDERS, type QueueFolder } from "../../shared/protocol/message.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Layout } from "./layout.ts";
-import { isHeld } from "./lock.ts";
 import { isPresent } from "../../shared/io/sync_files.ts";
 import { idOfCompanion, idOfName } from "./queue_entry.ts";
 import { idOfAnswer } from "./sweep.ts";
@@ -73,7 +73,7 @@ export async function hasOwner(
   id: RequestId,
   nowMs = Date.now(),
 ): Promise<boolean> {
-  if (await isHeld(path)) return true;
+  if (await isLocked(path)) return true;
   const companions = ["auth", "cmd"].map((suffix) => `${layout.pending}/${id}.${suffix}`);
   if (![...companions, `${layout.running}/${id}.auth`].some(isPresent)) return false;
   const info = await ifPresent(Deno.lstat(path));

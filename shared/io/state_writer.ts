@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Keeps a file equal to what a program is doing, for its "status" command. @module */
+
+import { ifPresent, writeAtomically } from "./files.ts";
+import { errorText } from "./program.ts";
+
+export interface StateWriter {
+  changed(): void;
+  /** Removes the file. */
+  close(): Promise<void>;
+}
+
+export interface StateOptions {
+  readonly path: string;
+  readonly mode: number;
+  /** Changes within this time are written together. */
+  readonly delayMs: number;
+  /** Is written as JSON. */
+  readonly getState: () => unknown;
+}
+
+export function createStateWriter(options: StateOptions): StateWriter {
+  const { path, delayMs } = options;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let writing = Promise.resolve();
+  const write = (): void => {
+    timer = undefined;
+    writing = writing.then(() => writeState(options))
+      .catch((error) => console.error(`state file: ${errorText(error)}`));
+  };
+  return {
+    changed() {
+      timer ??= setTimeout(write, delayMs);
+    },
+    async close() {
+      clearTimeout(timer);
+      await writing;
+      await ifPresent(Deno.remove(path));
+    },
+  };
+}
+
+export async function writeState({ path, mode, getState }: StateOptions): Promise<void> {
+  await writeAtomically(path, JSON.stringify(getState()) + "\n", { mode });
+}
