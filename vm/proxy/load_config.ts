@@ -2,11 +2,12 @@
 /** The configuration from its file: proxy.json, else the original's cursor-proxy.json. @module */
 
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/io/program.ts";
 import type { Config } from "./config.ts";
 import { fromOriginal } from "./original_config.ts";
 import { parseConfig } from "./parse_config.ts";
-import type { Problem } from "./shape.ts";
+import { parseJson, problemsError } from "../settings/json_file.ts";
+import type { Problem } from "../settings/shape.ts";
 
 /** Far above what a person writes. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
@@ -38,7 +39,7 @@ export async function loadConfig(
   const own = await ifPresent(readSmallText(places.config, MAX_CONFIG_BYTES));
   if (own !== undefined) {
     return {
-      config: accept(places.config, parseConfig(json(places.config, own))),
+      config: accept(places.config, parseConfig(parseJson(places.config, own))),
       path: places.config,
     };
   }
@@ -52,22 +53,9 @@ export async function loadConfig(
     ]);
   }
   const path = original === undefined ? "OPENCLAW_CURSOR_*" : places.original;
-  const made = fromOriginal(json(path, original ?? "{}"), environment, places.home);
+  const made = fromOriginal(parseJson(path, original ?? "{}"), environment, places.home);
   if (!("proxyJson" in made)) throw refused(path, made);
   return { config: accept(path, parseConfig(made.proxyJson)), path };
-}
-
-function json(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    // V8 quotes the text around the mistake, which may be a key in the wrong place.
-    const at = /position (\d+)/.exec(errorText(error))?.[1];
-    const line = at === undefined ? "" : ` at line ${text.slice(0, Number(at)).split("\n").length}`;
-    throw new UserError(`${path} is no JSON${line}`, [
-      "look for a missing or extra comma or quote there; comments are keys that begin with //",
-    ]);
-  }
 }
 
 function accept(path: string, parsed: Config | readonly Problem[]): Config {
@@ -76,12 +64,5 @@ function accept(path: string, parsed: Config | readonly Problem[]): Config {
 }
 
 function refused(path: string, problems: readonly Problem[]): UserError {
-  const [first, ...rest] = problems.map((one) =>
-    `${one.path === "" ? "the file" : one.path}: ${one.text}; ${one.fix}`
-  );
-  const more = rest.slice(0, 20).map((line) => `also: ${line}`);
-  return new UserError(`${path}: ${first}`, [
-    ...more,
-    'check it again with "openclaw-proxy check-config"',
-  ]);
+  return problemsError(path, problems, 'check it again with "openclaw-proxy check-config"');
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { isObject, type Problem } from "./shape.ts";
+import { isObject, type Problem } from "../settings/shape.ts";
 
 /** Variables that are read, each with the key of cursor-proxy.json that it stands in for. */
 export const CURSOR_VARIABLES: ReadonlyMap<string, string> = new Map([

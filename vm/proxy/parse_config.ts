@@ -30,7 +30,7 @@ import {
   text,
   then,
   whole,
-} from "./shape.ts";
+} from "../settings/shape.ts";
 
 export const DEFAULT_PORT = 32125;
 

@@ -24,7 +24,7 @@ import {
   required,
   text,
   then,
-} from "./shape.ts";
+} from "../settings/shape.ts";
 
 type Providers = ReadonlyMap<string, Provider>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The body of a request: whole, of a bounded size, JSON with a model in it. @module */
 
-import { isObject } from "./shape.ts";
+import { isObject } from "../settings/shape.ts";
 import { type Fault, fault } from "./translate/fault.ts";
 
 /** Pictures and a long history: OpenClaw's first prompt alone has 60 KB. */

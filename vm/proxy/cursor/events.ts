@@ -14,7 +14,7 @@
  * @module
  */
 
-import { isObject } from "../shape.ts";
+import { isObject } from "../../settings/shape.ts";
 import { NO_USAGE, type StreamEvent } from "../translate/completion.ts";
 import { fault } from "../translate/fault.ts";
 import { cursorFault } from "./failure.ts";

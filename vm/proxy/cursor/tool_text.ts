@@ -3,7 +3,7 @@
 
 import type { StreamEvent } from "../translate/completion.ts";
 import { CALL_CLOSE, CALL_OPEN } from "./prompt.ts";
-import { isObject } from "../shape.ts";
+import { isObject } from "../../settings/shape.ts";
 
 export interface ToolText {
   push(untrustedText: string): StreamEvent[];
