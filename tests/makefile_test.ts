@@ -169,7 +169,7 @@ Deno.test("the proxy reaches no host and no program by its launcher alone, and i
   assert(!flags.some((flag) => /^--allow-(net|run)/.test(flag)));
   for (const flag of flags.filter((one) => /^--allow-(read|write)=/.test(one))) {
     const paths = flag.slice(flag.indexOf("=") + 1).split(",");
-    const own = /^@HOME@\/\.openclaw\/(proxy|cursor-proxy)[\w.-]+$/;
+    const own = /^@HOME@\/\.openclaw\/((proxy|cursor-proxy)[\w.-]+|vm-sockets)$/;
     assertEquals(paths.filter((path) => !own.test(path)), []);
   }
 });
