@@ -46,6 +46,12 @@ OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=
 # One port of one address, chosen by the service's argument.
 OPENCLAW_MUX_FLAGS := --no-prompt --allow-net=127.0.0.1 --allow-env=QREXEC_SERVICE_ARGUMENT $(SMALL_HEAP)
 
+# ---- openclaw.MuxPerVm (the key qube): permissions ----
+
+# The one socket that is the calling VM's own: no TCP, and no other VM's.
+CALLERS_SOCKET := @HOME@/.openclaw/vm-sockets/@CALLER@.sock
+OPENCLAW_MUX_PER_VM_FLAGS := --no-prompt --allow-net=unix:$(CALLERS_SOCKET) --allow-read=$(CALLERS_SOCKET) --allow-write=$(CALLERS_SOCKET) --allow-env=HOME,QREXEC_REMOTE_DOMAIN $(SMALL_HEAP)
+
 # ---- openclaw-ports, openclaw-connect: permissions ----
 
 # Root's tool for the rpc folders. Deno makes links only for a program that may read and write
@@ -280,6 +286,27 @@ uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
 	[ -n "$(DESTDIR)" ] || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove || true
 	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-connect.service || true
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-ports $(DESTDIR)$(BINDIR)/openclaw-connect $(DESTDIR)$(LIBDIR)/openclaw-ports.js $(DESTDIR)$(LIBDIR)/openclaw-connect.js $(DESTDIR)$(USERUNITDIR)/openclaw-connect.service $(DESTDIR)$(MANDIR)/man1/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man8/openclaw-ports.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ports $(DESTDIR)$(COMPLETIONS)/openclaw-connect
+
+# ---- openclaw.MuxPerVm (the key qube): building and installing ----
+
+vm: $(BUILD)/vm/openclaw.MuxPerVm
+
+$(BUILD)/vm/openclaw.MuxPerVm: vm/openclaw.MuxPerVm.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_PER_VM_FLAGS)
+
+install-vm: install-vm-keyqube
+uninstall-vm: uninstall-vm-keyqube
+
+# As openclaw.Mux: the program lies in the library, and openclaw-ports makes the way to it.
+.PHONY: install-vm-keyqube
+install-vm-keyqube: vm ## a part of install-vm: what leads to openclaw-proxy in a key qube; opens nothing
+	install -d $(DESTDIR)$(LIBDIR)
+	install -m 0644 $(BUILD)/vm/openclaw.MuxPerVm.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/
+
+.PHONY: uninstall-vm-keyqube
+uninstall-vm-keyqube: ## a part of uninstall-vm
+	rm -f $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm.js
 
 # ---- openclaw-proxy: building and installing ----
 

@@ -27,6 +27,7 @@ Deno.test("install-vm and uninstall-vm", async () => {
     "usr/lib/systemd/user/openclaw-connect.service",
     ...TUNNEL_FILES,
     ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
+    ...["usr/lib/qubes-claw/openclaw.MuxPerVm", "usr/lib/qubes-claw/openclaw.MuxPerVm.js"],
   ];
   assertEquals(missing(path, files), []);
   assert(!exists(`${path}/etc/systemd/user`), "it is enabled");

@@ -33,6 +33,9 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--allow-env", "--v8-flags"],
   ]),
   "openclaw.Mux": new Set(["--no-prompt", "--allow-net", "--allow-env", "--v8-flags"]),
+  "openclaw.MuxPerVm": new Set([
+    ...["--no-prompt", "--allow-net", "--allow-read", "--allow-write", "--allow-env", "--v8-flags"],
+  ]),
   "openclaw-ports": new Set([
     ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
     ...["--allow-write", "--allow-run", "--allow-env"],
@@ -106,6 +109,11 @@ Deno.test("the tunnel listens on loopback, and starts its caller and systemd's o
     assertEquals(places.filter((path) => !known.includes(path)), []);
   }
   assertEquals(valueOf("openclaw.Mux", "--allow-net"), "127.0.0.1");
+  const socket = "@HOME@/.openclaw/vm-sockets/@CALLER@.sock";
+  assertEquals(valueOf("openclaw.MuxPerVm", "--allow-net"), `unix:${socket}`);
+  for (const name of ["--allow-read", "--allow-write"]) {
+    assertEquals(valueOf("openclaw.MuxPerVm", name), socket);
+  }
 });
 
 Deno.test("openclaw-connect writes nothing and starts the tunnel only; ports has no network", () => {

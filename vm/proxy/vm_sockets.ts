@@ -20,8 +20,11 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./log.ts";
 
+/** Below the home; the script that openclaw-ports writes has it, too. */
+export const SOCKETS_IN_HOME = ".openclaw/vm-sockets";
+
 export function socketFolder(home: string): string {
-  return `${home}/.openclaw/vm-sockets`;
+  return `${home}/${SOCKETS_IN_HOME}`;
 }
 
 export function socketPath(folder: string, vm: VmName): string {
