@@ -230,7 +230,7 @@ install-dom0: dom0 install-tunnel-dom0 ## into dom0: daemon, unit; not enabled, 
 # ---- setup-dom0: called by install-dom0 and uninstall-dom0 ----
 
 # setup-dom0 puts these into /etc/qubes/policy.d, with the ports that were chosen.
-SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/30-openclaw-inter-vm.policy)
+SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/40-openclaw-keys.policy policies/30-openclaw-inter-vm.policy)
 SETUP_POLICYDIR := /usr/share/qubes-claw/policies
 
 install-dom0: install-setup-dom0
@@ -250,7 +250,7 @@ uninstall-dom0: uninstall-setup-dom0
 .PHONY: uninstall-setup-dom0
 uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
 	rm -f $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
-	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
+	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/40-openclaw-keys.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
 	rmdir -p $(DESTDIR)$(SETUP_POLICYDIR) 2>/dev/null || true
 	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
 
