@@ -10,6 +10,7 @@ import { finish, type Finished } from "./installed.ts";
 import { builtDom0Launcher } from "./built_launcher.ts";
 import { programFlags, PROJECT } from "./program_flags.ts";
 
+export const KEYS_POLICY = "40-openclaw-keys.policy";
 export const UNIT = "openclaw-tunnels.service";
 export const RC_LOCAL = "rw/config/rc.local";
 export const FIREWALL_SCRIPT = "rw/config/qubes-firewall-user-script";
@@ -67,6 +68,7 @@ export async function createScene(vms: readonly VmOptions[] = []): Promise<Setup
   const source = `${root}/usr/share/qubes-claw/policies`;
   await Deno.writeTextFile(`${source}/50-openclaw.policy`, POLICY);
   await Deno.writeTextFile(`${source}/30-openclaw-inter-vm.policy`, "# a stand-in, too\n");
+  await Deno.copyFile(`${PROJECT}/policies/40-openclaw-keys.policy`, `${source}/${KEYS_POLICY}`);
   const start = BUILT === undefined
     ? setupLauncher(root)
     : await builtDom0Launcher(world, "setup-dom0", BUILT);
