@@ -72,6 +72,18 @@ VM_SOCKETS := $(PROXY_FOLDER)/vm-sockets
 PROXY_ENV := HOME,PATH,OPENCLAW_PROXY_PORT,OPENCLAW_CURSOR_PORT,OPENCLAW_CURSOR_LOG_LEVEL,OPENCLAW_CURSOR_TOOL_MODE,OPENCLAW_CURSOR_WORKSPACE,OPENCLAW_CURSOR_TIMEOUT_MS,OPENCLAW_CURSOR_DEFAULT_MODEL,OPENCLAW_CURSOR_ENABLE_THINKING,OPENCLAW_CURSOR_LOG_SILENT
 OPENCLAW_PROXY_FLAGS := --no-prompt --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER),$(VM_SOCKETS) --allow-write=$(PROXY_LEDGER),$(VM_SOCKETS) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
 
+# ---- setup-vm, openclaw-wait-ready: permissions ----
+
+# setup-vm: its own files in the home, by name; what it looks at; the tools it runs. Through sudo
+# root's part is done (a Qubes VM lets its user), so the rest of the list keeps from mistakes, not
+# from this program. @ROOT@ is QUBES_CLAW_ROOT, for tests. No network: npm has that.
+SETUP_VM_HOME := @HOME@/.openclaw,@HOME@/.config/openclaw,@HOME@/.local/state/qubes-claw
+SETUP_VM_LOOKS := @HOME@/.local/lib/qubes-claw,@ROOT@/usr/lib/qubes-claw,@ROOT@/usr/share/qubes-claw,@ROOT@/usr/lib/os-release,@ROOT@/etc/os-release,@ROOT@/run/qubes-service,@ROOT@/rw/config/qubes-bind-dirs.d,@ROOT@/rw/bind-dirs/var/lib/systemd/linger,@ROOT@/var/lib/systemd/linger
+SETUP_VM_TOOLS := sudo,npm,node,install,mkdir,rm,ln,df,grep,systemctl,loginctl,qubesdb-read,xenstore-read,openclaw-ports,openclaw-proxy,cursor-agent,agent,ollama,@HOME@/.local/lib/qubes-claw/openclaw/bin/openclaw,@HOME@/.local/lib/qubes-claw/openclaw/bin/node,@ROOT@/usr/lib/qubes-claw/openclaw/bin/openclaw,@ROOT@/usr/lib/qubes-claw/openclaw/bin/node
+SETUP_VM_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read=$(SETUP_VM_HOME),$(SETUP_VM_LOOKS) --allow-write=$(SETUP_VM_HOME) --allow-run=$(SETUP_VM_TOOLS) --allow-env=HOME,USER,LOGNAME,QUBES_CLAW_ROOT --allow-sys=uid
+# One answer of this VM's loopback.
+OPENCLAW_WAIT_READY_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-read=@HOME@/.config/openclaw/vm.json --allow-env=HOME $(SMALL_HEAP)
+
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22
@@ -85,7 +97,7 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts proxy_clients_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts proxy_clients_test.ts setup_vm_test.ts)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts readme_test.ts)
 E2E_BUILT_LONG := $(addprefix tests/e2e/,bounded_test.ts crash_points_test.ts crash_test.ts hostile_queue_test.ts hostile_stream_test.ts hostile_test.ts operator_idle_test.ts v1_test.ts setup_network_test.ts)
@@ -299,18 +311,13 @@ uninstall-vm: uninstall-vm-keyqube
 # As openclaw.Mux: the program lies in the library, and openclaw-ports makes the way to it.
 .PHONY: install-vm-keyqube
 install-vm-keyqube: vm ## a part of install-vm: what leads to openclaw-proxy in a key qube; opens nothing
-	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERUNITDIR)
+	install -d $(DESTDIR)$(LIBDIR)
 	install -m 0644 $(BUILD)/vm/openclaw.MuxPerVm.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/
-	install -m 0644 vm/systemd/qubes-openclaw-key-tunnel.service $(DESTDIR)$(UNITDIR)/
-	install -m 0644 vm/systemd/user/openclaw-key-tunnel.service $(DESTDIR)$(USERUNITDIR)/
-	@echo "Key qube: nothing opened, nothing enabled. In the key qube: openclaw-ports install --per-vm. In an agent VM: systemctl enable qubes-openclaw-key-tunnel"
 
 .PHONY: uninstall-vm-keyqube
 uninstall-vm-keyqube: ## a part of uninstall-vm
-	[ -n "$(DESTDIR)" ] || systemctl disable --now qubes-openclaw-key-tunnel.service || true
-	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-key-tunnel.service || true
-	rm -f $(DESTDIR)$(UNITDIR)/qubes-openclaw-key-tunnel.service $(DESTDIR)$(USERUNITDIR)/openclaw-key-tunnel.service $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm.js
+	rm -f $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm.js
 
 # ---- openclaw-proxy: building and installing ----
 
@@ -333,6 +340,49 @@ install-vm-proxy: vm ## a part of install-vm: openclaw-proxy; enables nothing
 uninstall-vm-proxy: ## a part of uninstall-vm; ~/.openclaw stays
 	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-proxy.service || true
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-proxy $(DESTDIR)$(LIBDIR)/openclaw-proxy.js $(DESTDIR)$(USERUNITDIR)/openclaw-proxy.service
+
+# ---- setup-vm, the agent VM's units: building and installing ----
+
+SHAREDIR ?= $(PREFIX)/share/qubes-claw
+
+vm: $(BUILD)/vm/setup-vm $(BUILD)/vm/openclaw-wait-ready
+
+$(BUILD)/vm/setup-vm: vm/setup-vm.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(SETUP_VM_FLAGS)
+
+$(BUILD)/vm/openclaw-wait-ready: vm/openclaw-wait-ready.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_WAIT_READY_FLAGS)
+
+install-vm: install-vm-setup
+uninstall-vm: uninstall-vm-setup
+
+AGENT_UNITS := $(notdir $(wildcard vm/systemd/qubes-openclaw-*.service))
+AGENT_USER_UNITS := openclaw-gateway.service openclaw-watchdog.service openclaw-tunnel.service
+
+.PHONY: install-vm-setup
+install-vm-setup: vm ## a part of install-vm: setup-vm, templates, units; enables nothing
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SHAREDIR)/openclaw/openclaw $(DESTDIR)$(SHAREDIR)/openclaw/node
+	install -m 0644 $(BUILD)/vm/setup-vm.js $(BUILD)/vm/openclaw-wait-ready.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/setup-vm $(DESTDIR)$(BINDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw-wait-ready vm/packaging/openclaw-gateway $(DESTDIR)$(LIBDIR)/
+	install -m 0644 $(wildcard vm/openclaw/*.json) $(DESTDIR)$(SHAREDIR)/openclaw/
+	install -m 0644 vm/openclaw/openclaw/package.json vm/openclaw/openclaw/package-lock.json vm/openclaw/openclaw/launcher $(DESTDIR)$(SHAREDIR)/openclaw/openclaw/
+	install -m 0644 vm/openclaw/node/package.json vm/openclaw/node/package-lock.json $(DESTDIR)$(SHAREDIR)/openclaw/node/
+	install -m 0644 $(addprefix vm/systemd/,$(AGENT_UNITS)) $(DESTDIR)$(UNITDIR)/
+	install -m 0644 $(addprefix vm/systemd/user/,$(AGENT_USER_UNITS)) $(DESTDIR)$(USERUNITDIR)/
+	install -m 0644 vm/packaging/setup-vm.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 0644 vm/packaging/setup-vm.bash-completion $(DESTDIR)$(COMPLETIONS)/setup-vm
+	@echo "Installed, nothing set up. In the agent VM, as its user: setup-vm PROVIDER"
+
+.PHONY: uninstall-vm-setup
+uninstall-vm-setup: ## a part of uninstall-vm; run "setup-vm --undo" before. ~/.openclaw stays
+	[ -n "$(DESTDIR)" ] || systemctl disable --now $(AGENT_UNITS) || true
+	[ -n "$(DESTDIR)" ] || systemctl --global disable $(AGENT_USER_UNITS) || true
+	rm -f $(DESTDIR)$(BINDIR)/setup-vm $(DESTDIR)$(LIBDIR)/setup-vm.js $(DESTDIR)$(LIBDIR)/openclaw-wait-ready $(DESTDIR)$(LIBDIR)/openclaw-wait-ready.js $(DESTDIR)$(LIBDIR)/openclaw-gateway $(DESTDIR)$(MANDIR)/man1/setup-vm.1 $(DESTDIR)$(COMPLETIONS)/setup-vm
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(AGENT_UNITS)) $(addprefix $(DESTDIR)$(USERUNITDIR)/,$(AGENT_USER_UNITS))
+	rm -rf $(DESTDIR)$(SHAREDIR)/openclaw
+	rmdir -p $(DESTDIR)$(SHAREDIR) 2>/dev/null || true
+	[ ! -e $(DESTDIR)$(LIBDIR)/openclaw ] || echo "Kept: $(LIBDIR)/openclaw, OpenClaw itself; setup-vm --undo takes it back, or: rm -r"
 
 .PHONY: uninstall-vm
 uninstall-vm: uninstall-tunnel ## takes back install-vm; keys and history stay

@@ -7,6 +7,9 @@ import { HELP as SETUP_HELP } from "../dom0/setup/help.ts";
 import { SETUP_OPTIONS } from "../dom0/setup/request.ts";
 import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
 import { CONNECT_OPTIONS } from "../vm/connect/cli.ts";
+import { HELP as SETUP_VM_HELP } from "../vm/setup/help.ts";
+import { SETUP_VM_OPTIONS } from "../vm/setup/request.ts";
+import { PROVIDERS } from "../vm/settings/vm_settings.ts";
 import { PORTS_COMMANDS, PORTS_OPTIONS } from "../vm/ports/cli.ts";
 import { VERSION } from "../shared/io/version.ts";
 import {
@@ -112,6 +115,18 @@ Deno.test("setup-dom0: page, help and completion have every option", async () =>
   assertEquals([...names, "work"].filter((word) => !first.includes(word)), []);
   const words = ["setup-dom0", "--label", "red", "work", "t", "none", "10.0.0.1", "tun"];
   assertEquals(await complete(file, "_setup_dom0", words), ["tunnel"]);
+});
+
+Deno.test("setup-vm: page, help and completion have every option and provider", async () => {
+  const names = [...optionsOf(SETUP_VM_OPTIONS), ...PROVIDERS];
+  const page = plain(read("vm/packaging/setup-vm.1"));
+  assertEquals([...names, `qubes-claw ${VERSION}`].filter((word) => !page.includes(word)), []);
+  assertEquals(names.filter((word) => !SETUP_VM_HELP.includes(word)), []);
+  const file = "vm/packaging/setup-vm.bash-completion";
+  const first = await complete(file, "_setup_vm", ["setup-vm", ""]);
+  assertEquals(names.filter((word) => !first.includes(word)), []);
+  assertEquals(await complete(file, "_setup_vm", ["setup-vm", "multi", "--us"]), ["--user-units"]);
+  assertEquals(await complete(file, "_setup_vm", ["setup-vm", "multi", "cur"]), []);
 });
 
 Deno.test("openclaw-tunnel(8) and --help have every option, command and failure", () => {

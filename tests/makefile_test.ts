@@ -49,6 +49,14 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--no-prompt", "--deny-ffi", "--deny-import", "--unstable-no-legacy-abort"],
     ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "@CONFIGURED@"],
   ]),
+  "setup-vm": new Set([
+    ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
+    ...["--allow-write", "--allow-run", "--allow-env", "--allow-sys"],
+  ]),
+  "openclaw-wait-ready": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-read"],
+    ...["--allow-env", "--v8-flags"],
+  ]),
 };
 
 for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {
@@ -183,33 +191,83 @@ Deno.test("the proxy reaches no host and no program by its launcher alone, and i
   }
 });
 
-for (const unit of ["openclaw-connect", "openclaw-key-tunnel", "openclaw-proxy"]) {
+Deno.test("setup-vm writes in the home only, and by itself nothing else", () => {
+  const flags = programFlags("setup-vm");
+  const written = flags.find((flag) => flag.startsWith("--allow-write="))?.split("=")[1] ?? "";
+  assertEquals(written.split(",").filter((path) => !path.startsWith("@HOME@/.")), []);
+  const tools = flags.find((flag) => flag.startsWith("--allow-run="))?.split("=")[1]?.split(",");
+  for (const shell of ["sh", "bash", "curl", "wget", "tee", "env"]) assert(!tools?.includes(shell));
+});
+
+/** Each unit that setup-vm enables, and how exposed systemd may find it. */
+const AGENT_UNITS: readonly (readonly [unit: string, exposure: number])[] = [
+  ["qubes-openclaw-proxy.service", 2.0],
+  // An agent runs programs of any kind: what each missing line would break, its unit says.
+  ["qubes-openclaw-gateway.service", 3.3],
+  ["qubes-openclaw-tunnel.service", 1.7],
+  ["qubes-openclaw-watchdog.service", 2.3],
+];
+
+for (const [unit, exposure] of AGENT_UNITS) {
+  Deno.test(`${unit}: systemd finds nothing wrong, exposure at most ${exposure}`, {
+    ignore: !await exists("/usr/bin/systemd-analyze"),
+  }, async () => {
+    const path = `${PROJECT}/vm/systemd/${unit}`;
+    const text = Deno.readTextFileSync(path);
+    const flag = /^ConditionPathExists=\/run\/qubes-service\/openclaw-\w+$/m;
+    assert(flag.test(text), "starts only where dom0 set its flag");
+    assertEquals(await verified(unit, text), [0, ""]);
+    const { stdout } = await run("systemd-analyze", ["security", "--offline=true", path]);
+    const level = Number(/exposure level for .*: ([0-9.]+)/.exec(stdout)?.[1]);
+    assert(level <= exposure, `exposure ${level}`);
+  });
+}
+
+Deno.test("the gateway's units have the figures that were measured, and stop nobody else's", () => {
+  for (const unit of ["qubes-openclaw-gateway.service", "user/openclaw-gateway.service"]) {
+    const text = Deno.readTextFileSync(`${PROJECT}/vm/systemd/${unit}`);
+    const lines = [
+      ...["MemoryHigh=2500M", "MemoryMax=3G", "OOMPolicy=continue", "Restart=always"],
+      ...["RestartPreventExitStatus=78", "SuccessExitStatus=0 143", "TimeoutStopSec=330s"],
+      ...["KillMode=mixed", "NoNewPrivileges=yes"],
+    ];
+    assertEquals(lines.filter((line) => !text.includes(`\n${line}\n`)), [], unit);
+    assert(!/^(Requires|PrivateTmp|EnvironmentFile)=/m.test(text), unit);
+    assert(!/fuser|pkill|killall/.test(text), unit);
+  }
+});
+
+/** As systemd-analyze verify sees it; the programs and manuals are not installed here. */
+async function verified(unit: string, text: string): Promise<readonly [number, string]> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const here = text
+      .replace(/^(Exec\w+=-?)\/usr\/(bin|lib\/qubes-claw)\/openclaw[\w-]*/gm, "$1/bin/true")
+      .replace(/^Documentation.*\n/m, "");
+    await Deno.writeTextFile(`${folder}/${unit}`, here);
+    const { code, stderr } = await run("systemd-analyze", ["verify", `${folder}/${unit}`]);
+    return [code, stderr];
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const USER_UNITS = ["connect", "proxy", "gateway", "watchdog", "tunnel"].map((name) =>
+  `openclaw-${name}`
+);
+
+for (const unit of USER_UNITS) {
   Deno.test(`systemd finds nothing wrong with the user unit ${unit}`, {
     ignore: !await exists("/usr/bin/systemd-analyze"),
   }, async () => {
     const text = Deno.readTextFileSync(`${PROJECT}/vm/systemd/user/${unit}.service`);
-    const folder = await Deno.makeTempDir();
-    try {
-      const here = text.replace(/\/usr\/bin\/openclaw-\w+/, "/bin/true").replace(
-        /^Documentation.*\n/m,
-        "",
-      );
-      await Deno.writeTextFile(`${folder}/${unit}.service`, here);
-      const path = `${folder}/${unit}.service`;
-      const { code, stderr } = await run("systemd-analyze", ["verify", path]);
-      assertEquals([code, stderr], [0, ""]);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
+    assertEquals(await verified(`${unit}.service`, text), [0, ""]);
   });
 }
 
-const TUNNEL_UNITS = [
-  ...["openclaw-tunnel@.service", "openclaw-tunnels.service"].flatMap((unit) =>
-    ["dom0", "vm"].map((where) => `${where}/systemd/${unit}`)
-  ),
-  "vm/systemd/qubes-openclaw-key-tunnel.service",
-];
+const TUNNEL_UNITS = ["openclaw-tunnel@.service", "openclaw-tunnels.service"].flatMap((unit) =>
+  ["dom0", "vm"].map((where) => `${where}/systemd/${unit}`)
+);
 
 for (const unit of TUNNEL_UNITS) {
   Deno.test({

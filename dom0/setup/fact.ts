@@ -13,7 +13,11 @@
  */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { Value } from "../../shared/setup/record.ts";
+import type { Command } from "../../shared/setup/tools.ts";
 import { blockScript } from "./vm_block.ts";
+
+export type { Command, Value };
 
 export type VmClass = "AppVM" | "StandaloneVM";
 
@@ -50,9 +54,6 @@ export type Fact =
     readonly cleanup: string;
   };
 
-/** null: as if nobody had set it. */
-export type Value = string | null;
-
 /** What facts that only are, or are not, have for a value. */
 export const YES = "yes";
 /** A block between our marks that is not the one asked about. */
@@ -63,12 +64,6 @@ export interface Wanted {
   readonly to: Value;
   /** What it does for people; ends in no period. */
   readonly why: string;
-}
-
-/** One command; `input` goes to its stdin. */
-export interface Command {
-  readonly argv: readonly [program: string, ...args: string[]];
-  readonly input?: string;
 }
 
 /** Names the place, whatever its value: two facts with one key are the same place. */

@@ -4,6 +4,7 @@
 import { UserError } from "../../shared/io/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { within } from "../../shared/io/timing.ts";
+import { type Finding, findingsTable } from "../../shared/setup/findings.ts";
 import { apply, type Journal, undo } from "./apply.ts";
 import type { Wanted } from "./fact.ts";
 import { HELP, INTER_VM_WARNING } from "./help.ts";
@@ -12,15 +13,7 @@ import type { SetupPaths } from "./paths.ts";
 import { leftovers, planUndo, type Step, stepFor } from "./plan.ts";
 import { createReader } from "./reader.ts";
 import { readRecord } from "./record.ts";
-import {
-  type Finding,
-  findingsTable,
-  stepJson,
-  stepText,
-  undoText,
-  verify,
-  whatNext,
-} from "./report.ts";
+import { stepJson, stepText, undoText, verify, whatNext } from "./report.ts";
 import { type Invocation, parseInvocation, type SetupRequest } from "./request.ts";
 import { type Survey, survey } from "./survey.ts";
 import type { Tools } from "./tools.ts";

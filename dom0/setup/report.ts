@@ -3,20 +3,13 @@
 
 import { shellQuote } from "../../shared/protocol/command.ts";
 import { printable } from "../../shared/protocol/printable.ts";
+import { commandText, type Finding } from "../../shared/setup/findings.ts";
 import type { Command, Fact, Value, Wanted } from "./fact.ts";
 import { type Step, stepFor, type Undo } from "./plan.ts";
 import { createReader } from "./reader.ts";
 import type { Entry } from "./record.ts";
 import type { SetupRequest } from "./request.ts";
 import type { Tools } from "./tools.ts";
-
-export interface Finding {
-  readonly what: string;
-  readonly why: string;
-  readonly isSo: boolean;
-  /** The commands that would bring it about. */
-  readonly next: readonly string[];
-}
 
 /** Each wanted fact, read back. */
 export async function verify(
@@ -61,28 +54,9 @@ export function describe(fact: Fact, value: Value): string {
 
 const shown = (value: string): string => `= ${printable(value).slice(1, -1)}`;
 
-export function findingsTable(findings: readonly Finding[]): string {
-  const rows = findings.map(({ what, isSo, next }) =>
-    `  ${isSo ? "ok     " : "MISSING"}  ${what}\n` +
-    (isSo ? "" : next.map((command) => `             next: ${command}\n`).join(""))
-  );
-  const missing = findings.filter(({ isSo }) => !isSo).length;
-  const sum = missing === 0
-    ? `all ${findings.length} are as wanted`
-    : `${missing} of ${findings.length} missing`;
-  return `Verification:\n${rows.join("")}${sum}\n`;
-}
-
 /** The step's commands, each as a shell would read it. */
 export function stepText({ why, commands, fact, to }: Step): string {
   return `# ${describe(fact, to)} (${why})\n${commands.map(commandText).join("")}`;
-}
-
-function commandText({ argv, input }: Command): string {
-  const line = shellQuote(argv);
-  if (input === undefined) return `${line}\n`;
-  const body = input.endsWith("\n") ? input : `${input}\n`;
-  return `${line} <<'END_OF_INPUT'\n${body}END_OF_INPUT\n`;
 }
 
 export function undoText({ entry: { fact, from }, action }: Undo, isDryRun: boolean): string {

@@ -16,6 +16,8 @@ export const FLAG_VARIABLES = {
   "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
   "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
   "openclaw-proxy": "OPENCLAW_PROXY_FLAGS",
+  "setup-vm": "SETUP_VM_FLAGS",
+  "openclaw-wait-ready": "OPENCLAW_WAIT_READY_FLAGS",
 } as const;
 
 export type Program = keyof typeof FLAG_VARIABLES;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What a setup found, and would run, for people. @module */
+
+import { shellQuote } from "../protocol/command.ts";
+import type { Command } from "./tools.ts";
+
+export interface Finding {
+  readonly what: string;
+  readonly why: string;
+  readonly isSo: boolean;
+  /** The commands that would bring it about. */
+  readonly next: readonly string[];
+}
+
+export function findingsTable(findings: readonly Finding[]): string {
+  const rows = findings.map(({ what, isSo, next }) =>
+    `  ${isSo ? "ok     " : "MISSING"}  ${what}\n` +
+    (isSo ? "" : next.map((command) => `             next: ${command}\n`).join(""))
+  );
+  const missing = findings.filter(({ isSo }) => !isSo).length;
+  const sum = missing === 0
+    ? `all ${findings.length} are as wanted`
+    : `${missing} of ${findings.length} missing`;
+  return `Verification:\n${rows.join("")}${sum}\n`;
+}
+
+/** A command as a shell would read it. */
+export function commandText({ argv, input }: Command): string {
+  const line = shellQuote(argv);
+  if (input === undefined) return `${line}\n`;
+  const body = input.endsWith("\n") ? input : `${input}\n`;
+  return `${line} <<'END_OF_INPUT'\n${body}END_OF_INPUT\n`;
+}

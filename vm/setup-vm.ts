@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** setup-vm: makes a VM an agent VM or a key qube, and takes it back. @module */
+
+import { runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { printable } from "../shared/protocol/printable.ts";
+import { readQubesDb } from "./ports/qubes_db.ts";
+import { runSetup } from "./setup/main.ts";
+import { placesOf } from "./setup/places.ts";
+import { realTools } from "./setup/real_tools.ts";
+
+const PROGRAM = "setup-vm";
+
+async function main(words: readonly string[]): Promise<number> {
+  const root = Deno.env.get("QUBES_CLAW_ROOT") ?? "";
+  const home = Deno.env.get("HOME") ?? "";
+  if (!home.startsWith("/")) throw new UserError("HOME is not set", ["it says whose VM this is"]);
+  const user = Deno.env.get("USER") || Deno.env.get("LOGNAME") || "user";
+  if (!/^[a-z_][\w.-]{0,31}$/.test(user)) throw new UserError("USER is no user's name");
+  try {
+    return await runSetup({
+      places: placesOf(root, home, user),
+      tools: realTools,
+      qubesDb: readQubesDb,
+      isWrongUser: root === "" && Deno.uid() === 0 && !words.includes("--only-files"),
+      print: (text) => writeAll(Deno.stdout, text),
+      warn: (text) => writeAll(Deno.stderr, text),
+      ask,
+    }, words);
+  } catch (error) {
+    throw refusedBySystem(error) ?? error;
+  }
+}
+
+function ask(question: string): string | null {
+  writeAll(Deno.stderr, question);
+  const bytes: number[] = [];
+  for (const byte = new Uint8Array(1); Deno.stdin.readSync(byte) === 1;) {
+    if (byte[0] === 0x0a) return new TextDecoder().decode(new Uint8Array(bytes));
+    if (bytes.length < 100) bytes.push(byte[0] ?? 0);
+  }
+  return null;
+}
+
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ["ENOSPC", "the disk is full: make room in this VM's home"],
+  ["EACCES", "the home and what is in it must belong to you"],
+  ["EROFS", "the disk is read-only: look at the VM's kernel log"],
+]);
+
+/** What the system did not let us do is for the person at the terminal: it is no bug of ours. */
+function refusedBySystem(error: unknown): UserError | undefined {
+  if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return;
+  if (error.code === "EPIPE") return;
+  const hint = HINTS.get(error.code);
+  return new UserError(printable(error.message, 200).slice(1, -1), hint ? [hint] : []);
+}
+
+if (import.meta.main) Deno.exit(await runProgram(PROGRAM, () => main(Deno.args)));

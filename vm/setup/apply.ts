@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Carrying steps out, each in the record before it is begun. @module */
+
+import { ifPresent, makePrivateFolder, writeAtomically } from "../../shared/io/files.ts";
+import { UserError } from "../../shared/io/program.ts";
+import type { Entry } from "../../shared/setup/record.ts";
+import { runOrFail, type Tools } from "../../shared/setup/tools.ts";
+import { type Fact, factKey, record, type Wanted } from "./fact.ts";
+import { removesAll, type Step, stepFor, type Undo } from "./plan.ts";
+import type { Read } from "./reader.ts";
+
+export interface Journal {
+  readonly path: string;
+  entries: readonly Entry<Fact>[];
+}
+
+/** @returns the steps that were carried out @throws {UserError} at the first that fails */
+export async function apply(
+  wanted: readonly Wanted[],
+  journal: Journal,
+  { tools, read }: { readonly tools: Tools; readonly read: Read },
+  say: (step: Step) => void,
+): Promise<readonly Step[]> {
+  const done: Step[] = [];
+  for (const one of wanted) {
+    const step = await stepFor(read, one);
+    if (step === undefined) continue;
+    say(step);
+    const { fact, from, to } = step;
+    await write(journal, record.withChange(journal.entries, { fact, from, to }));
+    try {
+      await carryOut(step, tools);
+    } catch (error) {
+      throw error instanceof UserError ? interrupted(error) : error;
+    }
+    await forgetIfBack(journal, fact);
+    done.push(step);
+  }
+  return done;
+}
+
+export async function undo(
+  undos: readonly Undo[],
+  journal: Journal,
+  tools: Tools,
+  say: (undo: Undo) => void,
+): Promise<void> {
+  for (const one of undos) {
+    say(one);
+    const { entry: { fact }, action } = one;
+    if (action.kind === "left") continue;
+    if (action.kind === "step") await carryOut(action.step, tools);
+    await write(journal, record.without(journal.entries, fact));
+  }
+}
+
+async function carryOut(step: Step, tools: Tools): Promise<void> {
+  const { fact, to, commands } = step;
+  switch (fact.kind) {
+    case "folder":
+      return await changeFolder(step, fact);
+    case "kept":
+      if (to === null) return void await ifPresent(Deno.remove(fact.path));
+      return await writeAtomically(fact.path, step.text?.() ?? "", { sync: true });
+    case "file":
+      if (fact.root) break;
+      if (to === null) return void await ifPresent(Deno.remove(fact.path));
+      return await writeAtomically(fact.path, to, { sync: true });
+  }
+  for (const command of commands) await runOrFail(tools, command);
+}
+
+async function changeFolder(step: Step, fact: Fact & { kind: "folder" }): Promise<void> {
+  const { to } = step;
+  if (to !== null) {
+    await makePrivateFolder(fact.path);
+    if (fact.private) await Deno.chmod(fact.path, parseInt(to, 8));
+    return;
+  }
+  try {
+    await ifPresent(Deno.remove(fact.path, { recursive: removesAll(step) }));
+  } catch (error) {
+    // Something of others is in it: then it is theirs now.
+    if (!(error instanceof Error && "code" in error && error.code === "ENOTEMPTY")) throw error;
+  }
+}
+
+async function write(journal: Journal, entries: readonly Entry<Fact>[]): Promise<void> {
+  await record.write(journal.path, entries);
+  journal.entries = entries;
+}
+
+/** A change that led back to the beginning leaves nothing to take back. */
+async function forgetIfBack(journal: Journal, fact: Fact): Promise<void> {
+  const entry = journal.entries.find((known) => factKey(known.fact) === factKey(fact));
+  if (entry !== undefined && entry.from === entry.to) {
+    await write(journal, record.without(journal.entries, fact));
+  }
+}
+
+function interrupted(error: UserError): UserError {
+  return new UserError(error.message, [
+    ...error.hints,
+    "what was done so far is recorded: run the same again to go on, or setup-vm --undo",
+  ]);
+}

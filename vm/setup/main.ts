@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** setup, verify and undo, over given places, tools and a terminal. @module */
+
+import { UserError } from "../../shared/io/program.ts";
+import { within } from "../../shared/io/timing.ts";
+import { VERSION } from "../../shared/io/version.ts";
+import { type Finding, findingsTable } from "../../shared/setup/findings.ts";
+import type { Tools } from "../../shared/setup/tools.ts";
+import type { QubesDb } from "../ports/vm_kind.ts";
+import { apply, type Journal } from "./apply.ts";
+import { checkConfiguration } from "./checks.ts";
+import { record, type Wanted } from "./fact.ts";
+import { HELP } from "./help.ts";
+import type { Places } from "./places.ts";
+import { leftovers, split, stepsFor } from "./plan.ts";
+import { createRead, type Read } from "./reader.ts";
+import { progressText, rootText, stepJson, stepText, verify, whatNext } from "./report.ts";
+import { type Invocation, parseInvocation, type SetupRequest } from "./request.ts";
+import type { Problem } from "./requirements.ts";
+import { runUndo } from "./run_undo.ts";
+import { type Survey, survey } from "./survey.ts";
+import { isStart, wantedFor } from "./wanted.ts";
+
+export interface Setting {
+  readonly places: Places;
+  readonly tools: Tools;
+  readonly qubesDb: QubesDb;
+  /** True for root in a real VM, who is not the one to set up. */
+  readonly isWrongUser: boolean;
+  readonly print: (text: string) => void;
+  readonly warn: (text: string) => void;
+  /** One line that the person types; null at the end of input. */
+  readonly ask: (question: string) => string | null;
+}
+
+/** Longest wait for another setup that is at work. */
+const LOCK_WAIT_MS = 5_000;
+
+/** @returns the exit code */
+export async function runSetup(setting: Setting, words: readonly string[]): Promise<number> {
+  const invocation = parseInvocation(words);
+  const { action } = invocation;
+  switch (action.kind) {
+    case "help":
+      return setting.print(HELP), 0;
+    case "version":
+      return setting.print(`setup-vm ${VERSION}\n`), 0;
+    case "undo": {
+      checkUser(setting);
+      using _lock = invocation.dryRun ? undefined : await takeLock(setting.places);
+      return await runUndo(setting, invocation, action.removeData);
+    }
+    case "verify":
+      checkUser(setting);
+      return await runVerify(setting, invocation, action.request);
+    case "setup":
+      checkUser(setting);
+      return invocation.dryRun
+        ? await runDry(setting, invocation, action.request)
+        : await runReal(setting, invocation, action.request);
+  }
+}
+
+interface Prepared {
+  readonly found: Survey;
+  readonly wanted: readonly Wanted[];
+  readonly journal: Journal;
+  readonly read: Read;
+}
+
+async function prepare(setting: Setting, request: SetupRequest): Promise<Prepared> {
+  const { places, tools, qubesDb } = setting;
+  const entries = await record.read(places.record);
+  const found = await survey(request, places, tools, qubesDb);
+  const wanted = wantedFor(request, places, found.around);
+  const old = request.onlyFiles ? [] : leftovers(wanted, entries);
+  return {
+    found,
+    wanted: [...old, ...wanted],
+    journal: { path: places.record, entries },
+    read: createRead(tools, places),
+  };
+}
+
+async function runDry(
+  setting: Setting,
+  { json }: Invocation,
+  request: SetupRequest,
+): Promise<number> {
+  const { found, wanted, read } = await prepare(setting, request);
+  const steps = await stepsFor(read, wanted);
+  const next = whatNext(request, found);
+  if (json) {
+    return printJson(setting, { problems: found.problems, steps: steps.map(stepJson), next });
+  }
+  for (const { text } of found.problems) setting.print(`# in the way: ${text}\n`);
+  for (const step of steps) setting.print(stepText(step) + "\n");
+  for (const line of next) setting.print(`# next: ${line}\n`);
+  setting.print(`# ${steps.length} changes; nothing was changed\n`);
+  return found.problems.length === 0 ? 0 : 1;
+}
+
+async function runVerify(
+  setting: Setting,
+  { json }: Invocation,
+  request: SetupRequest,
+): Promise<number> {
+  const { found, wanted, read } = await prepare(setting, request);
+  const findings = [
+    ...found.problems.map(problemFinding),
+    ...await verify(wanted, read),
+    ...await checkConfiguration(request, setting.places, found.prefix, setting.tools),
+  ];
+  const next = whatNext(request, found);
+  if (json) printJson(setting, { verification: findings, next });
+  else setting.print(findingsTable(findings));
+  return exitCode(findings);
+}
+
+async function runReal(
+  setting: Setting,
+  { json }: Invocation,
+  request: SetupRequest,
+): Promise<number> {
+  const { places, tools } = setting;
+  using _lock = await takeLock(places);
+  const { found, wanted, journal, read } = await prepare(setting, request);
+  const [problem, ...more] = found.problems;
+  if (problem !== undefined) throw inTheWay(problem, more);
+  const { own, roots } = split(wanted, found.hasRoot);
+  const doing = { tools, read };
+  const say = (step: Parameters<typeof progressText>[0]): void => {
+    if (!json) setting.print(progressText(step));
+  };
+  const done = [...await apply(own.filter(({ fact }) => !isStart(fact)), journal, doing, say)];
+  const checks = found.around.kind === "template"
+    ? []
+    : await checkConfiguration(request, places, found.prefix, tools);
+  if (exitCode(checks) === 0) {
+    done.push(...await apply(own.filter(({ fact }) => isStart(fact)), journal, doing, say));
+  }
+  const findings = [...await verify(wanted, read), ...checks];
+  const next = whatNext(request, found);
+  if (json) {
+    printJson(setting, { changed: done.map(stepJson), verification: findings, next });
+    return exitCode(findings);
+  }
+  setting.print(done.length === 0 ? "Nothing to change: all of it is so already.\n" : "\n");
+  setting.print(findingsTable(findings));
+  const missing = await stepsFor(read, roots);
+  if (missing.length > 0) setting.print(`\n${rootText(missing)}`);
+  if (exitCode(findings) === 0) {
+    setting.print(`\nWhat next:\n${next.map((line) => `  ${line}\n`).join("")}`);
+  }
+  return exitCode(findings);
+}
+
+function inTheWay({ text, hints }: Problem, more: readonly Problem[]): UserError {
+  return new UserError(text, [
+    ...hints,
+    ...more.flatMap((one) => [`also: ${one.text}`, ...one.hints]),
+    "nothing was changed",
+  ]);
+}
+
+function problemFinding({ text, what, hints }: Problem): Finding {
+  return { what: text, why: what, isSo: false, next: hints };
+}
+
+function checkUser({ isWrongUser }: Setting): void {
+  if (!isWrongUser) return;
+  throw new UserError("setup-vm is not for root", [
+    "run it as the user that the agent is to run as; it asks sudo for what is root's",
+  ]);
+}
+
+/** One setup at a time: two would write one record. */
+async function takeLock({ lock }: Places): Promise<Deno.FsFile> {
+  const folder = lock.slice(0, lock.lastIndexOf("/"));
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = await Deno.open(lock, { write: true, create: true, mode: 0o600 });
+  if (await within(LOCK_WAIT_MS, file.lock(true))) return file;
+  throw new UserError("another setup-vm is at work");
+}
+
+function exitCode(findings: readonly Finding[]): number {
+  return findings.every(({ isSo }) => isSo) ? 0 : 1;
+}
+
+function printJson({ print }: Setting, value: unknown): number {
+  print(JSON.stringify(value, null, 2) + "\n");
+  return 0;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What setup-vm says to people and to machines. @module */
+
+import { shellQuote } from "../../shared/protocol/command.ts";
+import { commandText, type Finding } from "../../shared/setup/findings.ts";
+import type { Value } from "../../shared/setup/record.ts";
+import type { Command } from "../../shared/setup/tools.ts";
+import { commandsFor, type Fact, type Wanted } from "./fact.ts";
+import { type Step, stepFor, type Undo } from "./plan.ts";
+import type { Read } from "./reader.ts";
+import type { SetupRequest } from "./request.ts";
+import { keyNames } from "./secrets.ts";
+import type { Survey } from "./survey.ts";
+import { servicesOf } from "./wanted.ts";
+
+/** One line for a place and its value. */
+export function describe(fact: Fact, value: Value): string {
+  const no = value === null ? "no " : "";
+  switch (fact.kind) {
+    case "folder":
+    case "file":
+    case "kept":
+      return `${no}${fact.path}`;
+    case "packages":
+      return `${no}${fact.name} in ${fact.prefix}`;
+    case "ports":
+      return value === null ? "no whitelist of ports" : `ports ${value} and no others`;
+    case "linger":
+      return `${no}linger of ${fact.user}`;
+    default:
+      return `${fact.unit} ${value === null ? "not " : ""}${fact.kind}`;
+  }
+}
+
+/** Each wanted fact, read back. */
+export async function verify(
+  wanted: readonly Wanted[],
+  read: Read,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const one of wanted) {
+    const step = await stepFor(read, one);
+    findings.push({
+      what: describe(one.fact, one.to),
+      why: one.why,
+      isSo: step === undefined,
+      next: step?.commands.map(({ argv }) => shellQuote(argv)) ?? [],
+    });
+  }
+  return findings;
+}
+
+/** The step's commands, each as a shell would read it. */
+export function stepText({ why, fact, to, commands }: Step): string {
+  const shown = fact.kind === "kept" && to !== null
+    ? [`# written with mode 0600, unless it is there: ${fact.path}\n`]
+    : fact.kind === "file" && !fact.root
+    ? commandsForFile(fact.path, to)
+    : commands.map(commandText);
+  return `# ${describe(fact, to)} (${why})\n${shown.join("")}`;
+}
+
+function commandsForFile(path: string, to: Value): readonly string[] {
+  const command: Command = to === null
+    ? { argv: ["rm", "--", path] }
+    : { argv: ["tee", "--", path], input: to };
+  return [commandText(command)];
+}
+
+export const progressText = ({ fact, to, why }: Step): string => `${describe(fact, to)} (${why})\n`;
+
+export function undoText({ entry: { fact, from, to }, action }: Undo, isDryRun: boolean): string {
+  if (action.kind === "step") {
+    return isDryRun ? stepText(action.step) : `back     ${describe(fact, from)}\n`;
+  }
+  const what = describe(fact, action.kind === "gone" ? from : to);
+  return `# ${action.kind === "gone" ? "nothing to do" : "KEPT"}: ${what}: ${action.why}\n`;
+}
+
+export interface StepJson {
+  readonly kind: string;
+  readonly what: string;
+  readonly why: string;
+  readonly commands: readonly (readonly string[])[];
+}
+
+export function stepJson({ fact, to, why, commands }: Step): StepJson {
+  const isFile = fact.kind === "kept" || (fact.kind === "file" && !fact.root);
+  return {
+    ...{ kind: fact.kind, what: describe(fact, to), why },
+    commands: isFile ? [] : commands.map(({ argv }) => argv),
+  };
+}
+
+/** What root has to do where this program cannot become root. */
+export function rootText(wanted: readonly Wanted[]): string {
+  const commands = wanted.flatMap(({ fact, to }) => commandsFor(fact, to));
+  const lines = commands.map((command) =>
+    commandText({
+      ...command,
+      argv: command.argv[0] === "sudo"
+        ? command.argv.slice(2) as unknown as Command["argv"]
+        : command.argv,
+    })
+  );
+  return `sudo asks for a password here, so root has to do this:\n${lines.join("")}`;
+}
+
+/** What is left for the person: dom0's part, the keys, a look at it. */
+export function whatNext(
+  request: SetupRequest,
+  { around: { kind, flags }, notes }: Survey,
+): readonly string[] {
+  const { part, units, provider } = request;
+  const services = servicesOf(request);
+  if (kind === "template") {
+    return [
+      "shut this template down, start the agent VM, and run setup-vm there",
+      ...services.map(({ flag }) => `in dom0: qvm-service VM ${flag} on`),
+    ];
+  }
+  const off = services.filter(({ flag }) => !flags.has(flag));
+  return [
+    ...notes,
+    ...(part === "agent of a key qube"
+      ? []
+      : keyNames(provider).slice(0, 1).map((name) =>
+        `write your key into ~/.openclaw/proxy.env: ${name}=KEY; the proxy sees it at once`
+      )),
+    ...(units === "user" || off.length === 0 ? [] : [
+      ...(kind === "app"
+        ? [
+          `in the template: sudo systemctl enable ${
+            services.map(({ system }) => system).join(" ")
+          }`,
+        ]
+        : []),
+      `in dom0: ${off.map(({ flag }) => `qvm-service VM ${flag} on`).join("; ")}`,
+      "then restart this VM (setup-dom0 sets the flags, too)",
+    ]),
+    "see how it goes: openclaw-ctl status",
+  ];
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What the command line of setup-vm asks for, checked before anything runs. @module */
+
+import { expectWords, type OptionTable, parseWords } from "../../shared/io/options.ts";
+import { UsageError } from "../../shared/io/program.ts";
+import { parseTcpPort } from "../../shared/io/tcp_port.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
+import { type ProviderChoice, PROVIDERS } from "../settings/vm_settings.ts";
+
+export const SETUP_VM_OPTIONS: OptionTable = {
+  "key-qube": "flag",
+  keys: "flag",
+  "user-units": "flag",
+  "only-files": "flag",
+  "proxy-port": "value",
+  "gateway-port": "value",
+  anyway: "flag",
+  "dry-run": "flag",
+  verify: "flag",
+  undo: "flag",
+  "remove-data": "flag",
+  yes: "flag",
+  json: "flag",
+  help: "flag",
+  version: "flag",
+};
+export const SETUP_VM_SHORT = { n: "dry-run", y: "yes", h: "help" } as const;
+export const USAGE = `setup-vm ${PROVIDERS.join("|")} [OPTION]...`;
+
+/**
+ * What this VM becomes. "agent": gateway and proxy. "agent of a key qube": the gateway, and a
+ * tunnel to the proxy in the VM with the keys. "keys": that VM, the proxy alone.
+ */
+export type Part = "agent" | "agent of a key qube" | "keys";
+
+export interface SetupRequest {
+  readonly provider: ProviderChoice;
+  readonly part: Part;
+  readonly units: "system" | "user";
+  /** Nothing but the files in the home: for a container, which has no units and no Qubes. */
+  readonly onlyFiles: boolean;
+  readonly proxyPort: number;
+  readonly gatewayPort: number;
+  /** Go on although the memory or the disk is too small. */
+  readonly anyway: boolean;
+}
+
+export type Action =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "undo"; readonly removeData: boolean }
+  | { readonly kind: "setup" | "verify"; readonly request: SetupRequest };
+
+export interface Invocation {
+  readonly action: Action;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  readonly yes: boolean;
+}
+
+type Words = ReturnType<typeof parseWords>;
+
+/** @throws {UsageError} naming what does not fit */
+export function parseInvocation(words: readonly string[]): Invocation {
+  const options = parseWords(words, SETUP_VM_OPTIONS, SETUP_VM_SHORT, "anywhere");
+  return {
+    action: parseAction(options),
+    dryRun: options.has("dry-run"),
+    json: options.has("json"),
+    yes: options.has("yes"),
+  };
+}
+
+function parseAction(options: Words): Action {
+  if (options.has("help")) return { kind: "help" };
+  if (options.has("version")) return { kind: "version" };
+  if (options.has("undo")) {
+    const allowed = new Set(["undo", "remove-data", "dry-run", "json", "yes"]);
+    const other = Object.keys(SETUP_VM_OPTIONS).find((name) =>
+      options.has(name) && !allowed.has(name)
+    );
+    if (other !== undefined) throw new UsageError(`--undo does not go with --${other}`);
+    expectWords(options.rest, 0, 0, "setup-vm --undo [--remove-data]");
+    return { kind: "undo", removeData: options.has("remove-data") };
+  }
+  if (options.has("remove-data")) throw new UsageError("--remove-data goes with --undo only");
+  if (options.has("verify") && options.has("dry-run")) {
+    throw new UsageError("--verify changes nothing; leave --dry-run out");
+  }
+  return { kind: options.has("verify") ? "verify" : "setup", request: parseRequest(options) };
+}
+
+function parseRequest(options: Words): SetupRequest {
+  expectWords(options.rest, 1, 1, USAGE);
+  if (options.has("keys") && options.has("key-qube")) {
+    throw new UsageError("--keys and --key-qube exclude each other", [
+      "--keys in the VM that holds the keys, --key-qube in the agent VM",
+    ]);
+  }
+  const proxyPort = port(options, "proxy-port", DEFAULT_PROXY_PORT);
+  const gatewayPort = port(options, "gateway-port", DEFAULT_OPENCLAW_CONF.gatewayPort);
+  if (options.has("key-qube") && options.has("proxy-port")) {
+    throw new UsageError("--proxy-port does not go with --key-qube", [
+      "the unit of the tunnel leads to the key qube's port 32125",
+    ]);
+  }
+  if (proxyPort === gatewayPort) {
+    throw new UsageError(`proxy and gateway cannot both have port ${proxyPort}`);
+  }
+  return {
+    provider: parseProvider(options.rest[0] ?? ""),
+    part: options.has("keys") ? "keys" : options.has("key-qube") ? "agent of a key qube" : "agent",
+    units: options.has("user-units") ? "user" : "system",
+    onlyFiles: options.has("only-files"),
+    ...{ proxyPort, gatewayPort },
+    anyway: options.has("anyway"),
+  };
+}
+
+function parseProvider(text: string): ProviderChoice {
+  const provider = PROVIDERS.find((name) => name === text);
+  if (provider !== undefined) return provider;
+  throw new UsageError(`no such provider: ${printable(text)}`, [
+    `there are: ${PROVIDERS.join(", ")}; multi is all of them, each in place of another that fails`,
+  ]);
+}
+
+function port(options: Words, name: string, absent: number): number {
+  const text = options.value(name);
+  if (text === undefined) return absent;
+  try {
+    return parseTcpPort(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UsageError(`--${name} takes a port from 1 to 65535, got: ${printable(text)}`);
+  }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** setup-vm --undo: the way back. @module */
+
+import { ifPresent } from "../../shared/io/files.ts";
+import { UserError } from "../../shared/io/program.ts";
+import { type Journal, undo } from "./apply.ts";
+import { needsRoot, record } from "./fact.ts";
+import type { Setting } from "./main.ts";
+import { planUndo, type Undo } from "./plan.ts";
+import { createRead } from "./reader.ts";
+import { stepJson, undoText } from "./report.ts";
+import type { Invocation } from "./request.ts";
+import { tried } from "./survey.ts";
+
+/** @returns the exit code */
+export async function runUndo(
+  setting: Setting,
+  invocation: Invocation,
+  removeData: boolean,
+): Promise<number> {
+  const { places, tools, print } = setting;
+  const { json, dryRun } = invocation;
+  const journal: Journal = { path: places.record, entries: await record.read(places.record) };
+  if (journal.entries.length === 0) {
+    print(json ? '{"undo": []}\n' : "Nothing to take back: setup-vm has no record of a change.\n");
+    return 0;
+  }
+  const undos = await planUndo(createRead(tools, places), journal.entries, removeData);
+  const say = (one: Undo): void => {
+    if (!json) print(undoText(one, dryRun));
+  };
+  if (dryRun) {
+    undos.forEach(say);
+    if (!json) print("# nothing was changed\n");
+  } else {
+    await requireRoot(setting, undos);
+    if (removeData) confirmRemoval(setting, invocation);
+    await undo(undos, journal, tools, say);
+    if (journal.entries.length === 0) await removeOwn(setting);
+  }
+  if (json) print(JSON.stringify({ undo: undos.map((one) => undoJson(one, dryRun)) }) + "\n");
+  return 0;
+}
+
+function undoJson({ entry, action }: Undo, dryRun: boolean): unknown {
+  return action.kind === "step"
+    ? { ...stepJson(action.step), result: dryRun ? "planned" : "done" }
+    : { kind: entry.fact.kind, result: action.kind, why: action.why };
+}
+
+/** @throws {UserError} before anything is taken back, if root's part could not be */
+async function requireRoot({ tools }: Setting, undos: readonly Undo[]): Promise<void> {
+  const isNeeded = undos.some(({ entry: { fact }, action }) =>
+    action.kind === "step" && needsRoot(fact)
+  );
+  if (!isNeeded || (await tried(tools, "sudo", "-n", "true"))?.code === 0) return;
+  throw new UserError("sudo asks for a password here, and some of this is root's", [
+    'run "sudo -v" first, then this again within some minutes',
+  ]);
+}
+
+/** @throws {UserError} unless the person says yes */
+function confirmRemoval({ warn, ask, places }: Setting, { yes }: Invocation): void {
+  warn(
+    `This removes what setup-vm made in ${places.state}: the keys of your model providers, the ` +
+      "gateway's token,\nand if the folder itself is setup-vm's, all that the agent remembers. " +
+      "It cannot be undone.\n",
+  );
+  if (yes || ask('Type "yes" to remove it: ')?.trim() === "yes") return;
+  throw new UserError("stopped; nothing was changed", [
+    "without --remove-data, keys and history stay; --yes answers the question",
+  ]);
+}
+
+/** After everything was taken back, nothing of setup is left. */
+async function removeOwn({ places: { lock } }: Setting): Promise<void> {
+  await ifPresent(Deno.remove(lock));
+  const folder = lock.slice(0, lock.lastIndexOf("/"));
+  await ifPresent(Deno.remove(folder)).catch(() => {}); // not empty: others' files
+}
