@@ -6,6 +6,7 @@
  * @module
  */
 
+import { metricSum } from "../probe/metrics_text.ts";
 import type { WatchSettings } from "./settings.ts";
 
 /** Counters of the proxy's /metrics. */
@@ -42,17 +43,6 @@ export function memoryReason(
   const megabytes = Math.round(memoryBytes / 1e6);
   if (megabytes <= gatewayMegabytes || nowMs < quiet.sinceMs + idleSeconds * 1000) return null;
   return `it takes ${megabytes} MB, more than ${gatewayMegabytes}, and is idle`;
-}
-
-/** The sum of a metric over its labels. */
-export function metricSum(untrustedMetrics: string, name: string): number | null {
-  let sum: number | null = null;
-  for (const line of untrustedMetrics.split("\n")) {
-    if (!line.startsWith(name)) continue;
-    const value = /^(?:\{[^}]*\})? ([0-9.e+-]+)$/.exec(line.slice(name.length))?.[1];
-    if (value !== undefined && Number.isFinite(Number(value))) sum = (sum ?? 0) + Number(value);
-  }
-  return sum;
 }
 
 export function trafficOf(untrustedMetrics: string): Traffic | null {

@@ -3,8 +3,9 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { HttpAnswer } from "../../../vm/probe/http_answer.ts";
+import { metricSum } from "../../../vm/probe/metrics_text.ts";
 import type { VmSettings } from "../../../vm/settings/vm_settings.ts";
-import { memoryReason, metricSum, quietSince, trafficOf } from "../../../vm/watchdog/idle.ts";
+import { memoryReason, quietSince, trafficOf } from "../../../vm/watchdog/idle.ts";
 import {
   DEFAULT_WATCH,
   parseWatchSettings,
@@ -194,9 +195,9 @@ Deno.test("idle is: nothing under way, and nothing that came since", () => {
   assertEquals(memoryReason(9e12, first, 9e12, settings), null, "switched off by 0");
 });
 
-Deno.test("metrics are summed over their labels; another name's do not count", () => {
+Deno.test("metrics are summed over their labels; another name does not count", () => {
   const text = '# HELP a b\na{x="1"} 2\na{x="}"} 9\na 3\nab 7\na_total 1\na{x="2"} NaN\n';
-  assertEquals(metricSum(text, "a"), 5);
+  assertEquals(metricSum(text, "a"), 14);
   assertEquals(metricSum(text, "zzz"), null);
   assertEquals(trafficOf("x 1"), null);
 });
