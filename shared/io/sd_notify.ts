@@ -8,6 +8,8 @@
 
 export interface Notifier {
   readonly ready: () => Promise<void>;
+  /** One line for "systemctl status". */
+  readonly status: (text: string) => Promise<void>;
   readonly close: () => void;
 }
 
@@ -22,7 +24,9 @@ export function createNotifier(
   },
 ): Notifier {
   const { notifySocket, watchdogUsec } = environment;
-  if (notifySocket === undefined) return { ready: () => Promise.resolve(), close() {} };
+  if (notifySocket === undefined) {
+    return { ready: () => Promise.resolve(), status: () => Promise.resolve(), close() {} };
+  }
   const say = async (state: string): Promise<void> => {
     const { code } = await new Deno.Command("systemd-notify", {
       args: [`--pid=${Deno.pid}`, state],
@@ -37,5 +41,9 @@ export function createNotifier(
   // daemon that is stuck is silent.
   const everyMs = Number(watchdogUsec ?? 0) / 1000 / 2;
   const timer = everyMs > 0 ? setInterval(() => void say("WATCHDOG=1"), everyMs) : undefined;
-  return { ready: () => say("READY=1"), close: () => clearInterval(timer) };
+  return {
+    ready: () => say("READY=1"),
+    status: (text) => say(`STATUS=${text.replaceAll("\n", " ")}`),
+    close: () => clearInterval(timer),
+  };
 }

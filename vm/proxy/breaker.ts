@@ -22,6 +22,9 @@ export interface Breakers {
   failed(key: string): void;
   /** A probe that ended without saying anything of the upstream: the client left. */
   abandoned(key: string): void;
+  /** It refused our key, or there is none: told by /health until a request succeeds. */
+  keyRefused(key: string): void;
+  isKeyRefused(key: string): boolean;
   /** Nothing goes there for that long, whatever the failures. */
   rest(key: string, ms: number): void;
   /** When it is worth asking again, in ms from now; 0 now. */
@@ -36,6 +39,7 @@ interface Entry {
   openUntilMs: number;
   restUntilMs: number;
   probing: boolean;
+  keyRefused: boolean;
 }
 
 export function createBreakers(
@@ -46,7 +50,13 @@ export function createBreakers(
   const entry = (key: string): Entry => {
     let found = entries.get(key);
     if (found === undefined) {
-      found = { failuresAtMs: [], openUntilMs: 0, restUntilMs: 0, probing: false };
+      found = {
+        failuresAtMs: [],
+        openUntilMs: 0,
+        restUntilMs: 0,
+        probing: false,
+        keyRefused: false,
+      };
       entries.set(key, found);
     }
     return found;
@@ -68,8 +78,12 @@ export function createBreakers(
     succeeded(key) {
       const found = entries.get(key);
       if (found === undefined) return;
-      Object.assign(found, { failuresAtMs: [], openUntilMs: 0, probing: false });
+      Object.assign(found, { failuresAtMs: [], openUntilMs: 0, probing: false, keyRefused: false });
     },
+    keyRefused(key) {
+      entry(key).keyRefused = true;
+    },
+    isKeyRefused: (key) => entries.get(key)?.keyRefused ?? false,
     failed(key) {
       const { failures, windowMs, openMs } = settings();
       const found = entry(key);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The books in a small SQLite file: one row for each client and day, so that a cap holds over a
- * restart. SQLite is part of Deno; nothing else here keeps a sum right when the power goes.
+ * restart, and one for each client, day and target, for people. SQLite is part of Deno; nothing else here keeps a sum right when the power goes.
  *
  * @module
  */
@@ -35,17 +35,20 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;" +
       "CREATE TABLE IF NOT EXISTS use (client TEXT NOT NULL, day TEXT NOT NULL," +
       " requests INTEGER NOT NULL, tokens INTEGER NOT NULL, spend_micro INTEGER NOT NULL," +
-      " PRIMARY KEY (client, day)) STRICT, WITHOUT ROWID;",
+      " PRIMARY KEY (client, day)) STRICT, WITHOUT ROWID;" +
+      "CREATE TABLE IF NOT EXISTS use_by_target (client TEXT NOT NULL, day TEXT NOT NULL," +
+      " target TEXT NOT NULL, requests INTEGER NOT NULL, tokens INTEGER NOT NULL," +
+      " spend_micro INTEGER NOT NULL, PRIMARY KEY (client, day, target)) STRICT, WITHOUT ROWID;",
   );
   if (path !== ":memory:") Deno.chmodSync(path, 0o600);
   const sum = db.prepare(
     "SELECT coalesce(sum(tokens), 0) AS tokens, coalesce(sum(spend_micro), 0) AS micro" +
       " FROM use WHERE client = ? AND day >= ? AND day <= ?",
   );
-  const add = db.prepare(
-    "INSERT INTO use VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + 1," +
-      " tokens = tokens + excluded.tokens, spend_micro = spend_micro + excluded.spend_micro",
-  );
+  const sums = " ON CONFLICT DO UPDATE SET requests = requests + 1," +
+    " tokens = tokens + excluded.tokens, spend_micro = spend_micro + excluded.spend_micro";
+  const add = db.prepare(`INSERT INTO use VALUES (?, ?, 1, ?, ?)${sums}`);
+  const addToTarget = db.prepare(`INSERT INTO use_by_target VALUES (?, ?, ?, 1, ?, ?)${sums}`);
   const between = (client: string, from: string, to: string): Usage => {
     const row = sum.get(client, from, to);
     return { tokens: Number(row?.["tokens"] ?? 0), spend: Number(row?.["micro"] ?? 0) / MICRO };
@@ -66,8 +69,12 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
   return {
     day: (client, day) => (flush(), between(client, day, day)),
     month: (client, month) => (flush(), between(client, `${month}-01`, `${month}-31`)),
-    book(client, day, { tokens, spend }) {
-      waiting.push(() => add.run(client, day, Math.round(tokens), Math.round(spend * MICRO)));
+    book(client, day, { tokens, spend }, target = null) {
+      const used = [Math.round(tokens), Math.round(spend * MICRO)] as const;
+      waiting.push(() => {
+        add.run(client, day, ...used);
+        if (target !== null) addToTarget.run(client, day, target, ...used);
+      });
       timer ??= setTimeout(flush, FLUSH_MS);
     },
     close() {

@@ -21,11 +21,12 @@ export interface Usage {
 export interface Ledger {
   day(client: string, day: string): Usage;
   month(client: string, month: string): Usage;
-  book(client: string, day: string, usage: Usage): void;
+  /** @param target as "provider/model"; null if none answered */
+  book(client: string, day: string, usage: Usage, target?: string | null): void;
 }
 
 export type Admission =
-  | { readonly admitted: true; readonly done: (actual: Usage) => void }
+  | { readonly admitted: true; readonly done: (actual: Usage, target?: string | null) => void }
   | { readonly admitted: false; readonly refusal: LimitRefusal };
 
 export interface LimitRefusal {
@@ -81,14 +82,14 @@ export function createLimiter(ledger: Ledger, nowMs: () => number): Limiter {
       let open = true;
       return {
         admitted: true,
-        done(actual) {
+        done(actual, target = null) {
           if (!open) return;
           open = false;
           running.concurrent--;
           running.heldTokens -= estimate.tokens;
           running.heldSpend -= estimate.spend;
           entry.tokens = actual.tokens;
-          ledger.book(client, dayOf(nowMs()), actual);
+          ledger.book(client, dayOf(nowMs()), actual, target);
         },
       };
     },

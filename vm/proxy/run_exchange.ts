@@ -128,6 +128,7 @@ function learn(
     case "authentication":
     case "permission":
     case "billing":
+      if (found.kind === "authentication") breakers.keyRefused(target.provider.name);
       if (target.provider.apiKey !== null) secrets.refused(target.provider.apiKey);
       breakers.rest(name, REFUSED_KEY_REST_MS);
       return true;

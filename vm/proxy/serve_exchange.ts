@@ -88,12 +88,13 @@ export async function serveExchange(
     clientGone.removeEventListener("abort", leave);
     const counted = tokens ?? guessed(bytes, body, api);
     const used = target === null ? { tokens: 0, spend: 0 } : usageOf(counted, target, config);
-    admission.done(api === "count_tokens" ? { tokens: 0, spend: 0 } : used);
+    const name = target === null ? null : targetName(target);
+    admission.done(api === "count_tokens" ? { tokens: 0, spend: 0 } : used, name);
     account(parts, caller, api, target, end, status, counted, used);
     parts.log("info", "request", {
       ...{ request: requestId, traceparent: trace, api, client: caller.name },
       ...{ ...fromVm(vm), end, status },
-      ...{ target: target === null ? null : targetName(target), stream: body.stream },
+      ...{ target: name, stream: body.stream },
       ...{ input: counted.input, output: counted.output, estimated: tokens === null, bytes },
       ms: Math.round(parts.dice.nowMs() - beganMs),
     });

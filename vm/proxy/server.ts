@@ -145,10 +145,11 @@ function oneModel(pathname: string, to: ReplyTo, config: Config, startedS: numbe
 function health(config: Config, parts: ServerParts): Record<string, unknown> {
   const providers = [...config.providers.values()].map(({ name, kind }) => ({
     ...{ name, kind, state: parts.breakers.state(name) },
+    keyRefused: parts.breakers.isKeyRefused(name),
   }));
   return {
     status: "healthy",
-    authenticated: notReady(config, parts).length === 0,
+    authenticated: providers.some(({ keyRefused }) => !keyRefused),
     proxy_version: VERSION,
     providers,
   };

@@ -55,3 +55,16 @@ Deno.test("what rests is left alone that long, and success does not wake it", ()
   breakers.reset();
   assertEquals(breakers.state("x"), "closed");
 });
+
+Deno.test("a refused key is remembered until a request succeeds, and opens no breaker", () => {
+  const { breakers } = scene();
+  breakers.succeeded("x");
+  breakers.keyRefused("x");
+  assertEquals([breakers.state("x"), breakers.isKeyRefused("x")], ["closed", true]);
+  assertEquals(breakers.isKeyRefused("y"), false);
+  breakers.succeeded("x");
+  assertEquals(breakers.isKeyRefused("x"), false);
+  breakers.keyRefused("x");
+  breakers.reset();
+  assertEquals(breakers.isKeyRefused("x"), false);
+});
