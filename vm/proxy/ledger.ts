@@ -14,6 +14,15 @@ export interface OpenLedger extends Ledger {
   close(): void;
 }
 
+/** Sums that are not written yet. */
+interface Waiting {
+  readonly client: string;
+  readonly day: string;
+  requests: number;
+  tokens: number;
+  micro: number;
+}
+
 /** What a crash may lose of the books. */
 const FLUSH_MS = 100;
 const MICRO = 1e6; // dollars are kept as whole millionths: sums of floats drift
@@ -43,22 +52,27 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
       " FROM use WHERE client = ? AND day >= ? AND day <= ?",
   );
   const add = db.prepare(
-    "INSERT INTO use VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + 1," +
+    "INSERT INTO use VALUES (?, ?, ?, ?, ?)" +
+      " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests," +
       " tokens = tokens + excluded.tokens, spend_micro = spend_micro + excluded.spend_micro",
   );
   const between = (client: string, from: string, to: string): Usage => {
     const row = sum.get(client, from, to);
     return { tokens: Number(row?.["tokens"] ?? 0), spend: Number(row?.["micro"] ?? 0) / MICRO };
   };
-  // A write takes longer than all else that a request needs of us, so it is done a little later;
-  // whoever reads the books has everything written first.
-  const waiting: (() => void)[] = [];
+  // A write takes longer than all else that a request needs of us, so it is done a little later,
+  // one for each row; whoever reads the books has everything written first.
+  let waiting = new Map<string, Waiting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
+    const rows = waiting;
+    waiting = new Map();
     try {
-      for (const write of waiting.splice(0)) write();
+      for (const { client, day, requests, tokens, micro } of rows.values()) {
+        add.run(client, day, requests, tokens, micro);
+      }
     } catch (error) {
       onError(errorText(error)); // a full disk must not end the streams
     }
@@ -67,7 +81,12 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     day: (client, day) => (flush(), between(client, day, day)),
     month: (client, month) => (flush(), between(client, `${month}-01`, `${month}-31`)),
     book(client, day, { tokens, spend }) {
-      waiting.push(() => add.run(client, day, Math.round(tokens), Math.round(spend * MICRO)));
+      const key = `${day} ${client}`;
+      const row = waiting.get(key) ?? { client, day, requests: 0, tokens: 0, micro: 0 };
+      row.requests++;
+      row.tokens += Math.round(tokens);
+      row.micro += Math.round(spend * MICRO);
+      waiting.set(key, row);
       timer ??= setTimeout(flush, FLUSH_MS);
     },
     close() {
