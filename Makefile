@@ -126,13 +126,18 @@ fuzz: ## every decoder against mutated input, SECONDS=60
 	$(DENO) run -A --no-check tests/fuzz/fuzz.ts $(SECONDS)
 
 .PHONY: bench
-bench: dom0 vm ## the figures of the README, as tables and as build/bench.json, build/bench-tunnel.json
+bench: dom0 vm ## the figures of the README, as tables and as build/bench.json, -tunnel.json, -proxy.json
 	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/bench.ts
 	$(MAKE) --no-print-directory bench-tunnel
+	$(MAKE) --no-print-directory bench-proxy
 
 .PHONY: bench-tunnel
 bench-tunnel: dom0 vm ## the tunnel's part of it; OPENCLAW_BENCH_QREXEC=VM over a real qrexec
 	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/tunnel-bench.ts
+
+.PHONY: bench-proxy
+bench-proxy: vm ## the proxy's part of it, beside Portkey's gateway (npm fetches it once into .cache/)
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/proxy-bench.ts
 
 .PHONY: demo
 demo: ## the main job on the simulated Qubes

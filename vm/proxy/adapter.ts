@@ -2,15 +2,13 @@
 /** How a request reaches a provider: natively where the APIs agree, else translated. @module */
 
 import type { Provider, Target } from "./config.ts";
-import { type Answer, type Exchange, UpstreamFailure } from "./exchange.ts";
+import { type Answer, type Exchange, isWhole, UpstreamFailure } from "./exchange.ts";
 import { nativeBody } from "./native_body.ts";
 import { fault } from "./translate/fault.ts";
-import { callUpstream, type UpstreamCall } from "./upstream_fetch.ts";
+import { callUpstream, type Patience, type UpstreamCall } from "./upstream_fetch.ts";
 
-export interface AttemptContext {
+export interface AttemptContext extends Patience {
   readonly secret: string | null;
-  /** Until the first byte. */
-  readonly timeoutMs: number;
 }
 
 /** What a provider's own HTTP API is called. */
@@ -36,10 +34,10 @@ export async function attemptNative(
 ): Promise<Answer> {
   const body = nativeBody(exchange, target);
   const call = upstreamCall(exchange, target.provider, api, body, context.secret);
-  const start = await callUpstream(call, exchange.gone, context.timeoutMs);
+  const start = await callUpstream(call, exchange.gone, context);
   const events = start.contentType.includes("event-stream");
   if (exchange.stream !== events) {
-    start.body.cancel().catch(() => {});
+    if (!isWhole(start.body)) start.body.cancel();
     throw new UpstreamFailure(
       fault("server", `the provider answered as ${events ? "a stream" : "one body"}, not as asked`),
       { counts: true },
@@ -55,23 +53,25 @@ export function upstreamCall(
   body: string | Uint8Array<ArrayBuffer>,
   secret: string | null,
 ): UpstreamCall {
-  const headers = new Headers([...provider.headers]);
-  headers.set("content-type", "application/json");
-  headers.set("accept", exchange.stream ? "text/event-stream" : "application/json");
-  // Nothing here has to be unpacked, and a packed stream comes in larger pieces.
-  headers.set("accept-encoding", "identity");
-  headers.set("user-agent", "openclaw-proxy");
-  const trace = exchange.untrustedHeaders.get("traceparent");
-  if (trace !== null) headers.set("traceparent", trace);
+  const headers: Record<string, string> = {
+    ...Object.fromEntries(provider.headers),
+    "content-type": "application/json",
+    accept: exchange.stream ? "text/event-stream" : "application/json",
+    // Nothing here has to be unpacked, and a packed stream comes in larger pieces.
+    "accept-encoding": "identity",
+    "user-agent": "openclaw-proxy",
+  };
+  const pass = (name: string): void => {
+    const value = exchange.untrustedHeaders.get(name);
+    if (value !== null) headers[name] = value;
+  };
+  pass("traceparent");
   if (provider.kind === "anthropic") {
-    for (const name of ["anthropic-version", "anthropic-beta"]) {
-      const value = exchange.untrustedHeaders.get(name);
-      if (value !== null) headers.set(name, value);
-    }
-    if (!headers.has("anthropic-version")) headers.set("anthropic-version", "2023-06-01");
-    if (secret !== null) headers.set("x-api-key", secret);
+    for (const name of ["anthropic-version", "anthropic-beta"]) pass(name);
+    headers["anthropic-version"] ??= "2023-06-01";
+    if (secret !== null) headers["x-api-key"] = secret;
   } else if (secret !== null) {
-    headers.set("authorization", `Bearer ${secret}`);
+    headers["authorization"] = `Bearer ${secret}`;
   }
   return { url: urlOf(provider, api), headers, body };
 }

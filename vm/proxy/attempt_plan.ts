@@ -110,9 +110,11 @@ export function createAttemptPlan(
 export function order(route: Route, dice: Pick<Dice, "random">): Target[] {
   return route.flatMap((rank) => {
     // The largest random^(1/weight) first: a draw without replacement (Efraimidis, Spirakis).
-    const drawn = rank.length < 2
-      ? rank.map((target) => ({ target, lot: 0 }))
-      : rank.map((target) => ({ target, lot: Math.log(1 - dice.random()) / target.weight }));
+    if (rank.length < 2) return rank;
+    const drawn = rank.map((target) => ({
+      target,
+      lot: Math.log(1 - dice.random()) / target.weight,
+    }));
     return drawn.toSorted((a, b) => b.lot - a.lot).map(({ target }) => target);
   });
 }

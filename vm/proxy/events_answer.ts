@@ -2,7 +2,13 @@
 /** Neutral events as the client's answer: a stream, or one body when all of them are there. @module */
 
 import type { ClientFormat } from "./client_format.ts";
-import { type Answer, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
+import {
+  type Answer,
+  type ByteSource,
+  type Exchange,
+  type Tokens,
+  UpstreamFailure,
+} from "./exchange.ts";
 import { createCollector } from "./translate/collect.ts";
 import type { StreamEvent, Usage } from "./translate/completion.ts";
 import type { Conversation } from "./translate/conversation.ts";
@@ -44,9 +50,7 @@ async function whole(
   if (completion === undefined) throw failure(found);
   return {
     contentType: "application/json",
-    body: ReadableStream.from([
-      new TextEncoder().encode(JSON.stringify(format.writeBody(completion, exchange))),
-    ]),
+    body: new TextEncoder().encode(JSON.stringify(format.writeBody(completion, exchange))),
     own: { tokens: () => tokensOf(completion.usage), isBroken: () => false },
   };
 }
@@ -81,19 +85,19 @@ async function streamed(
       early += write(event);
     }
   }
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
+  const body: ByteSource = {
+    async read() {
       let text = early;
       early = "";
       while (text === "") {
         const events = await source.next();
-        if (events === null) return controller.close();
+        if (events === null) return null;
         for (const event of events) text += write(event);
       }
-      controller.enqueue(encoder.encode(text));
+      return encoder.encode(text);
     },
     cancel: () => source.cancel(),
-  }, { highWaterMark: 0 });
+  };
   const tokens = (): Tokens | null => usage === null ? null : tokensOf(usage);
   return { contentType: "text/event-stream", body, own: { tokens, isBroken: () => broken } };
 }

@@ -31,12 +31,26 @@ export interface Tokens {
   readonly cacheWrite: number;
 }
 
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Bytes as they come. Less than a ReadableStream, each of which costs every chunk some hops. */
+export interface ByteSource {
+  /** null: there are no more. Throws if they broke off. Not called again before it has settled. */
+  read(): Promise<Bytes | null>;
+  cancel(): void;
+}
+
 /** An upstream that has begun to answer, in the client's API. */
 export interface Answer {
   readonly contentType: string;
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** All of it, or as it comes. */
+  readonly body: Bytes | ByteSource;
   /** What is known of a translated answer; null: the bytes are the upstream's own, and say it. */
   readonly own: OwnAnswer | null;
+}
+
+export function isWhole(body: Answer["body"]): body is Bytes {
+  return body instanceof Uint8Array;
 }
 
 export interface OwnAnswer {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The books in a small SQLite file: one row for each client and day, so that a cap holds over a
- * restart, and one for each client, day and target, for people. SQLite is part of Deno; nothing else here keeps a sum right when the power goes.
+ * restart, and one for each client, day and target, for people. SQLite is part of Deno; nothing
+ * else here keeps a sum right when the power goes.
  *
  * @module
  */
@@ -12,6 +13,16 @@ import type { Ledger, Usage } from "./limits.ts";
 
 export interface OpenLedger extends Ledger {
   close(): void;
+}
+
+/** Sums that are not written yet. */
+interface Waiting {
+  readonly client: string;
+  readonly day: string;
+  readonly target: string | null;
+  requests: number;
+  tokens: number;
+  micro: number;
 }
 
 /** What a crash may lose of the books. */
@@ -45,36 +56,53 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     "SELECT coalesce(sum(tokens), 0) AS tokens, coalesce(sum(spend_micro), 0) AS micro" +
       " FROM use WHERE client = ? AND day >= ? AND day <= ?",
   );
-  const sums = " ON CONFLICT DO UPDATE SET requests = requests + 1," +
+  const sums = " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests," +
     " tokens = tokens + excluded.tokens, spend_micro = spend_micro + excluded.spend_micro";
-  const add = db.prepare(`INSERT INTO use VALUES (?, ?, 1, ?, ?)${sums}`);
-  const addToTarget = db.prepare(`INSERT INTO use_by_target VALUES (?, ?, ?, 1, ?, ?)${sums}`);
-  const between = (client: string, from: string, to: string): Usage => {
-    const row = sum.get(client, from, to);
-    return { tokens: Number(row?.["tokens"] ?? 0), spend: Number(row?.["micro"] ?? 0) / MICRO };
-  };
-  // A write takes longer than all else that a request needs of us, so it is done a little later;
-  // whoever reads the books has everything written first.
-  const waiting: (() => void)[] = [];
+  const add = db.prepare(`INSERT INTO use VALUES (?, ?, ?, ?, ?)${sums}`);
+  const addToTarget = db.prepare(`INSERT INTO use_by_target VALUES (?, ?, ?, ?, ?, ?)${sums}`);
+  // A write takes longer than all else that a request needs of us, so it is done a little later,
+  // one for each row; whoever reads the books has everything written first.
+  let waiting = new Map<string, Waiting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
+    if (waiting.size === 0) return;
     try {
-      for (const write of waiting.splice(0)) write();
+      db.exec("BEGIN");
+      for (const { client, day, target, requests, tokens, micro } of waiting.values()) {
+        add.run(client, day, requests, tokens, micro);
+        if (target !== null) addToTarget.run(client, day, target, requests, tokens, micro);
+      }
+      db.exec("COMMIT");
+      waiting = new Map();
     } catch (error) {
-      onError(errorText(error)); // a full disk must not end the streams
+      if (db.isTransaction) db.exec("ROLLBACK");
+      onError(errorText(error)); // a full disk must not end the streams; what waits still counts
     }
   };
+  const between = (client: string, from: string, to: string): Usage => {
+    flush();
+    const row = sum.get(client, from, to);
+    const unwritten = [...waiting.values()].filter((one) =>
+      one.client === client && one.day >= from && one.day <= to
+    );
+    const micro = unwritten.reduce((all, one) => all + one.micro, Number(row?.["micro"] ?? 0));
+    return {
+      tokens: unwritten.reduce((all, one) => all + one.tokens, Number(row?.["tokens"] ?? 0)),
+      spend: micro / MICRO,
+    };
+  };
   return {
-    day: (client, day) => (flush(), between(client, day, day)),
-    month: (client, month) => (flush(), between(client, `${month}-01`, `${month}-31`)),
+    day: (client, day) => between(client, day, day),
+    month: (client, month) => between(client, `${month}-01`, `${month}-31`),
     book(client, day, { tokens, spend }, target = null) {
-      const used = [Math.round(tokens), Math.round(spend * MICRO)] as const;
-      waiting.push(() => {
-        add.run(client, day, ...used);
-        if (target !== null) addToTarget.run(client, day, target, ...used);
-      });
+      const key = `${day} ${client} ${target ?? ""}`;
+      const row = waiting.get(key) ?? { client, day, target, requests: 0, tokens: 0, micro: 0 };
+      row.requests++;
+      row.tokens += Math.round(tokens);
+      row.micro += Math.round(spend * MICRO);
+      waiting.set(key, row);
       timer ??= setTimeout(flush, FLUSH_MS);
     },
     close() {

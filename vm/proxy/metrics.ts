@@ -104,8 +104,12 @@ function histogramLines({ labels, buckets, sum, count }: Histogram): string[] {
 }
 
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) =>
-    `${name}="${value.replace(/["\\]/g, "\\$&").replace(/\n/g, "\\n")}"`
-  );
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+  let pairs = "";
+  for (const [name, value] of Object.entries(labels)) {
+    const safe = /["\\\n]/.test(value)
+      ? value.replace(/["\\]/g, "\\$&").replace(/\n/g, "\\n")
+      : value; // nearly always, and several times with each request
+    pairs += `${pairs === "" ? "" : ","}${name}="${safe}"`;
+  }
+  return pairs === "" ? "" : `{${pairs}}`;
 }

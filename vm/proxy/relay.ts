@@ -7,9 +7,17 @@
  */
 
 import type { Timing } from "./config.ts";
-import { type Answer, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
+import {
+  type Answer,
+  type Bytes,
+  type ByteSource,
+  type Exchange,
+  isWhole,
+  type Tokens,
+  UpstreamFailure,
+} from "./exchange.ts";
 import { brokenText, errorEndText, finishText, heartbeatText, isComplete } from "./stream_end.ts";
-import { createStreamWatch, tokensIn } from "./stream_watch.ts";
+import { createStreamWatch } from "./stream_watch.ts";
 import { fault } from "./translate/fault.ts";
 
 export type RelayEnd = "complete" | "broken" | "failed" | "cancelled";
@@ -25,8 +33,6 @@ export interface RelayClock {
   nowMs(): number;
 }
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
 /** @param onEnd called once, whatever happens */
 export function relay(
   exchange: Exchange,
@@ -37,7 +43,7 @@ export function relay(
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
   const watch = createStreamWatch(exchange.stream);
-  let reader: ReadableStreamDefaultReader<Bytes> | null = null;
+  let source: ByteSource | null = null;
   let own: Answer["own"] = null;
   let aliveMs = clock.nowMs();
   let upstreamMs = aliveMs;
@@ -48,7 +54,7 @@ export function relay(
     if (over) return;
     over = true;
     clearInterval(timer);
-    const counted = own === null ? tokensIn(watch.head(), watch.tail()) : own.tokens();
+    const counted = own === null ? watch.tokens() : own.tokens();
     onEnd({ end, bytes: watch.bytes(), tokens: counted });
   };
   /** Ends the client's stream in its API's words. */
@@ -75,8 +81,8 @@ export function relay(
   };
   const beat = (controller: ReadableStreamDefaultController<Bytes>): void => {
     const now = clock.nowMs();
-    if (reader !== null && now - upstreamMs >= timing.idleMs) {
-      reader.cancel().catch(() => {});
+    if (source !== null && now - upstreamMs >= timing.idleMs) {
+      source.cancel();
       return broken(controller, "the provider fell silent in the middle of its answer");
     }
     if (!exchange.stream || now - aliveMs < timing.heartbeatMs) return;
@@ -101,19 +107,20 @@ export function relay(
     },
     async pull(controller) {
       try {
-        if (reader === null) {
+        if (source === null) {
           const got = await answer;
-          if (over) return void got.body.cancel().catch(() => {});
+          const found = isWhole(got.body) ? sourceOfBytes(got.body) : got.body;
+          if (over) return found.cancel();
           ({ own } = got);
-          reader = got.body.getReader();
+          source = found;
           upstreamMs = clock.nowMs();
         }
         for (;;) {
-          const { value, done } = await reader.read();
+          const bytes = await source.read();
           if (over) return;
-          if (done) return atEnd(controller);
+          if (bytes === null) return atEnd(controller);
           aliveMs = upstreamMs = clock.nowMs();
-          const ready = watch.push(value);
+          const ready = watch.push(bytes);
           if (ready.length === 0) continue;
           controller.enqueue(ready);
           return;
@@ -124,15 +131,27 @@ export function relay(
           return broken(controller, "the connection to the provider broke");
         }
         // All that the client has seen is that we live.
-        if (reader === null) {
+        if (source === null) {
           return endWith(controller, "failed", errorEndText(exchange, error.fault));
         }
         broken(controller, error.fault.message);
       }
     },
-    cancel(reason) {
-      reader?.cancel(reason).catch(() => {});
+    cancel() {
+      source?.cancel();
       finish("cancelled");
     },
   }, { highWaterMark: 0 });
+}
+
+function sourceOfBytes(bytes: Bytes): ByteSource {
+  let left: Bytes | null = bytes;
+  return {
+    read() {
+      const ready = left;
+      left = null;
+      return Promise.resolve(ready);
+    },
+    cancel() {},
+  };
 }

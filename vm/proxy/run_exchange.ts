@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One request, from target to target until one begins to answer. @module */
 
+import type { AttemptContext } from "./adapter.ts";
 import { type AttemptPlan, createAttemptPlan, type Dice } from "./attempt_plan.ts";
 import type { Breakers } from "./breaker.ts";
 import { type Config, type Route, type Target, targetName } from "./config.ts";
@@ -10,6 +11,7 @@ import type { Metrics } from "./metrics.ts";
 import type { Secrets } from "./secrets.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { fault, mayRetry, shownToClient } from "./translate/fault.ts";
+import type { Patience } from "./upstream_fetch.ts";
 
 export interface RunParts {
   readonly breakers: Breakers;
@@ -22,7 +24,7 @@ export interface RunParts {
   readonly attempt: (
     exchange: Exchange,
     target: Target,
-    context: { readonly secret: string | null; readonly timeoutMs: number },
+    context: AttemptContext,
   ) => Promise<Answer>;
 }
 
@@ -57,7 +59,8 @@ export async function runExchange(
     }
     const { target, timeoutMs } = step;
     try {
-      return { answer: await attempt(exchange, target, timeoutMs, parts), target };
+      const patience = { timeoutMs, idleMs: config.timing.idleMs };
+      return { answer: await attempt(exchange, target, patience, parts), target };
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) throw error;
       last = worse(last, error);
@@ -71,7 +74,7 @@ export async function runExchange(
 async function attempt(
   exchange: Exchange,
   target: Target,
-  timeoutMs: number,
+  patience: Patience,
   parts: RunParts,
 ): Promise<Answer> {
   const { breakers, metrics, log, dice } = parts;
@@ -86,7 +89,7 @@ async function attempt(
   };
   try {
     const secret = await secretOf(target, parts.secrets);
-    const answer = await parts.attempt(exchange, target, { secret, timeoutMs });
+    const answer = await parts.attempt(exchange, target, { ...patience, secret });
     breakers.succeeded(provider.name);
     tell("ok", null);
     metrics.observe({ provider: provider.name }, (dice.nowMs() - beganMs) / 1000);

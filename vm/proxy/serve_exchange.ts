@@ -5,7 +5,14 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Caller, identify } from "./access.ts";
 import { guessedTokens } from "./attempt.ts";
 import { type Config, type Route, type Target, targetName } from "./config.ts";
-import { type Answer, type Api, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
+import {
+  type Answer,
+  type Api,
+  type Exchange,
+  isWhole,
+  type Tokens,
+  UpstreamFailure,
+} from "./exchange.ts";
 import type { Limiter, Usage } from "./limits.ts";
 import { traceparentOf } from "./log.ts";
 import { resolveModel } from "./models.ts";
@@ -14,6 +21,7 @@ import { readRequest, type RequestBody } from "./read_request.ts";
 import { relay, type RelayReport } from "./relay.ts";
 import { faultReply, idHeaders, type ReplyTo } from "./reply.ts";
 import { runExchange, type RunParts, type Started } from "./run_exchange.ts";
+import { tokensInBody } from "./stream_watch.ts";
 import { type Fault, fault } from "./translate/fault.ts";
 
 export interface ServeParts extends RunParts {
@@ -108,9 +116,17 @@ export async function serveExchange(
     return started.answer;
   });
   try {
+    if (!exchange.stream) {
+      const { body, contentType, own } = await run;
+      if (isWhole(body)) {
+        const tokens = own === null ? tokensInBody(body) : own.tokens();
+        close("complete", body.length, tokens, 200);
+        return new Response(body, { headers: answerHeaders(contentType, requestId) });
+      }
+    }
     const answer = await answerOrHeartbeat(run, exchange, config, parts);
     const stream = relay(exchange, answer.whole, config.timing, parts.dice, onEnd);
-    return new Response(stream, { headers: streamHeaders(answer.contentType, requestId) });
+    return new Response(stream, { headers: answerHeaders(answer.contentType, requestId) });
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
     close(
@@ -133,17 +149,16 @@ async function answerOrHeartbeat(
   config: Config,
   parts: ServeParts,
 ): Promise<{ readonly whole: Promise<Answer>; readonly contentType: string }> {
+  if (!exchange.stream) return { whole: run, contentType: (await run).contentType };
   const late = new AbortController();
-  const waited = exchange.stream
-    ? parts.pause(config.timing.heartbeatMs, late.signal).then(() => null)
-    : new Promise<null>(() => {});
-  const first = await Promise.race([run, waited]).finally(() => late.abort("done"));
+  const waited = parts.pause(config.timing.heartbeatMs, late.signal).then(() => null);
+  const first = await Promise.race([run, waited]).finally(() => late.abort());
   if (first !== null) return { whole: run, contentType: first.contentType };
   run.catch(() => {}); // the stream tells it
   return { whole: run, contentType: "text/event-stream" };
 }
 
-function streamHeaders(contentType: string, requestId: string): Record<string, string> {
+function answerHeaders(contentType: string, requestId: string): Record<string, string> {
   const type = contentType === "" ? "application/json" : contentType;
   if (!type.includes("event-stream")) return { ...idHeaders(requestId), "content-type": type };
   // "no-transform": Deno would pack the stream, and wait for more before it sends.

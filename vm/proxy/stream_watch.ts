@@ -7,9 +7,10 @@
  * @module
  */
 
-import type { Tokens } from "./exchange.ts";
+import type { Bytes, Tokens } from "./exchange.ts";
 
 const KEPT_BYTES = 16 * 1024;
+const FIRST_BUFFER_BYTES = 4 * 1024;
 /** An event that grows larger is passed on in pieces. */
 const MAX_HELD_BYTES = 1024 * 1024;
 const LF = 10;
@@ -17,35 +18,23 @@ const CR = 13;
 
 export interface StreamWatch {
   /** @returns what may be sent now: whole events only, so that something may stand behind them */
-  push(untrusted: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+  push(untrusted: Bytes): Bytes;
   /** What push() held back, at a proper end. */
-  rest(): Uint8Array<ArrayBuffer>;
+  rest(): Bytes;
   head(): string;
   tail(): string;
   bytes(): number;
+  /** What it cost, if it says so. */
+  tokens(): Tokens | null;
 }
 
 /** @param events false: no stream of events, nothing is held back */
 export function createStreamWatch(events: boolean): StreamWatch {
-  const head = new Uint8Array(KEPT_BYTES);
-  let headLength = 0;
-  let tail: Uint8Array = new Uint8Array(0);
-  let held: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  let total = 0;
-  const keep = (bytes: Uint8Array): void => {
-    total += bytes.length;
-    if (headLength < KEPT_BYTES) {
-      const part = bytes.subarray(0, KEPT_BYTES - headLength);
-      head.set(part, headLength);
-      headLength += part.length;
-    }
-    tail = bytes.length >= KEPT_BYTES
-      ? bytes.slice(-KEPT_BYTES)
-      : joined(tail.subarray(Math.max(0, tail.length + bytes.length - KEPT_BYTES)), bytes);
-  };
+  const kept = createEnds();
+  let held: Bytes = new Uint8Array(0);
   return {
     push(untrusted) {
-      keep(untrusted);
+      kept.push(untrusted);
       if (!events) return untrusted;
       const all = held.length === 0 ? untrusted : joined(held, untrusted);
       const end = all.length > MAX_HELD_BYTES ? all.length : lastBoundary(all);
@@ -57,10 +46,51 @@ export function createStreamWatch(events: boolean): StreamWatch {
       held = new Uint8Array(0);
       return rest;
     },
-    head: () => new TextDecoder().decode(head.subarray(0, headLength)),
-    tail: () => new TextDecoder().decode(tail),
+    head: () => decoded(kept.head()),
+    tail: () => decoded(kept.tail()),
+    bytes: kept.bytes,
+    tokens() {
+      const isShort = kept.bytes() <= KEPT_BYTES; // then the end holds the beginning
+      return tokensIn(isShort ? "" : decoded(kept.head()), decoded(kept.tail()));
+    },
+  };
+}
+
+/** The first and the last KEPT_BYTES of what was pushed; each byte is moved twice at most. */
+function createEnds() {
+  let buffer = new Uint8Array(FIRST_BUFFER_BYTES);
+  let length = 0;
+  let head: Uint8Array | null = null; // null: the buffer still has it
+  let total = 0;
+  const grow = (needed: number): void => {
+    const larger = new Uint8Array(Math.min(2 * KEPT_BYTES, Math.max(needed, 2 * buffer.length)));
+    larger.set(buffer.subarray(0, length));
+    buffer = larger;
+  };
+  return {
+    push(bytes: Uint8Array): void {
+      total += bytes.length;
+      const needed = length + bytes.length;
+      if (needed > buffer.length && buffer.length < 2 * KEPT_BYTES) grow(needed);
+      if (needed > buffer.length) {
+        head ??= joined(buffer.subarray(0, length), bytes.subarray(0, KEPT_BYTES))
+          .slice(0, KEPT_BYTES);
+        const stays = Math.min(length, Math.max(0, KEPT_BYTES - bytes.length));
+        buffer.copyWithin(0, length - stays, length);
+        length = stays;
+      }
+      const part = bytes.subarray(Math.max(0, bytes.length - (buffer.length - length)));
+      buffer.set(part, length);
+      length += part.length;
+    },
+    head: (): Uint8Array => head ?? buffer.subarray(0, Math.min(length, KEPT_BYTES)),
+    tail: (): Uint8Array => buffer.subarray(Math.max(0, length - KEPT_BYTES), length),
     bytes: () => total,
   };
+}
+
+function decoded(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 /** Behind the last empty line; 0 if there is none. */
@@ -72,19 +102,26 @@ export function lastBoundary(bytes: Uint8Array): number {
   return 0;
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+function joined(a: Uint8Array, b: Uint8Array): Bytes {
   const all = new Uint8Array(a.length + b.length);
   all.set(a);
   all.set(b, a.length);
   return all;
 }
 
-const COUNTS = {
-  input: ["prompt_tokens", "input_tokens"],
-  output: ["completion_tokens", "output_tokens"],
-  cacheRead: ["cached_tokens", "cache_read_input_tokens"],
-  cacheWrite: ["cache_creation_input_tokens"],
-} as const;
+type Count = "input" | "output" | "cacheRead" | "cacheWrite" | "beside";
+
+const COUNTS: ReadonlyMap<string, readonly Count[]> = new Map<string, readonly Count[]>([
+  ["prompt_tokens", ["input"]],
+  ["input_tokens", ["input"]],
+  ["completion_tokens", ["output"]],
+  ["output_tokens", ["output"]],
+  ["cached_tokens", ["cacheRead"]],
+  // Anthropic counts what is cached beside the input, OpenAI in it.
+  ["cache_read_input_tokens", ["cacheRead", "beside"]],
+  ["cache_creation_input_tokens", ["cacheWrite"]],
+]);
+const COUNT = new RegExp(`(?<!\\\\)"(${[...COUNTS.keys()].join("|")})":\\s*(\\d{1,12})`, "g");
 
 /**
  * The tokens that a stream or a body of any of the APIs names, the last mention counting. In a
@@ -92,19 +129,21 @@ const COUNTS = {
  * believed.
  */
 export function tokensIn(head: string, tail: string): Tokens | null {
-  const find = (names: readonly string[]): number | null => {
-    for (const text of [tail, head]) {
-      const pattern = new RegExp(`(?<!\\\\)"(?:${names.join("|")})":\\s*(\\d{1,12})`, "g");
-      const last = [...text.matchAll(pattern)].at(-1)?.[1];
-      if (last !== undefined) return Number(last);
+  const found: Partial<Record<Count, number>> = {};
+  for (const text of [head, tail]) {
+    for (const [, name = "", value] of text.matchAll(COUNT)) {
+      for (const count of COUNTS.get(name) ?? []) found[count] = Number(value);
     }
-    return null;
-  };
-  const [input, output] = [find(COUNTS.input), find(COUNTS.output)];
-  if (input === null && output === null) return null;
-  const cacheWrite = find(COUNTS.cacheWrite) ?? 0;
-  const cacheRead = find(COUNTS.cacheRead) ?? 0;
-  // Anthropic counts what is cached beside the input, OpenAI in it.
-  const beside = /(?<!\\)"cache_read_input_tokens"/.test(head + tail) ? cacheRead + cacheWrite : 0;
+  }
+  const { input, output, cacheRead = 0, cacheWrite = 0 } = found;
+  if (input === undefined && output === undefined) return null;
+  const beside = found.beside === undefined ? 0 : cacheRead + cacheWrite;
   return { input: (input ?? 0) + beside, output: output ?? 0, cacheRead, cacheWrite };
+}
+
+/** The same of a body that is there as a whole. */
+export function tokensInBody(untrusted: Uint8Array): Tokens | null {
+  if (untrusted.length <= KEPT_BYTES) return tokensIn("", decoded(untrusted));
+  const [head, tail] = [untrusted.subarray(0, KEPT_BYTES), untrusted.subarray(-KEPT_BYTES)];
+  return tokensIn(decoded(head), decoded(tail));
 }

@@ -5,7 +5,14 @@ import { type AttemptContext, upstreamCall } from "./adapter.ts";
 import { formatOf } from "./client_format.ts";
 import type { Provider, Target } from "./config.ts";
 import { eventsAnswer, type EventSource, notServed } from "./events_answer.ts";
-import { type Answer, type Exchange, UpstreamFailure } from "./exchange.ts";
+import {
+  type Answer,
+  type Bytes,
+  type ByteSource,
+  type Exchange,
+  isWhole,
+  UpstreamFailure,
+} from "./exchange.ts";
 import { createSseSplitter, SseError } from "./sse.ts";
 import { writeChatRequest } from "./translate/chat_request_write.ts";
 import { readChatResponse } from "./translate/chat_response.ts";
@@ -19,7 +26,7 @@ import { writeMessagesRequest } from "./translate/messages_request_write.ts";
 import { readMessagesResponse } from "./translate/messages_response.ts";
 import { createMessagesStreamReader } from "./translate/messages_stream_reader.ts";
 import { TranslationError } from "./translate/translation_error.ts";
-import { callUpstream, type UpstreamStart } from "./upstream_fetch.ts";
+import { callUpstream } from "./upstream_fetch.ts";
 
 /** A whole answer is kept in memory while it is translated. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -74,10 +81,11 @@ export async function attemptTranslated(
     return { conversation: read, body: written };
   });
   const call = upstreamCall(exchange, provider, wire.api, JSON.stringify(body), context.secret);
-  const start = await callUpstream(call, exchange.gone, context.timeoutMs);
-  const source = start.contentType.includes("event-stream")
-    ? streamSource(start, wire.createReader())
-    : await bodySource(start, wire);
+  const start = await callUpstream(call, exchange.gone, context);
+  const isStream = start.contentType.includes("event-stream") && !isWhole(start.body);
+  const source = isStream
+    ? streamSource(start.body, wire.createReader())
+    : await bodySource(start.body, wire);
   return await eventsAnswer(exchange, format, conversation, source);
 }
 
@@ -91,33 +99,32 @@ export function translateRequest<T>(translate: () => T): T {
   }
 }
 
-function streamSource({ body }: UpstreamStart, reader: StreamReader): EventSource {
+function streamSource(upstream: ByteSource, reader: StreamReader): EventSource {
   const splitter = createSseSplitter();
-  const upstream = body.getReader();
   let over = false;
   return {
     async next() {
       if (over) return null;
       try {
-        const { value, done } = await upstream.read();
-        if (!done) return splitter.push(value).flatMap((event) => reader.push(event));
+        const bytes = await upstream.read();
+        if (bytes !== null) return splitter.push(bytes).flatMap((event) => reader.push(event));
         over = true;
         return [...splitter.end().flatMap((event) => reader.push(event)), ...reader.end()];
       } catch (error) {
         over = true;
-        upstream.cancel().catch(() => {});
+        upstream.cancel();
         if (error instanceof SseError) {
           return [{ kind: "error", fault: fault("server", "the provider sent an endless event") }];
         }
         return reader.end(); // cut off: an error, unless it was whole
       }
     },
-    cancel: () => void upstream.cancel().catch(() => {}),
+    cancel: () => upstream.cancel(),
   };
 }
 
-async function bodySource(start: UpstreamStart, wire: Wire): Promise<EventSource> {
-  const text = await readWhole(start.body);
+async function bodySource(body: Bytes | ByteSource, wire: Wire): Promise<EventSource> {
+  const text = await readWhole(body);
   const completion = (() => {
     try {
       return wire.readBody(parseJson(text, "answer"));
@@ -137,13 +144,17 @@ async function bodySource(start: UpstreamStart, wire: Wire): Promise<EventSource
   };
 }
 
-async function readWhole(body: ReadableStream<Uint8Array>): Promise<string> {
+async function readWhole(body: Bytes | ByteSource): Promise<string> {
   const decoder = new TextDecoder();
+  if (isWhole(body)) return decoder.decode(body);
   let text = "";
   try {
-    for await (const chunk of body) {
+    for (let chunk; (chunk = await body.read()) !== null;) {
       text += decoder.decode(chunk, { stream: true });
-      if (text.length > MAX_BODY_BYTES) break;
+      if (text.length > MAX_BODY_BYTES) {
+        body.cancel();
+        break;
+      }
     }
   } catch {
     throw new UpstreamFailure(fault("overloaded", "the connection to the provider broke"), {

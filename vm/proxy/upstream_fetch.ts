@@ -3,92 +3,153 @@
 
 import { errorText } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import { UpstreamFailure } from "./exchange.ts";
+import { type Bytes, type ByteSource, UpstreamFailure } from "./exchange.ts";
 import { fault, mayRetry, readFault, readOpenAiFault } from "./translate/fault.ts";
 
 export interface UpstreamCall {
   readonly url: string;
-  readonly headers: Headers;
-  readonly body: string | Uint8Array<ArrayBuffer>;
+  /** A plain record: it is half as dear as Headers. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Bytes;
 }
 
 export interface UpstreamStart {
   readonly contentType: string;
-  /** What has come, the first bytes included. Its end may be an error. */
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** A stream of events from its first bytes on; anything else whole, unless it is very long. */
+  readonly body: Bytes | ByteSource;
+}
+
+export interface Patience {
+  /** Until the first byte. */
+  readonly timeoutMs: number;
+  /** Between bytes, in a body that is read as a whole. */
+  readonly idleMs: number;
 }
 
 /** Of an error's body no more is read. */
 const MAX_ERROR_BYTES = 64 * 1024;
+/** A body up to that is passed on when it is whole: if it breaks off, another upstream is asked. */
+const MAX_WHOLE_BYTES = 8 * 1024 * 1024;
 /** A wait that an upstream asks for is believed up to that. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
 /**
  * @param gone ends it whenever it fires
- * @param timeoutMs until the first byte of the body
  * @throws {UpstreamFailure}
  */
 export async function callUpstream(
   call: UpstreamCall,
   gone: AbortSignal,
-  timeoutMs: number,
+  { timeoutMs, idleMs }: Patience,
 ): Promise<UpstreamStart> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), timeoutMs);
+  const stop = new AbortController();
+  gone.addEventListener("abort", () => stop.abort(), { once: true });
+  if (gone.aborted) stop.abort();
+  let isLate = false;
+  const giveUp = (): void => {
+    isLate = true;
+    stop.abort();
+  };
+  let timer = setTimeout(giveUp, timeoutMs);
+  const alive = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(giveUp, idleMs);
+  };
   try {
     const response = await fetch(call.url, {
       method: "POST",
       headers: call.headers,
       body: call.body,
       redirect: "manual",
-      signal: AbortSignal.any([gone, late.signal]),
+      signal: stop.signal,
     });
     if (response.status < 200 || response.status > 299) throw await failureOf(response);
-    return await begun(response);
+    return await begun(response, alive);
   } catch (error) {
     if (error instanceof UpstreamFailure) throw error;
-    throw failureOfError(error, gone, late.signal);
+    throw failureOfError(error, gone, isLate);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Waits for the first bytes: an error that comes as the first event is still a failure. */
-async function begun(response: Response): Promise<UpstreamStart> {
+/** @param alive to be called when bytes have come and more are waited for */
+async function begun(response: Response, alive: () => void): Promise<UpstreamStart> {
   const contentType = response.headers.get("content-type") ?? "";
-  if (response.body === null) {
-    throw new UpstreamFailure(fault("server", "the provider sent an empty answer"), {
-      counts: true,
-    });
-  }
-  const reader = response.body.getReader();
+  if (response.body === null) throw emptyAnswer();
+  const body = contentType.includes("event-stream")
+    ? await begunStream(response.body)
+    : await whole(response, response.body, alive);
+  return { contentType, body };
+}
+
+/** Waits for the first bytes: an error that comes as the first event is still a failure. */
+async function begunStream(body: ReadableStream<Bytes>): Promise<ByteSource> {
+  const reader = body.getReader();
   const first = await reader.read();
-  if (first.done) {
-    throw new UpstreamFailure(fault("server", "the provider sent an empty answer"), {
-      counts: true,
-    });
+  if (first.done) throw emptyAnswer();
+  const failed = firstEventError(first.value);
+  if (failed === null) return sourceOf(first.value, reader);
+  reader.cancel().catch(() => {});
+  const found = readFault(undefined, failed);
+  throw new UpstreamFailure(found, { counts: mayRetry(found) });
+}
+
+async function whole(
+  response: Response,
+  body: ReadableStream<Bytes>,
+  alive: () => void,
+): Promise<Bytes | ByteSource> {
+  const announced = Number(response.headers.get("content-length") ?? NaN);
+  if (announced <= MAX_WHOLE_BYTES) return notEmpty(await response.bytes());
+  const reader = body.getReader();
+  const chunks: Bytes[] = [];
+  let length = 0;
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return notEmpty(joined(chunks, length));
+    alive();
+    chunks.push(value);
+    length += value.length;
+    if (length > MAX_WHOLE_BYTES) return sourceOf(joined(chunks, length), reader);
   }
-  const failed = contentType.includes("event-stream") ? firstEventError(first.value) : null;
-  if (failed !== null) {
-    reader.cancel().catch(() => {});
-    const found = readFault(undefined, failed);
-    throw new UpstreamFailure(found, { counts: mayRetry(found) });
-  }
-  let pending: Uint8Array<ArrayBuffer> | null = first.value;
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
+}
+
+function sourceOf(first: Bytes, reader: ReadableStreamDefaultReader<Bytes>): ByteSource {
+  let pending: Bytes | null = first;
+  return {
+    async read() {
       if (pending !== null) {
-        controller.enqueue(pending);
+        const ready = pending;
         pending = null;
-        return;
+        return ready;
       }
       const { value, done } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
+      return done ? null : value;
     },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-  return { contentType, body };
+    cancel: () => void reader.cancel().catch(() => {}),
+  };
+}
+
+function joined(chunks: readonly Bytes[], length: number): Bytes {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+function notEmpty(bytes: Bytes): Bytes {
+  if (bytes.length === 0) throw emptyAnswer();
+  return bytes;
+}
+
+function emptyAnswer(): UpstreamFailure {
+  return new UpstreamFailure(fault("server", "the provider sent an empty answer"), {
+    counts: true,
+  });
 }
 
 /** {"error": …} as the first event, in whatever frame; null for anything else. */
@@ -151,9 +212,9 @@ export function readRetryAfter(untrusted: Headers, nowMs: number): number | null
   return Math.min(Math.max(0, atMs - nowMs), MAX_RETRY_AFTER_MS);
 }
 
-function failureOfError(error: unknown, gone: AbortSignal, late: AbortSignal): UpstreamFailure {
+function failureOfError(error: unknown, gone: AbortSignal, isLate: boolean): UpstreamFailure {
   if (gone.aborted) return new UpstreamFailure(fault("timeout", "the client left"), { gone: true });
-  if (late.aborted) {
+  if (isLate) {
     return new UpstreamFailure(fault("timeout", "the provider did not begin in time"), {
       counts: true,
     });

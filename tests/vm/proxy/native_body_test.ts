@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A model's name exchanged in a request's bytes: nothing else of them changes. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Target } from "../../../vm/proxy/config.ts";
+import { nativeBody, placeOfModel } from "../../../vm/proxy/native_body.ts";
+import { parseConfig } from "../../../vm/proxy/parse_config.ts";
+import { resolveModel } from "../../../vm/proxy/models.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+function target(provider: Record<string, unknown> = {}): Target {
+  const config = parseConfig({ providers: { up: { kind: "openai", ...provider } } });
+  assert(!("length" in config));
+  const found = resolveModel("up/new", config)?.[0]?.[0];
+  assert(found !== undefined);
+  return found;
+}
+
+function changed(text: string, to: Target = target()): string {
+  const untrustedBytes = bytes(text);
+  const untrustedBody = JSON.parse(text);
+  const body = nativeBody({ api: "chat", untrustedBody, untrustedBytes }, to);
+  return typeof body === "string" ? body : new TextDecoder().decode(body);
+}
+
+const KEPT = [
+  '{"model":"old","n":1.0,"big":12345678901234567890,"é":"\\u00e9 \\"model\\":\\"old\\""}',
+  ' {\n"messages" : [{"model":"inner","content":"a\\\\"}], "model"\t:\r\n "old" }\n',
+  '{"a":{"model":"x"},"b":["model","model"],"c":"model","model":"old"}',
+  '{"tools":[{"x":"\\"},{\\"model\\":"}],"model":"o\\"l\\\\d"}',
+];
+
+for (const text of KEPT) {
+  Deno.test(`only the model changes in ${text}`, () => {
+    const old = JSON.stringify(JSON.parse(text).model);
+    const at = text.lastIndexOf(`"model"`);
+    const from = text.indexOf(old, at + 7) >= 0 ? text.indexOf(old, at + 7) : text.indexOf(old);
+    assert(placeOfModel(bytes(text)) !== null);
+    const want = text === KEPT[0]
+      ? text.replace('"old"', '"new"')
+      : text.slice(0, from) + '"new"' + text.slice(from + old.length);
+    assertEquals(changed(text), want);
+  });
+}
+
+const AMBIGUOUS = [
+  '{"model":"cheap","model":"old"}',
+  '{"model":5,"model":"old"}',
+  '{"model":null,"x":"y","model":"old"}',
+  '{"model":{"a":"b"},"model":"old"}',
+  '{"model":["model"],"model":"old"}',
+  '{"mod\\u0065l":"cheap","model":"old"}',
+  '{"model":"old","\\u006dodel":"old"}',
+];
+
+for (const text of AMBIGUOUS) {
+  Deno.test(`a second model is never sent on: ${text}`, () => {
+    assertEquals(placeOfModel(bytes(text)), null);
+    assertEquals(changed(text), '{"model":"new"' + (text.includes("y") ? ',"x":"y"}' : "}"));
+  });
+}
+
+Deno.test("the bytes themselves where nothing changes; fields are dropped and renamed", () => {
+  const same = bytes('{"model":"new"}');
+  const sent = nativeBody(
+    { api: "chat", untrustedBody: { model: "new" }, untrustedBytes: same },
+    target(),
+  );
+  assert(sent === same);
+  assertEquals(changed('{"model":"x","seed":1}', target({ drop: ["seed"] })), '{"model":"new"}');
+  const ollama = target({ kind: "ollama" });
+  assertEquals(
+    changed('{"model":"x","max_completion_tokens":9}', ollama),
+    '{"model":"new","max_tokens":9}',
+  );
+});
+
+Deno.test("any JSON, seeded: the result reads as the same object with another model", () => {
+  let state = 7;
+  const below = (n: number): number => (state = (state * 48271) % 2147483647) % n;
+  // No key that ends in a backslash: V8's JSON.parse() takes a later "\"" for it.
+  const texts = ["", "model", '"', "\\\\x", '\\"', "é\u2028", "a:b", "{[", "]}", '{"model":"x"}'];
+  const any = (depth: number): unknown => {
+    switch (below(depth > 3 ? 4 : 6)) {
+      case 0:
+        return texts[below(texts.length)];
+      case 1:
+        return below(1000) / 8;
+      case 2:
+        return null;
+      case 3:
+        return "model";
+      case 4:
+        return Array.from({ length: below(4) }, () => any(depth + 1));
+      default:
+        return object(depth + 1);
+    }
+  };
+  const object = (depth: number): Record<string, unknown> =>
+    Object.fromEntries(
+      Array.from({ length: below(5) }, () => [texts[below(texts.length)], any(depth)]),
+    );
+  for (let round = 0; round < 3000; round++) {
+    const body = { ...object(1), model: texts[below(4)] ?? "x", ...object(1) };
+    if (typeof body.model !== "string") continue;
+    const text = JSON.stringify(body, null, below(3));
+    assertEquals(JSON.parse(changed(text)), { ...body, model: "new" }, text);
+  }
+});
