@@ -79,9 +79,15 @@ const START_USAGE = {
   ...{ cache_read_input_tokens: USED.cached, service_tier: "standard" },
 };
 
-export const anthropicSays = (said: Said): Play =>
-  strictly(checkMessages, (message) => anthropicError(400, message), ({ body, path }, { gone }) => {
-    if (path.endsWith("/count_tokens")) return Response.json({ input_tokens: 2095 });
+export const anthropicSays = (said: Said): Play => (request, tools) =>
+  request.path.endsWith("/count_tokens")
+    ? Response.json({ input_tokens: COUNTED })
+    : answers(said)(request, tools);
+
+export const COUNTED = 2095;
+
+const answers = (said: Said): Play =>
+  strictly(checkMessages, (message) => anthropicError(400, message), ({ body }, { gone }) => {
     if (body["stream"] === true) return sse(messagePieces(said), gone);
     return Response.json({
       ...messageOf(said, blocksOf(said)),
