@@ -45,6 +45,11 @@ const THIS_FILE = "tests/import_rules_test.ts";
 
 const FILES = CODE_FOLDERS.flatMap(sourceFiles);
 
+/** The imports of deno.json: names, and what they stand for. */
+const { imports: MAPPED }: { readonly imports: Readonly<Record<string, string>> } = JSON.parse(
+  Deno.readTextFileSync(new URL("deno.json", ROOT)),
+);
+
 function sourceFiles(folder: string): SourceFile[] {
   return readFolder(folder).flatMap(({ name, isDirectory }) => {
     const path = `${folder}/${name}`;
@@ -152,12 +157,23 @@ Deno.test("shared/protocol imports only itself and does no I/O", () => {
   assertNone(broken, "the protocol core is bytes and values");
 });
 
-Deno.test("dom0, and what it shares, imports no package but @std and node: builtins", () => {
-  const broken = under("dom0", "shared").flatMap(({ path, imports }) =>
+Deno.test("what is installed imports no package but @std and node: builtins", () => {
+  const broken = under("dom0", "shared", "vm").flatMap(({ path, imports }) =>
     imports.filter((to) => !isRelative(to) && !to.startsWith("node:") && !to.startsWith("@std/"))
       .map((to) => `${path} imports ${to}`)
   );
-  assertNone(broken, "nothing else reaches dom0");
+  assertNone(broken, "packages of npm are for tests only");
+});
+
+Deno.test("each package is mapped to one exact version, and some test uses it", () => {
+  const packages = Object.entries(MAPPED).filter(([name]) => !name.startsWith("@std/"));
+  assert(packages.length >= 6, `only ${packages.length} packages`);
+  const used = new Set(under("tests").flatMap(({ imports }) => imports));
+  const broken = packages.flatMap(([name, to]) => [
+    ...(/^npm:(@[\w-]+\/)?[\w-]+@\d+\.\d+\.\d+$/.test(to) ? [] : [`${name} is mapped to ${to}`]),
+    ...(used.has(name) ? [] : [`nobody imports ${name}`]),
+  ]);
+  assertNone(broken, "a package that may change, or is not needed");
 });
 
 Deno.test("nobody imports from the network or by a registry's name", () => {
@@ -169,13 +185,10 @@ Deno.test("nobody imports from the network or by a registry's name", () => {
 });
 
 Deno.test("every @std name that is imported is mapped in deno.json", () => {
-  const { imports }: { imports: Record<string, string> } = JSON.parse(
-    Deno.readTextFileSync(new URL("deno.json", ROOT)),
-  );
   const types = Deno.readTextFileSync(new URL("shared/std.d.ts", ROOT));
   const broken = FILES.flatMap((file) =>
     file.imports.filter((to) => to.startsWith("@std/")).flatMap((to) => [
-      ...(Object.hasOwn(imports, to) ? [] : [`${file.path} imports ${to}: not in deno.json`]),
+      ...(Object.hasOwn(MAPPED, to) ? [] : [`${file.path} imports ${to}: not in deno.json`]),
       // Without this line TypeScript takes everything in the package for "any".
       ...(types.includes(`declare module "${to}"`) ? [] : [`${to}: no types in shared/std.d.ts`]),
     ])

@@ -47,6 +47,8 @@ export interface Answer {
   readonly body: Bytes | ByteSource;
   /** What is known of a translated answer; null: the bytes are the upstream's own, and say it. */
   readonly own: OwnAnswer | null;
+  /** What the request lost or changed on its way into the upstream's API: no content. */
+  readonly changes?: readonly string[];
 }
 
 export function isWhole(body: Answer["body"]): body is Bytes {

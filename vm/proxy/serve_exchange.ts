@@ -92,6 +92,7 @@ export async function serveExchange(
   if (clientGone.aborted) leave();
   const exchange = exchangeOf(request, api, requestId, body, config, gone.signal, parts);
   let target: Target | null = null;
+  let changes: readonly string[] = [];
   const close = (end: string, bytes: number, tokens: Tokens | null, status: number): void => {
     clientGone.removeEventListener("abort", leave);
     const counted = tokens ?? guessed(bytes, body, api);
@@ -104,6 +105,7 @@ export async function serveExchange(
       ...{ ...fromVm(vm), end, status },
       ...{ target: name, stream: body.stream },
       ...{ input: counted.input, output: counted.output, estimated: tokens === null, bytes },
+      changes: shownChanges(changes),
       ms: Math.round(parts.dice.nowMs() - beganMs),
     });
   };
@@ -113,6 +115,7 @@ export async function serveExchange(
   };
   const run = runExchange(exchange, route, config, parts).then((started: Started) => {
     target = started.target;
+    changes = started.answer.changes ?? [];
     return started.answer;
   });
   try {
@@ -138,6 +141,17 @@ export async function serveExchange(
     if (!failed) throw error;
     return faultReply(error.fault, to, error.about.retryAfterMs ?? null);
   }
+}
+
+/** Of names that a client made up, no more is written down than tells what happened. */
+const MAX_CHANGES = 20;
+
+/** undefined: the log says nothing of it. */
+function shownChanges(changes: readonly string[]): string | undefined {
+  if (changes.length === 0) return undefined;
+  const more = changes.length > MAX_CHANGES ? `; and ${changes.length - MAX_CHANGES} more` : "";
+  const shown = changes.slice(0, MAX_CHANGES).map((one) => one.replace(/[^\x20-\x7e]/g, "."));
+  return shown.join("; ") + more;
 }
 
 const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };

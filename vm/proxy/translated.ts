@@ -19,7 +19,7 @@ import { readChatResponse } from "./translate/chat_response.ts";
 import { createChatStreamReader } from "./translate/chat_stream_reader.ts";
 import { completionEvents } from "./translate/collect.ts";
 import type { Completion, StreamReader } from "./translate/completion.ts";
-import type { Conversation } from "./translate/conversation.ts";
+import type { Conversation, Written } from "./translate/conversation.ts";
 import { fault, faultOf, faultOfAnswer } from "./translate/fault.ts";
 import { type JsonNode, parseJson } from "./translate/json_node.ts";
 import { writeMessagesRequest } from "./translate/messages_request_write.ts";
@@ -35,7 +35,7 @@ const DEFAULT_MAX_TOKENS = 8192;
 
 interface Wire {
   readonly api: "chat" | "messages";
-  write(conversation: Conversation): Record<string, unknown>;
+  write(conversation: Conversation): Written;
   readBody(body: JsonNode): Completion;
   createReader(): StreamReader;
 }
@@ -47,7 +47,7 @@ function wireOf(provider: Provider): Wire {
       write: (conversation) =>
         writeMessagesRequest(conversation, {
           ...{ defaultMaxTokens: DEFAULT_MAX_TOKENS, cachePrompt: true },
-        }).body,
+        }),
       readBody: readMessagesResponse,
       createReader: createMessagesStreamReader,
     };
@@ -57,8 +57,7 @@ function wireOf(provider: Provider): Wire {
     api: "chat",
     // Without it a stream says nothing of what it cost; the client's own wish is kept apart.
     write: (conversation) =>
-      writeChatRequest({ ...conversation, includeUsage: conversation.stream }, { maxTokensField })
-        .body,
+      writeChatRequest({ ...conversation, includeUsage: conversation.stream }, { maxTokensField }),
     readBody: readChatResponse,
     createReader: createChatStreamReader,
   };
@@ -74,11 +73,13 @@ export async function attemptTranslated(
   const format = formatOf(exchange);
   if (format === undefined) throw notServed(exchange, provider.name);
   const wire = wireOf(provider);
-  const { conversation, body } = translateRequest(() => {
+  const { conversation, body, changes } = translateRequest(() => {
     const read = format.readRequest(exchange);
     const written = wire.write({ ...read, model });
-    for (const name of provider.drop) delete written[name];
-    return { conversation: read, body: written };
+    const dropped = provider.drop.filter((name) => Object.hasOwn(written.body, name));
+    for (const name of dropped) delete written.body[name];
+    const changes = [...written.changes, ...dropped.map((name) => `${name} left out`)];
+    return { conversation: read, body: written.body, changes };
   });
   const call = upstreamCall(exchange, provider, wire.api, JSON.stringify(body), context.secret);
   const start = await callUpstream(call, exchange.gone, context);
@@ -86,7 +87,7 @@ export async function attemptTranslated(
   const source = isStream
     ? streamSource(start.body, wire.createReader())
     : await bodySource(start.body, wire);
-  return await eventsAnswer(exchange, format, conversation, source);
+  return { ...await eventsAnswer(exchange, format, conversation, source), changes };
 }
 
 /** What cannot be translated is the request's fault. */

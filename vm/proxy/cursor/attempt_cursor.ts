@@ -59,7 +59,8 @@ export async function attemptCursor(
   const events = createCursorEvents(target.model, cursor.thinking, tools);
   const source = sourceOf(child, events, stop);
   try {
-    return await eventsAnswer(exchange, format, conversation, source);
+    const answer = await eventsAnswer(exchange, format, conversation, source);
+    return { ...answer, changes: conversation.changes };
   } catch (error) {
     stop();
     if (exchange.gone.aborted) {

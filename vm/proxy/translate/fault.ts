@@ -130,7 +130,9 @@ export function readFault(status: number | undefined, untrusted: unknown): Fault
   if (TOO_LONG.test(words) && kind !== "rate_limit") kind = "context_length";
   else if (OUT_OF_MONEY.test(words)) kind = "billing";
   const said = message === "" ? "no reason given" : printable(message, MAX_MESSAGE_CHARS);
-  return fault(kind, `the provider says ${said}`);
+  const made = fault(kind, `the provider says ${said}`);
+  // The one more status that says no more than "wrong"; the SDKs have a class for it.
+  return kind === "invalid_request" && status === 422 ? { ...made, status } : made;
 }
 
 function parsed(untrustedBody: string): unknown {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * POST /v1/chat/completions as OpenAI documents it, strict about what it is asked
+ * (https://platform.openai.com/docs/api-reference/chat/create, .../chat/object,
+ * .../chat-streaming/streaming; errors: https://platform.openai.com/docs/guides/error-codes).
+ *
+ * @module
+ */
+
+import {
+  type Called,
+  fragments,
+  records,
+  type Said,
+  stopOf,
+  strictly,
+  textOf,
+  unknownField,
+  USED,
+} from "./double_said.ts";
+import { type Piece, type Play, sse } from "./proxy_upstream.ts";
+
+const KNOWN =
+  "messages model audio frequency_penalty logit_bias logprobs max_completion_tokens max_tokens " +
+  "metadata modalities moderation n parallel_tool_calls prediction presence_penalty " +
+  "prompt_cache_key prompt_cache_retention reasoning_effort response_format safety_identifier " +
+  "seed service_tier stop store stream stream_options temperature tool_choice tools " +
+  "top_logprobs top_p user verbosity web_search_options";
+
+export const openAiError = (
+  status: number,
+  message: string,
+  { code = null, param = null, headers = {} }: {
+    readonly code?: string | null;
+    readonly param?: string | null;
+    readonly headers?: Readonly<Record<string, string>>;
+  } = {},
+): Response =>
+  Response.json(
+    {
+      error: {
+        message,
+        type: status < 500 ? "invalid_request_error" : "server_error",
+        param,
+        code,
+      },
+    },
+    { status, headers: { "x-request-id": "req_up", ...headers } },
+  );
+
+/** What OpenAI refuses; null if it would answer. */
+export function checkChat(body: Readonly<Record<string, unknown>>): string | null {
+  const unknown = unknownField(body, KNOWN);
+  if (unknown !== undefined) return `Unrecognized request argument supplied: ${unknown}`;
+  if (body["parallel_tool_calls"] !== undefined && body["tools"] === undefined) {
+    return "'parallel_tool_calls' is only allowed when 'tools' are specified.";
+  }
+  const open = new Set<unknown>();
+  for (const { role, tool_calls, tool_call_id } of records(body["messages"])) {
+    if (role === "tool" && !open.delete(tool_call_id)) {
+      return "messages with role 'tool' must be a response to a preceding message with 'tool_calls'.";
+    }
+    if (role !== "tool" && open.size > 0) {
+      return "An assistant message with 'tool_calls' must be followed by tool messages.";
+    }
+    for (const call of records(tool_calls)) open.add(call["id"]);
+  }
+  return null;
+}
+
+const FINISH: ReadonlyMap<string, string> = new Map([
+  ["tool_use", "tool_calls"],
+  ["max_tokens", "length"],
+  ["model_context_window_exceeded", "length"],
+  ["refusal", "content_filter"],
+]);
+
+const finishOf = (said: Said): string => FINISH.get(stopOf(said)) ?? "stop";
+
+const USAGE = {
+  prompt_tokens: USED.input,
+  completion_tokens: USED.output,
+  total_tokens: USED.input + USED.output,
+  prompt_tokens_details: { cached_tokens: USED.cached, audio_tokens: 0 },
+  completion_tokens_details: {
+    ...{ reasoning_tokens: USED.thought, audio_tokens: 0 },
+    ...{ accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
+  },
+};
+
+const WHO = { id: "chatcmpl-BUp1", created: 1_795_000_000, service_tier: "default" };
+
+export const openAiChat = (said: Said): Play =>
+  strictly(checkChat, (message) => openAiError(400, message), ({ body }, { gone }) => {
+    const model = body["model"];
+    if (body["stream"] === true) return sse(chatPieces(said, body), gone);
+    return Response.json({
+      ...WHO,
+      ...{ object: "chat.completion", model, system_fingerprint: "fp_1", usage: USAGE },
+      choices: [{
+        index: 0,
+        logprobs: null,
+        finish_reason: finishOf(said),
+        message: message(said),
+      }],
+    }, { headers: { "x-request-id": "req_up" } });
+  });
+
+function message(said: Said): Record<string, unknown> {
+  const calls = said.calls ?? [];
+  const text = textOf(said);
+  return {
+    ...{ role: "assistant", content: text === "" ? null : text, refusal: null, annotations: [] },
+    ...(calls.length === 0 ? {} : { tool_calls: calls.map(callOf) }),
+  };
+}
+
+const callOf = ({ id, name, arguments: given }: Called) => ({
+  ...{ id, type: "function", function: { name, arguments: JSON.stringify(given) } },
+});
+
+/** Each chunk is one piece; the arguments of several calls come mixed. */
+export function chatPieces(
+  said: Said,
+  body: Readonly<Record<string, unknown>> = {},
+): Piece[] {
+  const options = body["stream_options"] as { include_usage?: boolean } | undefined;
+  const counts = options?.include_usage === true;
+  const chunk = (choices: unknown, usage: unknown = null): string =>
+    `data: ${
+      JSON.stringify({
+        ...{ ...WHO, object: "chat.completion.chunk", model: body["model"] ?? "m" },
+        ...{ system_fingerprint: "fp_1", choices, ...(counts ? { usage } : {}), obfuscation: "x7" },
+      })
+    }\n\n`;
+  const delta = (fields: Record<string, unknown>, finish_reason: string | null = null): string =>
+    chunk([{ index: 0, delta: fields, logprobs: null, finish_reason }]);
+  const calls = said.calls ?? [];
+  const texts = said.texts ?? [];
+  return [
+    delta({
+      role: "assistant",
+      content: calls.length > 0 && texts.length === 0 ? null : "",
+      refusal: null,
+    }),
+    ...texts.flatMap(fragments).map((content) => delta({ content })),
+    ...callDeltas(calls).map((call) => delta({ tool_calls: [call] })),
+    delta({}, finishOf(said)),
+    ...(counts ? [chunk([], USAGE)] : []),
+    "data: [DONE]\n\n",
+  ];
+}
+
+function callDeltas(calls: readonly Called[]): Record<string, unknown>[] {
+  const begin = calls.map(({ id, name }, index) => ({
+    ...{ index, id, type: "function", function: { name, arguments: "" } },
+  }));
+  const pieces = calls.map((call) => fragments(JSON.stringify(call.arguments)));
+  const longest = Math.max(0, ...pieces.map(({ length }) => length));
+  const mixed = Array.from(
+    { length: longest },
+    (_, at) =>
+      pieces.flatMap((own, index) =>
+        own[at] === undefined ? [] : [{ index, function: { arguments: own[at] } }]
+      ),
+  ).flat();
+  return [...begin, ...mixed];
+}
