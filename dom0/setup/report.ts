@@ -111,7 +111,8 @@ function keyQubeLines(
   const client = `{"clients": {"agent": {"vm": "${agent}"}}}`;
   const perVm = `sudo openclaw-ports install --per-vm ${proxyPort}`;
   return [
-    `in dom0:       qvm-start --skip-if-running ${keyQube}; qvm-start --skip-if-running ${agent}`,
+    `in dom0:       qvm-start --skip-if-running ${keyQube} ${agent}`,
+    `               restart those that were running: services change at a VM's start`,
     `in ${keyQube}: in ~/.openclaw/proxy.json the providers, and ${client}`,
     `               in ~/.openclaw/proxy.env the keys; then ${perVm}`,
     `in ${agent}: sudo openclaw-ports install ${gatewayPort}`,

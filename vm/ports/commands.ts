@@ -100,10 +100,11 @@ function jsonStatus({ kind, open, others, whitelisted }: PortStatus): unknown {
   return {
     kind,
     whitelisted,
-    open: open.map(({ untrustedPort, servedBy, ...rest }) => ({
+    open: open.map(({ untrustedPort, servedBy, perVm, ...rest }) => ({
       ...rest,
       port: untrustedPort,
       served_by: servedBy,
+      per_vm: perVm,
     })),
     others,
   };
@@ -111,9 +112,9 @@ function jsonStatus({ kind, open, others, whitelisted }: PortStatus): unknown {
 
 function textStatus({ kind, open, others, whitelisted }: PortStatus): string {
   const lines = [`this is ${KIND_TEXT[kind]}`];
-  for (const { service, untrustedPort, path, servedBy, ours } of open) {
+  for (const { service, untrustedPort, path, servedBy, perVm, ours } of open) {
     const port = /^[0-9]{1,5}$/.test(untrustedPort) ? untrustedPort : printable(untrustedPort);
-    const note = `${servedBy}${ours ? "" : ", not ours"}`;
+    const note = `${servedBy}${perVm ? ", per VM" : ""}${ours ? "" : ", not ours"}`;
     const word = servedBy === "nothing" ? "missing" : "open   "; // the call is refused then
     lines.push(`${word}  ${service}+${port} (${note}, in ${path.slice(0, path.lastIndexOf("/"))})`);
   }
