@@ -15,6 +15,8 @@ export const FLAG_VARIABLES = {
   "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
   "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
   "openclaw-proxy": "OPENCLAW_PROXY_FLAGS",
+  "openclaw-ctl": "OPENCLAW_CTL_FLAGS",
+  "openclaw-watchdog": "OPENCLAW_WATCHDOG_FLAGS",
 } as const;
 
 export type Program = keyof typeof FLAG_VARIABLES;
