@@ -84,6 +84,20 @@ SETUP_VM_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read=$
 # One answer of this VM's loopback.
 OPENCLAW_WAIT_READY_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-read=@HOME@/.config/openclaw/vm.json --allow-env=HOME $(SMALL_HEAP)
 
+# ---- openclaw-ctl, openclaw-watchdog: permissions ----
+
+# openclaw-ctl asks loopback; systemd, the journal and ss for who has a port; OpenClaw itself, where
+# setup-vm puts it, for what only it knows (cron, devices, the dashboard's address, its verdict on
+# its configuration), and its Node for the version. It reads what vm.json says, ~/.openclaw (for the
+# doctor: modes, names of keys; the two tokens that it sends to the gateway), the flags of
+# qvm-service and the state of the tunnels. It writes nothing: SQLite, read only, wants the folder of
+# the books to be readable. sys: whose files they should be, how much memory there is.
+CTL_PLACES := @ROOT@/usr/lib/qubes-claw/openclaw,@HOME@/.local/lib/qubes-claw/openclaw
+CTL_OPENCLAW := @ROOT@/usr/lib/qubes-claw/openclaw/bin/openclaw,@ROOT@/usr/lib/qubes-claw/openclaw/bin/node,@HOME@/.local/lib/qubes-claw/openclaw/bin/openclaw,@HOME@/.local/lib/qubes-claw/openclaw/bin/node
+OPENCLAW_CTL_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,journalctl,ss,$(CTL_OPENCLAW) --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.openclaw,$(CTL_PLACES),@ROOT@/run/qubes-service,@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-env=HOME,XDG_RUNTIME_DIR,QUBES_CLAW_ROOT,NO_COLOR,TERM --allow-sys=uid,systemMemoryInfo
+# openclaw-watchdog, root's where the units are the system's: loopback, systemd, two files.
+OPENCLAW_WATCHDOG_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,systemd-notify --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.config/openclaw/watchdog.json --allow-env=HOME,NOTIFY_SOCKET,WATCHDOG_USEC,JOURNAL_STREAM $(SMALL_HEAP)
+
 .PHONY: help
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 22
@@ -97,7 +111,7 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts proxy_clients_test.ts setup_vm_test.ts keyqube_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts proxy_clients_test.ts setup_vm_test.ts keyqube_test.ts ctl_test.ts watchdog_test.ts)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts readme_test.ts)
 E2E_BUILT_LONG := $(addprefix tests/e2e/,bounded_test.ts crash_points_test.ts crash_test.ts hostile_queue_test.ts hostile_stream_test.ts hostile_test.ts operator_idle_test.ts v1_test.ts setup_network_test.ts)
@@ -388,6 +402,33 @@ uninstall-vm-setup: ## a part of uninstall-vm; run "setup-vm --undo" before. ~/.
 	rm -rf $(DESTDIR)$(SHAREDIR)/openclaw
 	rmdir -p $(DESTDIR)$(SHAREDIR) 2>/dev/null || true
 	[ ! -e $(DESTDIR)$(LIBDIR)/openclaw ] || echo "Kept: $(LIBDIR)/openclaw, OpenClaw itself; setup-vm --undo takes it back, or: rm -r"
+
+# ---- openclaw-ctl, openclaw-watchdog: building and installing ----
+
+vm: $(BUILD)/vm/openclaw-ctl $(BUILD)/vm/openclaw-watchdog
+
+$(BUILD)/vm/openclaw-ctl: vm/openclaw-ctl.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CTL_FLAGS)
+
+$(BUILD)/vm/openclaw-watchdog: vm/openclaw-watchdog.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_WATCHDOG_FLAGS)
+
+install-vm: install-vm-ctl
+uninstall-vm: uninstall-vm-ctl
+
+.PHONY: install-vm-ctl
+install-vm-ctl: vm ## a part of install-vm: openclaw-ctl, openclaw-watchdog
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	install -m 0644 $(BUILD)/vm/openclaw-ctl.js $(BUILD)/vm/openclaw-watchdog.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw-ctl $(BUILD)/vm/openclaw-watchdog $(DESTDIR)$(BINDIR)/
+	install -m 0644 vm/packaging/openclaw-ctl.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 0644 vm/packaging/openclaw-watchdog.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 0644 vm/packaging/openclaw-ctl.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-ctl
+	install -m 0644 vm/packaging/openclaw-watchdog.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-watchdog
+
+.PHONY: uninstall-vm-ctl
+uninstall-vm-ctl: ## a part of uninstall-vm
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-ctl $(DESTDIR)$(BINDIR)/openclaw-watchdog $(DESTDIR)$(LIBDIR)/openclaw-ctl.js $(DESTDIR)$(LIBDIR)/openclaw-watchdog.js $(DESTDIR)$(MANDIR)/man1/openclaw-ctl.1 $(DESTDIR)$(MANDIR)/man8/openclaw-watchdog.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ctl $(DESTDIR)$(COMPLETIONS)/openclaw-watchdog
 
 .PHONY: uninstall-vm
 uninstall-vm: uninstall-tunnel ## takes back install-vm; keys and history stay

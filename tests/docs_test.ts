@@ -10,8 +10,12 @@ import { CONNECT_OPTIONS } from "../vm/connect/cli.ts";
 import { HELP as SETUP_VM_HELP } from "../vm/setup/help.ts";
 import { SETUP_VM_OPTIONS } from "../vm/setup/request.ts";
 import { PROVIDERS } from "../vm/settings/vm_settings.ts";
+import { CTL_COMMANDS, CTL_HELP, CTL_OPTIONS } from "../vm/ctl/cli_table.ts";
+import { FINDING_IDS } from "../vm/ctl/doctor/finding.ts";
 import { PORTS_COMMANDS, PORTS_OPTIONS } from "../vm/ports/cli.ts";
 import { VERSION } from "../shared/io/version.ts";
+import { WATCHDOG_HELP, WATCHDOG_OPTIONS } from "../vm/watchdog/cli.ts";
+import { DEFAULT_WATCH } from "../vm/watchdog/settings.ts";
 import {
   CHECK_OPTIONS,
   STATUS_OPTIONS,
@@ -73,6 +77,37 @@ Deno.test("the completions of openclaw-ports and openclaw-connect offer the same
   const file = "vm/packaging/openclaw-connect.bash-completion";
   const connect = await complete(file, "_openclaw_connect", ["openclaw-connect", ""]);
   assertEquals(optionsOf(CONNECT_OPTIONS).filter((word) => !connect.includes(word)), []);
+});
+
+Deno.test("openclaw-ctl: page, help and completion have every command, option and finding", async () => {
+  const page = plain(read("vm/packaging/openclaw-ctl.1"));
+  const options = optionsOf(CTL_OPTIONS, ...[...CTL_COMMANDS.values()].map((one) => one.options));
+  const words = [...CTL_COMMANDS.keys(), ...options];
+  const missing = [...words, ...FINDING_IDS, `qubes-claw ${VERSION}`]
+    .filter((word) => !page.includes(word));
+  assertEquals(missing, []);
+  assertEquals(words.filter((word) => !CTL_HELP.includes(word) && word !== "--ask"), []);
+  const file = "vm/packaging/openclaw-ctl.bash-completion";
+  const offered = (...before: string[]) =>
+    complete(file, "_openclaw_ctl", ["openclaw-ctl", ...before, ""]);
+  const first = await offered();
+  assertEquals([...CTL_COMMANDS.keys()].filter((word) => !first.includes(word)), []);
+  for (const [name, { options }] of CTL_COMMANDS) {
+    const there = await offered(name);
+    assertEquals(optionsOf(options).filter((word) => !there.includes(word)), [], name);
+  }
+  assertEquals(await offered("usage", "--days"), []);
+});
+
+Deno.test("openclaw-watchdog: page, help and completion have every option and setting", async () => {
+  const words = [...optionsOf(WATCHDOG_OPTIONS), ...Object.keys(DEFAULT_WATCH)];
+  const page = plain(read("vm/packaging/openclaw-watchdog.8"));
+  assertEquals([...words, `qubes-claw ${VERSION}`].filter((word) => !page.includes(word)), []);
+  const inHelp = words.filter((word) => word !== "--version");
+  assertEquals(inHelp.filter((word) => !WATCHDOG_HELP.includes(word)), []);
+  const file = "vm/packaging/openclaw-watchdog.bash-completion";
+  const offered = await complete(file, "_openclaw_watchdog", ["openclaw-watchdog", ""]);
+  assertEquals(offered.toSorted(), optionsOf(WATCHDOG_OPTIONS).toSorted());
 });
 
 Deno.test("the completion of qvm-remote offers every sub-command and option", async () => {

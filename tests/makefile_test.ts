@@ -57,6 +57,14 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-read"],
     ...["--allow-env", "--v8-flags"],
   ]),
+  "openclaw-ctl": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
+    ...["--allow-read", "--allow-env", "--allow-sys"],
+  ]),
+  "openclaw-watchdog": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
+    ...["--allow-read", "--allow-env", "--v8-flags"],
+  ]),
 };
 
 for (const program of Object.keys(FLAG_VARIABLES) as Program[]) {
@@ -131,6 +139,18 @@ Deno.test("openclaw-connect writes nothing and starts the tunnel only; ports has
   assert(connect.includes("--allow-net=127.0.0.1,[::1]"));
   const ports = programFlags("openclaw-ports");
   assert(ports.includes("--allow-run=qubesdb-read") && ports.includes("--deny-net"));
+});
+
+Deno.test("openclaw-ctl and the watchdog ask loopback only, and start no program but theirs", () => {
+  for (const program of ["openclaw-ctl", "openclaw-watchdog"] as const) {
+    assert(programFlags(program).includes("--allow-net=127.0.0.1"), program);
+  }
+  assert(programFlags("openclaw-watchdog").includes("--allow-run=systemctl,systemd-notify"));
+  const ctl = programFlags("openclaw-ctl").find((flag) => flag.startsWith("--allow-run="));
+  const programs = ctl?.slice("--allow-run=".length).split(",") ?? [];
+  const own =
+    /^(systemctl|journalctl|ss|@(ROOT@\/usr|HOME@\/\.local)\/lib\/qubes-claw\/openclaw\/bin\/(openclaw|node))$/;
+  assertEquals(programs.filter((one) => !own.test(one)), []);
 });
 
 Deno.test("the daemon may read every variable that its configuration names", () => {

@@ -18,7 +18,7 @@ import { freePort } from "./free_port.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 export const KEYS = "claw-keys";
-const TUNNEL_UNIT = `${PROJECT}/vm/systemd/qubes-openclaw-key-tunnel.service`;
+const TUNNEL_UNIT = `${PROJECT}/vm/systemd/qubes-openclaw-tunnel.service`;
 
 export interface Asked {
   /** 0: there was no answer. */

@@ -18,6 +18,8 @@ export const FLAG_VARIABLES = {
   "openclaw-proxy": "OPENCLAW_PROXY_FLAGS",
   "setup-vm": "SETUP_VM_FLAGS",
   "openclaw-wait-ready": "OPENCLAW_WAIT_READY_FLAGS",
+  "openclaw-ctl": "OPENCLAW_CTL_FLAGS",
+  "openclaw-watchdog": "OPENCLAW_WATCHDOG_FLAGS",
 } as const;
 
 export type Program = keyof typeof FLAG_VARIABLES;

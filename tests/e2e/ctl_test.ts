@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** openclaw-ctl, the real program, with the real proxy and doubles of the rest. @module */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  createCtlWorld,
+  type CtlWorld,
+  freePort,
+  GATEWAY_TOKEN,
+  type GatewayDouble,
+  HOOKS_TOKEN,
+  type Ran,
+  runToEnd,
+  startGateway,
+} from "./ctl_world.ts";
+import { fails, says, startUpstream, type Upstream } from "./proxy_upstream.ts";
+import { type ProxyWorld, startProxy } from "./proxy_world.ts";
+
+const KEY = "sk-of-the-upstream-0123456789";
+
+interface Scene extends AsyncDisposable {
+  readonly world: CtlWorld;
+  readonly gateway: GatewayDouble;
+  readonly proxy: ProxyWorld;
+  readonly upstream: Upstream;
+  /** Runs it, and checks that it shows no secret. */
+  run(...words: readonly string[]): Promise<Ran>;
+  json(...words: readonly string[]): Promise<Record<string, unknown>>;
+}
+
+/** An agent VM in which all is well. */
+async function scene(settings: Record<string, unknown> = {}): Promise<Scene> {
+  const world = await createCtlWorld();
+  const gateway = startGateway();
+  const upstream = startUpstream(says("ok"));
+  const proxy = await startProxy({
+    providers: {
+      a: { kind: "openai", baseUrl: `${upstream.url}/v1`, apiKey: { env: "A" }, models: ["m"] },
+    },
+    models: { auto: { try: ["a/m"] } },
+    prices: { "a/m": { input: 1000, output: 10000 } },
+  }, { secrets: `A=${KEY}\n` });
+  const proxyPort = Number(new URL(proxy.url).port);
+  await world.settings({
+    ...{ role: "agent", provider: "multi", units: "user", proxyPort, gatewayPort: gateway.port },
+    ...settings,
+  });
+  const run = async (...words: readonly string[]): Promise<Ran> => {
+    const ran = await world.ctl(...words);
+    for (const secret of [GATEWAY_TOKEN, HOOKS_TOKEN, KEY, "sk-very-secret"]) {
+      assert(!(ran.stdout + ran.stderr).includes(secret), `a secret: ${ran.stdout}${ran.stderr}`);
+    }
+    assert(!ran.stderr.includes("bug:"), ran.stderr);
+    // Nothing else reaches a terminal.
+    assert(!/[^\x20-\x7e\n]/.test(ran.stdout + ran.stderr), JSON.stringify(ran));
+    return ran;
+  };
+  return {
+    ...{ world, gateway, proxy, upstream, run },
+    async json(...words) {
+      const ran = await run(...words, "--json");
+      const value = JSON.parse(ran.stdout);
+      assertEquals([value.schema, value.command], [1, words[0]]);
+      assertEquals(value.ok, ran.code === 0, ran.stdout);
+      return value;
+    },
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]();
+      await upstream.close();
+      await gateway[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("status of a well agent VM, for people and as JSON", async () => {
+  await using here = await scene();
+  const { code, stdout, stderr } = await here.run("status");
+  assertEquals([code, stderr], [0, ""]);
+  assertStringIncludes(stdout, "role     agent (multi; user units)");
+  assertStringIncludes(stdout, "proxy    ok, version 2.0.0");
+  assertStringIncludes(stdout, "gateway  ok, version 2026.9.6");
+  assert(/openclaw-gateway\.service +active \(running\) +enabled +0 restarts +52 MB/.test(stdout));
+  const value = await here.json("status");
+  assertEquals(Object.keys(value).toSorted(), [
+    ...["command", "flags", "gateway", "ok", "proxy", "schema", "tunnels", "units", "unitsError"],
+    "vm",
+  ]);
+  const proxy = value["proxy"] as Record<string, unknown>;
+  assertEquals([proxy["state"], proxy["models"], proxy["activeRequests"]], ["ok", 2, 0]);
+  assertEquals((value["units"] as { unit: string }[]).map(({ unit }) => unit), [
+    ...["openclaw-proxy.service", "openclaw-gateway.service", "openclaw-watchdog.service"],
+  ]);
+});
+
+Deno.test("status goes by vm.json: system units and their flags, the key qube, a client", async () => {
+  await using here = await scene({ units: "system" });
+  const { world, gateway, proxy } = here;
+  await world.unit("qubes-openclaw-proxy.service", {});
+  await world.unit("qubes-openclaw-gateway.service", {});
+  await world.unit("qubes-openclaw-watchdog.service", { ActiveState: "inactive" });
+  await world.write(`${world.root}/run/qubes-service/openclaw-proxy`, "");
+  const { stdout } = await here.run("status");
+  assertStringIncludes(stdout, "qubes-openclaw-proxy.service");
+  assertStringIncludes(stdout, "openclaw-proxy on, openclaw-gateway off, openclaw-watchdog off");
+  assert((await world.calls()).some((call) => /^systemctl show .*qubes-openclaw-proxy/.test(call)));
+
+  const proxyPort = Number(new URL(proxy.url).port);
+  await world.settings({ role: "keys", provider: "openai", units: "user", proxyPort });
+  const keys = await here.json("status");
+  assertEquals([keys["gateway"], keys["ok"]], [null, true]);
+
+  await world.settings({ role: "client", proxyPort, gatewayPort: gateway.port });
+  await world.unit("openclaw-connect.service", {});
+  const client = await here.run("status");
+  assertEquals(client.code, 1, "no tunnel runs");
+  assertStringIncludes(client.stdout, "role     client");
+  assertStringIncludes(client.stdout, "tunnel   none runs");
+});
+
+Deno.test("health asks every endpoint; each failure is a line and exit code 1", async () => {
+  await using here = await scene();
+  const { gateway, world, upstream } = here;
+  const good = await here.run("health");
+  assertEquals(good.code, 0, good.stdout);
+  assertStringIncludes(good.stdout, "good    gateway handshake: the gateway takes the token");
+  assertEquals(upstream.seen.length, 0, "no model is asked");
+  gateway.token = "another";
+  gateway.answers.set(
+    "/readyz",
+    () => Response.json({ ready: false, failing: ["telegram\x1b[2J"] }, { status: 503 }),
+  );
+  await world.unit("openclaw-watchdog.service", { ActiveState: "failed", SubState: "failed" });
+  const bad = await here.run("health");
+  assertEquals(bad.code, 1);
+  assertStringIncludes(bad.stdout, "FAILED  gateway handshake: token-mismatch");
+  assertStringIncludes(bad.stdout, 'FAILED  gateway: degraded: not ready: "telegram\\u{1b}[2J"');
+  assertStringIncludes(bad.stdout, "FAILED  openclaw-watchdog.service: failed");
+  assertStringIncludes(bad.stdout, "3 of 8 checks failed");
+});
+
+Deno.test("health --ask goes through to a model, and says what the provider says", async () => {
+  await using here = await scene();
+  const good = await here.run("health", "--ask");
+  assertEquals(good.code, 0, good.stdout);
+  assertStringIncludes(good.stdout, "good    model auto: answers after");
+  here.upstream.script = [fails(401)];
+  const bad = await here.run("health", "a/m");
+  assertEquals(bad.code, 1);
+  assertStringIncludes(bad.stdout, "FAILED  model a/m: it answers with HTTP status");
+  const { proxy } = await here.json("status") as { proxy: Record<string, unknown> };
+  assertEquals(proxy["state"], "unauthenticated", "the refused key is told apart");
+});
+
+Deno.test("nothing listens: status and health say it, and end with 1", async () => {
+  await using world = await createCtlWorld();
+  const [proxyPort, gatewayPort] = [freePort(), freePort()];
+  await world.settings({ role: "agent", proxyPort, gatewayPort });
+  for (const command of ["status", "health"]) {
+    const { code, stdout } = await world.ctl(command);
+    assertEquals(code, 1);
+    assertStringIncludes(stdout, "unreachable: nothing listens");
+  }
+});
+
+Deno.test("models, and usage from the books and from the counters", async () => {
+  await using here = await scene();
+  const { world, proxy } = here;
+  const models = await here.json("models");
+  assertEquals(models["models"], [{ id: "auto", provider: "a" }, { id: "a/m", provider: "a" }]);
+  assertEquals((await here.run("usage")).stdout, "nothing was used\n");
+  await (await proxy.chat({ model: "auto" })).text();
+  await (await proxy.chat({ model: "a/m" })).text();
+  await proxy.logged((line) => line.includes('"event":"request"'));
+  // The books of the running proxy are read beside it: in its home.
+  const settings = await Deno.readTextFile(`${world.home}/.config/openclaw/vm.json`);
+  await world.write(`${proxy.home}/.config/openclaw/vm.json`, settings);
+  const program = await world.launcher("openclaw-ctl");
+  const books = async () => {
+    const env = { ...world.env, HOME: proxy.home };
+    const { stdout, code, stderr } = await runToEnd(program, ["usage", "--json"], env);
+    assertEquals([code, stderr], [0, ""]);
+    return JSON.parse(stdout);
+  };
+  let usage = await books();
+  for (let tries = 0; usage.total.requests < 2 && tries < 20; tries++) usage = await books();
+  const day = new Date().toISOString().slice(0, 10);
+  // 1000 in and 100 out each, at 1000 and 10000 dollars a million.
+  const sums = { requests: 2, tokens: 2200, spend: 4 };
+  assertEquals([usage.source, usage.total], ["books", sums]);
+  assertEquals(usage.rows, [{ day, client: "anyone", model: "a/m", ...sums }]);
+  await world.settings({ ...JSON.parse(settings), keyQube: true });
+  const remote = await here.json("usage");
+  assertEquals(remote["source"], "counters");
+  assertEquals(remote["rows"], [{ day: null, client: null, model: "a", ...sums }]);
+});
+
+Deno.test("restart: the right units, in order; what systemctl says against it", async () => {
+  await using here = await scene();
+  const { world } = here;
+  assertEquals((await here.run("restart")).code, 0);
+  const restarts = async () =>
+    (await world.calls()).filter((call) => call.includes(" restart ")).map((call) =>
+      call.replace("systemctl --user --no-ask-password restart -- openclaw-", "")
+    );
+  assertEquals(await restarts(), ["proxy.service", "gateway.service", "watchdog.service"]);
+  await here.run("restart", "gateway");
+  assertEquals((await restarts()).length, 4);
+  await world.onRestart("openclaw-proxy.service", 'echo "Access \x1b[31mdenied" >&2; exit 1\n');
+  const failed = await here.run("restart", "proxy");
+  assertEquals(failed.code, 1);
+  assertStringIncludes(failed.stdout, "FAILED: Access \\u{1b}[31mdenied");
+  assertStringIncludes(failed.stdout, "try: systemctl --user restart openclaw-proxy.service");
+  const wrong = await here.run("restart", "tunnel");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.stderr, "here there are: proxy, gateway, watchdog, all");
+  await world.unit("openclaw-gateway.service", null);
+  const absent = await here.json("restart", "gateway");
+  assertEquals((absent["units"] as { detail: string }[])[0]?.detail, "systemd knows no such unit");
+});
+
+Deno.test("cron passes its words on, and its output is safe", async () => {
+  await using here = await scene();
+  const { world } = here;
+  await world.openclaw("cron list", "\x1b[1mname\x1b[0m  every\nevil \x1b]0;x\x07\n");
+  const { code, stdout } = await here.run("cron", "list");
+  assertEquals([code, stdout], [0, "name  every\nevil \\u{1b}]0;x\\u{7}\n"]);
+  await world.openclaw("cron list --json", '{"jobs":[{"name":"\x9b2J"}]}\n');
+  const value = await here.json("cron", "list");
+  assertEquals(value["output"], { jobs: [{ name: "\x9b2J" }] });
+  await world.openclaw("cron remove 1", "no such job\n", 1);
+  const failed = await here.run("cron", "remove", "1");
+  assertEquals([failed.code, failed.stderr], [1, "no such job\n"]);
+});
+
+Deno.test("webhook-test sends a body that the gateway takes, and its own token", async () => {
+  await using here = await scene();
+  const { gateway, world } = here;
+  const good = await here.run("webhook-test");
+  assertEquals(good.code, 0, good.stdout);
+  assertStringIncludes(good.stdout, "taken (queued), mode next-heartbeat");
+  assertEquals(JSON.parse(gateway.seen.at(-1)?.body ?? "").mode, "next-heartbeat");
+  await here.run("webhook-test", "--now", "--text", "hello");
+  assertEquals(JSON.parse(gateway.seen.at(-1)?.body ?? ""), { text: "hello", mode: "now" });
+  gateway.answers.set("/hooks/wake", () => new Response("Unauthorized", { status: 401 }));
+  const bad = await here.run("webhook-test");
+  assertEquals(bad.code, 1);
+  assertStringIncludes(bad.stdout, "runs with another hooks.token");
+  await Deno.chmod(`${world.home}/.openclaw/openclaw.json`, 0o644);
+  const open = await here.run("webhook-test");
+  assertEquals(open.code, 1);
+  assertStringIncludes(open.stderr, "can be read by group or other");
+});
+
+const ONE_TIME = "http://127.0.0.1:18789/#bootstrapToken=one-time-0123456789&" +
+  "bootstrapProfile=owner&gatewayUrl=ws%3A%2F%2F127.0.0.1%3A18789";
+
+Deno.test("dashboard prints the one-time address, alone, on standard output", async () => {
+  await using here = await scene();
+  const { world } = here;
+  const answer = (browserUrl: string) =>
+    JSON.stringify({ ok: true, url: `http://x/#token=${GATEWAY_TOKEN}`, browserUrl });
+  await world.openclaw("dashboard --json", answer(ONE_TIME));
+  const { code, stdout, stderr } = await here.run("dashboard");
+  assertEquals([code, stdout], [0, ONE_TIME + "\n"]);
+  assert(!stderr.includes("one-time-0123456789"), stderr);
+  for (const bad of ["https://evil.example/#bootstrapToken=0123456789", `${ONE_TIME}\x1b[2J`, ""]) {
+    await world.openclaw("dashboard --json", answer(bad));
+    const ran = await here.run("dashboard");
+    assertEquals([ran.code, ran.stdout], [1, ""]);
+  }
+  await world.settings({ role: "client", gatewayPort: 18789 });
+  const client = await here.run("dashboard");
+  assertEquals([client.code, client.stdout], [1, ""]);
+  assertStringIncludes(client.stderr, "port 18789 of this VM leads there through the tunnel");
+});
+
+Deno.test("pair tells the three errors apart, and lists who waits", async () => {
+  await using here = await scene();
+  const { world, gateway } = here;
+  assertStringIncludes((await here.run("pair")).stdout, "nobody waits; 0 paired");
+  const request = "ed558aeb-edf7-4a61-889b-9fca4a74e8f0";
+  const one = { clientId: "openclaw-control-ui", platform: "linux\x1b[2J", ts: 1795338371163 };
+  await world.openclaw(
+    "devices list --json",
+    JSON.stringify({
+      paired: [{}],
+      pending: [
+        { ...one, requestId: request, scopes: ["operator.admin"] },
+        { ...one, requestId: "--evil" },
+      ],
+    }),
+  );
+  const { code, stdout } = await here.run("pair");
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, "pairing required: 2 wait, 1 paired");
+  assertStringIncludes(stdout, `openclaw-ctl approve ${request}`);
+  assertStringIncludes(stdout, 'better rejected: "--evil"');
+  gateway.token = "another";
+  const mismatch = await here.run("pair");
+  assertEquals(mismatch.code, 1);
+  assertStringIncludes(mismatch.stdout, "token mismatch: the gateway refuses ~/.openclaw/gateway");
+  for (
+    const [text, error] of [
+      ["disconnected (1008): pairing required: device is not approved yet", "pairing-required"],
+      ["1008 device identity required", "device-identity-required"],
+      ["unauthorized: gateway token mismatch (provide gateway auth token)", "token-mismatch"],
+      ["the weather", null],
+    ] as const
+  ) {
+    assertEquals((await here.json("pair", text))["error"], error);
+  }
+});
+
+Deno.test("approve passes one number on, and nothing that is none", async () => {
+  await using here = await scene();
+  const { world } = here;
+  await world.openclaw("devices approve abc-1 --json", '{"device":{"tokens":["secret"]}}');
+  const good = await here.run("approve", "abc-1");
+  assertEquals([good.code, good.stdout], [0, "approved: abc-1\n"]);
+  await world.openclaw("devices approve old --json", "No pending device request matches old.\n", 1);
+  const old = await here.run("approve", "old");
+  assertEquals(old.code, 1);
+  assertStringIncludes(old.stderr, "not approved: No pending device request matches old.");
+  for (const bad of ["a b", "../x", "-x", "a;b"]) {
+    assertEquals((await here.run("approve", "--", bad)).code, 2);
+  }
+});
+
+Deno.test("words that do not fit end with 2; vm.json is asked for by name", async () => {
+  await using world = await createCtlWorld();
+  for (const words of [[], ["nothing"], ["status", "x"], ["--bad"], ["usage", "--days", "x"]]) {
+    await world.settings({ role: "agent" });
+    assertEquals((await world.ctl(...words)).code, 2, words.join(" "));
+  }
+  assertStringIncludes((await world.ctl("help")).stdout, "usage: openclaw-ctl");
+  assertStringIncludes((await world.ctl("--version")).stdout, "openclaw-ctl 2.");
+  await Deno.remove(`${world.home}/.config/openclaw/vm.json`);
+  const absent = await world.ctl("status");
+  assertEquals(absent.code, 1);
+  assertStringIncludes(absent.stderr, "nothing says what this VM is for");
+  const json = JSON.parse((await world.ctl("--json", "status")).stdout);
+  assertEquals([json.ok, json.command, typeof json.error.message], [false, "status", "string"]);
+  const doctor = await world.ctl("doctor");
+  assertEquals(doctor.code, 1);
+  assertStringIncludes(doctor.stdout, "error: settings: there is no");
+});
+
+const entry = (unit: string, MESSAGE: unknown, more: Record<string, unknown> = {}) => ({
+  ...{ __REALTIME_TIMESTAMP: "1795338371163000", PRIORITY: "6", MESSAGE },
+  ...{ _SYSTEMD_USER_UNIT: unit, ...more },
+});
+const PROXY_LINE = JSON.stringify({
+  ...{ time: "2026-11-22T09:06:11.163Z", level: "info", event: "request", request: "r1" },
+  ...{ client: "anyone", target: null, ms: 12 },
+});
+
+Deno.test("logs are safe for a terminal, and show no secret", async () => {
+  await using here = await scene();
+  const { world } = here;
+  await world.journal([
+    entry("openclaw-proxy.service", PROXY_LINE),
+    entry("openclaw-gateway.service", [0x1b, 0x5b, 0x33, 0x31, 0x6d, 0x68, 0x69, 0x1b, 0x5d]),
+    entry("openclaw-gateway.service", `Bearer ${GATEWAY_TOKEN} url=/#token=${HOOKS_TOKEN}&x`),
+    entry("init.scope", "Main process exited", { USER_UNIT: "openclaw-gateway.service" }),
+    entry("another.service", "not ours"),
+    entry("openclaw-watchdog.service", "given up", { PRIORITY: "3" }),
+    entry("openclaw-watchdog.service", null),
+  ]);
+  const { code, stdout } = await here.run("logs", "--lines", "7", "--since=-1h");
+  const lines = stdout.split("\n").slice(0, -1).map((line) => line.slice(21));
+  assertEquals([code, lines], [0, [
+    "proxy     request request=r1 client=anyone ms=12",
+    "gateway   hi\\u{1b}]",
+    "gateway   Bearer [secret] url=/#token=[secret]&x",
+    "gateway   Main process exited",
+    "watchdog  error: given up",
+    "watchdog  (too long for the journal)",
+  ]]);
+  const [call = ""] = (await world.calls()).filter((one) => one.startsWith("journalctl"));
+  assertStringIncludes(call, "--lines=7 --since=-1h --user-unit=openclaw-proxy.service");
+  const json = (await here.run("logs", "proxy", "--json")).stdout.split("\n").slice(0, -1);
+  assertEquals(JSON.parse(json[0] ?? ""), {
+    ...{ at: "2026-11-22T09:06:11.163Z", part: "proxy", priority: 6 },
+    text: "request request=r1 client=anyone ms=12",
+  });
+  await world.write(`${world.folder}/stand-ins/journalctl-fails`, "No journal files\n");
+  const failed = await here.run("logs", "gateway");
+  assertEquals(failed.code, 1);
+  assertStringIncludes(failed.stderr, "the journal cannot be read: No journal files");
+  assertStringIncludes(failed.stderr, "sudo journalctl --user-unit openclaw-gateway.service");
+});
+
+Deno.test("follow shows what comes, and ends its journalctl with itself", async () => {
+  await using here = await scene();
+  const { world } = here;
+  await world.journal([entry("openclaw-proxy.service", "first")]);
+  const child = new Deno.Command(await world.launcher("openclaw-ctl"), {
+    ...{ args: ["follow", "proxy"], env: { ...world.env }, clearEnv: true },
+    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream() as never).getReader();
+  let text = "";
+  const until = async (word: string): Promise<void> => {
+    while (!text.includes(word)) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`ended without ${word}: ${text}`);
+      text += value;
+    }
+  };
+  await until("first");
+  const more = JSON.stringify(entry("openclaw-proxy.service", "second"));
+  await Deno.writeTextFile(`${world.folder}/stand-ins/journal`, more + "\n", { append: true });
+  await until("second");
+  child.kill("SIGTERM");
+  assertEquals((await child.status).code, 143);
+  // The pipes are closed, so nothing that it started holds them.
+  while (!(await reader.read()).done);
+  await child.stderr.cancel();
+});
