@@ -166,7 +166,7 @@ async function answerOrHeartbeat(
   if (!exchange.stream) return { whole: run, contentType: (await run).contentType };
   const late = new AbortController();
   const waited = parts.pause(config.timing.heartbeatMs, late.signal).then(() => null);
-  const first = await Promise.race([run, waited]).finally(() => late.abort());
+  const first = await Promise.race([run, waited]).finally(() => late.abort("done")); // an error costs its stack
   if (first !== null) return { whole: run, contentType: first.contentType };
   run.catch(() => {}); // the stream tells it
   return { whole: run, contentType: "text/event-stream" };
