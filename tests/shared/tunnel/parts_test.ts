@@ -95,7 +95,8 @@ Deno.test("byte queue: the same bytes in order; a byte at a time costs no object
   const one = createByteQueue();
   for (let i = 0; i < 1_000_000; i++) one.push(new Uint8Array([i]));
   const after = Deno.memoryUsage();
-  assert(after.rss - before.rss < 60 * 1024 * 1024, `${after.rss - before.rss} bytes for 1 MB`);
+  // Kept, a million objects would take some 200 MB; what is garbage, V8 frees when it likes.
+  assert(after.rss - before.rss < 120 * 1024 * 1024, `${after.rss - before.rss} bytes for 1 MB`);
   let largest = 0;
   for (let part; (part = one.shift()) !== undefined;) largest = Math.max(largest, part.length);
   assertEquals(largest, 256 * 1024);

@@ -38,7 +38,8 @@ function proxy(name: string): Config {
 }
 
 Deno.test("there is a template of each kind, and no other", () => {
-  const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).toSorted();
+  const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".json")).toSorted();
   const wanted = [
     ...[...CHOICES, "key-qube"].map((name) => `openclaw-${name}.json`),
     ...CHOICES.map((name) => `proxy-${name}.json`),
