@@ -12,6 +12,19 @@ const TUNNEL_FILES = [
   "usr/share/bash-completion/completions/openclaw-tunnel",
 ];
 
+const SETUP_FILES = [
+  ...["usr/bin/setup-vm", "usr/lib/qubes-claw/setup-vm.js", "usr/share/man/man1/setup-vm.1"],
+  ...["usr/lib/qubes-claw/openclaw-gateway", "usr/lib/qubes-claw/openclaw-wait-ready"],
+  ...["proxy", "gateway", "watchdog", "tunnel"].flatMap((name) => [
+    `usr/lib/systemd/system/qubes-openclaw-${name}.service`,
+    `usr/lib/systemd/user/openclaw-${name}.service`,
+  ]),
+  "usr/share/bash-completion/completions/setup-vm",
+  ...["openclaw-multi.json", "proxy-multi.json", "openclaw/package-lock.json", "openclaw/launcher"]
+    .map((name) => `usr/share/qubes-claw/openclaw/${name}`),
+  "usr/share/qubes-claw/openclaw/node/package-lock.json",
+];
+
 Deno.test("install-vm and uninstall-vm", async () => {
   await using folder = await tempFolder();
   const { path } = folder;
@@ -31,6 +44,7 @@ Deno.test("install-vm and uninstall-vm", async () => {
     "usr/share/bash-completion/completions/openclaw-watchdog",
     ...["usr/share/man/man8/openclaw-ports.8", "usr/share/man/man1/openclaw-connect.1"],
     "usr/lib/systemd/user/openclaw-connect.service",
+    ...SETUP_FILES,
     ...TUNNEL_FILES,
     ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
     ...["usr/lib/qubes-claw/openclaw.MuxPerVm", "usr/lib/qubes-claw/openclaw.MuxPerVm.js"],

@@ -156,10 +156,19 @@ Deno.test("the two halves of a key qube: no proxy and no key here, no OpenClaw t
   await using keys = await setupVm("StandaloneVM");
   await keys.memory(400); // it runs no agent
   await keys.trouble("no-network");
-  good(await keys.setup("multi", "--keys"));
+  const unnamed = await keys.setup("multi", "--keys");
+  assertEquals(unnamed.code, 2);
+  assertStringIncludes(unnamed.stderr, "--agent VM");
+  good(await keys.setup("multi", "--keys", "--agent", "claw", "--agent", "Claw_2"));
+  const proxy = JSON.parse(await keys.text(`${keys.home}/.openclaw/proxy.json`) ?? "");
+  assertEquals(proxy.clients, { claw: { vm: "claw" }, "agent-2": { vm: "Claw_2" } });
   assertEquals(await keys.mode(`${keys.home}/.openclaw/openclaw.json`), undefined);
   assertEquals(await keys.mode(`${keys.home}/.openclaw/proxy.env`), "600");
-  assert(!(await keys.asked()).some((line) => /^npm|gateway/.test(line)));
+  const done = await keys.asked();
+  assert(!done.some((line) => /^npm|gateway/.test(line)));
+  assert(done.includes("sudo -n openclaw-ports install --per-vm 32125"));
+  assertEquals((await keys.setup("multi", "--keys", "--agent", "claw")).code, 0);
+  assertEquals((await keys.asked()).filter((line) => /install|enable /.test(line)), []);
 });
 
 Deno.test("what stands in the way is said with the next step, and nothing is changed", async (t) => {

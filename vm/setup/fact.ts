@@ -32,7 +32,10 @@ export type Fact =
     /** More words for npm. */
     readonly options: string;
   }
-  /** The whitelist of openclaw-ports; the value is the ports, in their order as texts. */
+  /**
+   * The whitelist of openclaw-ports; the value is its words: the ports, in their order as texts,
+   * behind PER_VM where the proxy is told which VM calls.
+   */
   | { readonly kind: "ports" }
   | { readonly kind: "linger"; readonly user: string }
   | { readonly kind: "enabled"; readonly unit: string; readonly manager: Manager }
@@ -40,6 +43,8 @@ export type Fact =
 
 export type PackageList = "openclaw" | "node";
 
+/** The word of openclaw-ports install for a key qube. */
+export const PER_VM = "--per-vm";
 /** The mode of a folder with secrets in it. */
 export const PRIVATE = "0700";
 /** What facts that only are, or are not, have for a value. */

@@ -23,6 +23,7 @@ providers:
 which VM gets what:
   (neither)     the agent, and the proxy with the keys beside it
   --keys        this VM is the key qube: the proxy and the keys, no agent
+                --agent VM names whose requests it takes (more than once for more)
   --key-qube    this VM is the agent of a key qube: no keys here, and it needs
                 no network. A tunnel leads to the proxy there
 
@@ -53,8 +54,8 @@ examples:
   setup-vm --dry-run multi
   setup-vm multi
   setup-vm anthropic --user-units
-  setup-vm multi --keys            in the VM that holds the keys
-  setup-vm multi --key-qube        in the agent VM that goes with it
+  setup-vm multi --keys --agent claw   in the VM that holds the keys
+  setup-vm multi --key-qube            in the agent VM claw
   setup-vm --undo
 
 exit codes: 0 all is as wanted, 1 failed or something is missing, 2 usage

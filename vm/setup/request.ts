@@ -6,12 +6,14 @@ import { UsageError } from "../../shared/io/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
 import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
 import { type ProviderChoice, PROVIDERS } from "../settings/vm_settings.ts";
 
 export const SETUP_VM_OPTIONS: OptionTable = {
   "key-qube": "flag",
   keys: "flag",
+  agent: "values",
   "user-units": "flag",
   "only-files": "flag",
   "proxy-port": "value",
@@ -38,6 +40,8 @@ export type Part = "agent" | "agent of a key qube" | "keys";
 export interface SetupRequest {
   readonly provider: ProviderChoice;
   readonly part: Part;
+  /** Whose requests the proxy of a key qube takes. */
+  readonly agents: readonly VmName[];
   readonly units: "system" | "user";
   /** Nothing but the files in the home: for a container, which has no units and no Qubes. */
   readonly onlyFiles: boolean;
@@ -99,6 +103,14 @@ function parseRequest(options: Words): SetupRequest {
       "--keys in the VM that holds the keys, --key-qube in the agent VM",
     ]);
   }
+  if (options.has("agent") && !options.has("keys")) {
+    throw new UsageError("--agent goes with --keys only");
+  }
+  if (options.has("keys") && !options.has("agent") && !options.has("verify")) {
+    throw new UsageError("--keys needs to know whose requests the proxy takes", [
+      "name the agent VM as qvm-ls shows it: --agent VM; more than once for more of them",
+    ]);
+  }
   const proxyPort = port(options, "proxy-port", DEFAULT_PROXY_PORT);
   const gatewayPort = port(options, "gateway-port", DEFAULT_OPENCLAW_CONF.gatewayPort);
   if (options.has("key-qube") && options.has("proxy-port")) {
@@ -112,11 +124,21 @@ function parseRequest(options: Words): SetupRequest {
   return {
     provider: parseProvider(options.rest[0] ?? ""),
     part: options.has("keys") ? "keys" : options.has("key-qube") ? "agent of a key qube" : "agent",
+    agents: [...new Set(options.values("agent").map(parseAgent))],
     units: options.has("user-units") ? "user" : "system",
     onlyFiles: options.has("only-files"),
     ...{ proxyPort, gatewayPort },
     anyway: options.has("anyway"),
   };
+}
+
+function parseAgent(text: string): VmName {
+  try {
+    return parseVmName(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UsageError(`--agent takes the name of a VM, got: ${printable(text)}`);
+  }
 }
 
 function parseProvider(text: string): ProviderChoice {

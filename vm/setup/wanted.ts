@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Everything setup-vm is to bring about, in order: a list of places and values. @module */
 
+import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { VmKind } from "../ports/vm_kind.ts";
 import { type VmSettings, writtenVmSettings } from "../settings/vm_settings.ts";
-import { type Fact, type Manager, type PackageList, PRIVATE, type Wanted, YES } from "./fact.ts";
+import {
+  type Fact,
+  type Manager,
+  type PackageList,
+  PER_VM,
+  PRIVATE,
+  type Wanted,
+  YES,
+} from "./fact.ts";
 import { filledTemplate } from "./fill_template.ts";
 import { type Destination, destination, type Places } from "./places.ts";
 import type { SetupRequest } from "./request.ts";
@@ -93,7 +102,11 @@ function homeFiles(
       ),
     ]),
     ...(part === "agent of a key qube" ? [] : [
-      kept("proxy.json", "configuration of the proxy", fill(`proxy-${provider}.json`)),
+      kept(
+        "proxy.json",
+        "configuration of the proxy",
+        () => withClients(fill(`proxy-${provider}.json`)(), request.agents),
+      ),
       kept("proxy.env", "keys of the model providers", () => proxyEnvText(provider)),
     ]),
     {
@@ -127,16 +140,26 @@ function settingsFor(request: SetupRequest): VmSettings {
   };
 }
 
+/** A VM that is no client is refused: the proxy of a key qube has one for each agent VM. */
+function withClients(proxyJson: string, agents: readonly VmName[]): string {
+  if (agents.length === 0) return proxyJson;
+  const clients = agents.map((vm, at) =>
+    [/^[a-z0-9][a-z0-9._-]{0,63}$/.test(vm) ? vm : `agent-${at + 1}`, { vm }] as const
+  );
+  const config = { ...JSON.parse(proxyJson), clients: Object.fromEntries(clients) };
+  return JSON.stringify(config, null, 2) + "\n";
+}
+
 function ports({ part, proxyPort, gatewayPort }: SetupRequest): Wanted {
-  const open = {
-    "agent": [proxyPort, gatewayPort],
+  const words = {
+    "agent": [proxyPort, gatewayPort].map(String).sort(),
     // The proxy's port is a tunnel here: who may call the proxy is asked in dom0, once, for it.
     "agent of a key qube": [gatewayPort],
-    "keys": [proxyPort],
+    "keys": [PER_VM, proxyPort],
   }[part];
   return {
     fact: { kind: "ports" },
-    to: open.map(String).sort().join(" "),
+    to: words.join(" "),
     why: "what other VMs may reach, if the policy in dom0 lets them",
   };
 }
