@@ -116,7 +116,7 @@ export async function createKeyQubeWorld(
 }
 
 /** In the key qube's network, and in nothing else of it: a search there does not find it. */
-function startProvider(
+export function startProvider(
   world: World,
   isIsolated: boolean,
   port: number,
@@ -154,7 +154,7 @@ function hasService(world: World, vm: string, name: string): boolean {
 }
 
 /** As "make install-vm" in the template, or in the VM itself. */
-async function install(world: World, vms: readonly string[]): Promise<void> {
+export async function install(world: World, vms: readonly string[]): Promise<void> {
   installLogger(world);
   const write = (path: string, text: string): void => {
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
