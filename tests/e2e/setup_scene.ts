@@ -81,7 +81,7 @@ export async function createScene(
     await Deno.copyFile(`${PROJECT}/policies/${name}`, `${source}/${name}`);
   }
   const start = BUILT === undefined
-    ? launcher(root)
+    ? setupLauncher(root)
     : await builtDom0Launcher(world, "setup-dom0", BUILT);
   await Deno.writeTextFile(`${world.dom0Bin}/setup-dom0`, start, { mode: 0o755 });
   for (const { name } of [...NETWORK, ...vms]) await freshScripts(world, name);
@@ -120,7 +120,7 @@ async function freshScripts(world: World, vm: string): Promise<void> {
 }
 
 /** The same permissions as installed, for folders that are below the root of this world. */
-function launcher(root: string): string {
+export function setupLauncher(root: string): string {
   const flags = programFlags("setup-dom0").map((flag) =>
     /^--allow-(read|write)=/.test(flag) ? flag.replace(/(?<=[=,])\//g, `${root}/`) : flag
   );
