@@ -8,13 +8,15 @@
  */
 
 import { installAgentPackage, installLogger } from "../sim/distribution.ts";
+import { OWN_NETWORK } from "../sim/own_network.ts";
 import { readDomain } from "../sim/vm_domain.ts";
 import type { World } from "../sim/world.ts";
 import { builtVmLauncher } from "./built_launcher.ts";
-import { finish, type Finished, until } from "./installed.ts";
+import { finish, type Finished } from "./installed.ts";
+import { until } from "../until.ts";
 import { type Program, programFlags, PROJECT, sourceLauncher } from "./program_flags.ts";
 import { createScene, good, type SetupScene } from "./setup_scene.ts";
-import { freePort } from "./vmside_world.ts";
+import { freePort } from "./free_port.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 export const KEYS = "claw-keys";
@@ -197,7 +199,8 @@ exec ${run} $configured ${source} "$@"
 
 async function mayIsolate(): Promise<boolean> {
   if (Deno.uid() !== 0) return false;
-  const command = new Deno.Command("unshare", { args: ["--net", "ip", "link", "set", "lo", "up"] });
+  const [program, ...args] = OWN_NETWORK;
+  const command = new Deno.Command(program, { args: [...args, "true"] });
   return await command.output().then(({ success }) => success, () => false);
 }
 
