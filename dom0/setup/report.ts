@@ -117,5 +117,6 @@ function keyQubeLines(
     `               in ~/.openclaw/proxy.env the keys; then ${perVm}`,
     `in ${agent}: sudo openclaw-ports install ${gatewayPort}`,
     `               curl http://127.0.0.1:${proxyPort}/health`,
+    `               keys that were there before: rm ~/.openclaw/proxy.env, and get new ones`,
   ];
 }

@@ -12,7 +12,7 @@ import {
   readIfAny,
   tunnelOf,
 } from "./keyqube_world.ts";
-import { until } from "./installed.ts";
+import { until } from "../until.ts";
 
 const KEY = "sk-proj-7Xk2mQ9vLr4TzB8nWc3D";
 const SECRETS = `A_KEY=${KEY}\n`;

@@ -8,10 +8,12 @@
  */
 
 import { installAgentPackage, installLogger } from "../sim/distribution.ts";
+import { OWN_NETWORK } from "../sim/own_network.ts";
 import { readDomain } from "../sim/vm_domain.ts";
 import type { World } from "../sim/world.ts";
 import { builtVmLauncher } from "./built_launcher.ts";
-import { finish, type Finished, until } from "./installed.ts";
+import { finish, type Finished } from "./installed.ts";
+import { until } from "../until.ts";
 import { type Program, programFlags, PROJECT, sourceLauncher } from "./program_flags.ts";
 import { createScene, good, type SetupScene } from "./setup_scene.ts";
 import { freePort } from "./free_port.ts";
@@ -116,7 +118,7 @@ export async function createKeyQubeWorld(
 }
 
 /** In the key qube's network, and in nothing else of it: a search there does not find it. */
-function startProvider(
+export function startProvider(
   world: World,
   isIsolated: boolean,
   port: number,
@@ -154,7 +156,7 @@ function hasService(world: World, vm: string, name: string): boolean {
 }
 
 /** As "make install-vm" in the template, or in the VM itself. */
-async function install(world: World, vms: readonly string[]): Promise<void> {
+export async function install(world: World, vms: readonly string[]): Promise<void> {
   installLogger(world);
   const write = (path: string, text: string): void => {
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
@@ -197,7 +199,8 @@ exec ${run} $configured ${source} "$@"
 
 async function mayIsolate(): Promise<boolean> {
   if (Deno.uid() !== 0) return false;
-  const command = new Deno.Command("unshare", { args: ["--net", "ip", "link", "set", "lo", "up"] });
+  const [program, ...args] = OWN_NETWORK;
+  const command = new Deno.Command(program, { args: [...args, "true"] });
   return await command.output().then(({ success }) => success, () => false);
 }
 

@@ -128,8 +128,8 @@ Deno.test("a proxy that was killed leaves sockets that the next one takes over",
   const home = await Deno.makeTempDir();
   const folder = `${home}/vm-sockets`;
   await Deno.mkdir(folder, { mode: 0o755 });
-  const script =
-    `Deno.listen({ transport: "unix", path: "${folder}/claw.sock" }); Deno.kill(Deno.pid, "SIGKILL")`;
+  const listen = `Deno.listen({ transport: "unix", path: "${folder}/claw.sock" })`;
+  const script = `${listen}; Deno.kill(Deno.pid, "SIGKILL")`;
   await new Deno.Command(Deno.execPath(), { args: ["eval", script] }).output();
   assert(Deno.lstatSync(`${folder}/claw.sock`).isSocket);
   await using proxy = await startProxy(
