@@ -175,6 +175,16 @@ $(BUILD)/vm/openclaw-tunnel: vm/openclaw-tunnel.ts $(SOURCES) Makefile vm/packag
 $(BUILD)/vm/openclaw.Mux: vm/openclaw.Mux.ts $(SOURCES) Makefile vm/packaging/build-script
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_FLAGS)
 
+# A compiled program; in the portable form a launcher, its script, and Deno.
+define install-dom0-program
+	install -d $(DESTDIR)$(BINDIR)
+	install -m 0755 $(BUILD)/dom0/$(1) $(DESTDIR)$(BINDIR)/$(1)
+	if [ -e $(BUILD)/dom0/$(1).js ]; then \
+	  install -d $(DESTDIR)$(LIBDIR) && \
+	  install -m 0644 $(BUILD)/dom0/$(1).js $(DESTDIR)$(LIBDIR)/ && \
+	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
+endef
+
 # ---- openclaw-tunnel, openclaw.Mux: installing, called by the targets below ----
 
 # The program of the VM's side lies in the library: which ports it serves is the set of files
@@ -191,11 +201,8 @@ install-tunnel-vm: vm ## part of install-vm: the tunnel for client VMs, openclaw
 
 .PHONY: install-tunnel-dom0
 install-tunnel-dom0: dom0 ## part of install-dom0: the tunnel and its units; not enabled
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
-	install -m 0755 $(BUILD)/dom0/openclaw-tunnel $(DESTDIR)$(BINDIR)/openclaw-tunnel
-	if [ -e $(BUILD)/dom0/openclaw-tunnel.js ]; then \
-	  install -d $(DESTDIR)$(LIBDIR) && \
-	  install -m 0644 $(BUILD)/dom0/openclaw-tunnel.js $(DESTDIR)$(LIBDIR)/; fi
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	$(call install-dom0-program,openclaw-tunnel)
 	install -m 0644 dom0/systemd/openclaw-tunnel@.service dom0/systemd/openclaw-tunnels.service $(DESTDIR)$(UNITDIR)/
 	install -m 0644 dom0/packaging/openclaw-tunnel.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/openclaw-tunnel.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
@@ -219,13 +226,9 @@ install-vm: vm install-tunnel-vm ## into a VM or its template: client, queue ser
 
 .PHONY: install-dom0
 install-dom0: dom0 install-tunnel-dom0 ## into dom0: daemon, unit; not enabled, configuration never overwritten
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)/etc/qubes/policy.d
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)/etc/qubes/policy.d
 	install -d -m 0700 $(DESTDIR)$(ETCDIR)/remote.d $(DESTDIR)$(ETCDIR)/remote-policy.d
-	install -m 0755 $(BUILD)/dom0/qvm-remote-dom0 $(DESTDIR)$(BINDIR)/qvm-remote-dom0
-	if [ -e $(BUILD)/dom0/qvm-remote-dom0.js ]; then \
-	  install -d $(DESTDIR)$(LIBDIR) && \
-	  install -m 0644 $(BUILD)/dom0/qvm-remote-dom0.js $(DESTDIR)$(LIBDIR)/ && \
-	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
+	$(call install-dom0-program,qvm-remote-dom0)
 	install -m 0644 dom0/systemd/qvm-remote-dom0.service $(DESTDIR)$(UNITDIR)/
 	[ -e $(DESTDIR)$(ETCDIR)/remote.conf ] || install -m 0600 dom0/packaging/remote.conf $(DESTDIR)$(ETCDIR)/remote.conf
 	[ -e $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy ] || install -m 0664 policies/30-qvm-remote.policy $(DESTDIR)/etc/qubes/policy.d/
@@ -242,12 +245,8 @@ SETUP_POLICYDIR := /usr/share/qubes-claw/policies
 install-dom0: install-setup-dom0
 .PHONY: install-setup-dom0
 install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is setup-dom0
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SETUP_POLICYDIR)
-	install -m 0755 $(BUILD)/dom0/setup-dom0 $(DESTDIR)$(BINDIR)/setup-dom0
-	if [ -e $(BUILD)/dom0/setup-dom0.js ]; then \
-	  install -d $(DESTDIR)$(LIBDIR) && \
-	  install -m 0644 $(BUILD)/dom0/setup-dom0.js $(DESTDIR)$(LIBDIR)/ && \
-	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
+	install -d $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SETUP_POLICYDIR)
+	$(call install-dom0-program,setup-dom0)
 	for policy in $(SETUP_POLICIES); do install -m 0644 $$policy $(DESTDIR)$(SETUP_POLICYDIR)/; done
 	install -m 0644 dom0/packaging/setup-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/setup-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/setup-dom0

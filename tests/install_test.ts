@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "make install-*" into an empty folder, over an older installation, and back. @module */
 
+import { isPresent } from "../shared/io/sync_files.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
 
@@ -34,7 +35,7 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
   ];
   assertEquals(missing(path, files), []);
-  assert(!exists(`${path}/etc/systemd/user`), "it is enabled");
+  assert(!isPresent(`${path}/etc/systemd/user`), "it is enabled");
   const ports = await new Deno.Command(`${path}/usr/bin/openclaw-ports`, {
     args: ["status"],
     clearEnv: true,
@@ -58,7 +59,7 @@ Deno.test("install-vm and uninstall-vm", async () => {
   assertEquals(run.code, 0, new TextDecoder().decode(run.stderr));
   assertEquals((await make(path, "uninstall-vm")).code, 0);
   assertEquals(missing(path, files), files);
-  assert(exists(`${path}/home/.qvm-remote/auth.key`), "the key is kept");
+  assert(isPresent(`${path}/home/.qvm-remote/auth.key`), "the key is kept");
 });
 
 Deno.test("install-dom0 enables nothing and keeps the configuration", async () => {
@@ -79,7 +80,7 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
   assertEquals(missing(path, [...files, ...kept]), []);
   assertEquals(mode(`${path}/etc/qubes/remote.conf`), 0o600);
   assertEquals(mode(`${path}/etc/qubes/remote.d`), 0o700);
-  assert(!exists(`${path}/etc/systemd/system/multi-user.target.wants`), "it is enabled");
+  assert(!isPresent(`${path}/etc/systemd/system/multi-user.target.wants`), "it is enabled");
 
   await Deno.writeTextFile(`${path}/etc/qubes/remote.conf`, 'QVM_REMOTE_VMS="work"\n');
   assertEquals((await make(path, "install-dom0")).code, 0);
@@ -109,15 +110,7 @@ async function tempFolder(): Promise<AsyncDisposable & { readonly path: string }
 }
 
 function missing(root: string, files: readonly string[]): readonly string[] {
-  return files.filter((file) => !exists(`${root}/${file}`));
-}
-
-function exists(path: string): boolean {
-  try {
-    return Deno.lstatSync(path) !== undefined;
-  } catch {
-    return false;
-  }
+  return files.filter((file) => !isPresent(`${root}/${file}`));
 }
 
 function mode(path: string): number {

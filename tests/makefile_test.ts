@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the Makefile promises: exact permissions, a help for each target, a sound unit. @module */
 
+import { exists } from "../shared/io/files.ts";
 import { assert, assertEquals } from "@std/assert";
 import { CONFIG_ENVIRONMENT } from "../dom0/remote/config.ts";
 import { FLAG_VARIABLES, type Program, programFlags, PROJECT } from "./e2e/program_flags.ts";
@@ -266,8 +267,4 @@ async function run(program: string, args: readonly string[]) {
   }).output();
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

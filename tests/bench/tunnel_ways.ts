@@ -9,7 +9,7 @@
  * @module
  */
 
-import { freePort } from "../e2e/tunnel_world.ts";
+import { freePort } from "../e2e/free_port.ts";
 import { programFlags } from "../e2e/program_flags.ts";
 import type { FarEnd } from "./far-end.ts";
 import { type BenchQrexec, programScript } from "./tunnel_qrexec.ts";

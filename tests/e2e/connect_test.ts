@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-connect in a client VM, with the real tunnel, or with a program of its name. */
+import { freePort } from "./free_port.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { finish, type Finished, until } from "./installed.ts";
-import { freePort, type VmSide, vmSide } from "./vmside_world.ts";
+import { type VmSide, vmSide } from "./vmside_world.ts";
 
 const POLICY = ["* * @tag:openclaw-client @tag:openclaw-server allow"];
 const VMS = [

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Hostile files in a VM's queue, served to dom0 by the real service: what any program there can do. @module */
 
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
@@ -36,7 +37,7 @@ Deno.test("hostile entries in a queue harm only their VM", async (t) => {
   const good = (name: string): Promise<Bytes> => sealScript(vm, key, traces.script(name));
   const exitOf = async (id: string): Promise<string> => {
     const path = `${queue}/results/${id}.exit`;
-    await until(`an answer for ${id}`, () => exists(path), 20_000);
+    await until(`an answer for ${id}`, () => isPresent(path), 20_000);
     return await Deno.readTextFile(path);
   };
 
@@ -167,13 +168,4 @@ function noise(seed: number, length: number): Bytes {
     parts.push(createHash("sha256").update(`${seed} ${n}`).digest());
   }
   return concat(parts).slice(0, length);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

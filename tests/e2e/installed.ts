@@ -7,6 +7,7 @@
  * @module
  */
 
+import { until as waitUntil } from "../until.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
 import { sourceLauncher } from "./program_flags.ts";
 
@@ -248,10 +249,11 @@ async function expectGood(run: Promise<Finished>): Promise<Finished> {
   throw new Error(`exit ${finished.code}: ${finished.stdout}${finished.stderr}`);
 }
 
-/** Waits until something is so, without a clock of its own in the test. */
-export async function until(what: string, isSo: () => boolean, limitMs = 30_000): Promise<void> {
-  for (const deadline = Date.now() + limitMs; !isSo();) {
-    if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+/** As the other one; whole programs start here, so it waits longer. */
+export function until(
+  what: string,
+  isTrue: () => boolean | Promise<boolean>,
+  maxMs = 30_000,
+): Promise<void> {
+  return waitUntil(what, isTrue, maxMs);
 }

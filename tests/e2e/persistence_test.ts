@@ -3,13 +3,14 @@
  * The table "Reboot persistence": everything is set up once, the machine is rebooted, nobody does
  * anything, and each row works.
  */
+import { freePort } from "./free_port.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { createMachine, enableUnit, type Machine } from "../sim/boot.ts";
 import { call, rpc, runDom0 } from "../sim/test_tools.ts";
 import type { VmOptions, World } from "../sim/world.ts";
 import { until } from "./installed.ts";
 import { PROJECT } from "./program_flags.ts";
-import { freePort, type VmSide, vmSide, writeLauncher } from "./vmside_world.ts";
+import { type VmSide, vmSide, writeLauncher } from "./vmside_world.ts";
 
 const SERVER = `${PROJECT}/tests/e2e/stand-in-server.ts`;
 

@@ -6,15 +6,14 @@
  *
  * @module
  */
+import { OWN_NETWORK } from "../sim/own_network.ts";
 import { assertEquals } from "@std/assert";
 import { PROJECT } from "./program_flags.ts";
 
-const OWN_NETWORK = ["--net", "--", "/bin/sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
-
 async function canMakeNetworks(): Promise<boolean> {
   try {
-    const { success } = await new Deno.Command("unshare", {
-      args: [...OWN_NETWORK, "true"],
+    const { success } = await new Deno.Command(OWN_NETWORK[0], {
+      args: [...OWN_NETWORK.slice(1), "true"],
       stdout: "null",
       stderr: "null",
     }).output();
@@ -28,9 +27,9 @@ Deno.test({
   name: 'README, "Reach the agent": every line does what it says',
   ignore: !await canMakeNetworks(),
   async fn() {
-    const { code, stdout, stderr } = await new Deno.Command("unshare", {
+    const { code, stdout, stderr } = await new Deno.Command(OWN_NETWORK[0], {
       args: [
-        ...[...OWN_NETWORK, Deno.execPath(), "run", "-A", "--no-check", "--quiet"],
+        ...[...OWN_NETWORK.slice(1), Deno.execPath(), "run", "-A", "--no-check", "--quiet"],
         `${PROJECT}/tests/e2e/type-readme.ts`,
       ],
     }).output();

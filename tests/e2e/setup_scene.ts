@@ -68,7 +68,7 @@ export async function createScene(vms: readonly VmOptions[] = []): Promise<Setup
   await Deno.writeTextFile(`${source}/50-openclaw.policy`, POLICY);
   await Deno.writeTextFile(`${source}/30-openclaw-inter-vm.policy`, "# a stand-in, too\n");
   const start = BUILT === undefined
-    ? launcher(root)
+    ? setupLauncher(root)
     : await builtDom0Launcher(world, "setup-dom0", BUILT);
   await Deno.writeTextFile(`${world.dom0Bin}/setup-dom0`, start, { mode: 0o755 });
   for (const { name } of [...NETWORK, ...vms]) await freshScripts(world, name);
@@ -107,7 +107,7 @@ async function freshScripts(world: World, vm: string): Promise<void> {
 }
 
 /** The same permissions as installed, for folders that are below the root of this world. */
-function launcher(root: string): string {
+export function setupLauncher(root: string): string {
   const flags = programFlags("setup-dom0").map((flag) =>
     /^--allow-(read|write)=/.test(flag) ? flag.replace(/(?<=[=,])\//g, `${root}/`) : flag
   );

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The tunnel through real programs over the simulated Qubes: what passes, and what is refused. */
+import { freePort } from "./free_port.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { until } from "./installed.ts";
-import { AGENT, freePort, type RunningTunnel, tunnelWorld } from "./tunnel_world.ts";
+import { AGENT, type RunningTunnel, tunnelWorld } from "./tunnel_world.ts";
 
 /** A server with what agents use: requests, an event stream, a WebSocket. */
 function webServer(): Deno.HttpServer<Deno.NetAddr> {

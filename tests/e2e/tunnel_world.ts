@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A simulated Qubes with the tunnel in dom0 and in a client VM, and ports behind it. @module */
 
+import { freePort } from "./free_port.ts";
 import type { PortState } from "../../shared/tunnel/port_tunnel.ts";
 import type { TunnelState } from "../../shared/tunnel/state_file.ts";
 import { createWorld, type World } from "../sim/world.ts";
@@ -99,12 +100,6 @@ export async function tunnelWorld(
 
 function write(path: string, program: Program, source: string): void {
   Deno.writeTextFileSync(path, sourceLauncher(program, source), { mode: 0o755 });
-}
-
-/** One that nobody listens on. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function started(

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { setupLauncher } from "./setup_scene.ts";
 import { writeAll } from "../../shared/io/program.ts";
 import { createMachine } from "../sim/boot.ts";
 import { unitStates } from "../sim/systemctl.ts";
@@ -100,11 +101,9 @@ async function install(world: World): Promise<void> {
     write(`${world.vmBin}/${name}`, text);
   }
   write(`${world.vmBin}/systemctl`, USER_SYSTEMCTL);
-  // The permissions of setup-dom0 name the machine's own folders; here they are below the world's.
-  const setup = `run -A --quiet --no-check --no-lock "${PROJECT}/dom0/setup-dom0.ts" "$@"`;
   const texts = {
     "openclaw-tunnel": sourceLauncher("openclaw-tunnel", "dom0/openclaw-tunnel.ts"),
-    "setup-dom0": `#!/bin/sh\nexec "${Deno.execPath()}" ${setup}\n`,
+    "setup-dom0": setupLauncher(world.dom0Root),
   };
   for (const [name, text] of Object.entries(texts)) {
     const built = BUILT === undefined ? text : await builtDom0Launcher(world, name, BUILT);

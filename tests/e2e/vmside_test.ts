@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The whitelist of the agent VM, by real calls through the simulated qrexec. */
+import { freePort } from "./free_port.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { installAgentPackage } from "../sim/distribution.ts";
 import { call, killChild, rpc, spawnClient } from "../sim/test_tools.ts";
 import type { VmOptions } from "../sim/world.ts";
-import { earlyServer, freePort, lateServer, type VmSide, vmSide } from "./vmside_world.ts";
+import { earlyServer, lateServer, type VmSide, vmSide } from "./vmside_world.ts";
 
 const TEMPLATE: VmOptions = { name: "fedora", klass: "TemplateVM" };
 const KINDS: readonly { readonly kind: string; readonly vms: readonly VmOptions[] }[] = [

@@ -109,9 +109,3 @@ async function readAll(conn: Deno.Conn): Promise<string> {
   }
   return text;
 }
-
-/** One that nobody listens on. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}

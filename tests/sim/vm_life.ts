@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { OWN_NETWORK } from "./own_network.ts";
 import { VM_MARK, WORLD_MARK } from "./environment.ts";
 import { type Faults, writeFaults } from "./faults.ts";
 import { readTextIfAny, removeIfAny } from "./files.ts";
@@ -26,11 +27,6 @@ const AGENT = new URL("./vm-agent.ts", import.meta.url);
 /** Starts the agent as an orphan, and waits for the line that says it is up. */
 const START_SCRIPT =
   '{ "$@" 2>>"$SIM_LOG" </dev/null & } | { read -r line; test "$line" = ready; }';
-
-/** A network of its own, in which nothing is but a loopback. */
-const OWN_NETWORK = [
-  ...["unshare", "--net", "--", "/bin/sh", "-c", 'ip link set lo up && exec "$@"', "sh"],
-] as const;
 
 /** Starts a halted VM; calls can be made to it when this returns. */
 export async function startVm(folder: string, vm: string): Promise<void> {

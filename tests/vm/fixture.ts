@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A VM in a folder: its HOME, its key, and the two programs as they run when installed. @module */
 
+export { until } from "../until.ts";
 import { type AuthKey, makeAuthKeyText, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { type Layout, layoutOf, prepareFolders } from "../../vm/remote/layout.ts";
 import { writeKey } from "../../vm/remote/key_file.ts";
@@ -143,19 +144,6 @@ export async function runClient(
 export function asText({ code, stdout, stderr }: Deno.CommandOutput): ClientResult {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr), stdoutBytes: stdout };
-}
-
-/** Waits until it is true. @throws {Error} if that takes too long */
-export async function until(
-  what: string,
-  isTrue: () => boolean | Promise<boolean>,
-  maxMs = 10_000,
-): Promise<void> {
-  const endMs = performance.now() + maxMs;
-  while (!await isTrue()) {
-    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 export function namesIn(folder: string): string[] {

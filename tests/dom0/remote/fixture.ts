@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the tests of dom0 share: folders, requests, a clock that stands still, waiting. @module */
 
+export { until } from "../../until.ts";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Bytes, utf8 } from "../../../shared/protocol/bytes.ts";
 import {
@@ -111,19 +112,6 @@ export async function authenticV1(n = 1, vm = WORK): Promise<AuthenticRequest> {
   );
   if (request === null) throw new Error("bug: not authentic");
   return request;
-}
-
-/** Waits until it is true. @throws {Error} if that takes too long */
-export async function until(
-  what: string,
-  isTrue: () => boolean | Promise<boolean>,
-  maxMs = 10_000,
-): Promise<void> {
-  const endMs = performance.now() + maxMs;
-  while (!await isTrue()) {
-    if (performance.now() > endMs) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 export function modeOf(path: string): number {
