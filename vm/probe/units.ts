@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The units of this VM's parts: their names, what systemd says of them, and restarting one. @module */
 
+import { UserError } from "../../shared/io/program.ts";
+import { printable } from "../../shared/protocol/printable.ts";
 import type { Role, VmSettings } from "../settings/vm_settings.ts";
 import type { Run } from "./run_program.ts";
 
@@ -60,7 +62,7 @@ const PROPERTIES = [
   ...["NRestarts", "MemoryCurrent", "ActiveEnterTimestamp"],
 ];
 
-/** @throws {UserError} if systemctl is not there */
+/** @throws {UserError} if systemctl is not there, or reaches no systemd */
 export async function showUnits(
   names: readonly UnitName[],
   run: Run,
@@ -69,11 +71,12 @@ export async function showUnits(
   for (const scope of ["system", "user"] as const) {
     const wanted = names.filter((name) => name.scope === scope);
     if (wanted.length === 0) continue;
-    const { untrustedOut } = await run([
+    const { code, untrustedOut, untrustedErr } = await run([
       ...systemctl(scope),
       ...["show", "--timestamp=unix", `--property=${PROPERTIES.join(",")}`, "--"],
       ...wanted.map(({ unit }) => unit),
     ], SHOW_MS);
+    if (code !== 0) throw new UserError(printable(untrustedErr.trim() || `code ${code}`, 200));
     states.push(...parseShow(untrustedOut, wanted));
   }
   return states;

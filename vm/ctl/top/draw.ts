@@ -32,7 +32,7 @@ const SHOWN_MODELS = 12;
 export function drawScreen(frame: Frame, size: Size, color: boolean): readonly string[] {
   const head = headLines(frame);
   const foot: Line = [["dim", "q quits, r refreshes"]];
-  const room = Math.max(0, size.rows - head.length - 2);
+  const room = Math.max(0, size.rows - 1 - head.length);
   const logs = room === 0 ? [] : logLines(frame).slice(-room);
   const lines = [...head, ...logs].slice(0, Math.max(0, size.rows - 1));
   while (lines.length < size.rows - 1) lines.push([]);
