@@ -194,7 +194,7 @@ for (const via of VIAS) {
 }
 
 async function within(ms: number, event: Promise<void> | undefined): Promise<void> {
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not within ${ms} ms`)), ms);
   });

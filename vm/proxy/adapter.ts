@@ -17,8 +17,10 @@ export interface AttemptContext {
 export type WireApi = "chat" | "messages" | "responses" | "embeddings" | "count_tokens";
 
 /** The provider's own API that serves the client's; null if it must be translated, or cannot be. */
-export function nativeApi(exchange: Exchange, provider: Provider): WireApi | null {
-  const { api } = exchange;
+export function nativeApi(
+  { api }: Pick<Exchange, "api">,
+  provider: Provider,
+): WireApi | null {
   if (provider.kind === "cursor") return null;
   if (provider.kind === "anthropic") {
     return api === "messages" || api === "count_tokens" ? api : null;

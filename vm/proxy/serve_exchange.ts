@@ -2,6 +2,7 @@
 /** One API request, from the client's key to the last byte and the books. @module */
 
 import { identify } from "./access.ts";
+import { nativeApi } from "./adapter.ts";
 import { guessedTokens } from "./attempt.ts";
 import { type Config, type Route, type Target, targetName } from "./config.ts";
 import { type Answer, type Api, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
@@ -72,7 +73,7 @@ export async function serveExchange(
   const leave = (): void => gone.abort();
   clientGone.addEventListener("abort", leave, { once: true });
   if (clientGone.aborted) leave();
-  const exchange = exchangeOf(request, api, requestId, body, config, gone.signal, parts);
+  const exchange = exchangeOf(request, api, requestId, body, config, route, gone.signal, parts);
   let target: Target | null = null;
   let changes: readonly string[] = [];
   const close = (end: string, bytes: number, tokens: Tokens | null, status: number): void => {
@@ -159,6 +160,7 @@ function exchangeOf(
   requestId: string,
   body: RequestBody,
   { brokenStream }: Config,
+  route: Route,
   gone: AbortSignal,
   parts: ServeParts,
 ): Exchange {
@@ -168,6 +170,7 @@ function exchangeOf(
   return {
     ...body,
     ...{ api, requestId, broken, gone, untrustedHeaders: request.headers },
+    written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
     stream: body.stream && (api === "chat" || api === "messages" || api === "responses"),
     createdS: Math.floor(parts.dice.nowMs() / 1000),
   };
