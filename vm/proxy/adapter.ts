@@ -47,6 +47,13 @@ export async function attemptNative(
       { counts: true },
     );
   }
+  // A page of a login or of a firewall comes with 200, too.
+  if (!events && start.contentType !== "" && !start.contentType.includes("json")) {
+    start.body.cancel().catch(() => {});
+    throw new UpstreamFailure(fault("server", "the provider's answer is no JSON"), {
+      counts: true,
+    });
+  }
   return { ...start, own: null };
 }
 

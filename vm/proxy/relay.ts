@@ -8,6 +8,7 @@
 
 import type { Timing } from "./config.ts";
 import { type Answer, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
+import { scrubErrors } from "./scrub_bytes.ts";
 import { brokenText, errorEndText, finishText, heartbeatText, isComplete } from "./stream_end.ts";
 import { createStreamWatch, tokensIn } from "./stream_watch.ts";
 import { fault } from "./translate/fault.ts";
@@ -27,12 +28,16 @@ export interface RelayClock {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** @param onEnd called once, whatever happens */
+/**
+ * @param scrub takes secrets out of a text
+ * @param onEnd called once, whatever happens
+ */
 export function relay(
   exchange: Exchange,
   answer: Promise<Answer>,
   timing: Pick<Timing, "heartbeatMs" | "idleMs">,
   clock: RelayClock,
+  scrub: (text: string) => string,
   onEnd: (report: RelayReport) => void,
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
@@ -115,11 +120,12 @@ export function relay(
           aliveMs = upstreamMs = clock.nowMs();
           const ready = watch.push(value);
           if (ready.length === 0) continue;
-          controller.enqueue(ready);
+          controller.enqueue(exchange.stream ? scrubErrors(ready, scrub) : ready);
           return;
         }
       } catch (error) {
         if (over) return;
+        reader?.cancel().catch(() => {});
         if (!(error instanceof UpstreamFailure)) {
           return broken(controller, "the connection to the provider broke");
         }

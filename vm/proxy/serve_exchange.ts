@@ -101,7 +101,14 @@ export async function serveExchange(
   });
   try {
     const answer = await answerOrHeartbeat(run, exchange, config, parts);
-    const stream = relay(exchange, answer.whole, config.timing, parts.dice, onEnd);
+    const stream = relay(
+      exchange,
+      answer.whole,
+      config.timing,
+      parts.dice,
+      parts.secrets.scrub,
+      onEnd,
+    );
     return new Response(stream, { headers: streamHeaders(answer.contentType, requestId) });
   } catch (error) {
     const failed = error instanceof UpstreamFailure;

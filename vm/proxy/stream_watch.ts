@@ -8,6 +8,7 @@
  */
 
 import type { Tokens } from "./exchange.ts";
+import { MAX_SSE_EVENT_BYTES, SseError } from "./sse.ts";
 
 const KEPT_BYTES = 16 * 1024;
 /** An event that grows larger is passed on in pieces. */
@@ -16,7 +17,10 @@ const LF = 10;
 const CR = 13;
 
 export interface StreamWatch {
-  /** @returns what may be sent now: whole events only, so that something may stand behind them */
+  /**
+   * @returns what may be sent now: whole events only, so that something may stand behind them
+   * @throws {SseError} if an event does not end
+   */
   push(untrusted: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   /** What push() held back, at a proper end. */
   rest(): Uint8Array<ArrayBuffer>;
@@ -32,6 +36,7 @@ export function createStreamWatch(events: boolean): StreamWatch {
   let tail: Uint8Array = new Uint8Array(0);
   let held: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   let total = 0;
+  let unendedBytes = 0;
   const keep = (bytes: Uint8Array): void => {
     total += bytes.length;
     if (headLength < KEPT_BYTES) {
@@ -48,7 +53,10 @@ export function createStreamWatch(events: boolean): StreamWatch {
       keep(untrusted);
       if (!events) return untrusted;
       const all = held.length === 0 ? untrusted : joined(held, untrusted);
-      const end = all.length > MAX_HELD_BYTES ? all.length : lastBoundary(all);
+      const boundary = lastBoundary(all);
+      unendedBytes = boundary > 0 ? all.length - boundary : unendedBytes + untrusted.length;
+      if (unendedBytes > MAX_SSE_EVENT_BYTES) throw new SseError("an event does not end");
+      const end = all.length > MAX_HELD_BYTES ? all.length : boundary;
       held = all.subarray(end);
       return all.subarray(0, end);
     },
@@ -94,7 +102,10 @@ const COUNTS = {
 export function tokensIn(head: string, tail: string): Tokens | null {
   const find = (names: readonly string[]): number | null => {
     for (const text of [tail, head]) {
-      const pattern = new RegExp(`(?<!\\\\)"(?:${names.join("|")})":\\s*(\\d{1,12})`, "g");
+      const pattern = new RegExp(
+        `(?<!\\\\)"(?:${names.join("|")})":\\s*(\\d{1,9})(?![\\d.eE])`,
+        "g",
+      );
       const last = [...text.matchAll(pattern)].at(-1)?.[1];
       if (last !== undefined) return Number(last);
     }
