@@ -5,7 +5,6 @@ import type { Completion, ResponseIdentity } from "./completion.ts";
 import type { AssistantPart } from "./conversation.ts";
 import {
   asArray,
-  asOpaqueObject,
   asString,
   field,
   given,
@@ -19,6 +18,7 @@ import {
   writeMessagesUsage,
   writeStopReason,
 } from "./messages_wire.ts";
+import { readToolUse } from "./text_parts.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
 /** @throws {TranslationError} if a provider answered what no client could read either */
@@ -45,12 +45,7 @@ function readBlock(block: JsonNode): AssistantPart[] {
     case "redacted_thinking":
       return [{ kind: "redacted", data: asString(field(block, "data")) }];
     case "tool_use":
-      return [{
-        kind: "tool_call",
-        id: asString(field(block, "id")),
-        name: asString(field(block, "name")),
-        arguments: JSON.stringify(asOpaqueObject(field(block, "input"))),
-      }];
+      return [readToolUse(block)];
     default: // only tools that Anthropic runs itself make others, and those are not asked for
       return refuseKind(type, "content of type", "tools of your own");
   }
