@@ -79,7 +79,7 @@ check: ## formatting, lint, types
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
 E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts)
 # ---- Tests: the real clients of the model providers (npm) against openclaw-proxy ----
-E2E_FAST += $(addprefix tests/e2e/,clients_openai_test.ts clients_openai_requests_test.ts clients_responses_test.ts clients_anthropic_test.ts clients_ai_test.ts)
+E2E_FAST += $(addprefix tests/e2e/,clients_openai_test.ts clients_openai_requests_test.ts clients_responses_test.ts clients_anthropic_test.ts clients_ai_test.ts clients_ollama_test.ts)
 # clients_*_failures_test.ts and clients_hostile_test.ts wait for time limits: they are long.
 
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.

@@ -3,6 +3,7 @@
 
 import type { ClientFormat } from "./client_format.ts";
 import { type Answer, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
+import { streamType } from "./stream_end.ts";
 import { createCollector } from "./translate/collect.ts";
 import type { StreamEvent, Usage } from "./translate/completion.ts";
 import type { Conversation } from "./translate/conversation.ts";
@@ -95,7 +96,7 @@ async function streamed(
     cancel: () => source.cancel(),
   }, { highWaterMark: 0 });
   const tokens = (): Tokens | null => usage === null ? null : tokensOf(usage);
-  return { contentType: "text/event-stream", body, own: { tokens, isBroken: () => broken } };
+  return { contentType: streamType(exchange), body, own: { tokens, isBroken: () => broken } };
 }
 
 function failure(found: Fault): UpstreamFailure {

@@ -4,7 +4,7 @@
 import type { Fault } from "./translate/fault.ts";
 
 /** The API that the client speaks. */
-export type Api = "chat" | "messages" | "responses" | "embeddings" | "count_tokens";
+export type Api = "chat" | "messages" | "responses" | "ollama" | "embeddings" | "count_tokens";
 
 export interface Exchange {
   readonly api: Api;

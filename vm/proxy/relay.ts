@@ -41,7 +41,7 @@ export function relay(
   onEnd: (report: RelayReport) => void,
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
-  const watch = createStreamWatch(exchange.stream);
+  const watch = createStreamWatch(exchange.stream && exchange.api !== "ollama");
   let reader: ReadableStreamDefaultReader<Bytes> | null = null;
   let own: Answer["own"] = null;
   let aliveMs = clock.nowMs();

@@ -14,6 +14,7 @@ import { readRequest, type RequestBody } from "./read_request.ts";
 import { relay, type RelayReport } from "./relay.ts";
 import { faultReply, idHeaders, type ReplyTo } from "./reply.ts";
 import { runExchange, type RunParts, type Started } from "./run_exchange.ts";
+import { streamType } from "./stream_end.ts";
 import { type Fault, fault } from "./translate/fault.ts";
 
 export interface ServeParts extends RunParts {
@@ -150,12 +151,12 @@ async function answerOrHeartbeat(
   const first = await Promise.race([run, waited]).finally(() => late.abort("done"));
   if (first !== null) return { whole: run, contentType: first.contentType };
   run.catch(() => {}); // the stream tells it
-  return { whole: run, contentType: "text/event-stream" };
+  return { whole: run, contentType: streamType(exchange) };
 }
 
 function streamHeaders(contentType: string, requestId: string): Record<string, string> {
   const type = contentType === "" ? "application/json" : contentType;
-  if (!type.includes("event-stream")) return { ...idHeaders(requestId), "content-type": type };
+  if (!/event-stream|ndjson/.test(type)) return { ...idHeaders(requestId), "content-type": type };
   // "no-transform": Deno would pack the stream, and wait for more before it sends.
   const cache = "no-cache, no-transform";
   return { ...idHeaders(requestId), "content-type": type, "cache-control": cache };
@@ -178,9 +179,15 @@ function exchangeOf(
     ...body,
     ...{ api, requestId, broken, gone, untrustedHeaders: request.headers },
     written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
-    stream: body.stream && (api === "chat" || api === "messages" || api === "responses"),
+    stream: isStream(api, body),
     createdS: Math.floor(parts.dice.nowMs() / 1000),
   };
+}
+
+/** Ollama streams unless it is told not to. */
+function isStream(api: Api, { stream, untrustedBody }: RequestBody): boolean {
+  if (api === "ollama") return (untrustedBody["stream"] ?? true) === true;
+  return stream && (api === "chat" || api === "messages" || api === "responses");
 }
 
 function expectedTokens({ untrustedBody, untrustedBytes }: RequestBody): Tokens {

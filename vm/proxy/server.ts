@@ -13,6 +13,7 @@ import {
   openAiModels,
   resolveModel,
 } from "./models.ts";
+import { handleOllama } from "./ollama_models.ts";
 import { faultReply, idHeaders, jsonReply, type ReplyTo } from "./reply.ts";
 import { serveExchange, type ServeParts } from "./serve_exchange.ts";
 import { fault } from "./translate/fault.ts";
@@ -34,6 +35,7 @@ const POSTS: ReadonlyMap<string, Api> = new Map<string, Api>([
   ["/v1/messages/count_tokens", "count_tokens"],
   ["/v1/responses", "responses"],
   ["/v1/embeddings", "embeddings"],
+  ["/api/chat", "ollama"],
 ]);
 
 export interface Delivery {
@@ -54,7 +56,10 @@ export async function handle(
   const to: ReplyTo = { requestId, api: api ?? "models", anthropic };
   const refusal = refuseOrigin(request.headers, config);
   if (refusal !== null) return faultReply(refusal, to);
-  if (api === undefined) return handleGet(request, pathname, to, config, parts);
+  if (api === undefined) {
+    return await handleOllama(request, pathname, to, config, parts.startedS) ??
+      handleGet(request, pathname, to, config, parts);
+  }
   if (request.method !== "POST") {
     return jsonReply({ error: { message: "send a POST" } }, to, 405, { allow: "POST" });
   }

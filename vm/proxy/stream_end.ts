@@ -12,7 +12,12 @@
 import type { Exchange } from "./exchange.ts";
 import { sseText } from "./sse.ts";
 import { type Fault, writeAnthropicFault, writeOpenAiFault } from "./translate/fault.ts";
+import { ollamaHeartbeat, writeOllamaFault } from "./translate/ollama_response.ts";
 import { responseObject } from "./translate/responses_response.ts";
+
+/** Ollama's streams are lines of JSON, all others events. */
+export const streamType = ({ api }: Pick<Exchange, "api">): string =>
+  api === "ollama" ? "application/x-ndjson" : "text/event-stream";
 
 /** @param head of the stream so far; empty before its first byte */
 export function heartbeatText(exchange: Exchange, head: string): string {
@@ -24,6 +29,8 @@ export function heartbeatText(exchange: Exchange, head: string): string {
       });
     case "messages":
       return sseText(JSON.stringify({ type: "ping" }), "ping");
+    case "ollama":
+      return ollamaHeartbeat({ id: "", model: exchange.model, createdS: exchange.createdS });
     default:
       return responsesHeartbeat(exchange, head);
   }
@@ -81,6 +88,8 @@ export function errorEndText(exchange: Exchange, fault: Fault): string {
   switch (exchange.api) {
     case "messages":
       return sseText(JSON.stringify(writeAnthropicFault(fault, exchange.requestId)), "error");
+    case "ollama":
+      return JSON.stringify(writeOllamaFault(fault)) + "\n";
     case "responses": {
       const { error } = writeOpenAiFault(fault) as { error: Record<string, unknown> };
       const fields = { ...error, type: "error", sequence_number: 0, error };

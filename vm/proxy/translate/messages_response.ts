@@ -18,7 +18,7 @@ import {
   writeMessagesUsage,
   writeStopReason,
 } from "./messages_wire.ts";
-import { readToolUse } from "./text_parts.ts";
+import { inputOf, readToolUse } from "./text_parts.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
 /** @throws {TranslationError} if a provider answered what no client could read either */
@@ -89,16 +89,4 @@ function writeBlock(
     default:
       return part satisfies never;
   }
-}
-
-/** A model may write broken JSON, and clients of Anthropic's API take only objects. */
-function inputOf(text: string): unknown {
-  if (text.trim() === "") return {};
-  try {
-    const input: unknown = JSON.parse(text);
-    if (typeof input === "object" && input !== null && !Array.isArray(input)) return input;
-  } catch {
-    // below
-  }
-  return { INVALID_JSON: text }; // the tool refuses it, and the model reads why
 }

@@ -30,3 +30,15 @@ export function readToolUse(block: JsonNode): ToolCallPart {
     arguments: JSON.stringify(asOpaqueObject(field(block, "input"))),
   };
 }
+
+/** A model may write broken JSON, and clients of Anthropic's API and Ollama's take only objects. */
+export function inputOf(text: string): unknown {
+  if (text.trim() === "") return {};
+  try {
+    const input: unknown = JSON.parse(text);
+    if (typeof input === "object" && input !== null && !Array.isArray(input)) return input;
+  } catch {
+    // below
+  }
+  return { INVALID_JSON: text }; // the tool refuses it, and the model reads why
+}
