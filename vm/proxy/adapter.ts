@@ -15,8 +15,10 @@ export interface AttemptContext extends Patience {
 export type WireApi = "chat" | "messages" | "responses" | "embeddings" | "count_tokens";
 
 /** The provider's own API that serves the client's; null if it must be translated, or cannot be. */
-export function nativeApi(exchange: Exchange, provider: Provider): WireApi | null {
-  const { api } = exchange;
+export function nativeApi(
+  { api }: Pick<Exchange, "api">,
+  provider: Provider,
+): WireApi | null {
   if (provider.kind === "cursor") return null;
   if (provider.kind === "anthropic") {
     return api === "messages" || api === "count_tokens" ? api : null;
@@ -42,6 +44,13 @@ export async function attemptNative(
       fault("server", `the provider answered as ${events ? "a stream" : "one body"}, not as asked`),
       { counts: true },
     );
+  }
+  // A page of a login or of a firewall comes with 200, too.
+  if (!events && start.contentType !== "" && !start.contentType.includes("json")) {
+    if (!isWhole(start.body)) start.body.cancel();
+    throw new UpstreamFailure(fault("server", "the provider's answer is no JSON"), {
+      counts: true,
+    });
   }
   return { ...start, own: null };
 }

@@ -10,6 +10,8 @@ import type { Conversation } from "./translate/conversation.ts";
 import { readMessagesRequest } from "./translate/messages_request_read.ts";
 import { writeMessagesResponse } from "./translate/messages_response.ts";
 import { createMessagesStreamWriter } from "./translate/messages_stream_writer.ts";
+import { readOllamaRequest } from "./translate/ollama_request_read.ts";
+import { createOllamaStreamWriter, writeOllamaResponse } from "./translate/ollama_response.ts";
 import { readResponsesRequest } from "./translate/responses_request_read.ts";
 import { writeResponsesResponse } from "./translate/responses_response.ts";
 import { createResponsesStreamWriter } from "./translate/responses_stream_writer.ts";
@@ -47,6 +49,11 @@ const FORMATS: ReadonlyMap<string, ClientFormat> = new Map<string, ClientFormat>
     writeBody: (completion, exchange) =>
       writeResponsesResponse(completion, identity(exchange, "resp_")),
     createWriter: (exchange) => createResponsesStreamWriter(identity(exchange, "resp_")),
+  }],
+  ["ollama", {
+    readRequest: (exchange) => readOllamaRequest(bodyOf(exchange)),
+    writeBody: (completion, exchange) => writeOllamaResponse(completion, identity(exchange, "")),
+    createWriter: (exchange) => createOllamaStreamWriter(identity(exchange, "")),
   }],
 ]);
 

@@ -9,6 +9,7 @@ import {
   type Tokens,
   UpstreamFailure,
 } from "./exchange.ts";
+import { streamType } from "./stream_end.ts";
 import { createCollector } from "./translate/collect.ts";
 import type { StreamEvent, Usage } from "./translate/completion.ts";
 import type { Conversation } from "./translate/conversation.ts";
@@ -99,7 +100,7 @@ async function streamed(
     cancel: () => source.cancel(),
   };
   const tokens = (): Tokens | null => usage === null ? null : tokensOf(usage);
-  return { contentType: "text/event-stream", body, own: { tokens, isBroken: () => broken } };
+  return { contentType: streamType(exchange), body, own: { tokens, isBroken: () => broken } };
 }
 
 function failure(found: Fault): UpstreamFailure {

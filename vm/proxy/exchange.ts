@@ -4,7 +4,7 @@
 import type { Fault } from "./translate/fault.ts";
 
 /** The API that the client speaks. */
-export type Api = "chat" | "messages" | "responses" | "embeddings" | "count_tokens";
+export type Api = "chat" | "messages" | "responses" | "ollama" | "embeddings" | "count_tokens";
 
 export interface Exchange {
   readonly api: Api;
@@ -19,6 +19,8 @@ export interface Exchange {
   readonly createdS: number;
   /** "length": a stream that breaks ends as if it were full; "error": with an error. */
   readonly broken: "length" | "error";
+  /** No provider of the route answers in this API itself: every answer is written by us. */
+  readonly written: boolean;
   /** Fires when the client has left. */
   readonly gone: AbortSignal;
 }

@@ -16,6 +16,7 @@ import {
   type Tokens,
   UpstreamFailure,
 } from "./exchange.ts";
+import { scrubErrors } from "./scrub_bytes.ts";
 import { brokenText, errorEndText, finishText, heartbeatText, isComplete } from "./stream_end.ts";
 import { createStreamWatch } from "./stream_watch.ts";
 import { fault } from "./translate/fault.ts";
@@ -33,16 +34,20 @@ export interface RelayClock {
   nowMs(): number;
 }
 
-/** @param onEnd called once, whatever happens */
+/**
+ * @param scrub takes secrets out of a text
+ * @param onEnd called once, whatever happens
+ */
 export function relay(
   exchange: Exchange,
   answer: Promise<Answer>,
   timing: Pick<Timing, "heartbeatMs" | "idleMs">,
   clock: RelayClock,
+  scrub: (text: string) => string,
   onEnd: (report: RelayReport) => void,
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
-  const watch = createStreamWatch(exchange.stream);
+  const watch = createStreamWatch(exchange.stream && exchange.api !== "ollama");
   let source: ByteSource | null = null;
   let own: Answer["own"] = null;
   let aliveMs = clock.nowMs();
@@ -122,11 +127,12 @@ export function relay(
           aliveMs = upstreamMs = clock.nowMs();
           const ready = watch.push(bytes);
           if (ready.length === 0) continue;
-          controller.enqueue(ready);
+          controller.enqueue(exchange.stream ? scrubErrors(ready, scrub) : ready);
           return;
         }
       } catch (error) {
         if (over) return;
+        source?.cancel();
         if (!(error instanceof UpstreamFailure)) {
           return broken(controller, "the connection to the provider broke");
         }

@@ -2,6 +2,7 @@
 /** Answers of the proxy itself. @module */
 
 import type { Api } from "./exchange.ts";
+import { writeOllamaFault } from "./translate/ollama_response.ts";
 import { type Fault, writeAnthropicFault, writeOpenAiFault } from "./translate/fault.ts";
 
 export interface ReplyTo {
@@ -35,7 +36,11 @@ export function faultReply(
   retryAfterMs: number | null = null,
 ): Response {
   const anthropic = to.anthropic || to.api === "messages" || to.api === "count_tokens";
-  const body = anthropic ? writeAnthropicFault(found, to.requestId) : writeOpenAiFault(found);
+  const body = anthropic
+    ? writeAnthropicFault(found, to.requestId)
+    : to.api === "ollama"
+    ? writeOllamaFault(found)
+    : writeOpenAiFault(found);
   const headers: Record<string, string> = {};
   if (found.status === 429 || found.status === 503) {
     const seconds = Math.min(

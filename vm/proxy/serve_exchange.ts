@@ -3,6 +3,7 @@
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Caller, identify } from "./access.ts";
+import { nativeApi } from "./adapter.ts";
 import { guessedTokens } from "./attempt.ts";
 import { type Config, type Route, type Target, targetName } from "./config.ts";
 import {
@@ -21,6 +22,7 @@ import { readRequest, type RequestBody } from "./read_request.ts";
 import { relay, type RelayReport } from "./relay.ts";
 import { faultReply, idHeaders, type ReplyTo } from "./reply.ts";
 import { runExchange, type RunParts, type Started } from "./run_exchange.ts";
+import { streamType } from "./stream_end.ts";
 import { tokensInBody } from "./stream_watch.ts";
 import { type Fault, fault } from "./translate/fault.ts";
 
@@ -90,7 +92,7 @@ export async function serveExchange(
   const leave = (): void => gone.abort();
   clientGone.addEventListener("abort", leave, { once: true });
   if (clientGone.aborted) leave();
-  const exchange = exchangeOf(request, api, requestId, body, config, gone.signal, parts);
+  const exchange = exchangeOf(request, api, requestId, body, config, route, gone.signal, parts);
   let target: Target | null = null;
   let changes: readonly string[] = [];
   const close = (end: string, bytes: number, tokens: Tokens | null, status: number): void => {
@@ -128,7 +130,14 @@ export async function serveExchange(
       }
     }
     const answer = await answerOrHeartbeat(run, exchange, config, parts);
-    const stream = relay(exchange, answer.whole, config.timing, parts.dice, onEnd);
+    const stream = relay(
+      exchange,
+      answer.whole,
+      config.timing,
+      parts.dice,
+      parts.secrets.scrub,
+      onEnd,
+    );
     return new Response(stream, { headers: answerHeaders(answer.contentType, requestId) });
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
@@ -169,12 +178,12 @@ async function answerOrHeartbeat(
   const first = await Promise.race([run, waited]).finally(() => late.abort("done")); // an error costs its stack
   if (first !== null) return { whole: run, contentType: first.contentType };
   run.catch(() => {}); // the stream tells it
-  return { whole: run, contentType: "text/event-stream" };
+  return { whole: run, contentType: streamType(exchange) };
 }
 
 function answerHeaders(contentType: string, requestId: string): Record<string, string> {
   const type = contentType === "" ? "application/json" : contentType;
-  if (!type.includes("event-stream")) return { ...idHeaders(requestId), "content-type": type };
+  if (!/event-stream|ndjson/.test(type)) return { ...idHeaders(requestId), "content-type": type };
   // "no-transform": Deno would pack the stream, and wait for more before it sends.
   const cache = "no-cache, no-transform";
   return { ...idHeaders(requestId), "content-type": type, "cache-control": cache };
@@ -186,6 +195,7 @@ function exchangeOf(
   requestId: string,
   body: RequestBody,
   { brokenStream }: Config,
+  route: Route,
   gone: AbortSignal,
   parts: ServeParts,
 ): Exchange {
@@ -195,9 +205,16 @@ function exchangeOf(
   return {
     ...body,
     ...{ api, requestId, broken, gone, untrustedHeaders: request.headers },
-    stream: body.stream && (api === "chat" || api === "messages" || api === "responses"),
+    written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
+    stream: isStream(api, body),
     createdS: Math.floor(parts.dice.nowMs() / 1000),
   };
+}
+
+/** Ollama streams unless it is told not to. */
+function isStream(api: Api, { stream, untrustedBody }: RequestBody): boolean {
+  if (api === "ollama") return (untrustedBody["stream"] ?? true) === true;
+  return stream && (api === "chat" || api === "messages" || api === "responses");
 }
 
 function expectedTokens({ untrustedBody, untrustedBytes }: RequestBody): Tokens {

@@ -14,6 +14,7 @@ import {
   openAiModels,
   resolveModel,
 } from "./models.ts";
+import { handleOllama } from "./ollama_models.ts";
 import { faultReply, idHeaders, jsonReply, type ReplyTo } from "./reply.ts";
 import { serveExchange, type ServeParts } from "./serve_exchange.ts";
 import { fault } from "./translate/fault.ts";
@@ -35,6 +36,7 @@ const POSTS: ReadonlyMap<string, Api> = new Map<string, Api>([
   ["/v1/messages/count_tokens", "count_tokens"],
   ["/v1/responses", "responses"],
   ["/v1/embeddings", "embeddings"],
+  ["/api/chat", "ollama"],
 ]);
 
 export interface Delivery {
@@ -60,7 +62,8 @@ export async function handle(
   if (api === undefined) {
     // What others use is not for a VM to know.
     const shown = vm !== null && pathname === "/metrics" ? "" : pathname;
-    return handleGet(request, shown, to, config, parts);
+    return await handleOllama(request, shown, to, config, parts.startedS) ??
+      handleGet(request, shown, to, config, parts);
   }
   if (request.method !== "POST") {
     return jsonReply({ error: { message: "send a POST" } }, to, 405, { allow: "POST" });

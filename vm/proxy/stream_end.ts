@@ -12,6 +12,12 @@
 import type { Exchange } from "./exchange.ts";
 import { sseText } from "./sse.ts";
 import { type Fault, writeAnthropicFault, writeOpenAiFault } from "./translate/fault.ts";
+import { ollamaHeartbeat, writeOllamaFault } from "./translate/ollama_response.ts";
+import { responseObject } from "./translate/responses_response.ts";
+
+/** Ollama's streams are lines of JSON, all others events. */
+export const streamType = ({ api }: Pick<Exchange, "api">): string =>
+  api === "ollama" ? "application/x-ndjson" : "text/event-stream";
 
 /** @param head of the stream so far; empty before its first byte */
 export function heartbeatText(exchange: Exchange, head: string): string {
@@ -23,9 +29,24 @@ export function heartbeatText(exchange: Exchange, head: string): string {
       });
     case "messages":
       return sseText(JSON.stringify({ type: "ping" }), "ping");
+    case "ollama":
+      return ollamaHeartbeat({ id: "", model: exchange.model, createdS: exchange.createdS });
     default:
-      return ": still working\n\n";
+      return responsesHeartbeat(exchange, head);
   }
+}
+
+/**
+ * A comment is no sign of life for OpenClaw. But OpenAI's SDK wants "created" before all else, and
+ * every "created" with the same id: of an answer that is the provider's own we do not know it.
+ */
+function responsesHeartbeat(exchange: Exchange, head: string): string {
+  if (head === "" && !exchange.written) return ": still working\n\n";
+  const { requestId, model, createdS } = exchange;
+  const type = head === "" ? "response.created" : "keepalive";
+  const who = { id: `resp_${requestId}`, model, createdS };
+  const fields = head === "" ? { response: responseObject(who, "in_progress", {}) } : {};
+  return sseText(JSON.stringify({ type, sequence_number: 0, ...fields }), type);
 }
 
 /** Whether a stream that is over was complete. */
@@ -67,9 +88,12 @@ export function errorEndText(exchange: Exchange, fault: Fault): string {
   switch (exchange.api) {
     case "messages":
       return sseText(JSON.stringify(writeAnthropicFault(fault, exchange.requestId)), "error");
+    case "ollama":
+      return JSON.stringify(writeOllamaFault(fault)) + "\n";
     case "responses": {
       const { error } = writeOpenAiFault(fault) as { error: Record<string, unknown> };
-      return sseText(JSON.stringify({ type: "error", sequence_number: 0, ...error }), "error");
+      const fields = { ...error, type: "error", sequence_number: 0, error };
+      return sseText(JSON.stringify(fields), "error");
     }
     default:
       return sseText(JSON.stringify(writeOpenAiFault(fault))) + sseText("[DONE]");

@@ -8,6 +8,7 @@
  */
 
 import type { Bytes, Tokens } from "./exchange.ts";
+import { MAX_SSE_EVENT_BYTES, SseError } from "./sse.ts";
 
 const KEPT_BYTES = 16 * 1024;
 const FIRST_BUFFER_BYTES = 4 * 1024;
@@ -17,7 +18,10 @@ const LF = 10;
 const CR = 13;
 
 export interface StreamWatch {
-  /** @returns what may be sent now: whole events only, so that something may stand behind them */
+  /**
+   * @returns what may be sent now: whole events only, so that something may stand behind them
+   * @throws {SseError} if an event does not end
+   */
   push(untrusted: Bytes): Bytes;
   /** What push() held back, at a proper end. */
   rest(): Bytes;
@@ -32,12 +36,16 @@ export interface StreamWatch {
 export function createStreamWatch(events: boolean): StreamWatch {
   const kept = createEnds();
   let held: Bytes = new Uint8Array(0);
+  let unendedBytes = 0;
   return {
     push(untrusted) {
       kept.push(untrusted);
       if (!events) return untrusted;
       const all = held.length === 0 ? untrusted : joined(held, untrusted);
-      const end = all.length > MAX_HELD_BYTES ? all.length : lastBoundary(all);
+      const boundary = lastBoundary(all);
+      unendedBytes = boundary > 0 ? all.length - boundary : unendedBytes + untrusted.length;
+      if (unendedBytes > MAX_SSE_EVENT_BYTES) throw new SseError("an event does not end");
+      const end = all.length > MAX_HELD_BYTES ? all.length : boundary;
       held = all.subarray(end);
       return all.subarray(0, end);
     },
@@ -123,7 +131,10 @@ const COUNTS: ReadonlyMap<string, readonly Count[]> = new Map<string, readonly C
   ["cache_read_input_tokens", ["cacheRead", "beside"]],
   ["cache_creation_input_tokens", ["cacheWrite"]],
 ]);
-const COUNT = new RegExp(`(?<!\\\\)"(${[...COUNTS.keys()].join("|")})":\\s*(\\d{1,12})`, "g");
+const COUNT = new RegExp(
+  `(?<!\\\\)"(${[...COUNTS.keys()].join("|")})":\\s*(\\d{1,9})(?![\\d.eE])`,
+  "g",
+);
 
 /**
  * The tokens that a stream or a body of any of the APIs names, the last mention counting. In a

@@ -171,7 +171,7 @@ Deno.test("errors: kinds by status and by words, and what OpenClaw gets to see",
   assertEquals(seen(403, "<html>"), ["permission", false, 404]);
   assertEquals(seen(404, '{"error":"model not found"}'), ["not_found", false, 404]);
   assertEquals(seen(413, said("large")), ["too_large", false, 400]);
-  assertEquals(seen(422, "{}"), ["invalid_request", false, 400]);
+  assertEquals(seen(422, "{}"), ["invalid_request", false, 422]);
   assertEquals(seen(429, said("slow down")), ["rate_limit", true, 503]);
   assertEquals(seen(529, said("Overloaded")), ["overloaded", true, 503]);
   assertEquals(seen(500, "null"), ["server", true, 503]);

@@ -147,7 +147,7 @@ function writeThinking(
 ): string | undefined {
   if (thinking.kind === "effort") return thinking.effort;
   if (thinking.kind !== "off") return effortOf(thinking);
-  return origin === "messages" ? undefined : "none"; // not every model of OpenAI's knows "none"
+  return origin === "messages" || origin === "ollama" ? undefined : "none"; // not every model of OpenAI's knows "none"
 }
 
 function writeFormat(format: ResponseFormat): Record<string, unknown> {

@@ -14,6 +14,7 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
+import { onlyTexts, readCache, textPart } from "./text_parts.ts";
 import { TranslationError } from "./translation_error.ts";
 
 export interface ReadTurns {
@@ -78,18 +79,7 @@ function readParts(content: JsonNode): UserPart[] {
   });
 }
 
-function readTexts(content: JsonNode): TextPart[] {
-  return readParts(content).map((part) => {
-    if (part.kind === "text") return part;
-    throw new TranslationError(content.path, "holds an image", "put images into a user message");
-  });
-}
-
-const textPart = (text: string, cache: Pick<TextPart, "cache"> = {}): TextPart[] =>
-  text === "" ? [] : [{ kind: "text", text, ...cache }];
-
-const readCache = (part: JsonNode): Pick<TextPart, "cache"> =>
-  given("cache", optional(field(part, "cache_control"), asOpaqueObject));
+const readTexts = (content: JsonNode): TextPart[] => onlyTexts(readParts(content), content);
 
 function readAssistant(message: JsonNode, legacyIds: LegacyIds): AssistantPart[] {
   const thought = optional(field(message, "reasoning_content"), asString) ?? "";

@@ -2,7 +2,7 @@
 /** What whole answers and streams of chat completions share: usage and reasons to stop. @module */
 
 import { NO_USAGE, type StopReason, type Usage } from "./completion.ts";
-import { asNumber, field, isAbsent, type JsonNode, optional } from "./json_node.ts";
+import { asCount, field, isAbsent, type JsonNode, optional } from "./json_node.ts";
 
 const FROM_CHAT: ReadonlyMap<string, StopReason> = new Map<string, StopReason>([
   ["stop", "end"],
@@ -31,7 +31,7 @@ export const writeFinishReason = (reason: StopReason): string => TO_CHAT[reason]
 /** prompt_tokens holds the cached ones, completion_tokens the reasoning. */
 export function readChatUsage(usage: JsonNode): Usage {
   if (isAbsent(usage)) return NO_USAGE;
-  const count = (node: JsonNode, key: string): number => optional(field(node, key), asNumber) ?? 0;
+  const count = (node: JsonNode, key: string): number => optional(field(node, key), asCount) ?? 0;
   const detail = (key: string, of: string): number => {
     const details = field(usage, key);
     return isAbsent(details) ? 0 : count(details, of);

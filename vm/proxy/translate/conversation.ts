@@ -4,8 +4,9 @@
  * written from this, so that each has one reader and one writer.
  *
  *     chat completions --+                     +--> chat completions
- *     messages ----------+--> Conversation ----+
- *     responses ---------+                     +--> messages
+ *     messages ----------+                     |
+ *     responses ---------+--> Conversation ----+
+ *     Ollama's chat -----+                     +--> messages
  *
  * @module
  */
@@ -97,7 +98,7 @@ export type ResponseFormat =
   };
 
 export interface Conversation {
-  readonly origin: "chat" | "messages" | "responses";
+  readonly origin: "chat" | "messages" | "responses" | "ollama";
   readonly model: string;
   readonly turns: readonly Turn[];
   readonly tools: readonly Tool[];

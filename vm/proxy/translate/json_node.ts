@@ -59,6 +59,14 @@ export function asNumber(node: JsonNode): number {
   return typeof node.value === "number" ? node.value : refuse(node, "a number");
 }
 
+/** How many: what cannot be a count is 0, since no answer is lost for a wrong sum. */
+export function asCount({ value }: JsonNode): number {
+  return typeof value === "number" && value >= 0 && value <= MAX_COUNT ? Math.floor(value) : 0;
+}
+
+/** No request has more tokens. */
+const MAX_COUNT = 1e9;
+
 export function asBoolean(node: JsonNode): boolean {
   return typeof node.value === "boolean" ? node.value : refuse(node, "true or false");
 }

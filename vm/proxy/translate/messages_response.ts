@@ -5,7 +5,6 @@ import type { Completion, ResponseIdentity } from "./completion.ts";
 import type { AssistantPart } from "./conversation.ts";
 import {
   asArray,
-  asOpaqueObject,
   asString,
   field,
   given,
@@ -19,6 +18,7 @@ import {
   writeMessagesUsage,
   writeStopReason,
 } from "./messages_wire.ts";
+import { inputOf, readToolUse } from "./text_parts.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
 /** @throws {TranslationError} if a provider answered what no client could read either */
@@ -45,12 +45,7 @@ function readBlock(block: JsonNode): AssistantPart[] {
     case "redacted_thinking":
       return [{ kind: "redacted", data: asString(field(block, "data")) }];
     case "tool_use":
-      return [{
-        kind: "tool_call",
-        id: asString(field(block, "id")),
-        name: asString(field(block, "name")),
-        arguments: JSON.stringify(asOpaqueObject(field(block, "input"))),
-      }];
+      return [readToolUse(block)];
     default: // only tools that Anthropic runs itself make others, and those are not asked for
       return refuseKind(type, "content of type", "tools of your own");
   }
@@ -94,16 +89,4 @@ function writeBlock(
     default:
       return part satisfies never;
   }
-}
-
-/** A model may write broken JSON, and clients of Anthropic's API take only objects. */
-function inputOf(text: string): unknown {
-  if (text.trim() === "") return {};
-  try {
-    const input: unknown = JSON.parse(text);
-    if (typeof input === "object" && input !== null && !Array.isArray(input)) return input;
-  } catch {
-    // below
-  }
-  return { INVALID_JSON: text }; // the tool refuses it, and the model reads why
 }

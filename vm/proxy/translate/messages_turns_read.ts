@@ -11,15 +11,14 @@ import { readImageSource } from "./image.ts";
 import {
   asArray,
   asBoolean,
-  asOpaqueObject,
   asString,
   field,
-  given,
   isAbsent,
   type JsonNode,
   optional,
   refuseKind,
 } from "./json_node.ts";
+import { readCache, readToolUse, textPart } from "./text_parts.ts";
 
 /** @throws {TranslationError} for a role or a kind of content that is not known */
 export function readMessageTurns(messages: JsonNode): Turn[] {
@@ -99,12 +98,7 @@ function readAssistantBlock(block: JsonNode): AssistantPart[] {
     case "text":
       return readText(block);
     case "tool_use":
-      return [{
-        kind: "tool_call",
-        id: asString(field(block, "id")),
-        name: asString(field(block, "name")),
-        arguments: JSON.stringify(asOpaqueObject(field(block, "input"))),
-      }];
+      return [readToolUse(block)];
     case "thinking":
       return [{
         kind: "thinking",
@@ -118,10 +112,5 @@ function readAssistantBlock(block: JsonNode): AssistantPart[] {
   }
 }
 
-function readText(block: JsonNode): TextPart[] {
-  const text = asString(field(block, "text"));
-  return text === "" ? [] : [{ kind: "text", text, ...readCache(block) }];
-}
-
-const readCache = (block: JsonNode): Pick<TextPart, "cache"> =>
-  given("cache", optional(field(block, "cache_control"), asOpaqueObject));
+const readText = (block: JsonNode): TextPart[] =>
+  textPart(asString(field(block, "text")), readCache(block));

@@ -2,7 +2,7 @@
 /** What whole answers and streams of the messages API share: usage and reasons to stop. @module */
 
 import { NO_USAGE, type StopReason, type Usage } from "./completion.ts";
-import { asNumber, field, isAbsent, type JsonNode, optional } from "./json_node.ts";
+import { asCount, field, isAbsent, type JsonNode, optional } from "./json_node.ts";
 
 const FROM_MESSAGES: ReadonlyMap<string, StopReason> = new Map<string, StopReason>([
   ["end_turn", "end"],
@@ -33,7 +33,7 @@ export const writeStopReason = (reason: StopReason): string => TO_MESSAGES[reaso
 /** input_tokens holds neither what came from the cache nor what went into it. */
 export function readMessagesUsage(usage: JsonNode, before: Usage = NO_USAGE): Usage {
   if (isAbsent(usage)) return before;
-  const count = (key: string): number | undefined => optional(field(usage, key), asNumber);
+  const count = (key: string): number | undefined => optional(field(usage, key), asCount);
   const cachedTokens = count("cache_read_input_tokens") ?? before.cachedTokens;
   const cacheWriteTokens = count("cache_creation_input_tokens") ?? before.cacheWriteTokens;
   const plain = count("input_tokens") ??

@@ -19,6 +19,7 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
+import { onlyTexts, textPart } from "./text_parts.ts";
 import { TranslationError } from "./translation_error.ts";
 
 /** @throws {TranslationError} for an item or a kind of content that is not known */
@@ -109,11 +110,4 @@ function readParts(content: JsonNode): UserPart[] {
   });
 }
 
-function readTexts(content: JsonNode): TextPart[] {
-  return readParts(content).map((part) => {
-    if (part.kind === "text") return part;
-    throw new TranslationError(content.path, "holds an image", "put images into a user message");
-  });
-}
-
-const textPart = (text: string): TextPart[] => text === "" ? [] : [{ kind: "text", text }];
+const readTexts = (content: JsonNode): TextPart[] => onlyTexts(readParts(content), content);
