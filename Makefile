@@ -299,18 +299,13 @@ uninstall-vm: uninstall-vm-keyqube
 # As openclaw.Mux: the program lies in the library, and openclaw-ports makes the way to it.
 .PHONY: install-vm-keyqube
 install-vm-keyqube: vm ## a part of install-vm: what leads to openclaw-proxy in a key qube; opens nothing
-	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERUNITDIR)
+	install -d $(DESTDIR)$(LIBDIR)
 	install -m 0644 $(BUILD)/vm/openclaw.MuxPerVm.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/
-	install -m 0644 vm/systemd/qubes-openclaw-key-tunnel.service $(DESTDIR)$(UNITDIR)/
-	install -m 0644 vm/systemd/user/openclaw-key-tunnel.service $(DESTDIR)$(USERUNITDIR)/
-	@echo "Key qube: nothing opened, nothing enabled. In the key qube: openclaw-ports install --per-vm. In an agent VM: systemctl enable qubes-openclaw-key-tunnel"
 
 .PHONY: uninstall-vm-keyqube
 uninstall-vm-keyqube: ## a part of uninstall-vm
-	[ -n "$(DESTDIR)" ] || systemctl disable --now qubes-openclaw-key-tunnel.service || true
-	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-key-tunnel.service || true
-	rm -f $(DESTDIR)$(UNITDIR)/qubes-openclaw-key-tunnel.service $(DESTDIR)$(USERUNITDIR)/openclaw-key-tunnel.service $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm.js
+	rm -f $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm.js
 
 # ---- openclaw-proxy: building and installing ----
 

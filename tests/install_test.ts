@@ -29,8 +29,6 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...TUNNEL_FILES,
     ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
     ...["usr/lib/qubes-claw/openclaw.MuxPerVm", "usr/lib/qubes-claw/openclaw.MuxPerVm.js"],
-    "usr/lib/systemd/system/qubes-openclaw-key-tunnel.service",
-    "usr/lib/systemd/user/openclaw-key-tunnel.service",
   ];
   assertEquals(missing(path, files), []);
   assert(!isPresent(`${path}/etc/systemd/user`), "it is enabled");

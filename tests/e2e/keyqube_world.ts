@@ -20,7 +20,7 @@ import { freePort } from "./free_port.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 export const KEYS = "claw-keys";
-const TUNNEL_UNIT = `${PROJECT}/vm/systemd/qubes-openclaw-key-tunnel.service`;
+const TUNNEL_UNIT = `${PROJECT}/vm/systemd/qubes-openclaw-tunnel.service`;
 
 export interface Asked {
   /** 0: there was no answer. */
@@ -148,7 +148,7 @@ export function tunnelOf(world: World, vm: string, port: number): readonly strin
   }
   const line = /^ExecStart=\/usr\/bin\/(.*)$/m.exec(text)?.[1] ?? "";
   const route = port === 32125 ? "32125" : `${port}:32125`;
-  return line.replace("${OPENCLAW_PROXY_PORT}", route).split(" ");
+  return line.replace(/ 32125$/, ` ${route}`).split(" ");
 }
 
 function hasService(world: World, vm: string, name: string): boolean {
