@@ -148,7 +148,7 @@ export function tunnelOf(world: World, vm: string, port: number): readonly strin
   }
   const line = /^ExecStart=\/usr\/bin\/(.*)$/m.exec(text)?.[1] ?? "";
   const route = port === 32125 ? "32125" : `${port}:32125`;
-  return line.replace("${OPENCLAW_PROXY_PORT}", route).split(" ");
+  return line.replace(/ 32125$/, ` ${route}`).split(" ");
 }
 
 function hasService(world: World, vm: string, name: string): boolean {
