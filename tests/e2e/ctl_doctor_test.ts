@@ -3,7 +3,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Scene, scene } from "./ctl_scene.ts";
-import { type CtlWorld, freePort } from "./ctl_world.ts";
+import { type CtlWorld } from "./ctl_world.ts";
+import { freePort } from "./free_port.ts";
 import { fails } from "./proxy_upstream.ts";
 
 /** Each finding: how it is provoked, what the doctor says, and whether it is an error. */
@@ -256,12 +257,13 @@ Deno.test("doctor: tunnel-down, in a client VM and where the keys are in another
   assertEquals(client.code, 1);
   assertStringIncludes(client.stdout, `tunnel-down: no tunnel runs for port ${closed} (the proxy)`);
   assertStringIncludes(client.stdout, "systemctl --user enable --now openclaw-connect");
-  await world.unit(`openclaw-tunnel@${closed}.service`, {});
+  await world.unit("openclaw-tunnel.service", {});
   await world.settings({
     ...{ role: "agent", keyQube: true, proxyPort: closed, gatewayPort: gateway.port },
   });
   const agent = await here.run("doctor");
-  assertStringIncludes(agent.stdout, `sudo systemctl enable --now openclaw-tunnel@${closed}`);
+  assertStringIncludes(agent.stdout, `tunnel-down: no tunnel runs for port ${closed} (the proxy)`);
+  assertStringIncludes(agent.stdout, "fix: openclaw-ctl restart tunnel");
   // A tunnel that runs, and nothing behind it.
   await using _tunnel = await standInTunnel(world, closed);
   const behind = await here.run("doctor");

@@ -3,7 +3,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { scene } from "./ctl_scene.ts";
-import { createCtlWorld, freePort, GATEWAY_TOKEN, runToEnd } from "./ctl_world.ts";
+import { createCtlWorld, GATEWAY_TOKEN, runToEnd } from "./ctl_world.ts";
+import { freePort } from "./free_port.ts";
 import { fails } from "./proxy_upstream.ts";
 
 Deno.test("status of a well agent VM, for people and as JSON", async () => {
@@ -49,6 +50,14 @@ Deno.test("status goes by vm.json: system units and their flags, the key qube, a
   assertEquals(client.code, 1, "no tunnel runs");
   assertStringIncludes(client.stdout, "role     client");
   assertStringIncludes(client.stdout, "tunnel   none runs");
+  await world.settings({ role: "client", keyQube: true, gatewayPort: gateway.port });
+  assertEquals(
+    (await here.json("status"))["proxy"],
+    null,
+    "the agent's proxy is the agent's alone",
+  );
+  assertStringIncludes((await here.run("models")).stderr, "this VM has no proxy");
+  assertEquals((await here.run("usage")).code, 1);
 });
 
 Deno.test("health asks every endpoint; each failure is a line and exit code 1", async () => {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Program, programFlags, PROJECT, sourceLauncher } from "./program_flags.ts";
+import { type Program, sourceLauncher } from "./program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 
@@ -255,21 +255,3 @@ function socket(request: Request, state: { readonly token: string }): Response {
   };
   return response;
 }
-
-/** A port of loopback on which nothing listens now. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
-}
-
-/** The flags as a list, for a test that starts Deno itself. */
-export function flagsFor(program: Program, world: CtlWorld): readonly string[] {
-  return programFlags(program).map((flag) =>
-    flag.replaceAll("@HOME@", world.home).replaceAll("@ROOT@", world.root)
-      .replaceAll("@RUNTIME@", `${world.folder}/runtime`)
-  );
-}
-
-export const source = (program: Program): string => `${PROJECT}/vm/${program}.ts`;

@@ -2,7 +2,8 @@
 /** openclaw-watchdog, the real program, and a gateway that is killed, stopped, or says no. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { createCtlWorld, type CtlWorld, freePort, runToEnd } from "./ctl_world.ts";
+import { createCtlWorld, type CtlWorld, runToEnd } from "./ctl_world.ts";
+import { freePort } from "./free_port.ts";
 import { PROJECT } from "./program_flags.ts";
 import { sleep } from "../../shared/io/timing.ts";
 import { fails, startUpstream } from "./proxy_upstream.ts";

@@ -8,23 +8,15 @@ import type { PortState } from "../../shared/tunnel/port_tunnel.ts";
 import { objectOf } from "../probe/http_answer.ts";
 import { metricSum } from "../probe/metrics_text.ts";
 import { gatewayUrl, type Probed, probeGateway, probeProxy, proxyUrl } from "../probe/probe.ts";
-import { partsOf, showUnits, unitsOf, type UnitState } from "../probe/units.ts";
+import { hasProxy, partsOf, showUnits, unitsOf, type UnitState } from "../probe/units.ts";
 import { providersOf, type ProviderState } from "../probe/verdict.ts";
 import type { VmSettings } from "../settings/vm_settings.ts";
 import { ANSWER_MS, type CtlPlaces, type Scene } from "./scene.ts";
 
 export interface Snapshot {
   readonly settings: VmSettings;
-  readonly proxy: Probed & {
-    readonly url: string;
-    readonly providers: readonly ProviderState[];
-    /** null: it does not say. */
-    readonly untrustedModels: readonly string[] | null;
-    readonly activeRequests: number | null;
-    readonly requests: number | null;
-    /** Since it was started, in US dollars. */
-    readonly spend: number | null;
-  };
+  /** null where there is none, as in a client of an agent VM with a key qube. */
+  readonly proxy: ProxySeen | null;
   /** null where there is none, as in the VM with the keys. */
   readonly gateway: (Probed & { readonly url: string }) | null;
   readonly units: readonly UnitState[];
@@ -36,32 +28,56 @@ export interface Snapshot {
   readonly flags: readonly { readonly flag: string; readonly isSet: boolean }[] | null;
 }
 
+export interface ProxySeen extends Probed {
+  readonly url: string;
+  readonly providers: readonly ProviderState[];
+  /** null: it does not say. */
+  readonly untrustedModels: readonly string[] | null;
+  readonly activeRequests: number | null;
+  readonly requests: number | null;
+  /** Since it was started, in US dollars. */
+  readonly spend: number | null;
+}
+
 export async function takeSnapshot(scene: Scene): Promise<Snapshot> {
   const { settings, ask, places } = scene;
-  const [proxyAt, gatewayAt] = [proxyUrl(settings), gatewayUrl(settings)];
-  const [proxy, models, metrics, gateway, units, tunnels, flags] = await Promise.all([
-    probeProxy(proxyAt, ask, ANSWER_MS),
-    ask(`${proxyAt}/v1/models`, { timeoutMs: ANSWER_MS }),
-    ask(`${proxyAt}/metrics`, { timeoutMs: ANSWER_MS }),
+  const gatewayAt = gatewayUrl(settings);
+  const [proxy, gateway, units, tunnels, flags] = await Promise.all([
+    hasProxy(settings) ? seeProxy(scene) : null,
     settings.role === "keys" ? null : probeGateway(gatewayAt, ask, ANSWER_MS),
     unitStates(scene),
     partsOf(settings).includes("tunnel") ? tunnelPorts(places) : null,
     settings.units === "system" && settings.role !== "client" ? serviceFlags(scene) : null,
   ]);
+  const url = `${gatewayAt}/`;
+  return {
+    ...{ settings, proxy, tunnels, flags, ...units },
+    gateway: gateway === null ? null : { ...gateway, url },
+  };
+}
+
+async function seeProxy({ settings, ask }: Scene): Promise<ProxySeen> {
+  const at = proxyUrl(settings);
+  const [proxy, models, metrics] = await Promise.all([
+    probeProxy(at, ask, ANSWER_MS),
+    ask(`${at}/v1/models`, { timeoutMs: ANSWER_MS }),
+    ask(`${at}/metrics`, { timeoutMs: ANSWER_MS }),
+  ]);
   const text = metrics.kind === "answer" && metrics.status === 200 ? metrics.untrustedText : "";
   return {
-    settings,
-    proxy: {
-      ...{ ...proxy, url: `${proxyAt}/v1`, untrustedModels: modelIds(objectOf(models)) },
-      providers: providersOf(objectOf(proxy.answer) ?? {}),
-      activeRequests: metricSum(text, "openclaw_proxy_active_requests"),
-      requests: metricSum(text, "openclaw_proxy_requests_total"),
-      spend: metricSum(text, "openclaw_proxy_spend_dollars_total"),
-    },
-    gateway: gateway === null ? null : { ...gateway, url: `${gatewayAt}/` },
-    ...units,
-    ...{ tunnels, flags },
+    ...{ ...proxy, url: `${at}/v1`, untrustedModels: modelIds(objectOf(models)) },
+    providers: providersOf(objectOf(proxy.answer) ?? {}),
+    activeRequests: metricSum(text, "openclaw_proxy_active_requests"),
+    requests: metricSum(text, "openclaw_proxy_requests_total"),
+    spend: metricSum(text, "openclaw_proxy_spend_dollars_total"),
   };
+}
+
+/** The ports that a tunnel is to have here. */
+export function tunnelPortsWanted(settings: VmSettings): readonly number[] {
+  if (!partsOf(settings).includes("tunnel")) return [];
+  const { role, proxyPort, gatewayPort } = settings;
+  return [...(hasProxy(settings) ? [proxyPort] : []), ...(role === "client" ? [gatewayPort] : [])];
 }
 
 export function modelIds(body: Readonly<Record<string, unknown>> | null): readonly string[] | null {
@@ -89,8 +105,8 @@ export async function tunnelPorts({ root, runtime }: CtlPlaces): Promise<readonl
 
 async function serviceFlags({ places, settings }: Scene) {
   return await Promise.all(
-    partsOf(settings).filter((part) => part !== "tunnel").map(async (part) => {
-      const flag = `openclaw-${part}`;
+    partsOf(settings).map(async (part) => {
+      const flag = part === "tunnel" ? "openclaw-tunnels" : `openclaw-${part}`;
       return { flag, isSet: await exists(`${places.root}/run/qubes-service/${flag}`) };
     }),
   );

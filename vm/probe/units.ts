@@ -26,12 +26,19 @@ export interface UnitState extends UnitName {
   readonly exitStatus: number | null;
   readonly restarts: number;
   readonly memoryBytes: number | null;
+  /** Of the processor, since its start. */
+  readonly cpuMs: number | null;
   readonly activeSinceMs: number | null;
 }
 
 const SHOW_MS = 10_000;
 /** The gateway lets its work end first, for up to 315 s. */
 const RESTART_MS = 400_000;
+
+/** A client of an agent VM with a key qube has none: that proxy serves the agent alone. */
+export function hasProxy({ role, keyQube }: Pick<VmSettings, "role" | "keyQube">): boolean {
+  return role !== "client" || !keyQube;
+}
 
 /** The parts that run in this VM. A port that is a tunnel's has no unit of the part itself. */
 export function partsOf({ role, keyQube }: Pick<VmSettings, "role" | "keyQube">): readonly Part[] {
@@ -47,19 +54,15 @@ export function unitsOf(settings: VmSettings): readonly UnitName[] {
   return partsOf(settings).map((part) => unitOf(part, settings));
 }
 
-export function unitOf(part: Part, { role, units, proxyPort }: VmSettings): UnitName {
-  if (part === "tunnel") {
-    return role === "client"
-      ? { part, unit: "openclaw-connect.service", scope: "user" }
-      : { part, unit: `openclaw-tunnel@${proxyPort}.service`, scope: "system" };
-  }
+export function unitOf(part: Part, { role, units }: VmSettings): UnitName {
+  if (role === "client") return { part, unit: "openclaw-connect.service", scope: "user" };
   const unit = units === "system" ? `qubes-openclaw-${part}.service` : `openclaw-${part}.service`;
   return { part, unit, scope: units };
 }
 
 const PROPERTIES = [
   ...["Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "ExecMainStatus"],
-  ...["NRestarts", "MemoryCurrent", "ActiveEnterTimestamp"],
+  ...["NRestarts", "MemoryCurrent", "CPUUsageNSec", "ActiveEnterTimestamp"],
 ];
 
 /** @throws {UserError} if systemctl is not there, or reaches no systemd */
@@ -106,9 +109,14 @@ export function parseShow(text: string, wanted: readonly UnitName[]): readonly U
       exitStatus: numberOf(values?.get("ExecMainStatus")),
       restarts: numberOf(values?.get("NRestarts")) ?? 0,
       memoryBytes: numberOf(values?.get("MemoryCurrent")),
+      cpuMs: cpuMsOf(values?.get("CPUUsageNSec")),
       activeSinceMs: since === null || since === 0 ? null : since * 1000,
     };
   });
+}
+
+function cpuMsOf(text: string | undefined): number | null {
+  return text !== undefined && /^[0-9]{1,18}$/.test(text) ? Number(text) / 1e6 : null;
 }
 
 /** null for what systemd has not set: words, or the largest number there is. */

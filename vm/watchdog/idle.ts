@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Memory: a gateway grows over days, and one that is restarted while it has nothing to do loses
- * nothing. It is idle while the proxy has no request under way and none has come. Pure.
+ * nothing. It is idle while the proxy has no request under way and none has come; where the proxy
+ * shows its counters to nobody, as a key qube's, while the gateway hardly uses the processor. Pure.
  *
  * @module
  */
@@ -49,4 +50,19 @@ export function trafficOf(untrustedMetrics: string): Traffic | null {
   const active = metricSum(untrustedMetrics, "openclaw_proxy_active_requests");
   if (active === null) return null;
   return { active, requests: metricSum(untrustedMetrics, "openclaw_proxy_requests_total") ?? 0 };
+}
+
+/** Of one processor: the real gateway was seen to take 0.01 with nothing to do. */
+const IDLE_SHARE = 0.05;
+
+export interface Cpu {
+  readonly cpuMs: number;
+  readonly atMs: number;
+}
+
+/** What the processor tells of the time between two looks. */
+export function cpuTraffic(before: Cpu | null, now: Cpu | null): Traffic | null {
+  if (before === null || now === null || now.atMs <= before.atMs) return null;
+  const share = (now.cpuMs - before.cpuMs) / (now.atMs - before.atMs);
+  return { active: share >= 0 && share < IDLE_SHARE ? 0 : 1, requests: 0 };
 }

@@ -9,7 +9,7 @@ import { type Verdict, verdictText } from "../probe/verdict.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmSettings } from "../settings/vm_settings.ts";
-import { memoryReason, type Quiet, quietSince, trafficOf } from "./idle.ts";
+import { type Cpu, cpuTraffic, memoryReason, type Quiet, quietSince, trafficOf } from "./idle.ts";
 import { needsUnit, NOT_YET_SEEN, restarted, type Step, step, type Watched } from "./machine.ts";
 import type { WatchSettings } from "./settings.ts";
 
@@ -42,6 +42,7 @@ export function createWatch(parts: WatchParts): () => Promise<Round> {
   const { vm, watch, nowMs } = parts;
   const watched = new Map<WatchedPart, Watched>();
   let quiet: Quiet | null = null;
+  let cpu: Cpu | null = null;
 
   const act = async (part: WatchedPart, { watched: next, actions }: Step): Promise<void> => {
     watched.set(part, next);
@@ -62,8 +63,12 @@ export function createWatch(parts: WatchParts): () => Promise<Round> {
 
   const lookAtMemory = async (): Promise<void> => {
     const before = watched.get("gateway") ?? NOT_YET_SEEN;
-    quiet = quietSince(quiet, await traffic(parts), nowMs());
     const unit = await unitState("gateway", parts);
+    const cpuMs = unit?.cpuMs ?? null;
+    const cpuNow = cpuMs === null ? null : { cpuMs, atMs: nowMs() };
+    const seen = await traffic(parts) ?? cpuTraffic(cpu, cpuNow);
+    cpu = cpuNow;
+    quiet = quietSince(quiet, seen, nowMs());
     const reason = memoryReason(unit?.memoryBytes ?? null, quiet, nowMs(), watch);
     const hourAgoMs = nowMs() - 3_600_000;
     const recent = before.restartsMs.filter((atMs) => atMs > hourAgoMs);
@@ -109,7 +114,7 @@ async function unitState(
 function parseNothing(name: ReturnType<typeof unitOf>): UnitState {
   return {
     ...{ ...name, load: "unknown", active: "unknown", sub: "", file: "", exitStatus: null },
-    ...{ restarts: 0, memoryBytes: null, activeSinceMs: null },
+    ...{ restarts: 0, memoryBytes: null, cpuMs: null, activeSinceMs: null },
   };
 }
 

@@ -26,7 +26,7 @@ const FRAME: Frame = {
     units: [{
       ...{ part: "gateway", unit: "openclaw-gateway.service", scope: "user", load: "loaded" },
       ...{ active: "failed", sub: "failed", file: "enabled", exitStatus: 1, restarts: 2 },
-      ...{ memoryBytes: 9e8, activeSinceMs: null },
+      ...{ memoryBytes: 9e8, cpuMs: 1, activeSinceMs: null },
     }],
     ...{ unitsError: null, tunnels: [], flags: null },
   },

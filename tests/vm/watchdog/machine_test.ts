@@ -11,7 +11,7 @@ import { createPrng } from "../../fuzz/prng.ts";
 const UNIT: UnitState = {
   ...{ part: "gateway", unit: "openclaw-gateway.service", scope: "user", load: "loaded" },
   ...{ active: "active", sub: "running", file: "enabled", exitStatus: 0, restarts: 0 },
-  ...{ memoryBytes: null, activeSinceMs: 0 },
+  ...{ memoryBytes: null, cpuMs: null, activeSinceMs: 0 },
 };
 const HUNG: Verdict = { kind: "unhealthy", text: "no answer in 5 s" };
 const GONE: Verdict = { kind: "unreachable", text: "nothing listens" };

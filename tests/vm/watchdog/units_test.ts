@@ -20,12 +20,11 @@ Deno.test("units by what the VM is for", () => {
   assertEquals(names({ units: "system", role: "keys" }), [
     ...["system qubes-openclaw-proxy.service", "system qubes-openclaw-watchdog.service"],
   ]);
-  assertEquals(
-    names({ keyQube: true, units: "system" })[0],
-    [
-      "system openclaw-tunnel@32125.service",
-    ][0],
-  );
+  assertEquals(names({ keyQube: true, units: "system" }), [
+    ...["system qubes-openclaw-tunnel.service", "system qubes-openclaw-gateway.service"],
+    "system qubes-openclaw-watchdog.service",
+  ]);
+  assertEquals(names({ keyQube: true })[0], "user openclaw-tunnel.service");
   assertEquals(names({ role: "client" }), ["user openclaw-connect.service"]);
 });
 

@@ -41,7 +41,7 @@ function scene(vm: Partial<VmSettings> = {}, watch: Partial<WatchSettings> = {})
   const answers: Record<string, HttpAnswer> = { ...WELL };
   const ran: string[] = [];
   const said: string[] = [];
-  const world = { nowMs: 10_000_000, memory: "100", active: "active" };
+  const world = { nowMs: 10_000_000, memory: "100", active: "active", cpu: "[not set]" };
   const round = createWatch({
     ...{ vm: { ...VM, ...vm }, watch: { ...DEFAULT_WATCH, ...watch } },
     ask: (url) => {
@@ -54,7 +54,7 @@ function scene(vm: Partial<VmSettings> = {}, watch: Partial<WatchSettings> = {})
       const unit = argv.at(-1);
       const untrustedOut = argv.includes("show")
         ? `Id=${unit}\nLoadState=loaded\nActiveState=${world.active}\nExecMainStatus=0\n` +
-          `MemoryCurrent=${world.memory}\nActiveEnterTimestamp=@1\n`
+          `MemoryCurrent=${world.memory}\nCPUUsageNSec=${world.cpu}\nActiveEnterTimestamp=@1\n`
         : "";
       return Promise.resolve({ code: 0, untrustedOut, untrustedErr: "" });
     },
@@ -183,6 +183,28 @@ Deno.test("a large gateway is restarted when it has been idle, and not while it 
   await rounds(1);
   assertEquals(restarts(ran).length, 1);
   assertStringIncludes(said.join("\n"), "it takes 1600 MB, more than 1500, and is idle");
+});
+
+Deno.test("behind a key qube, which shows no counters, the processor tells whether it is idle", async () => {
+  const { answers, world, rounds, ran } = scene({ keyQube: true }, { gatewayMegabytes: 1500 });
+  answers["32125/metrics"] = json({ error: {} }, 404);
+  world.memory = "1600000000";
+  let cpuNs = 1e12;
+  const pass = async (count: number, share: number): Promise<void> => {
+    for (let at = 0; at < count; at++) {
+      cpuNs += share * 30e9;
+      world.cpu = String(cpuNs);
+      await rounds(1);
+    }
+  };
+  await pass(30, 0.5);
+  assertEquals(restarts(ran), [], "it works");
+  await pass(15, 0.01);
+  await pass(1, 0.5);
+  await pass(15, 0.01);
+  assertEquals(restarts(ran), [], "not idle for long enough");
+  await pass(10, 0.01);
+  assertEquals(restarts(ran).length, 1);
 });
 
 Deno.test("idle is: nothing under way, and nothing that came since", () => {

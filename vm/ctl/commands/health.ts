@@ -8,7 +8,13 @@ import { gatewayUrl, proxyUrl } from "../../probe/probe.ts";
 import { verdictText } from "../../probe/verdict.ts";
 import { PAIRING_ADVICE } from "../pairing.ts";
 import { ANSWER_MS, type Outcome, type Scene, tokenPath } from "../scene.ts";
-import { isUnitWell, type Snapshot, takeSnapshot } from "../snapshot.ts";
+import {
+  isUnitWell,
+  type ProxySeen,
+  type Snapshot,
+  takeSnapshot,
+  tunnelPortsWanted,
+} from "../snapshot.ts";
 import { shown } from "../text.ts";
 
 export interface Check {
@@ -24,8 +30,10 @@ const MAX_TOKEN_BYTES = 4096;
 export async function health(scene: Scene, ask: boolean, model: string): Promise<Outcome> {
   const snapshot = await takeSnapshot(scene);
   const checks = [
-    ...proxyChecks(snapshot),
-    await proxyReady(scene),
+    ...(snapshot.proxy === null ? [] : [
+      ...proxyChecks(snapshot.proxy),
+      await proxyReady(scene),
+    ]),
     ...(snapshot.gateway === null ? [] : [
       gatewayCheck(snapshot.gateway),
       await socketCheck(scene),
@@ -36,7 +44,7 @@ export async function health(scene: Scene, ask: boolean, model: string): Promise
       return { name: unit.unit, ok: isUnitWell(unit), text };
     }),
     ...tunnelChecks(snapshot),
-    ...(ask ? [await modelCheck(scene, model)] : []),
+    ...(ask && snapshot.proxy !== null ? [await modelCheck(scene, model)] : []),
   ];
   const failed = checks.filter(({ ok }) => !ok).length;
   const lines = checks.map(({ ok, name, text }) => `${ok ? "good  " : "FAILED"}  ${name}: ${text}`);
@@ -46,7 +54,7 @@ export async function health(scene: Scene, ask: boolean, model: string): Promise
   return { ok: failed === 0, text: [...lines, summary, ""].join("\n"), json: { checks } };
 }
 
-function proxyChecks({ proxy }: Snapshot): readonly Check[] {
+function proxyChecks(proxy: ProxySeen): readonly Check[] {
   const { kind } = proxy.verdict;
   const models = proxy.untrustedModels;
   return [
@@ -114,8 +122,7 @@ async function socketCheck({ places, settings, shakeHands }: Scene): Promise<Che
 
 function tunnelChecks({ tunnels, settings }: Snapshot): readonly Check[] {
   if (tunnels === null) return [];
-  const { role, proxyPort, gatewayPort } = settings;
-  return (role === "client" ? [proxyPort, gatewayPort] : [proxyPort]).map((port) => {
+  return tunnelPortsWanted(settings).map((port) => {
     const found = tunnels.find((one) => one.port === port);
     const text = found === undefined ? "none runs" : `to ${found.vm}, ${found.mode}`;
     return { name: `tunnel of port ${port}`, ok: found !== undefined, text };

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-ctl models". @module */
 
+import { UserError } from "../../../shared/io/program.ts";
 import { answerText, objectOf } from "../../probe/http_answer.ts";
 import { proxyUrl } from "../../probe/probe.ts";
+import { hasProxy } from "../../probe/units.ts";
 import { ANSWER_MS, type Outcome, type Scene } from "../scene.ts";
 import { modelIds } from "../snapshot.ts";
 import { shown, table } from "../text.ts";
 
 export async function models({ settings, ask }: Scene): Promise<Outcome> {
+  if (!hasProxy(settings)) throw noProxy();
   const url = `${proxyUrl(settings)}/v1/models`;
   const answer = await ask(url, { timeoutMs: ANSWER_MS });
   const body = answer.kind === "answer" && answer.status === 200 ? objectOf(answer) : null;
@@ -28,4 +31,11 @@ export async function models({ settings, ask }: Scene): Promise<Outcome> {
       : table(list.map(({ id, provider }) => [shown(id), shown(provider ?? "", 40)])),
     json: { models: list },
   };
+}
+
+/** What is said where a client has no proxy. */
+export function noProxy(): UserError {
+  return new UserError("this VM has no proxy: the agent VM's keys lie in a qube of their own", [
+    "only the agent reaches the models; the dashboard is on the gateway's port here",
+  ]);
 }

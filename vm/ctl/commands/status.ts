@@ -3,9 +3,9 @@
 
 import type { PortState } from "../../../shared/tunnel/port_tunnel.ts";
 import type { UnitState } from "../../probe/units.ts";
-import { verdictText } from "../../probe/verdict.ts";
+import { type Verdict, verdictText } from "../../probe/verdict.ts";
 import type { Outcome, Scene } from "../scene.ts";
-import { isWell, type Snapshot, takeSnapshot } from "../snapshot.ts";
+import { isWell, type ProxySeen, type Snapshot, takeSnapshot } from "../snapshot.ts";
 import { megabytes, shown, table } from "../text.ts";
 
 export async function status(scene: Scene): Promise<Outcome> {
@@ -15,15 +15,9 @@ export async function status(scene: Scene): Promise<Outcome> {
 
 export function statusText(snapshot: Snapshot): string {
   const { proxy, gateway, units, unitsError, tunnels, flags } = snapshot;
-  const models = proxy.untrustedModels;
   const lines = [
     roleLine(snapshot),
-    `proxy    ${verdictText(proxy.verdict)}${version(proxy.untrustedVersion)}, ${proxy.url}` +
-    (models === null ? "" : `, ${models.length} models`),
-    ...proxy.providers.map(({ name, kind, state, keyRefused }) =>
-      `  ${shown(name, 40)} (${shown(kind, 20)}): ${providerState(state)}` +
-      (keyRefused ? ", its key is missing or refused" : "")
-    ),
+    ...(proxy === null ? [] : proxyLines(proxy)),
     ...(gateway === null ? [] : [
       `gateway  ${verdictText(gateway.verdict)}${
         version(gateway.untrustedVersion)
@@ -38,6 +32,17 @@ export function statusText(snapshot: Snapshot): string {
     lines.push(`qvm-service flags: ${words.join(", ")}\n`);
   }
   return lines.join("");
+}
+
+function proxyLines({ verdict, untrustedVersion, url, untrustedModels, providers }: ProxySeen) {
+  const models = untrustedModels === null ? "" : `, ${untrustedModels.length} models`;
+  return [
+    `proxy    ${verdictText(verdict)}${version(untrustedVersion)}, ${url}${models}`,
+    ...providers.map(({ name, kind, state, keyRefused }) =>
+      `  ${shown(name, 40)} (${shown(kind, 20)}): ${providerState(state)}` +
+      (keyRefused ? ", its key is missing or refused" : "")
+    ),
+  ];
 }
 
 function roleLine({ settings: { role, provider, keyQube, units } }: Snapshot): string {
@@ -82,7 +87,7 @@ export function statusJson(snapshot: Snapshot): Readonly<Record<string, unknown>
   const { role, provider, keyQube, proxyPort, gatewayPort } = settings;
   return {
     vm: { role, provider, keyQube, units: settings.units, proxyPort, gatewayPort },
-    proxy: {
+    proxy: proxy === null ? null : {
       ...{ url: proxy.url, ...verdictJson(proxy.verdict), version: proxy.untrustedVersion },
       ...{ models: proxy.untrustedModels?.length ?? null, providers: proxy.providers },
       ...{ activeRequests: proxy.activeRequests, requests: proxy.requests, spend: proxy.spend },
@@ -95,6 +100,6 @@ export function statusJson(snapshot: Snapshot): Readonly<Record<string, unknown>
   };
 }
 
-function verdictJson(verdict: Snapshot["proxy"]["verdict"]) {
+function verdictJson(verdict: Verdict) {
   return { state: verdict.kind, detail: "text" in verdict ? verdict.text : null };
 }

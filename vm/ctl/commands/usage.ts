@@ -11,10 +11,11 @@ import { exists } from "../../../shared/io/files.ts";
 import { answerText } from "../../probe/http_answer.ts";
 import { metricSamples } from "../../probe/metrics_text.ts";
 import { proxyUrl } from "../../probe/probe.ts";
-import { partsOf } from "../../probe/units.ts";
+import { hasProxy, partsOf } from "../../probe/units.ts";
 import { readUse } from "../../proxy/ledger_read.ts";
 import { ANSWER_MS, type Outcome, type Scene } from "../scene.ts";
 import { shown, table } from "../text.ts";
+import { noProxy } from "./models.ts";
 
 export interface UsageRow {
   /** null: since the proxy was started. */
@@ -30,6 +31,7 @@ export interface UsageRow {
 const DAY_MS = 86_400_000;
 
 export async function usage(scene: Scene, days: number): Promise<Outcome> {
+  if (!hasProxy(scene.settings)) throw noProxy();
   const source = partsOf(scene.settings).includes("proxy") ? "books" : "counters";
   const rows = source === "books" ? await usageRows(scene, days) : await counterRows(scene);
   if (typeof rows === "string") {
@@ -57,6 +59,9 @@ export async function usageRows(
 async function counterRows({ ask, settings }: Scene): Promise<readonly UsageRow[] | string> {
   const url = `${proxyUrl(settings)}/metrics`;
   const answer = await ask(url, { timeoutMs: ANSWER_MS });
+  if (answer.kind === "answer" && answer.status === 404) {
+    return "the proxy shows its counters to no other VM: run openclaw-ctl usage where it is";
+  }
   if (answer.kind !== "answer" || answer.status !== 200) return `${url}: ${answerText(answer)}`;
   const sums = new Map<string, { requests: number; tokens: number; spend: number }>();
   const add = (metric: string, field: "requests" | "tokens" | "spend", outcome?: string): void => {

@@ -16,7 +16,7 @@ const NEED_KEY = /^https:\/\/api\.(openai|anthropic)\.com(\/|$)/;
 
 export const examineKeys: Examine = async (scene) => {
   const { proxy } = scene.snapshot;
-  const refused = proxy.providers.filter(({ keyRefused }) => keyRefused).map(({ name }) =>
+  const refused = (proxy?.providers ?? []).filter(({ keyRefused }) => keyRefused).map(({ name }) =>
     warning(
       "key-refused",
       `the provider ${shown(name, 40)} refused the key, or none was to be had`,

@@ -18,7 +18,7 @@ export const examineUnits: Examine = ({ snapshot }) => {
   }
   const missing = new Set(flags?.filter(({ isSet }) => !isSet).map(({ flag }) => flag));
   return Promise.resolve([
-    ...units.flatMap((unit) => missing.has(`openclaw-${unit.part}`) ? [] : examineUnit(unit)),
+    ...units.flatMap((unit) => missing.has(flagOf(unit.part)) ? [] : examineUnit(unit)),
     ...[...missing].map((flag) =>
       error(
         "flag-missing",
@@ -28,6 +28,10 @@ export const examineUnits: Examine = ({ snapshot }) => {
     ),
   ]);
 };
+
+function flagOf(part: Part): string {
+  return part === "tunnel" ? "openclaw-tunnels" : `openclaw-${part}`;
+}
 
 function examineUnit(state: UnitState): readonly Finding[] {
   const { part, unit, scope, load, active, file, exitStatus } = state;
@@ -61,7 +65,9 @@ function examineUnit(state: UnitState): readonly Finding[] {
 export const examinePorts: Examine = async (scene) => {
   const { settings, snapshot } = scene;
   const { proxy, gateway } = snapshot;
-  const findings = await examinePort(scene, "proxy", settings.proxyPort, proxy.verdict);
+  const findings = proxy === null
+    ? []
+    : await examinePort(scene, "proxy", settings.proxyPort, proxy.verdict);
   if (gateway === null) return findings;
   const more = await examinePort(scene, "gateway", settings.gatewayPort, gateway.verdict);
   return [...findings, ...more];
@@ -89,7 +95,7 @@ async function examinePort(
   if (isTunnel && tunnel === undefined) {
     const fix = scene.settings.role === "client"
       ? "systemctl --user enable --now openclaw-connect"
-      : `sudo systemctl enable --now openclaw-tunnel@${port}`;
+      : "openclaw-ctl restart tunnel";
     return [error("tunnel-down", `no tunnel runs for port ${port} (the ${part})`, fix)];
   }
   return owned ? answerFindings(part, isTunnel, verdict) : [];

@@ -55,8 +55,8 @@ function headLines(frame: Frame): readonly Line[] {
     ...(gateway === null
       ? []
       : [verdictLine("gateway", gateway.verdict, gateway.untrustedVersion)]),
-    verdictLine("proxy", proxy.verdict, proxy.untrustedVersion),
-    ...proxy.providers.map((one): Line => [
+    ...(proxy === null ? [] : [verdictLine("proxy", proxy.verdict, proxy.untrustedVersion)]),
+    ...(proxy?.providers ?? []).map((one): Line => [
       ["plain", `  ${shown(one.name, 24).padEnd(14)} `],
       one.keyRefused
         ? ["bad", "key refused"]
@@ -64,7 +64,7 @@ function headLines(frame: Frame): readonly Line[] {
         ? ["warn", "left alone"]
         : ["good", "good"],
     ]),
-    modelsLine(proxy.untrustedModels),
+    ...(proxy === null ? [] : [modelsLine(proxy.untrustedModels)]),
     ...trafficLines(frame),
     [],
     ...units.map(unitLine),
@@ -92,6 +92,7 @@ function modelsLine(models: readonly string[] | null): Line {
 }
 
 function trafficLines({ snapshot: { proxy }, today, requestsPerMinute }: Frame): readonly Line[] {
+  if (proxy === null) return [];
   const { activeRequests, requests, spend } = proxy;
   if (requests === null && activeRequests === null) return [];
   const perMinute = requestsPerMinute === null ? "" : `, ${requestsPerMinute.toFixed(1)} a minute`;

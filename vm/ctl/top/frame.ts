@@ -38,11 +38,10 @@ export async function takeFrame(scene: Scene, before: Frame | null): Promise<Fra
 }
 
 function rate(before: Frame | null, atMs: number, { proxy }: Snapshot): number | null {
-  const last = before?.snapshot.proxy.requests ?? null;
-  if (before === null || last === null || proxy.requests === null || atMs <= before.atMs) {
-    return null;
-  }
-  return Math.max(0, (proxy.requests - last) * 60_000 / (atMs - before.atMs));
+  const last = before?.snapshot.proxy?.requests ?? null;
+  const now = proxy?.requests ?? null;
+  if (before === null || last === null || now === null || atMs <= before.atMs) return null;
+  return Math.max(0, (now - last) * 60_000 / (atMs - before.atMs));
 }
 
 async function logsOrError({ settings, run }: Scene) {
