@@ -215,11 +215,13 @@ function raw(contentType: string, pieces: Iterable<string | Uint8Array<ArrayBuff
 }
 
 test("hostile: a chunk that is no JSON ends a translated stream with an error", async (world) => {
-  const broken: Play = (_, { gone }) => sse([delta("Hello"), "data: {nothing}\n\n"], gone);
-  world.plays(broken);
-  const got = await MESSAGES.stream(world, world.model("oai"));
-  assertEquals(got.text, "Hello");
-  assertFailed(got, "no JSON");
+  for (const bad of ["{nothing}", '{"choices":[],"usage":{"prompt_tokens":NaN}}', "[]", "7"]) {
+    const broken: Play = (_, { gone }) => sse([delta("Hello"), `data: ${bad}\n\n`], gone);
+    world.plays(broken);
+    const got = await MESSAGES.stream(world, world.model("oai"));
+    assertEquals(got.text, "Hello");
+    assertFailed(got, bad);
+  }
 });
 
 test("hostile: headers without an end are a failure of the provider, soon", async () => {

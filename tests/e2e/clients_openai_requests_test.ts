@@ -186,4 +186,41 @@ test("A18 a stream is not packed, and each chunk comes within milliseconds", asy
   assert(median < 10, `chunks were late: ${lateMs.map(Math.round)} ms`);
 });
 
+test("P7 a request of 26 MB, as pictures make it, goes through either way", async (world) => {
+  const url = `data:image/png;base64,${"A".repeat(26_000_000)}`;
+  for (const via of ["oai", "ant"] as const) {
+    world.plays(says(via, { texts: ["I see."] }));
+    const completion = await clientOf(world).chat.completions.create({
+      model: world.model(via),
+      messages: [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }],
+    });
+    assertEquals(completion.choices[0]?.message.content, "I see.");
+    assert((world.upstream.seen[0]?.text.length ?? 0) > 26_000_000);
+  }
+});
+
+test("P1 P8 P10 what needs no key, what does, and an id on every answer", async ({ proxy }) => {
+  const get = ["/health", "/healthz", "/readyz", "/metrics", "/v1/models", "/v1/models/auto"];
+  const post = ["/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"];
+  for (
+    const [method, path, want] of [
+      ...[...get, "/api/tags", "/api/version"].map((path) => ["GET", path, 200] as const),
+      ...[...post, "/v1/responses", "/v1/embeddings", "/api/chat"].map((path) =>
+        ["POST", path, 401] as const
+      ),
+      ...[["GET", "/nothing", 404], ["GET", "/v1/responses", 405], [
+        "PUT",
+        "/v1/models",
+        404,
+      ]] as const,
+    ]
+  ) {
+    const body = method === "POST" ? JSON.stringify({ model: "auto" }) : null;
+    const answer = await fetch(proxy.url + path, { method, body });
+    assertEquals(answer.status, want, `${method} ${path}`);
+    assert((answer.headers.get("x-request-id") ?? "").length >= 16, `${method} ${path}`);
+    await answer.body?.cancel();
+  }
+});
+
 end("openai: requests");

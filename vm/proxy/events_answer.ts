@@ -13,7 +13,7 @@ import { streamType } from "./stream_end.ts";
 import { createCollector } from "./translate/collect.ts";
 import type { StreamEvent, Usage } from "./translate/completion.ts";
 import type { Conversation } from "./translate/conversation.ts";
-import { type Fault, fault, mayRetry } from "./translate/fault.ts";
+import { type Fault, fault, mayRetry, shownToClient } from "./translate/fault.ts";
 
 /** Events that an upstream sends before it is known to work. */
 const EARLY: ReadonlySet<StreamEvent["kind"]> = new Set(["start", "usage", "heartbeat"]);
@@ -70,7 +70,9 @@ async function streamed(
     if (event.kind === "usage") usage = event.usage;
     if (event.kind !== "error") return writer.write(event);
     broken = true;
-    if (exchange.broken === "error") return writer.write(event);
+    if (exchange.broken === "error") {
+      return writer.write({ ...event, fault: shownToClient(event.fault, exchange.model) });
+    }
     return writer.write({ kind: "stop", reason: "max_tokens" }) + writer.write({ kind: "end" });
   };
   let early = "";

@@ -19,6 +19,7 @@ import { readMessagesRequest } from "../../../vm/proxy/translate/messages_reques
 import { writeMessagesRequest } from "../../../vm/proxy/translate/messages_request_write.ts";
 import { createMessagesStreamReader } from "../../../vm/proxy/translate/messages_stream_reader.ts";
 import { createMessagesStreamWriter } from "../../../vm/proxy/translate/messages_stream_writer.ts";
+import { readResponsesRequest } from "../../../vm/proxy/translate/responses_request_read.ts";
 import { chatMessages, randomCompletion } from "./random_conversation.ts";
 import { bytesOf, content, inPieces, readPieces, WHO, writeAll } from "./streams.ts";
 
@@ -44,6 +45,75 @@ Deno.test("chat to messages and back keeps roles, texts, calls, their order, ids
     assertEquals(thereAndBack(messages), messages, `seed ${seed}`);
   }
   assert(calls > 1000, `only ${calls} calls`);
+});
+
+/** The same conversations in Anthropic's spelling, through chat completions and back. */
+function backAndThere(messages: unknown[]): [there: unknown, back: unknown] {
+  const options = { defaultMaxTokens: 1024, cachePrompt: false };
+  const chat = { model: "claude-sonnet-4-5", messages };
+  const there = writeMessagesRequest(readChatRequest({ value: chat, path: "body" }), options).body;
+  const wire = JSON.stringify(there);
+  const middle = writeChatRequest(readMessagesRequest(parseJson(wire, "body")), {
+    maxTokensField: "max_tokens",
+  });
+  const chatWire = JSON.stringify(middle.body);
+  const back = writeMessagesRequest(readChatRequest(parseJson(chatWire, "body")), options).body;
+  return [JSON.parse(wire), JSON.parse(JSON.stringify(back))];
+}
+
+Deno.test("messages to chat and back keeps roles, texts, calls, their order, ids and images", () => {
+  const seen = { tool_use: 0, tool_result: 0, image: 0 };
+  for (let seed = 1; seed <= 1500; seed++) {
+    const [there, back] = backAndThere(chatMessages(createPrng(seed)));
+    assertEquals(back, there, `seed ${seed}`);
+    const text = JSON.stringify(there);
+    for (const kind of ["tool_use", "tool_result", "image"] as const) {
+      seen[kind] += text.split(`"type":"${kind}"`).length - 1;
+    }
+  }
+  for (const [kind, count] of Object.entries(seen)) assert(count > 1000, `only ${count} ${kind}`);
+});
+
+/** Chat messages as the items of a responses request. */
+function asItems(messages: ReturnType<typeof chatMessages>): unknown[] {
+  return messages.flatMap(({ role, content, tool_calls, tool_call_id }): unknown[] => {
+    if (role === "tool") {
+      return [{ type: "function_call_output", call_id: tool_call_id, output: content }];
+    }
+    const calls = (tool_calls ?? []) as { id: string; function: Record<string, unknown> }[];
+    const said = content === null ? [] : [{ type: "message", role, content: itemContent(content) }];
+    return [
+      ...said,
+      ...calls.map((call) => ({ type: "function_call", call_id: call.id, ...call.function })),
+    ];
+  });
+}
+
+function itemContent(content: unknown): unknown {
+  if (!Array.isArray(content)) return content;
+  return content.map((part) =>
+    part.type === "text"
+      ? { type: "input_text", text: part.text }
+      : { type: "input_image", image_url: part.image_url.url }
+  );
+}
+
+Deno.test("responses to chat and to messages: the same as if it had been asked in chat", () => {
+  for (let seed = 1; seed <= 500; seed++) {
+    const messages = chatMessages(createPrng(seed));
+    const model = "claude-sonnet-4-5";
+    const asked = { value: { model, input: asItems(messages) }, path: "body" };
+    const read = readResponsesRequest(asked);
+    const chat = writeChatRequest(read, { maxTokensField: "max_tokens" });
+    assertEquals(chat.body["messages"], messages, `seed ${seed}`);
+    const options = { defaultMaxTokens: 1024, cachePrompt: false };
+    const direct = readChatRequest({ value: { model, messages }, path: "body" });
+    assertEquals(
+      writeMessagesRequest(read, options).body["messages"],
+      writeMessagesRequest(direct, options).body["messages"],
+      `seed ${seed}`,
+    );
+  }
 });
 
 type Format = "chat" | "messages";

@@ -1,13 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Streams that are passed on: whole events, the bytes unchanged, what they cost. @module */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { scrubErrors } from "../../../vm/proxy/scrub_bytes.ts";
+import { SseError } from "../../../vm/proxy/sse.ts";
 import { createStreamWatch, tokensIn } from "../../../vm/proxy/stream_watch.ts";
 import { readRetryAfter } from "../../../vm/proxy/upstream_fetch.ts";
 import { createToolText } from "../../../vm/proxy/cursor/tool_text.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = new TextDecoder();
+
+Deno.test("an event that does not end is not watched for ever", () => {
+  const watch = createStreamWatch(true);
+  const part = bytes("a".repeat(1 << 20));
+  assertThrows(() => {
+    for (let i = 0; i < 40; i++) watch.push(part);
+  }, SseError);
+  const ending = createStreamWatch(true);
+  for (let i = 0; i < 40; i++) ending.push(i % 8 === 7 ? bytes("\n\n") : part);
+  assertEquals(ending.bytes(), 35 * (1 << 20) + 10);
+});
+
+Deno.test("numbers that cannot be counts are not taken for some", () => {
+  for (const count of ["1e999", "1.5", "99999999999999999999", "-4"]) {
+    assertEquals(tokensIn(`{"prompt_tokens":${count},"completion_tokens":${count}}`, ""), null);
+  }
+});
+
+Deno.test("only errors are looked through for secrets, and only those change", () => {
+  const scrub = (text: string): string => text.replaceAll("sk-1", "[secret]");
+  const clean = (text: string): string => new TextDecoder().decode(scrubErrors(bytes(text), scrub));
+  assertEquals(clean('{"error":"key sk-1 für 🙂"}'), '{"error":"key [secret] für 🙂"}');
+  assertEquals(clean('{"text":"sk-1"}'), '{"text":"sk-1"}');
+  const same = bytes('{"error":"no"}');
+  assertEquals(scrubErrors(same, scrub) === same, true);
+});
 
 Deno.test("cut anywhere, the bytes come out the same, and only whole events before the end", () => {
   for (const ends of ["\n", "\r\n"]) {
