@@ -108,6 +108,8 @@ export function createAttemptPlan(
 
 /** All targets, rank by rank, each rank drawn by weight. */
 export function order(route: Route, dice: Pick<Dice, "random">): Target[] {
+  const [only, ...more] = route;
+  if (only?.length === 1 && more.length === 0) return [...only]; // most of them
   return route.flatMap((rank) => {
     // The largest random^(1/weight) first: a draw without replacement (Efraimidis, Spirakis).
     if (rank.length < 2) return rank;

@@ -50,9 +50,16 @@ interface Running {
 }
 
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 
 export function createLimiter(ledger: Ledger, nowMs: () => number): Limiter {
   const clients = new Map<string, Running>();
+  let today = { number: -1, text: "" };
+  const dayAt = (ms: number): string => {
+    const number = Math.floor(ms / DAY_MS);
+    if (number !== today.number) today = { number, text: dayOf(ms) };
+    return today.text;
+  };
   const of = (client: string): Running => {
     let found = clients.get(client);
     if (found === undefined) {
@@ -68,7 +75,7 @@ export function createLimiter(ledger: Ledger, nowMs: () => number): Limiter {
       const now = nowMs();
       while ((running.recent[0]?.atMs ?? now) <= now - MINUTE_MS) running.recent.shift();
       const refusal = refuse(running, limits, estimate, now, {
-        day: () => ledger.day(client, dayOf(now)),
+        day: () => ledger.day(client, dayAt(now)),
         month: () => ledger.month(client, monthOf(now)),
       });
       if (refusal !== null) return { admitted: false, refusal };
@@ -88,7 +95,7 @@ export function createLimiter(ledger: Ledger, nowMs: () => number): Limiter {
           running.heldTokens -= estimate.tokens;
           running.heldSpend -= estimate.spend;
           entry.tokens = actual.tokens;
-          ledger.book(client, dayOf(nowMs()), actual);
+          ledger.book(client, dayAt(nowMs()), actual);
         },
       };
     },

@@ -14,6 +14,8 @@ export interface RequestBody {
   readonly stream: boolean;
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 export async function readRequest(request: Request): Promise<RequestBody | Fault> {
   const announced = Number(request.headers.get("content-length") ?? 0);
   const bytes = announced > MAX_REQUEST_BYTES ? null : await readCapped(request);
@@ -23,7 +25,7 @@ export async function readRequest(request: Request): Promise<RequestBody | Fault
   }
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    json = JSON.parse(decoder.decode(bytes));
   } catch {
     return fault("invalid_request", "the body is not JSON");
   }

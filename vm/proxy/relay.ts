@@ -6,6 +6,7 @@
  * @module
  */
 
+import { after } from "./coarse_timer.ts";
 import type { Timing } from "./config.ts";
 import {
   type Answer,
@@ -47,13 +48,13 @@ export function relay(
   let own: Answer["own"] = null;
   let aliveMs = clock.nowMs();
   let upstreamMs = aliveMs;
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let stopBeating = (): void => {};
   let over = false;
 
   const finish = (end: RelayEnd): void => {
     if (over) return;
     over = true;
-    clearInterval(timer);
+    stopBeating();
     const counted = own === null ? watch.tokens() : own.tokens();
     onEnd({ end, bytes: watch.bytes(), tokens: counted });
   };
@@ -103,7 +104,12 @@ export function relay(
   };
   return new ReadableStream<Bytes>({
     start(controller) {
-      timer = setInterval(() => beat(controller), Math.max(10, timing.heartbeatMs / 4));
+      const everyMs = timing.heartbeatMs / 4;
+      const again = (): void => {
+        beat(controller);
+        if (!over) stopBeating = after(everyMs, again);
+      };
+      stopBeating = after(everyMs, again);
     },
     async pull(controller) {
       try {

@@ -3,7 +3,8 @@
 
 import { identify } from "./access.ts";
 import { guessedTokens } from "./attempt.ts";
-import { type Config, type Route, type Target, targetName } from "./config.ts";
+import { after } from "./coarse_timer.ts";
+import { type Config, type Route, type Target, targetName, type Timing } from "./config.ts";
 import {
   type Answer,
   type Api,
@@ -112,7 +113,7 @@ export async function serveExchange(
         return new Response(body, { headers: answerHeaders(contentType, requestId) });
       }
     }
-    const answer = await answerOrHeartbeat(run, exchange, config, parts);
+    const answer = await answerOrHeartbeat(run, exchange, config.timing);
     const stream = relay(exchange, answer.whole, config.timing, parts.dice, onEnd);
     return new Response(stream, { headers: answerHeaders(answer.contentType, requestId) });
   } catch (error) {
@@ -134,13 +135,14 @@ const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 async function answerOrHeartbeat(
   run: Promise<Answer>,
   exchange: Exchange,
-  config: Config,
-  parts: ServeParts,
+  { heartbeatMs }: Timing,
 ): Promise<{ readonly whole: Promise<Answer>; readonly contentType: string }> {
   if (!exchange.stream) return { whole: run, contentType: (await run).contentType };
-  const late = new AbortController();
-  const waited = parts.pause(config.timing.heartbeatMs, late.signal).then(() => null);
-  const first = await Promise.race([run, waited]).finally(() => late.abort());
+  let forget = (): void => {};
+  const waited = new Promise<null>((resolve) => {
+    forget = after(heartbeatMs, () => resolve(null));
+  });
+  const first = await Promise.race([run, waited]).finally(forget);
   if (first !== null) return { whole: run, contentType: first.contentType };
   run.catch(() => {}); // the stream tells it
   return { whole: run, contentType: "text/event-stream" };

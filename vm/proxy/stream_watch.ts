@@ -89,8 +89,10 @@ function createEnds() {
   };
 }
 
+const decoder = new TextDecoder();
+
 function decoded(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  return decoder.decode(bytes);
 }
 
 /** Behind the last empty line; 0 if there is none. */
