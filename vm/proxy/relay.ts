@@ -30,8 +30,9 @@ export interface RelayReport {
   readonly tokens: Tokens | null;
 }
 
-export interface RelayClock {
-  nowMs(): number;
+export interface RelayParts {
+  readonly dice: { nowMs(): number };
+  readonly endings: Set<() => void>;
 }
 
 /** @param onEnd called once, whatever happens */
@@ -39,7 +40,7 @@ export function relay(
   exchange: Exchange,
   answer: Promise<Answer>,
   timing: Pick<Timing, "heartbeatMs" | "idleMs">,
-  clock: RelayClock,
+  { dice: clock, endings }: RelayParts,
   onEnd: (report: RelayReport) => void,
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
@@ -49,12 +50,14 @@ export function relay(
   let aliveMs = clock.nowMs();
   let upstreamMs = aliveMs;
   let stopBeating = (): void => {};
+  let endNow = (): void => {};
   let over = false;
 
   const finish = (end: RelayEnd): void => {
     if (over) return;
     over = true;
     stopBeating();
+    endings.delete(endNow);
     const counted = own === null ? watch.tokens() : own.tokens();
     onEnd({ end, bytes: watch.bytes(), tokens: counted });
   };
@@ -110,6 +113,11 @@ export function relay(
         if (!over) stopBeating = after(everyMs, again);
       };
       stopBeating = after(everyMs, again);
+      endNow = () => {
+        source?.cancel();
+        broken(controller, "the proxy is stopping");
+      };
+      endings.add(endNow);
     },
     async pull(controller) {
       try {

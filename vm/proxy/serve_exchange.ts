@@ -26,6 +26,8 @@ import { type Fault, fault } from "./translate/fault.ts";
 
 export interface ServeParts extends RunParts {
   readonly limiter: Limiter;
+  /** What ends each of the requests under way at once, in its API's words. */
+  readonly endings: Set<() => void>;
 }
 
 /** An answer that nobody limited is expected to be as long as this. */
@@ -81,10 +83,12 @@ export async function serveExchange(
   const leave = (): void => gone.abort();
   clientGone.addEventListener("abort", leave, { once: true });
   if (clientGone.aborted) leave();
+  parts.endings.add(leave);
   const exchange = exchangeOf(request, api, requestId, body, config, gone.signal, parts);
   let target: Target | null = null;
   const close = (end: string, bytes: number, tokens: Tokens | null, status: number): void => {
     clientGone.removeEventListener("abort", leave);
+    parts.endings.delete(leave);
     const counted = tokens ?? guessed(bytes, body, api);
     const used = target === null ? { tokens: 0, spend: 0 } : usageOf(counted, target, config);
     admission.done(api === "count_tokens" ? { tokens: 0, spend: 0 } : used);
@@ -114,7 +118,7 @@ export async function serveExchange(
       }
     }
     const answer = await answerOrHeartbeat(run, exchange, config.timing);
-    const stream = relay(exchange, answer.whole, config.timing, parts.dice, onEnd);
+    const stream = relay(exchange, answer.whole, config.timing, parts, onEnd);
     return new Response(stream, { headers: answerHeaders(answer.contentType, requestId) });
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
