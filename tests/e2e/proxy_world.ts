@@ -26,11 +26,13 @@ export interface WorldOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Written as cursor-proxy.json, and no proxy.json. */
   readonly original?: unknown;
+  /** Puts more into ~/.openclaw before it starts. */
+  readonly prepare?: (folder: string) => Promise<void>;
 }
 
 export async function startProxy(
   config: unknown,
-  { secrets = "", environment = {}, original }: WorldOptions = {},
+  { secrets = "", environment = {}, original, prepare }: WorldOptions = {},
 ): Promise<ProxyWorld> {
   const home = await Deno.makeTempDir({ prefix: "proxy-" });
   const folder = `${home}/.openclaw`;
@@ -42,6 +44,7 @@ export async function startProxy(
   if (original === undefined) await writeConfig(config);
   else await Deno.writeTextFile(`${folder}/cursor-proxy.json`, JSON.stringify(original));
   await Deno.writeTextFile(`${folder}/proxy.env`, secrets, { mode: 0o600 });
+  await prepare?.(folder);
   const env = {
     ...{ HOME: home, PATH: Deno.env.get("PATH") ?? "", OPENCLAW_PROXY_PORT: "0" },
     ...environment,
