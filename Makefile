@@ -65,12 +65,14 @@ OPENCLAW_CONNECT_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0
 # Its own files in ~/.openclaw, by name: OpenClaw's keys lie in the same folder. @CONFIGURED@ is
 # what "openclaw-proxy permissions" answers, asked by the launcher with all the others: the hosts
 # of the providers in proxy.json, and the programs that fetch keys, if it names any.
+# A young heap of 4 MiB instead of 16: a third less memory under load, for a tenth of its requests a
+# second where 64 come at once; one alone is as fast.
 PROXY_FOLDER := @HOME@/.openclaw
 PROXY_LEDGER := $(PROXY_FOLDER)/proxy-use.sqlite,$(PROXY_FOLDER)/proxy-use.sqlite-wal,$(PROXY_FOLDER)/proxy-use.sqlite-shm
 # One socket for each VM that proxy.json knows; @CONFIGURED@ names those.
 VM_SOCKETS := $(PROXY_FOLDER)/vm-sockets
 PROXY_ENV := HOME,PATH,OPENCLAW_PROXY_PORT,OPENCLAW_CURSOR_PORT,OPENCLAW_CURSOR_LOG_LEVEL,OPENCLAW_CURSOR_TOOL_MODE,OPENCLAW_CURSOR_WORKSPACE,OPENCLAW_CURSOR_TIMEOUT_MS,OPENCLAW_CURSOR_DEFAULT_MODEL,OPENCLAW_CURSOR_ENABLE_THINKING,OPENCLAW_CURSOR_LOG_SILENT
-OPENCLAW_PROXY_FLAGS := --no-prompt --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER),$(VM_SOCKETS) --allow-write=$(PROXY_LEDGER),$(VM_SOCKETS) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
+OPENCLAW_PROXY_FLAGS := --no-prompt --v8-flags=--max-semi-space-size=4 --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER),$(VM_SOCKETS) --allow-write=$(PROXY_LEDGER),$(VM_SOCKETS) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
 
 # ---- setup-vm, openclaw-wait-ready: permissions ----
 

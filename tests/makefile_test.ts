@@ -47,7 +47,14 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
   ]),
   "openclaw-proxy": new Set([
     ...["--no-prompt", "--deny-ffi", "--deny-import", "--unstable-no-legacy-abort"],
-    ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "@CONFIGURED@"],
+    ...[
+      "--allow-read",
+      "--allow-write",
+      "--allow-env",
+      "--allow-sys",
+      "@CONFIGURED@",
+      "--v8-flags",
+    ],
   ]),
   "setup-vm": new Set([
     ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],

@@ -28,11 +28,13 @@ export interface WorldOptions {
   readonly original?: unknown;
   /** A folder of sockets that is there already: it is moved to its place. */
   readonly sockets?: string;
+  /** Puts more into ~/.openclaw before it starts. */
+  readonly prepare?: (folder: string) => Promise<void>;
 }
 
 export async function startProxy(
   config: unknown,
-  { secrets = "", environment = {}, original, sockets }: WorldOptions = {},
+  { secrets = "", environment = {}, original, sockets, prepare }: WorldOptions = {},
 ): Promise<ProxyWorld> {
   const home = await Deno.makeTempDir({ prefix: "proxy-" });
   const folder = `${home}/.openclaw`;
@@ -45,6 +47,7 @@ export async function startProxy(
   if (original === undefined) await writeConfig(config);
   else await Deno.writeTextFile(`${folder}/cursor-proxy.json`, JSON.stringify(original));
   await Deno.writeTextFile(`${folder}/proxy.env`, secrets, { mode: 0o600 });
+  await prepare?.(folder);
   const env = {
     ...{ HOME: home, PATH: Deno.env.get("PATH") ?? "", OPENCLAW_PROXY_PORT: "0" },
     ...environment,

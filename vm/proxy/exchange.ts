@@ -12,6 +12,8 @@ export interface Exchange {
   /** As the client sent it: of its body only the fields below are known to be right. */
   readonly untrustedBody: Readonly<Record<string, unknown>>;
   readonly untrustedBytes: Uint8Array<ArrayBuffer>;
+  /** The same bytes, decoded. */
+  readonly untrustedText: string;
   readonly model: string;
   readonly stream: boolean;
   readonly untrustedHeaders: Headers;

@@ -5,7 +5,7 @@ import type { Target } from "./config.ts";
 import type { Bytes, Exchange } from "./exchange.ts";
 
 export function nativeBody(
-  exchange: Pick<Exchange, "api" | "untrustedBody" | "untrustedBytes">,
+  exchange: Pick<Exchange, "api" | "untrustedBody" | "untrustedBytes" | "untrustedText">,
   target: Target,
 ): string | Bytes {
   const { untrustedBody: body, untrustedBytes: bytes } = exchange;
@@ -16,8 +16,8 @@ export function nativeBody(
     Object.hasOwn(body, "max_completion_tokens");
   if (dropped.length === 0 && !renames) {
     if (body["model"] === model) return bytes;
-    const place = placeOfModel(bytes);
-    if (place !== null) return replaced(bytes, place, model);
+    const place = placeOfModel(exchange.untrustedText);
+    if (place !== null) return replaced(bytes, exchange.untrustedText, place, model);
   }
   const changed: Record<string, unknown> = { ...body, model };
   for (const name of dropped) delete changed[name];
@@ -28,75 +28,54 @@ export function nativeBody(
   return JSON.stringify(changed);
 }
 
+const encoder = new TextEncoder();
+
 interface Place {
   readonly from: number;
   readonly to: number;
 }
 
-const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
-const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
-const SPACES: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
-const MODEL = new TextEncoder().encode('"model"');
+const KEY = '"model"';
+/** Letters of "model" written as escapes, as they might be in a second key of that name. */
+const ESCAPED = /\\u00(?:6[4-5c-df])/i;
+const SPACES: ReadonlySet<string> = new Set([" ", "\t", "\n", "\r"]);
 
 /**
  * Where the value of the object's "model" stands, its quotes included. Writing all of a long
  * prompt again only to change its model costs more than the rest of the way through the proxy.
  *
  * @param json that JSON.parse() has read: an object whose model is a text
- * @returns null if there are two of them, or a key is written with escapes: then whoever reads the
- * result might take the other one
+ * @returns null if it is not the only place that could be meant: then whoever reads the result
+ * might take another one. In a text the quotes of "model" are escaped; so where it stands only
+ * once, and none of its letters could hide in an escape, that is the object's own key.
  */
-export function placeOfModel(json: Bytes): Place | null {
-  let found: Place | null = null;
-  let depth = 0;
-  let awaitsValue = false;
-  for (let at = 0; at < json.length; at++) {
-    const byte = json[at];
-    if (byte === OPEN_OBJECT || byte === OPEN_LIST) depth++;
-    else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) depth--;
-    if (byte !== QUOTE) continue;
-    const to = endOfText(json, at);
-    if (depth === 1) {
-      if (awaitsValue) found = { from: at, to };
-      awaitsValue = false;
-      if (isKey(json, to)) {
-        if (json.subarray(at, to).includes(BACKSLASH)) return null;
-        awaitsValue = isModel(json, at, to);
-        if (awaitsValue && found !== null) return null;
-      }
-    }
-    at = to - 1;
-  }
-  return found;
+export function placeOfModel(json: string): Place | null {
+  const key = json.indexOf(KEY);
+  if (key < 0 || json.indexOf(KEY, key + 1) >= 0 || ESCAPED.test(json)) return null;
+  const colon = behindSpaces(json, key + KEY.length);
+  const from = behindSpaces(json, colon + 1);
+  return json[colon] === ":" && json[from] === '"' ? { from, to: endOfText(json, from) } : null;
+}
+
+function behindSpaces(json: string, at: number): number {
+  while (SPACES.has(json[at] ?? "")) at++;
+  return at;
 }
 
 /** @param from of its first quote. @returns behind its last */
-function endOfText(json: Bytes, from: number): number {
-  for (let at = from + 1;;) {
-    const end = json.indexOf(QUOTE, at);
-    if (end < 0) return json.length; // not in what JSON.parse() has read
-    let escapes = 0;
-    while (json[end - 1 - escapes] === BACKSLASH) escapes++;
-    if (escapes % 2 === 0) return end + 1;
-    at = end + 1;
-  }
+function endOfText(json: string, from: number): number {
+  let at = from + 1;
+  while (at < json.length && json[at] !== '"') at += json[at] === "\\" ? 2 : 1;
+  return at + 1;
 }
 
-function isKey(json: Bytes, to: number): boolean {
-  let at = to;
-  while (SPACES.has(json[at] ?? 0)) at++;
-  return json[at] === COLON;
-}
-
-function isModel(json: Bytes, from: number, to: number): boolean {
-  return to - from === MODEL.length && MODEL.every((byte, at) => json[from + at] === byte);
-}
-
-function replaced(json: Bytes, { from, to }: Place, model: string): Bytes {
-  const value = new TextEncoder().encode(JSON.stringify(model));
-  const all = new Uint8Array(from + value.length + json.length - to);
-  all.set(json.subarray(0, from));
-  all.set(value, from);
-  all.set(json.subarray(to), from + value.length);
+function replaced(json: Bytes, text: string, { from, to }: Place, model: string): Bytes {
+  const before = encoder.encode(text.slice(0, from)).length; // letters may be more than a byte
+  const old = encoder.encode(text.slice(from, to)).length;
+  const value = encoder.encode(JSON.stringify(model));
+  const all = new Uint8Array(before + value.length + json.length - before - old);
+  all.set(json.subarray(0, before));
+  all.set(value, before);
+  all.set(json.subarray(before + old), before + value.length);
   return all;
 }

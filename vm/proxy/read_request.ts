@@ -9,12 +9,14 @@ export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
 
 export interface RequestBody {
   readonly untrustedBytes: Uint8Array<ArrayBuffer>;
+  readonly untrustedText: string;
   readonly untrustedBody: Readonly<Record<string, unknown>>;
   readonly model: string;
   readonly stream: boolean;
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+/** A byte order mark stays, and is no JSON: places in the text have to be those in the bytes. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export async function readRequest(request: Request): Promise<RequestBody | Fault> {
   const announced = Number(request.headers.get("content-length") ?? 0);
@@ -23,9 +25,11 @@ export async function readRequest(request: Request): Promise<RequestBody | Fault
     // 413 would make OpenClaw send it again eight times.
     return fault("context_length", `the request has more than ${MAX_REQUEST_BYTES >> 20} MiB`);
   }
+  let text: string;
   let json: unknown;
   try {
-    json = JSON.parse(decoder.decode(bytes));
+    text = decoder.decode(bytes);
+    json = JSON.parse(text);
   } catch {
     return fault("invalid_request", "the body is not JSON");
   }
@@ -37,7 +41,10 @@ export async function readRequest(request: Request): Promise<RequestBody | Fault
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
     return fault("invalid_request", "stream takes true or false", "stream");
   }
-  return { untrustedBytes: bytes, untrustedBody: json, model, stream: stream === true };
+  return {
+    ...{ untrustedBytes: bytes, untrustedText: text, untrustedBody: json },
+    ...{ model, stream: stream === true },
+  };
 }
 
 async function readCapped(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {

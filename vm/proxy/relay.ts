@@ -6,6 +6,7 @@
  * @module
  */
 
+import { after } from "./coarse_timer.ts";
 import type { Timing } from "./config.ts";
 import {
   type Answer,
@@ -30,20 +31,18 @@ export interface RelayReport {
   readonly tokens: Tokens | null;
 }
 
-export interface RelayClock {
-  nowMs(): number;
+export interface RelayParts {
+  readonly dice: { nowMs(): number };
+  readonly secrets: { scrub(text: string): string };
+  readonly endings: Set<() => void>;
 }
 
-/**
- * @param scrub takes secrets out of a text
- * @param onEnd called once, whatever happens
- */
+/** @param onEnd called once, whatever happens */
 export function relay(
   exchange: Exchange,
   answer: Promise<Answer>,
   timing: Pick<Timing, "heartbeatMs" | "idleMs">,
-  clock: RelayClock,
-  scrub: (text: string) => string,
+  { dice: clock, endings, secrets: { scrub } }: RelayParts,
   onEnd: (report: RelayReport) => void,
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
@@ -52,13 +51,15 @@ export function relay(
   let own: Answer["own"] = null;
   let aliveMs = clock.nowMs();
   let upstreamMs = aliveMs;
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let stopBeating = (): void => {};
+  let endNow = (): void => {};
   let over = false;
 
   const finish = (end: RelayEnd): void => {
     if (over) return;
     over = true;
-    clearInterval(timer);
+    stopBeating();
+    endings.delete(endNow);
     const counted = own === null ? watch.tokens() : own.tokens();
     onEnd({ end, bytes: watch.bytes(), tokens: counted });
   };
@@ -108,7 +109,17 @@ export function relay(
   };
   return new ReadableStream<Bytes>({
     start(controller) {
-      timer = setInterval(() => beat(controller), Math.max(10, timing.heartbeatMs / 4));
+      const everyMs = timing.heartbeatMs / 4;
+      const again = (): void => {
+        beat(controller);
+        if (!over) stopBeating = after(everyMs, again);
+      };
+      stopBeating = after(everyMs, again);
+      endNow = () => {
+        source?.cancel();
+        broken(controller, "the proxy is stopping");
+      };
+      endings.add(endNow);
     },
     async pull(controller) {
       try {

@@ -5,7 +5,8 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Caller, identify } from "./access.ts";
 import { nativeApi } from "./adapter.ts";
 import { guessedTokens } from "./attempt.ts";
-import { type Config, type Route, type Target, targetName } from "./config.ts";
+import { after } from "./coarse_timer.ts";
+import { type Config, type Route, type Target, targetName, type Timing } from "./config.ts";
 import {
   type Answer,
   type Api,
@@ -28,6 +29,8 @@ import { type Fault, fault } from "./translate/fault.ts";
 
 export interface ServeParts extends RunParts {
   readonly limiter: Limiter;
+  /** What ends each of the requests under way at once, in its API's words. */
+  readonly endings: Set<() => void>;
 }
 
 /** An answer that nobody limited is expected to be as long as this. */
@@ -92,11 +95,13 @@ export async function serveExchange(
   const leave = (): void => gone.abort();
   clientGone.addEventListener("abort", leave, { once: true });
   if (clientGone.aborted) leave();
+  parts.endings.add(leave);
   const exchange = exchangeOf(request, api, requestId, body, config, route, gone.signal, parts);
   let target: Target | null = null;
   let changes: readonly string[] = [];
   const close = (end: string, bytes: number, tokens: Tokens | null, status: number): void => {
     clientGone.removeEventListener("abort", leave);
+    parts.endings.delete(leave);
     const counted = tokens ?? guessed(bytes, body, api);
     const used = target === null ? { tokens: 0, spend: 0 } : usageOf(counted, target, config);
     const name = target === null ? null : targetName(target);
@@ -129,15 +134,8 @@ export async function serveExchange(
         return new Response(body, { headers: answerHeaders(contentType, requestId) });
       }
     }
-    const answer = await answerOrHeartbeat(run, exchange, config, parts);
-    const stream = relay(
-      exchange,
-      answer.whole,
-      config.timing,
-      parts.dice,
-      parts.secrets.scrub,
-      onEnd,
-    );
+    const answer = await answerOrHeartbeat(run, exchange, config.timing);
+    const stream = relay(exchange, answer.whole, config.timing, parts, onEnd);
     return new Response(stream, { headers: answerHeaders(answer.contentType, requestId) });
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
@@ -169,13 +167,14 @@ const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 async function answerOrHeartbeat(
   run: Promise<Answer>,
   exchange: Exchange,
-  config: Config,
-  parts: ServeParts,
+  { heartbeatMs }: Timing,
 ): Promise<{ readonly whole: Promise<Answer>; readonly contentType: string }> {
   if (!exchange.stream) return { whole: run, contentType: (await run).contentType };
-  const late = new AbortController();
-  const waited = parts.pause(config.timing.heartbeatMs, late.signal).then(() => null);
-  const first = await Promise.race([run, waited]).finally(() => late.abort("done")); // an error costs its stack
+  let forget = (): void => {};
+  const waited = new Promise<null>((resolve) => {
+    forget = after(heartbeatMs, () => resolve(null));
+  });
+  const first = await Promise.race([run, waited]).finally(forget);
   if (first !== null) return { whole: run, contentType: first.contentType };
   run.catch(() => {}); // the stream tells it
   return { whole: run, contentType: streamType(exchange) };

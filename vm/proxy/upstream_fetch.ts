@@ -3,6 +3,7 @@
 
 import { errorText } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
+import { after } from "./coarse_timer.ts";
 import { type Bytes, type ByteSource, UpstreamFailure } from "./exchange.ts";
 import { fault, mayRetry, readFault, readOpenAiFault } from "./translate/fault.ts";
 
@@ -52,10 +53,10 @@ export async function callUpstream(
     isLate = true;
     stop.abort();
   };
-  let timer = setTimeout(giveUp, timeoutMs);
+  let forget = after(timeoutMs, giveUp);
   const alive = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(giveUp, idleMs);
+    forget();
+    forget = after(idleMs, giveUp);
   };
   try {
     const response = await fetch(call.url, {
@@ -71,7 +72,7 @@ export async function callUpstream(
     if (error instanceof UpstreamFailure) throw error;
     throw failureOfError(error, gone, isLate);
   } finally {
-    clearTimeout(timer);
+    forget();
   }
 }
 

@@ -6,6 +6,7 @@ import { type AttemptPlan, createAttemptPlan, order } from "../../../vm/proxy/at
 import { type Config, type Route, targetName } from "../../../vm/proxy/config.ts";
 import { parseConfig } from "../../../vm/proxy/parse_config.ts";
 
+const MODELS = { auto: { try: ["a/m", "b/m"] } };
 const TIMING = { deadlineSeconds: 10, firstByteSeconds: 2, responseSeconds: 100, retries: 2 };
 
 function configOf(tries: unknown): Config {
@@ -76,6 +77,38 @@ Deno.test("Retry-After is waited for within the deadline, and not beyond it", ()
   ]);
   const long = scene(["a/m"]);
   assertEquals(trace(long.plan, long.pass, failure(60_000) as never), ["a/m 100000"]);
+});
+
+Deno.test("by default no attempt begins after 30 s, however upstreams fail and what they ask for", () => {
+  const provider = { kind: "openai", baseUrl: "https://x.example/v1" };
+  const config = parseConfig({ providers: { a: provider, b: provider }, models: MODELS });
+  if (!("providers" in config)) throw new Error(JSON.stringify(config));
+  const route = config.routes.get("auto") ?? [];
+  let seed = 99;
+  const random = (): number => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  let longestMs = 0;
+  for (let round = 0; round < 2000; round++) {
+    let nowMs = 0;
+    const dice = { nowMs: () => nowMs, random };
+    const plan = createAttemptPlan(
+      route,
+      config.timing,
+      true,
+      { admits: () => random() < 0.8 },
+      dice,
+    );
+    for (let step = plan.next(); step.do !== "give up"; step = plan.next()) {
+      longestMs = Math.max(longestMs, nowMs);
+      if (step.do === "wait") {
+        nowMs += step.ms;
+        continue;
+      }
+      nowMs += random() * 15_000;
+      const asked = [null, 0, 1000, 20_000, 3_600_000][Math.floor(random() * 5)] ?? null;
+      plan.failed(step.target, { again: random() < 0.9, retryAfterMs: asked });
+    }
+  }
+  assert(longestMs > 20_000 && longestMs < 30_000, `${longestMs} ms`);
 });
 
 Deno.test("after the deadline nothing begins", () => {

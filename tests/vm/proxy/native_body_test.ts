@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Target } from "../../../vm/proxy/config.ts";
 import { nativeBody, placeOfModel } from "../../../vm/proxy/native_body.ts";
 import { parseConfig } from "../../../vm/proxy/parse_config.ts";
+import { readRequest } from "../../../vm/proxy/read_request.ts";
 import { resolveModel } from "../../../vm/proxy/models.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -20,14 +21,16 @@ function target(provider: Record<string, unknown> = {}): Target {
 function changed(text: string, to: Target = target()): string {
   const untrustedBytes = bytes(text);
   const untrustedBody = JSON.parse(text);
-  const body = nativeBody({ api: "chat", untrustedBody, untrustedBytes }, to);
+  const body = nativeBody(
+    { api: "chat", untrustedBody, untrustedBytes, untrustedText: text },
+    to,
+  );
   return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
 
 const KEPT = [
   '{"model":"old","n":1.0,"big":12345678901234567890,"é":"\\u00e9 \\"model\\":\\"old\\""}',
-  ' {\n"messages" : [{"model":"inner","content":"a\\\\"}], "model"\t:\r\n "old" }\n',
-  '{"a":{"model":"x"},"b":["model","model"],"c":"model","model":"old"}',
+  ' {\n"messages" : [{"é€😀":"inner","content":"a\\\\"}], "model"\t:\r\n "old" }\n',
   '{"tools":[{"x":"\\"},{\\"model\\":"}],"model":"o\\"l\\\\d"}',
 ];
 
@@ -36,13 +39,33 @@ for (const text of KEPT) {
     const old = JSON.stringify(JSON.parse(text).model);
     const at = text.lastIndexOf(`"model"`);
     const from = text.indexOf(old, at + 7) >= 0 ? text.indexOf(old, at + 7) : text.indexOf(old);
-    assert(placeOfModel(bytes(text)) !== null);
+    assert(placeOfModel(text) !== null);
     const want = text === KEPT[0]
       ? text.replace('"old"', '"new"')
       : text.slice(0, from) + '"new"' + text.slice(from + old.length);
     assertEquals(changed(text), want);
   });
 }
+
+Deno.test("where a tool has a model, too, the body is written anew, the same in meaning", () => {
+  for (
+    const text of [
+      '{"messages":[{"model":"inner"}],"model":"old"}',
+      '{"a":{"model":"x"},"b":["model","model"],"c":"model","model":"old"}',
+      '{"a":"says \\"model","model":"old"}',
+    ]
+  ) {
+    assertEquals(placeOfModel(text), null);
+    assertEquals(JSON.parse(changed(text)), { ...JSON.parse(text), model: "new" });
+  }
+});
+
+Deno.test("a byte order mark is refused: the text's places would not be the bytes'", async () => {
+  const read = (text: string) =>
+    readRequest(new Request("http://127.0.0.1/", { method: "POST", body: text }));
+  assert("status" in await read('\ufeff{"model":"old"}'));
+  assert("model" in await read('{"model":"old"}'));
+});
 
 const AMBIGUOUS = [
   '{"model":"cheap","model":"old"}',
@@ -56,7 +79,7 @@ const AMBIGUOUS = [
 
 for (const text of AMBIGUOUS) {
   Deno.test(`a second model is never sent on: ${text}`, () => {
-    assertEquals(placeOfModel(bytes(text)), null);
+    assertEquals(placeOfModel(text), null);
     assertEquals(changed(text), '{"model":"new"' + (text.includes("y") ? ',"x":"y"}' : "}"));
   });
 }
@@ -64,7 +87,10 @@ for (const text of AMBIGUOUS) {
 Deno.test("the bytes themselves where nothing changes; fields are dropped and renamed", () => {
   const same = bytes('{"model":"new"}');
   const sent = nativeBody(
-    { api: "chat", untrustedBody: { model: "new" }, untrustedBytes: same },
+    {
+      ...{ api: "chat", untrustedBody: { model: "new" }, untrustedBytes: same },
+      untrustedText: '{"model":"new"}',
+    },
     target(),
   );
   assert(sent === same);

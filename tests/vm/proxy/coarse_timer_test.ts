@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Many waits on one timer: none early, none lost, none after it was taken back. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import { after } from "../../../vm/proxy/coarse_timer.ts";
+
+Deno.test("waits come to their end in order, never early; one that is taken back never does", async () => {
+  const began = performance.now();
+  const ended: string[] = [];
+  let cancelSecond = (): void => {};
+  await new Promise<void>((resolve) => {
+    after(120, () => {
+      ended.push("last");
+      resolve();
+    });
+    after(10, () => {
+      ended.push("first");
+      cancelSecond();
+      after(0, () => ended.push("from within"));
+    });
+    cancelSecond = after(11, () => ended.push("taken back"));
+    after(5000, () => ended.push("never"))();
+  });
+  const tookMs = performance.now() - began;
+  assertEquals(ended, ["first", "from within", "last"]);
+  assert(tookMs >= 120, `${tookMs} ms`);
+  await new Promise((resolve) => setTimeout(resolve, 60)); // it stops by itself: no timer leaks
+});
