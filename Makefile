@@ -329,8 +329,12 @@ uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
 
 vm: $(BUILD)/vm/openclaw.MuxPerVm
 
+# An older Deno (2.4) does not know sockets in --allow-net: there leave to read and write is enough.
 $(BUILD)/vm/openclaw.MuxPerVm: vm/openclaw.MuxPerVm.ts $(SOURCES) Makefile vm/packaging/build-script
-	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_PER_VM_FLAGS)
+	if echo | $(DENO) run --quiet --allow-net=unix:/x - 2>/dev/null; \
+	then flags='$(OPENCLAW_MUX_PER_VM_FLAGS)'; \
+	else flags='$(filter-out --allow-net=unix:%,$(OPENCLAW_MUX_PER_VM_FLAGS))'; fi; \
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $$flags
 
 install-vm: install-vm-keyqube
 uninstall-vm: uninstall-vm-keyqube

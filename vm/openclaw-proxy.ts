@@ -13,6 +13,7 @@ import { checkReport } from "./proxy/check_report.ts";
 import { loadConfig, type Places, placesOf } from "./proxy/load_config.ts";
 import { permissionFlags } from "./proxy/permissions.ts";
 import { runServer } from "./proxy/run_server.ts";
+import { areSocketsNamed } from "./proxy/vm_sockets.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const say = (text: string): void => writeAll(Deno.stdout, text);
@@ -22,11 +23,12 @@ async function main(args: readonly string[]): Promise<number> {
   const places = placesOf(home());
   const { config, path } = await load(places);
   const port = portOf(Deno.env.get("OPENCLAW_PROXY_PORT"), config.port);
+  const sockets = areSocketsNamed() ? places.sockets : null;
   switch (command) {
     case "permissions":
-      return say(permissionFlags(config, port, places.sockets).join(" ") + "\n"), EXIT_OK;
+      return say(permissionFlags(config, port, sockets).join(" ") + "\n"), EXIT_OK;
     case "check-config":
-      return say(checkReport(config, path, port, places.sockets)), EXIT_OK;
+      return say(checkReport(config, path, port, sockets)), EXIT_OK;
     case "serve":
       await runServer({ config, port, places, load: async () => (await load(places)).config });
       return EXIT_OK;

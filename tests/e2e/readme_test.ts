@@ -37,3 +37,19 @@ Deno.test({
     assertEquals(code, 0, text.decode(stdout) + text.decode(stderr));
   },
 });
+
+const README = `${PROJECT}/README.md`;
+
+Deno.test({
+  name: "README, a key qube: every line does what it says, to an answer without network and key",
+  ignore: !await canMakeNetworks() ||
+    !Deno.readTextFileSync(README).includes("setup-dom0 claw --key-qube"),
+  async fn() {
+    const program = `${PROJECT}/tests/e2e/type-keyqube.ts`;
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "--quiet", program, README],
+    }).output();
+    const text = new TextDecoder();
+    assertEquals(code, 0, text.decode(stdout) + text.decode(stderr));
+  },
+});

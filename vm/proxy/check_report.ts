@@ -8,7 +8,7 @@ export function checkReport(
   config: Config,
   path: string,
   port: number,
-  socketFolder: string,
+  socketFolder: string | null,
 ): string {
   const lines = [`${path}: good; it will listen on 127.0.0.1:${port}`];
   for (const { name, kind, baseUrl, apiKey } of config.providers.values()) {

@@ -18,12 +18,19 @@ const USUAL_HOSTS = ["api.openai.com:443", "api.anthropic.com:443", "127.0.0.1:1
 /**
  * Flags for Deno, each one word without anything that a shell would read otherwise.
  *
- * @param socketFolder where the VMs' sockets are; Deno takes each only by its whole path
+ * @param socketFolder where the VMs' sockets are; Deno takes each only by its whole path. null: this
+ * Deno asks for no such leave
  */
-export function permissionFlags(config: Config, port: number, socketFolder: string): string[] {
+export function permissionFlags(
+  config: Config,
+  port: number,
+  socketFolder: string | null,
+): string[] {
   const hosts = [...config.providers.values()].filter(({ baseUrl }) => baseUrl !== "")
     .map(({ baseUrl }) => hostOf(baseUrl));
-  const sockets = vmsOf(config).map((vm) => `unix:${plainPath(socketPath(socketFolder, vm))}`);
+  const sockets = socketFolder === null
+    ? []
+    : vmsOf(config).map((vm) => `unix:${plainPath(socketPath(socketFolder, vm))}`);
   const net = [...new Set([`127.0.0.1:${port}`, ...USUAL_HOSTS, ...hosts, ...sockets])];
   const refs = [
     ...[...config.providers.values()].flatMap(({ apiKey }) => apiKey === null ? [] : [apiKey]),

@@ -31,6 +31,19 @@ export function socketPath(folder: string, vm: VmName): string {
   return `${folder}/${vm}.sock`;
 }
 
+/**
+ * Whether this Deno wants sockets named in --allow-net. An older one (2.4) does not know the word,
+ * and takes leave to read and write the folder for enough.
+ */
+export function areSocketsNamed(): boolean {
+  try {
+    Deno.permissions.querySync({ name: "net", host: "unix:/run/some.sock" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Each once. */
 export function vmsOf({ clients }: Config): readonly VmName[] {
   return [...new Set(clients.flatMap(({ vm }) => vm === null ? [] : [vm]))];

@@ -87,6 +87,7 @@ Deno.test("hosts and programs come from the configuration, in words that a shell
     "--allow-run=timeout,/usr/bin/pass,qrexec-client-vm",
   ]);
   assert(flags.every((flag) => /^[\w.,:=\/\[\]-]+$/.test(flag)));
+  assert(!permissionFlags(config, 32125, null).join().includes("unix:"), "an older Deno");
   assertThrows(() => permissionFlags(config, 32125, "/home/a b/x"), UserError, "plain name");
 });
 
