@@ -112,17 +112,18 @@ check: ## formatting, lint, types
 	$(DENO) lint --quiet
 	$(DENO) check --quiet dom0 vm shared tests
 
-# End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts proxy_clients_test.ts setup_vm_test.ts keyqube_test.ts ctl_test.ts watchdog_test.ts docker_test.ts ctl_doctor_test.ts ctl_logs_test.ts ctl_top_test.ts)
-
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts)
-# ---- Tests: the real clients of the model providers (npm) against openclaw-proxy ----
-E2E_FAST += $(addprefix tests/e2e/,clients_openai_test.ts clients_openai_requests_test.ts clients_responses_test.ts clients_anthropic_test.ts clients_ai_test.ts clients_ollama_test.ts)
-# clients_*_failures_test.ts and clients_hostile_test.ts wait for time limits: they are long.
-
+# End-to-end tests: what is fast in "test", attacks, crashes, time limits and loads in "test-long".
+E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
+  basic client operator reload setup setup_keyqube tunnel vmside connect persistence readme \
+  proxy proxy_clients setup_vm keyqube ctl watchdog docker ctl_doctor ctl_logs ctl_top \
+  clients_openai clients_openai_requests clients_responses clients_anthropic clients_ai \
+  clients_ollama)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
-E2E_BUILT := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts keyqube_test.ts readme_test.ts)
-E2E_BUILT_LONG := $(addprefix tests/e2e/,bounded_test.ts crash_points_test.ts crash_test.ts hostile_queue_test.ts hostile_stream_test.ts hostile_test.ts operator_idle_test.ts v1_test.ts setup_network_test.ts)
+E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\
+  basic client operator reload setup setup_keyqube keyqube readme ctl_logs ctl_top watchdog)
+E2E_BUILT_LONG := $(patsubst %,tests/e2e/%_test.ts,\
+  bounded crash_points crash hostile_queue hostile_stream hostile operator_idle v1 \
+  setup_network)
 E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
 .PHONY: test

@@ -231,6 +231,14 @@ for (const [id, provoke, says, fix, level = "error"] of PROVOKED) {
   });
 }
 
+Deno.test("doctor: without systemd nothing is said of whose the ports are", async () => {
+  await using here = await scene();
+  const { world } = here;
+  await world.write(`${world.folder}/stand-ins/systemctl-fails`, "Failed to connect to bus\n");
+  const { stdout } = await here.run("doctor");
+  assertStringIncludes(stdout, "1 errors, 0 warnings");
+});
+
 Deno.test("doctor: flag-missing, only where the units are the system's", async () => {
   await using here = await scene({ units: "system" });
   const { world } = here;

@@ -4,7 +4,14 @@
 import type { Ask } from "../probe/http_answer.ts";
 import { gatewayUrl, probeGateway, probeProxy, proxyUrl } from "../probe/probe.ts";
 import type { Run } from "../probe/run_program.ts";
-import { partsOf, restartUnit, showUnits, unitOf, type UnitState } from "../probe/units.ts";
+import {
+  partsOf,
+  restartUnit,
+  showUnits,
+  type UnitName,
+  unitOf,
+  type UnitState,
+} from "../probe/units.ts";
 import { type Verdict, verdictText } from "../probe/verdict.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -98,22 +105,28 @@ function askPart(part: WatchedPart, { vm, watch, ask }: WatchParts) {
 
 async function unitState(
   part: WatchedPart,
-  { vm, run, say }: WatchParts,
+  { vm, run }: WatchParts,
 ): Promise<UnitState | null> {
   const name = unitOf(part, vm);
   try {
     return (await showUnits([name], run))[0] ?? null;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    say("error", `${part}: systemd cannot be asked: ${error.message}`);
-    return { ...parseNothing(name) };
+    return unknownUnit(name, error.message);
   }
 }
 
 /** What is unknown is not restarted. */
-function parseNothing(name: ReturnType<typeof unitOf>): UnitState {
+function unknownUnit(name: UnitName, why: string): UnitState {
   return {
-    ...{ ...name, load: "unknown", active: "unknown", sub: "", file: "", exitStatus: null },
+    ...{
+      ...name,
+      load: `it cannot be asked: ${why}`,
+      active: "unknown",
+      sub: "",
+      file: "",
+      exitStatus: null,
+    },
     ...{ restarts: 0, memoryBytes: null, cpuMs: null, activeSinceMs: null },
   };
 }

@@ -41,7 +41,13 @@ function scene(vm: Partial<VmSettings> = {}, watch: Partial<WatchSettings> = {})
   const answers: Record<string, HttpAnswer> = { ...WELL };
   const ran: string[] = [];
   const said: string[] = [];
-  const world = { nowMs: 10_000_000, memory: "100", active: "active", cpu: "[not set]" };
+  const world = {
+    nowMs: 10_000_000,
+    memory: "100",
+    active: "active",
+    cpu: "[not set]",
+    systemd: true,
+  };
   const round = createWatch({
     ...{ vm: { ...VM, ...vm }, watch: { ...DEFAULT_WATCH, ...watch } },
     ask: (url) => {
@@ -52,6 +58,9 @@ function scene(vm: Partial<VmSettings> = {}, watch: Partial<WatchSettings> = {})
     run: (argv) => {
       ran.push(argv.join(" "));
       const unit = argv.at(-1);
+      if (!world.systemd) {
+        return Promise.resolve({ code: 1, untrustedOut: "", untrustedErr: "no bus" });
+      }
       const untrustedOut = argv.includes("show")
         ? `Id=${unit}\nLoadState=loaded\nActiveState=${world.active}\nExecMainStatus=0\n` +
           `MemoryCurrent=${world.memory}\nCPUUsageNSec=${world.cpu}\nActiveEnterTimestamp=@1\n`
@@ -160,6 +169,17 @@ for (
     assertStringIncludes((await round()).summary, kind);
   });
 }
+
+Deno.test("where systemd cannot be asked nothing is restarted, and that is said once", async () => {
+  const { answers, world, rounds, ran, said } = scene();
+  answers["18789/healthz"] = { kind: "unreachable" };
+  world.systemd = false;
+  await rounds(9);
+  assertEquals(restarts(ran), []);
+  const errors = said.filter((line) => line.startsWith("error"));
+  assertEquals(errors.length, 1);
+  assertStringIncludes(errors[0] ?? "", 'cannot be asked: "no bus"');
+});
 
 Deno.test("503 of the gateway's liveness is a failure", async () => {
   const { answers, rounds, ran } = scene();

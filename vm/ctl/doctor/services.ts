@@ -2,7 +2,7 @@
 /** Units, flags of qvm-service, ports, tunnels: what should run, and what has its place instead. @module */
 
 import { UserError } from "../../../shared/io/program.ts";
-import type { Part, UnitState } from "../../probe/units.ts";
+import { type Part, partsOf, unitOf, type UnitState } from "../../probe/units.ts";
 import { type Verdict, verdictText } from "../../probe/verdict.ts";
 import { shown } from "../text.ts";
 import { type DoctorScene, error, type Examine, type Finding, warning } from "./finding.ts";
@@ -80,15 +80,15 @@ async function examinePort(
   verdict: Verdict,
 ): Promise<readonly Finding[]> {
   const { snapshot } = scene;
-  const unit = snapshot.units.find((one) => one.part === part);
-  const isTunnel = unit === undefined;
+  const isTunnel = !partsOf(scene.settings).includes(part);
+  const unit = unitOf(part, scene.settings).unit;
+  const state = snapshot.units.find((one) => one.part === part);
   const tunnel = snapshot.tunnels?.find((one) => one.port === port);
-  const owned = isTunnel ? tunnel !== undefined : unit.active !== "inactive" &&
-    unit.active !== "failed" && unit.load === "loaded";
+  const owned = isTunnel ? tunnel !== undefined : runs(state);
   const taken = verdict.kind === "stranger" || (!owned && verdict.kind !== "unreachable");
   if (taken && snapshot.unitsError === null) {
     const who = await listener(scene, port);
-    const whose = isTunnel ? "a tunnel's" : unit.unit;
+    const whose = isTunnel ? "a tunnel" : unit;
     const text = `port ${port} is taken by ${who ?? "another program"}, and not by ${whose}`;
     return [error("port-taken", text, `end it, or give the ${part} another port in setup-vm`)];
   }
@@ -99,6 +99,12 @@ async function examinePort(
     return [error("tunnel-down", `no tunnel runs for port ${port} (the ${part})`, fix)];
   }
   return owned ? answerFindings(part, isTunnel, verdict) : [];
+}
+
+/** Where systemd cannot be asked, that is the finding, and the port is taken for the unit's. */
+function runs(state: UnitState | undefined): boolean {
+  if (state === undefined) return true;
+  return state.load === "loaded" && state.active !== "inactive" && state.active !== "failed";
 }
 
 function answerFindings(part: Part, isTunnel: boolean, verdict: Verdict): readonly Finding[] {
