@@ -77,6 +77,27 @@ Deno.test("install-vm and uninstall-vm", async () => {
   assert(isPresent(`${path}/home/.qvm-remote/auth.key`), "the key is kept");
 });
 
+Deno.test("no npm package, not even one of the tests, is in what is built", async () => {
+  const { imports }: { imports: Record<string, string> } = JSON.parse(
+    await Deno.readTextFile(`${PROJECT}/deno.json`),
+  );
+  // As Deno's own store of packages calls it: "registry/name/version/file".
+  const stored = Object.values(imports).map((to) => {
+    const [, name = "", version = ""] = /^npm:(@?[^@]+)@([\d.]+)/.exec(to) ?? [];
+    return `${name}/${version}/`;
+  });
+  assert(stored.includes("openai/7.57.0/"), stored.join());
+  const inside: string[] = [];
+  for (const folder of ["dom0", "vm"]) {
+    for await (const { name } of Deno.readDir(`${PROJECT}/build/${folder}`)) {
+      const bytes = await Deno.readFile(`${PROJECT}/build/${folder}/${name}`);
+      const text = new TextDecoder("latin1").decode(bytes);
+      inside.push(...stored.filter((one) => text.includes(one)).map((one) => `${one} in ${name}`));
+    }
+  }
+  assertEquals(inside, []);
+});
+
 Deno.test("install-dom0 enables nothing and keeps the configuration", async () => {
   await using folder = await tempFolder();
   const { path } = folder;

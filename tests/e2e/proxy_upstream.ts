@@ -67,7 +67,10 @@ export function sse(pieces: readonly Piece[], gone: AbortSignal): Response {
       while (!gone.aborted) {
         const piece = pieces[at++];
         if (piece === undefined) return controller.close();
-        if (piece === "cut") return controller.error(new Error("cut"));
+        if (piece === "cut") {
+          await pause(30, gone); // what came before is to arrive: some servers throw it away
+          return controller.error(new Error("cut"));
+        }
         if (typeof piece === "string") return controller.enqueue(encoder.encode(piece));
         await (typeof piece === "number" ? pause(piece, gone) : piece);
       }

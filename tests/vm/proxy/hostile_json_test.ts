@@ -16,6 +16,8 @@ import {
   readMessagesResponse,
   writeMessagesResponse,
 } from "../../../vm/proxy/translate/messages_response.ts";
+import { readOllamaRequest } from "../../../vm/proxy/translate/ollama_request_read.ts";
+import { writeOllamaResponse } from "../../../vm/proxy/translate/ollama_response.ts";
 import { readResponsesRequest } from "../../../vm/proxy/translate/responses_request_read.ts";
 import { writeResponsesResponse } from "../../../vm/proxy/translate/responses_response.ts";
 import { TranslationError } from "../../../vm/proxy/translate/translation_error.ts";
@@ -93,6 +95,19 @@ const responsesRequest = (prng: Prng): unknown => ({
   text: { format: { type: "json_object" }, verbosity: "low" },
 });
 
+const ollamaRequest = (prng: Prng): unknown => ({
+  ...{ model: "m", think: prng.pick([true, "low"]), format: "json", tools: TOOLS },
+  options: { temperature: 1, stop: ["a"], num_predict: 7, seed: 1, num_ctx: 9 },
+  messages: [
+    { role: "user", content: "a", images: ["iVBORw0KGgo="] },
+    {
+      ...{ role: "assistant", content: "", thinking: "hm" },
+      tool_calls: [{ function: { name: "f", arguments: { a: 1 } } }],
+    },
+    { role: "tool", content: "r", tool_name: "f" },
+  ],
+});
+
 const chatAnswer = (): unknown => ({
   id: "c",
   choices: [{
@@ -124,10 +139,12 @@ const TARGETS: readonly (readonly [
   ["chat requests", chatRequest, (node) => writeBoth(readChatRequest(node))],
   ["messages requests", messagesRequest, (node) => writeBoth(readMessagesRequest(node))],
   ["responses requests", responsesRequest, (node) => writeBoth(readResponsesRequest(node))],
+  ["ollama requests", ollamaRequest, (node) => writeBoth(readOllamaRequest(node))],
   ["chat answers", chatAnswer, (node) => writeMessagesResponse(readChatResponse(node), WHO)],
   ["messages answers", messagesAnswer, (node) => {
     const completion = readMessagesResponse(node);
-    return [writeChatResponse(completion, WHO), writeResponsesResponse(completion, WHO)];
+    return [writeChatResponse(completion, WHO), writeResponsesResponse(completion, WHO)]
+      .concat(writeOllamaResponse(completion, WHO));
   }],
   [
     "errors",
