@@ -25,6 +25,8 @@ interface Waiting {
 
 /** What a crash may lose of the books. */
 const FLUSH_MS = 100;
+/** Sums kept of clients' days and months; days go by. */
+const MAX_SUMS = 1000;
 const MICRO = 1e6; // dollars are kept as whole millionths: sums of floats drift
 
 /** @throws {UserError} if the file is no database */
@@ -56,12 +58,23 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
       " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests," +
       " tokens = tokens + excluded.tokens, spend_micro = spend_micro + excluded.spend_micro",
   );
-  const between = (client: string, from: string, to: string): Usage => {
-    const row = sum.get(client, from, to);
-    return { tokens: Number(row?.["tokens"] ?? 0), spend: Number(row?.["micro"] ?? 0) / MICRO };
+  // Nobody else writes this file: what was read once is kept up to date here, so that a cap costs
+  // a request nothing.
+  const sums = new Map<string, { tokens: number; micro: number }>();
+  const used = (client: string, period: string, from: string, to: string): Usage => {
+    const key = `${period} ${client}`;
+    let found = sums.get(key);
+    if (found === undefined) {
+      flush();
+      const row = sum.get(client, from, to);
+      found = { tokens: Number(row?.["tokens"] ?? 0), micro: Number(row?.["micro"] ?? 0) };
+      if (sums.size >= MAX_SUMS) sums.clear();
+      sums.set(key, found);
+    }
+    return { tokens: found.tokens, spend: found.micro / MICRO };
   };
   // A write takes longer than all else that a request needs of us, so it is done a little later,
-  // one for each row; whoever reads the books has everything written first.
+  // one for each row.
   let waiting = new Map<string, Waiting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
@@ -78,14 +91,18 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     }
   };
   return {
-    day: (client, day) => (flush(), between(client, day, day)),
-    month: (client, month) => (flush(), between(client, `${month}-01`, `${month}-31`)),
+    day: (client, day) => used(client, day, day, day),
+    month: (client, month) => used(client, month, `${month}-01`, `${month}-31`),
     book(client, day, { tokens, spend }) {
       const key = `${day} ${client}`;
       const row = waiting.get(key) ?? { client, day, requests: 0, tokens: 0, micro: 0 };
+      const month = `${day.slice(0, "2026-11".length)} ${client}`;
       row.requests++;
-      row.tokens += Math.round(tokens);
-      row.micro += Math.round(spend * MICRO);
+      for (const one of [row, sums.get(key), sums.get(month)]) {
+        if (one === undefined) continue;
+        one.tokens += Math.round(tokens);
+        one.micro += Math.round(spend * MICRO);
+      }
       waiting.set(key, row);
       timer ??= setTimeout(flush, FLUSH_MS);
     },

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { createStreamWatch, tokensIn } from "../../../vm/proxy/stream_watch.ts";
-import { readRetryAfter } from "../../../vm/proxy/upstream_fetch.ts";
+import { readRetryAfter } from "../../../vm/proxy/upstream_failure.ts";
 import { createToolText } from "../../../vm/proxy/cursor/tool_text.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
