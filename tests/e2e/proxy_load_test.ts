@@ -226,13 +226,14 @@ Deno.test("10,000 requests of all kinds leave nothing behind: memory, open files
   await using proxy = await startProxy(configOf(a, b));
   const filesBefore = openFiles(proxy.pid);
   // The runtime's heap grows to its working size, and its compiler learns, in the first some.
-  await run(proxy, 4000, [a, b]);
+  await run(proxy, 2500, [a, b]);
   const warmMb = rssMb(proxy.pid);
   await run(proxy, REQUESTS / 2, [a, b]);
   const halfMb = rssMb(proxy.pid);
   await run(proxy, REQUESTS / 2, [a, b]);
   const endMb = rssMb(proxy.pid);
-  // Half a kilobyte kept of each request would be 5 MB; a collection that was not due yet is more.
+  // A kilobyte kept of each request would be 5 and 10 MB more; garbage that is not due to be
+  // collected makes some MB, too, so the lower of the two counts.
   console.log([warmMb, halfMb, endMb].map((mb) => `${Math.round(mb)} MB`).join(", "));
   assert(Math.min(halfMb, endMb) - warmMb < 16, `${warmMb}, ${halfMb}, ${endMb} MB`);
   for (const name of ['openclaw_proxy_breaker_open\\{provider="b"\\}']) {

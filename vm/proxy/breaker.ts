@@ -34,6 +34,9 @@ export interface Breakers {
   reset(): void;
 }
 
+/** Clients may name any model of a provider, and each that is refused or limited rests. */
+const MAX_ENTRIES = 1000;
+
 interface Entry {
   failuresAtMs: number[];
   openUntilMs: number;
@@ -47,9 +50,18 @@ export function createBreakers(
   nowMs: () => number,
 ): Breakers {
   const entries = new Map<string, Entry>();
+  /** A rest that is over goes first; a breaker is never forgotten, its names are of providers. */
+  const makeRoom = (): void => {
+    const rests = [...entries].filter(([, { failuresAtMs, openUntilMs, probing, keyRefused }]) =>
+      failuresAtMs.length === 0 && openUntilMs === 0 && !probing && !keyRefused
+    );
+    const over = rests.filter(([, { restUntilMs }]) => restUntilMs <= nowMs());
+    for (const [key] of over.length > 0 ? over : rests.slice(0, 1)) entries.delete(key);
+  };
   const entry = (key: string): Entry => {
     let found = entries.get(key);
     if (found === undefined) {
+      if (entries.size >= MAX_ENTRIES) makeRoom();
       found = {
         failuresAtMs: [],
         openUntilMs: 0,

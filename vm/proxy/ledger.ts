@@ -15,18 +15,23 @@ export interface OpenLedger extends Ledger {
   close(): void;
 }
 
-/** Sums that are not written yet. */
-interface Waiting {
-  readonly client: string;
-  readonly day: string;
-  readonly target: string | null;
-  requests: number;
+interface Sum {
   tokens: number;
   micro: number;
 }
 
+/** Sums that are not written yet. */
+interface Waiting extends Sum {
+  readonly client: string;
+  readonly day: string;
+  readonly target: string | null;
+  requests: number;
+}
+
 /** What a crash may lose of the books. */
 const FLUSH_MS = 100;
+/** Sums kept of clients' days and months; days go by. */
+const MAX_SUMS = 1000;
 const MICRO = 1e6; // dollars are kept as whole millionths: sums of floats drift
 
 /** @throws {UserError} if the file is no database */
@@ -56,12 +61,12 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     "SELECT coalesce(sum(tokens), 0) AS tokens, coalesce(sum(spend_micro), 0) AS micro" +
       " FROM use WHERE client = ? AND day >= ? AND day <= ?",
   );
-  const sums = " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests," +
+  const more = " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests," +
     " tokens = tokens + excluded.tokens, spend_micro = spend_micro + excluded.spend_micro";
-  const add = db.prepare(`INSERT INTO use VALUES (?, ?, ?, ?, ?)${sums}`);
-  const addToTarget = db.prepare(`INSERT INTO use_by_target VALUES (?, ?, ?, ?, ?, ?)${sums}`);
+  const add = db.prepare(`INSERT INTO use VALUES (?, ?, ?, ?, ?)${more}`);
+  const addToTarget = db.prepare(`INSERT INTO use_by_target VALUES (?, ?, ?, ?, ?, ?)${more}`);
   // A write takes longer than all else that a request needs of us, so it is done a little later,
-  // one for each row; whoever reads the books has everything written first.
+  // one for each row.
   let waiting = new Map<string, Waiting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
@@ -81,27 +86,43 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
       onError(errorText(error)); // a full disk must not end the streams; what waits still counts
     }
   };
-  const between = (client: string, from: string, to: string): Usage => {
+  const readSum = (client: string, from: string, to: string): Sum => {
     flush();
     const row = sum.get(client, from, to);
-    const unwritten = [...waiting.values()].filter((one) =>
-      one.client === client && one.day >= from && one.day <= to
-    );
-    const micro = unwritten.reduce((all, one) => all + one.micro, Number(row?.["micro"] ?? 0));
-    return {
-      tokens: unwritten.reduce((all, one) => all + one.tokens, Number(row?.["tokens"] ?? 0)),
-      spend: micro / MICRO,
-    };
+    const found = { tokens: Number(row?.["tokens"] ?? 0), micro: Number(row?.["micro"] ?? 0) };
+    for (const one of waiting.values()) { // could not be written
+      if (one.client !== client || one.day < from || one.day > to) continue;
+      found.tokens += one.tokens;
+      found.micro += one.micro;
+    }
+    return found;
+  };
+  // Nobody else writes this file: what was read once is kept up to date here, so that a cap costs
+  // a request nothing.
+  const sums = new Map<string, Sum>();
+  const used = (client: string, period: string, from: string, to: string): Usage => {
+    const key = `${period} ${client}`;
+    let found = sums.get(key);
+    if (found === undefined) {
+      found = readSum(client, from, to);
+      if (sums.size >= MAX_SUMS) sums.clear();
+      sums.set(key, found);
+    }
+    return { tokens: found.tokens, spend: found.micro / MICRO };
   };
   return {
-    day: (client, day) => between(client, day, day),
-    month: (client, month) => between(client, `${month}-01`, `${month}-31`),
+    day: (client, day) => used(client, day, day, day),
+    month: (client, month) => used(client, month, `${month}-01`, `${month}-31`),
     book(client, day, { tokens, spend }, target = null) {
       const key = `${day} ${client} ${target ?? ""}`;
       const row = waiting.get(key) ?? { client, day, target, requests: 0, tokens: 0, micro: 0 };
+      const month = day.slice(0, "2026-11".length);
       row.requests++;
-      row.tokens += Math.round(tokens);
-      row.micro += Math.round(spend * MICRO);
+      for (const one of [row, sums.get(`${day} ${client}`), sums.get(`${month} ${client}`)]) {
+        if (one === undefined) continue;
+        one.tokens += Math.round(tokens);
+        one.micro += Math.round(spend * MICRO);
+      }
       waiting.set(key, row);
       timer ??= setTimeout(flush, FLUSH_MS);
     },

@@ -68,3 +68,14 @@ Deno.test("a refused key is remembered until a request succeeds, and opens no br
   breakers.reset();
   assertEquals(breakers.isKeyRefused("x"), false);
 });
+
+Deno.test("names that clients make up do not pile up, and no breaker is forgotten for them", () => {
+  const { breakers, pass } = scene();
+  for (let i = 0; i < 3; i++) breakers.failed("provider");
+  for (let i = 0; i < 5000; i++) breakers.rest(`provider/made-up-${i}`, 60_000);
+  assertEquals([breakers.keys().length, breakers.state("provider")], [1000, "open"]);
+  assertEquals(breakers.state("provider/made-up-4999"), "open");
+  pass(60_000);
+  breakers.rest("provider/one-more", 1000);
+  assertEquals(breakers.keys(), ["provider", "provider/one-more"]);
+});

@@ -102,6 +102,23 @@ Deno.test("the books hold over a restart, and sums of cents do not drift", async
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("sums that were read once go on with what is booked, each client and period its own", () => {
+  const ledger = openLedger(":memory:", fail);
+  const read = () => [
+    ...[ledger.day("x", "2026-11-30"), ledger.day("x", "2026-12-01")],
+    ...[ledger.month("x", "2026-11"), ledger.month("y", "2026-11")],
+  ];
+  assertEquals(read(), [use(0, 0), use(0, 0), use(0, 0), use(0, 0)]);
+  ledger.book("x", "2026-11-30", use(1, 0.5));
+  ledger.book("x", "2026-12-01", use(2, 0.25));
+  ledger.book("x", "2026-11-29", use(4, 1));
+  ledger.book("y", "2026-11-30", use(8, 2));
+  assertEquals(read(), [use(1, 0.5), use(2, 0.25), use(5, 1.5), use(8, 2)]);
+  for (let client = 0; client < 1500; client++) ledger.day(`z${client}`, "2026-11-30");
+  assertEquals(read(), [use(1, 0.5), use(2, 0.25), use(5, 1.5), use(8, 2)]);
+  ledger.close();
+});
+
 Deno.test("days and months are written as the books sort them", () => {
   assertEquals([dayOf(NOON_MS), monthOf(NOON_MS)], ["2026-11-30", "2026-11"]);
 });

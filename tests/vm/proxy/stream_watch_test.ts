@@ -5,7 +5,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { scrubErrors } from "../../../vm/proxy/scrub_bytes.ts";
 import { SseError } from "../../../vm/proxy/sse.ts";
 import { createStreamWatch, tokensIn } from "../../../vm/proxy/stream_watch.ts";
-import { readRetryAfter } from "../../../vm/proxy/upstream_fetch.ts";
+import { readRetryAfter } from "../../../vm/proxy/upstream_failure.ts";
 import { createToolText } from "../../../vm/proxy/cursor/tool_text.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
