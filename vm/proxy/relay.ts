@@ -27,20 +27,25 @@ export interface RelayClock {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** @param onEnd called once, whatever happens */
+/**
+ * @param onEnd called once, whatever happens
+ * @param late the client has waited in vain: it gets a sign of life before anything else. Its
+ * patience began with its request, and headers alone do not renew it.
+ */
 export function relay(
   exchange: Exchange,
   answer: Promise<Answer>,
   timing: Pick<Timing, "heartbeatMs" | "idleMs">,
   clock: RelayClock,
   onEnd: (report: RelayReport) => void,
+  late = false,
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
   const watch = createStreamWatch(exchange.stream);
   let reader: ReadableStreamDefaultReader<Bytes> | null = null;
   let own: Answer["own"] = null;
-  let aliveMs = clock.nowMs();
-  let upstreamMs = aliveMs;
+  let aliveMs = clock.nowMs() - (late ? timing.heartbeatMs : 0);
+  let upstreamMs = clock.nowMs();
   let timer: ReturnType<typeof setInterval> | undefined;
   let over = false;
 
@@ -98,6 +103,7 @@ export function relay(
   return new ReadableStream<Bytes>({
     start(controller) {
       timer = setInterval(() => beat(controller), Math.max(10, timing.heartbeatMs / 4));
+      if (late) beat(controller);
     },
     async pull(controller) {
       try {

@@ -97,7 +97,9 @@ export async function serveExchange(
   });
   try {
     const answer = await answerOrHeartbeat(run, exchange, config, parts);
-    const stream = relay(exchange, answer.whole, config.timing, parts.dice, onEnd);
+    const stream = relay(
+      ...[exchange, answer.whole, config.timing, parts.dice, onEnd, answer.late] as const,
+    );
     return new Response(stream, { headers: streamHeaders(answer.contentType, requestId) });
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
@@ -120,15 +122,17 @@ async function answerOrHeartbeat(
   exchange: Exchange,
   config: Config,
   parts: ServeParts,
-): Promise<{ readonly whole: Promise<Answer>; readonly contentType: string }> {
+): Promise<
+  { readonly whole: Promise<Answer>; readonly contentType: string; readonly late: boolean }
+> {
   const late = new AbortController();
   const waited = exchange.stream
     ? parts.pause(config.timing.heartbeatMs, late.signal).then(() => null)
     : new Promise<null>(() => {});
   const first = await Promise.race([run, waited]).finally(() => late.abort("done"));
-  if (first !== null) return { whole: run, contentType: first.contentType };
+  if (first !== null) return { whole: run, contentType: first.contentType, late: false };
   run.catch(() => {}); // the stream tells it
-  return { whole: run, contentType: "text/event-stream" };
+  return { whole: run, contentType: "text/event-stream", late: true };
 }
 
 function streamHeaders(contentType: string, requestId: string): Record<string, string> {

@@ -11,6 +11,7 @@
 
 import type { Exchange } from "./exchange.ts";
 import { sseText } from "./sse.ts";
+import { responseObject } from "./translate/responses_response.ts";
 import { type Fault, writeAnthropicFault, writeOpenAiFault } from "./translate/fault.ts";
 
 /** @param head of the stream so far; empty before its first byte */
@@ -23,9 +24,23 @@ export function heartbeatText(exchange: Exchange, head: string): string {
       });
     case "messages":
       return sseText(JSON.stringify({ type: "ping" }), "ping");
+    case "responses":
+      return head === "" ? responseCreated(exchange) : sseText(
+        // OpenAI's own; to OpenClaw an event is a sign of life, a comment is none.
+        JSON.stringify({ type: "keepalive", sequence_number: 0 }),
+        "keepalive",
+      );
     default:
       return ": still working\n\n";
   }
+}
+
+/** OpenAI's SDK takes nothing else as the first event, and a second one in its stead. */
+function responseCreated({ requestId, model, createdS }: Exchange): string {
+  const who = { id: `resp_${requestId}`, model, createdS };
+  const type = "response.created";
+  const response = responseObject(who, "in_progress", {});
+  return sseText(JSON.stringify({ type, sequence_number: 0, response }), type);
 }
 
 /** Whether a stream that is over was complete. */
