@@ -143,6 +143,29 @@ test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the comp
 test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
 	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_BUILT_LONG)
 
+# ---- Tests with the real OpenClaw ----
+
+# Not part of "make test": 650 MB from the npm registry, and 1.3 GB of memory while it runs.
+NODE_VERSION     := 24.21.0
+OPENCLAW_VERSION := 2026.9.6
+QUBES_CLAW_OPENCLAW ?= $(CURDIR)/.cache/openclaw
+export QUBES_CLAW_OPENCLAW
+
+.PHONY: openclaw
+openclaw: $(QUBES_CLAW_OPENCLAW)/READY ## the real OpenClaw and its Node, for tests; QUBES_CLAW_OPENCLAW=FOLDER
+
+# Node first: OpenClaw's install script runs with the one on PATH, and refuses older ones.
+$(QUBES_CLAW_OPENCLAW)/READY:
+	mkdir -p $(@D)
+	npm install --no-save --no-audit --no-fund --prefix $(@D) node@$(NODE_VERSION)
+	PATH="$(@D)/node_modules/node/bin:$$PATH" npm install --no-save --no-audit --no-fund --prefix $(@D) node@$(NODE_VERSION) openclaw@$(OPENCLAW_VERSION)
+	PATH="$(@D)/node_modules/node/bin:$$PATH" $(@D)/node_modules/openclaw/openclaw.mjs --version >$@.new
+	mv $@.new $@
+
+.PHONY: test-openclaw
+test-openclaw: openclaw ## the templates and the proxy with the real OpenClaw (some minutes, 2 GB of memory)
+	$(DENO) test -A --no-check tests/openclaw
+
 .PHONY: fuzz
 SECONDS ?= 60
 fuzz: ## every decoder against mutated input, SECONDS=60

@@ -446,3 +446,27 @@ Deno.test("check-config names the path and the fix, and never shows a key", asyn
   assertStringIncludes(good.out, "provider o: openai, https://api.openai.com/v1, key from env");
   await Deno.remove(home, { recursive: true });
 });
+
+Deno.test("while nobody has begun to answer, the first sign of life comes with the headers, as an event", async () => {
+  await using world = await scene({ timing: { heartbeatSeconds: 0.5 } });
+  const { proxy, a } = world;
+  a.script = [hangs];
+  const first = {
+    "/v1/chat/completions": `"object":"chat.completion.chunk"`,
+    "/v1/messages": `"type":"ping"`,
+    "/v1/responses": `"type":"response.created"`,
+  };
+  for (const [path, wanted] of Object.entries(first)) {
+    const began = performance.now();
+    const answer = await proxy.post(path, {
+      ...{ model: "a/m", stream: true, max_tokens: 10, input: "hi" },
+      messages: [{ role: "user", content: "hi" }],
+    });
+    const reader = answer.body?.getReader();
+    const { value } = await reader?.read() ?? {};
+    const ms = performance.now() - began;
+    assertStringIncludes(new TextDecoder().decode(value), wanted, path);
+    assert(ms < 950, `${path}: ${Math.round(ms)} ms`); // and not after a second silence
+    await reader?.cancel();
+  }
+});

@@ -21,6 +21,8 @@ export interface Exchange {
   readonly createdS: number;
   /** "length": a stream that breaks ends as if it were full; "error": with an error. */
   readonly broken: "length" | "error";
+  /** OpenClaw asks, as its traceparent tells; the plain SDKs send none. */
+  readonly isAgent: boolean;
   /** No provider of the route answers in this API itself: every answer is written by us. */
   readonly written: boolean;
   /** Fires when the client has left. */

@@ -37,20 +37,25 @@ export interface RelayParts {
   readonly endings: Set<() => void>;
 }
 
-/** @param onEnd called once, whatever happens */
+/**
+ * @param onEnd called once, whatever happens
+ * @param late the client has waited in vain: it gets a sign of life before anything else. Its
+ * patience began with its request, and headers alone do not renew it.
+ */
 export function relay(
   exchange: Exchange,
   answer: Promise<Answer>,
   timing: Pick<Timing, "heartbeatMs" | "idleMs">,
   { dice: clock, endings, secrets: { scrub } }: RelayParts,
   onEnd: (report: RelayReport) => void,
+  late = false,
 ): ReadableStream<Bytes> {
   const encoder = new TextEncoder();
   const watch = createStreamWatch(exchange.stream && exchange.api !== "ollama");
   let source: ByteSource | null = null;
   let own: Answer["own"] = null;
-  let aliveMs = clock.nowMs();
-  let upstreamMs = aliveMs;
+  let aliveMs = clock.nowMs() - (late ? timing.heartbeatMs : 0);
+  let upstreamMs = clock.nowMs();
   let stopBeating = (): void => {};
   let endNow = (): void => {};
   let over = false;
@@ -120,6 +125,7 @@ export function relay(
         broken(controller, "the proxy is stopping");
       };
       endings.add(endNow);
+      if (late) beat(controller);
     },
     async pull(controller) {
       try {

@@ -135,7 +135,7 @@ export async function serveExchange(
       }
     }
     const answer = await answerOrHeartbeat(run, exchange, config.timing);
-    const stream = relay(exchange, answer.whole, config.timing, parts, onEnd);
+    const stream = relay(exchange, answer.whole, config.timing, parts, onEnd, answer.late);
     return new Response(stream, { headers: answerHeaders(answer.contentType, requestId) });
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
@@ -168,16 +168,18 @@ async function answerOrHeartbeat(
   run: Promise<Answer>,
   exchange: Exchange,
   { heartbeatMs }: Timing,
-): Promise<{ readonly whole: Promise<Answer>; readonly contentType: string }> {
-  if (!exchange.stream) return { whole: run, contentType: (await run).contentType };
+): Promise<
+  { readonly whole: Promise<Answer>; readonly contentType: string; readonly late: boolean }
+> {
+  if (!exchange.stream) return { whole: run, contentType: (await run).contentType, late: false };
   let forget = (): void => {};
   const waited = new Promise<null>((resolve) => {
     forget = after(heartbeatMs, () => resolve(null));
   });
   const first = await Promise.race([run, waited]).finally(forget);
-  if (first !== null) return { whole: run, contentType: first.contentType };
+  if (first !== null) return { whole: run, contentType: first.contentType, late: false };
   run.catch(() => {}); // the stream tells it
-  return { whole: run, contentType: streamType(exchange) };
+  return { whole: run, contentType: streamType(exchange), late: true };
 }
 
 function answerHeaders(contentType: string, requestId: string): Record<string, string> {
@@ -198,12 +200,11 @@ function exchangeOf(
   gone: AbortSignal,
   parts: ServeParts,
 ): Exchange {
-  // OpenClaw sends this header, and the plain SDKs do not.
-  const agent = traceparentOf(request.headers) !== undefined;
-  const broken = brokenStream === "auto" ? (agent ? "length" : "error") : brokenStream;
+  const isAgent = traceparentOf(request.headers) !== undefined;
+  const broken = brokenStream === "auto" ? (isAgent ? "length" : "error") : brokenStream;
   return {
     ...body,
-    ...{ api, requestId, broken, gone, untrustedHeaders: request.headers },
+    ...{ api, requestId, broken, isAgent, gone, untrustedHeaders: request.headers },
     written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
     stream: isStream(api, body),
     createdS: Math.floor(parts.dice.nowMs() / 1000),

@@ -31,22 +31,29 @@ export function heartbeatText(exchange: Exchange, head: string): string {
       return sseText(JSON.stringify({ type: "ping" }), "ping");
     case "ollama":
       return ollamaHeartbeat({ id: "", model: exchange.model, createdS: exchange.createdS });
+    case "responses":
+      return head === "" ? firstResponseSign(exchange) : sseText(
+        // OpenAI's own; to OpenClaw an event is a sign of life, a comment is none.
+        JSON.stringify({ type: "keepalive", sequence_number: 0 }),
+        "keepalive",
+      );
     default:
-      return responsesHeartbeat(exchange, head);
+      return "";
   }
 }
 
 /**
- * A comment is no sign of life for OpenClaw. But OpenAI's SDK wants "created" before all else, and
- * every "created" with the same id: of an answer that is the provider's own we do not know it.
+ * To OpenClaw a comment is no sign of life. But OpenAI's SDK wants "created" before all else, and
+ * the same id in every one: of an answer that is the provider's own we do not know it, so that
+ * only OpenClaw, which takes another, gets one then.
  */
-function responsesHeartbeat(exchange: Exchange, head: string): string {
-  if (head === "" && !exchange.written) return ": still working\n\n";
+function firstResponseSign(exchange: Exchange): string {
+  if (!exchange.written && !exchange.isAgent) return ": still working\n\n";
   const { requestId, model, createdS } = exchange;
-  const type = head === "" ? "response.created" : "keepalive";
   const who = { id: `resp_${requestId}`, model, createdS };
-  const fields = head === "" ? { response: responseObject(who, "in_progress", {}) } : {};
-  return sseText(JSON.stringify({ type, sequence_number: 0, ...fields }), type);
+  const type = "response.created";
+  const response = responseObject(who, "in_progress", {});
+  return sseText(JSON.stringify({ type, sequence_number: 0, response }), type);
 }
 
 /** Whether a stream that is over was complete. */
