@@ -91,7 +91,7 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts ctl_test.ts ctl_doctor_test.ts ctl_logs_test.ts ctl_top_test.ts watchdog_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts ctl_test.ts ctl_doctor_test.ts ctl_logs_test.ts ctl_pair_test.ts ctl_top_test.ts watchdog_test.ts)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts readme_test.ts ctl_logs_test.ts ctl_top_test.ts watchdog_test.ts)
 E2E_BUILT_LONG := $(addprefix tests/e2e/,bounded_test.ts crash_points_test.ts crash_test.ts hostile_queue_test.ts hostile_stream_test.ts hostile_test.ts operator_idle_test.ts v1_test.ts setup_network_test.ts)
