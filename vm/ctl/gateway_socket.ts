@@ -11,6 +11,7 @@
  * @module
  */
 
+import { asText } from "../probe/as_text.ts";
 import { type PairingError, pairingErrorOf } from "./pairing.ts";
 
 export type Handshake =
@@ -42,11 +43,11 @@ export function replyTo(untrustedMessage: unknown, token: string | null): Reply 
   if (message["type"] !== "res") return { kind: "wait" };
   if (message["ok"] === true) {
     const server = objectIn(objectIn(message, "payload"), "server");
-    return { kind: "accepted", untrustedVersion: String(server["version"] ?? "") };
+    return { kind: "accepted", untrustedVersion: asText(server["version"]) };
   }
   const error = objectIn(message, "error");
-  const code = String(objectIn(error, "details")["code"] ?? error["code"] ?? "");
-  const text = String(error["message"] ?? code);
+  const code = asText(objectIn(error, "details")["code"] ?? error["code"]);
+  const text = asText(error["message"]) || code;
   return { kind: "refused", error: pairingErrorOf(`${code} ${text}`), untrustedText: text };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The journal of the parts: journalctl's words, and its JSON lines. Pure. @module */
 
+import { asText } from "../probe/as_text.ts";
 import type { Part, UnitName } from "../probe/units.ts";
 import { shown, withoutSecrets, withoutStyle } from "./text.ts";
 
@@ -55,7 +56,7 @@ export function readJournalLine(untrustedLine: string, units: readonly UnitName[
 /** A text, or the bytes of one that is no UTF-8 or has control characters in it. */
 function messageText(untrusted: unknown): string {
   const text = Array.isArray(untrusted)
-    ? new TextDecoder().decode(Uint8Array.from(untrusted, Number))
+    ? new TextDecoder().decode(Uint8Array.from(untrusted, (byte) => Number(asText(byte))))
     : typeof untrusted === "string"
     ? untrusted
     : "(too long for the journal)";
@@ -69,7 +70,7 @@ function ownLog(text: string): string | null {
     const { time: _, level: __, event, ...fields } = JSON.parse(text);
     const pairs = Object.entries(fields).filter(([, value]) => value !== null && value !== "")
       .map(([name, value]) => `${name}=${typeof value === "object" ? "{}" : String(value)}`);
-    return [String(event), ...pairs].join(" ");
+    return [asText(event), ...pairs].join(" ");
   } catch {
     return null;
   }

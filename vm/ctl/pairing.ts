@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The errors of pairing that people meet as "1008", told apart, each with what to do. Pure. @module */
 
+import { asText, asTexts } from "../probe/as_text.ts";
+
 export type PairingError = "pairing-required" | "device-identity-required" | "token-mismatch";
 
 export interface PairingAdvice {
@@ -72,8 +74,8 @@ export function readDevices(
 
 function readPending(one: unknown): PendingDevice {
   const item = (typeof one === "object" && one !== null ? one : {}) as Record<string, unknown>;
-  const text = (name: string): string => typeof item[name] === "string" ? item[name] : "";
-  const scopes = Array.isArray(item["scopes"]) ? item["scopes"].map(String) : [];
+  const text = (name: string): string => asText(item[name]);
+  const scopes = asTexts(item["scopes"]);
   return {
     ...{ untrustedRequest: text("requestId"), untrustedClient: text("clientId") },
     ...{ untrustedPlatform: text("platform"), untrustedScopes: scopes },

@@ -60,3 +60,9 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
 export function megabytes(bytes: number | null): string {
   return bytes === null ? "" : `${Math.round(bytes / 1e6)} MB`;
 }
+
+/** ISO 8601; null for what no clock shows. */
+export function isoTime(untrustedMs: number | null): string | null {
+  const isTime = untrustedMs !== null && Math.abs(untrustedMs) < 8.64e15; // as ECMAScript says
+  return isTime ? new Date(untrustedMs).toISOString() : null;
+}

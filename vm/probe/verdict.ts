@@ -8,6 +8,7 @@
  */
 
 import { printable } from "../../shared/protocol/printable.ts";
+import { asTexts } from "./as_text.ts";
 import { answerText, type HttpAnswer, objectOf } from "./http_answer.ts";
 
 export type Verdict =
@@ -86,7 +87,7 @@ export function gatewayVerdict({ healthz, startupz, readyz }: GatewayAnswers): V
   }
   const ready = readyz === null ? null : objectOf(readyz);
   if (readyz === null || (readyz.kind === "answer" && readyz.status === 200)) return OK;
-  const failing = Array.isArray(ready?.["failing"]) ? ready["failing"].map(String) : [];
+  const failing = asTexts(ready?.["failing"]);
   const why = failing.length > 0 ? `not ready: ${names(failing)}` : answerText(readyz);
   return { kind: "degraded", text: why };
 }

@@ -2,6 +2,8 @@
 /** The handshake's messages, and which error of pairing each is. @module */
 
 import { assert, assertEquals } from "@std/assert";
+import type { HttpAnswer } from "../../../vm/probe/http_answer.ts";
+import { gatewayVerdict, proxyVerdict } from "../../../vm/probe/verdict.ts";
 import { replyTo } from "../../../vm/ctl/gateway_socket.ts";
 import { pairingErrorOf, readDevices, REQUEST_ID } from "../../../vm/ctl/pairing.ts";
 
@@ -65,4 +67,25 @@ Deno.test("a list of devices, and what is none", () => {
   for (const bad of ["", "-a", "--json", "a b", "a\n", "a;b", "../a", "x".repeat(200)]) {
     assert(!REQUEST_ID.test(bad), bad);
   }
+});
+
+Deno.test("lists in lists in lists, where a text should be, are no text and no crash", () => {
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
+  const list: unknown = JSON.parse(deep);
+  const answer = (untrustedText: string, status = 200): HttpAnswer => ({
+    ...{ kind: "answer", status, untrustedText },
+  });
+  const verdict = gatewayVerdict({
+    healthz: answer('{"ok":true}'),
+    startupz: answer(`{"status":${deep}}`),
+    readyz: answer(`{"failing":[${deep}]}`, 503),
+  });
+  assertEquals(verdict, { kind: "degraded", text: "it answers with HTTP status 503" });
+  const proxy =
+    `{"status":"healthy","proxy_version":${deep},"providers":[${deep},{"name":${deep}}]}`;
+  assertEquals(proxyVerdict(answer(proxy)), { kind: "ok" });
+  const reply = replyTo({ type: "res", error: { message: list, details: { code: list } } }, "t");
+  assertEquals(reply, { kind: "refused", error: null, untrustedText: "" });
+  const devices = readDevices(`{"pending":[{"requestId":${deep},"scopes":[${deep}]}],"paired":[]}`);
+  assertEquals(devices?.pending[0]?.untrustedScopes, []);
 });

@@ -3,7 +3,14 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { journalArguments, logText, readJournalLine } from "../../../vm/ctl/journal.ts";
-import { asciiJson, shown, shownLines, table, withoutSecrets } from "../../../vm/ctl/text.ts";
+import {
+  asciiJson,
+  isoTime,
+  shown,
+  shownLines,
+  table,
+  withoutSecrets,
+} from "../../../vm/ctl/text.ts";
 import type { UnitName } from "../../../vm/probe/units.ts";
 import { createPrng } from "../../fuzz/prng.ts";
 
@@ -69,4 +76,9 @@ Deno.test("journalctl is asked for units of both kinds, and other entries are le
 
 Deno.test("tables are as wide as what is in them", () => {
   assertEquals(table([["a", 1], ["bbb", 22]]), "a     1\nbbb  22\n");
+});
+
+Deno.test("a time that no clock shows is none", () => {
+  assertEquals(isoTime(0), "1970-01-01T00:00:00.000Z");
+  for (const odd of [null, NaN, Infinity, 1e300, -1e300]) assertEquals(isoTime(odd), null);
 });

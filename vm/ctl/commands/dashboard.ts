@@ -9,7 +9,7 @@
 import { UserError } from "../../../shared/io/program.ts";
 import { runOpenclaw } from "../openclaw_program.ts";
 import type { Outcome, Scene } from "../scene.ts";
-import { shownLines } from "../text.ts";
+import { isoTime, shownLines } from "../text.ts";
 
 /** Exactly what the gateway makes: nothing else is printed as an address to open. */
 const ADDRESS =
@@ -34,7 +34,7 @@ export async function dashboard(
       '"openclaw-ctl health" says whether the gateway runs',
     ]);
   }
-  const until = found.expiresAtMs === null ? null : new Date(found.expiresAtMs).toISOString();
+  const until = isoTime(found.expiresAtMs);
   return {
     ...{ ok: true, text: found.url + "\n", json: { url: found.url, expiresAt: until } },
     errorText: `for one browser, once${until === null ? "" : `, until ${until}`}; ` +

@@ -3,6 +3,7 @@
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
 import { UserError } from "../../../shared/io/program.ts";
+import { asText } from "../../probe/as_text.ts";
 import { answerText, objectOf } from "../../probe/http_answer.ts";
 import { gatewayUrl, proxyUrl } from "../../probe/probe.ts";
 import { verdictText } from "../../probe/verdict.ts";
@@ -147,7 +148,7 @@ async function modelCheck({ ask, settings, nowMs }: Scene, model: string): Promi
   }
   const error = body?.["error"];
   const why = typeof error === "object" && error !== null && "message" in error
-    ? `: ${shown(String(error.message))}`
+    ? `: ${shown(asText(error.message))}`
     : "";
   return { name, ok: false, text: answerText(answer) + why };
 }

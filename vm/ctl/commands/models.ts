@@ -2,6 +2,7 @@
 /** "openclaw-ctl models". @module */
 
 import { UserError } from "../../../shared/io/program.ts";
+import { asText } from "../../probe/as_text.ts";
 import { answerText, objectOf } from "../../probe/http_answer.ts";
 import { proxyUrl } from "../../probe/probe.ts";
 import { hasProxy } from "../../probe/units.ts";
@@ -21,7 +22,7 @@ export async function models({ settings, ask }: Scene): Promise<Outcome> {
   }
   const owners = new Map<string, string>();
   for (const one of body?.["data"] as readonly Record<string, unknown>[]) {
-    if (typeof one?.["owned_by"] === "string") owners.set(String(one["id"]), one["owned_by"]);
+    if (typeof one?.["owned_by"] === "string") owners.set(asText(one["id"]), one["owned_by"]);
   }
   const list = ids.map((id) => ({ id, provider: owners.get(id) ?? null }));
   return {

@@ -16,7 +16,7 @@ import {
   REQUEST_ID,
 } from "../pairing.ts";
 import { ANSWER_MS, type Outcome, type Scene, tokenPath } from "../scene.ts";
-import { shown, shownLines } from "../text.ts";
+import { isoTime, shown, shownLines } from "../text.ts";
 
 const MAX_TOKEN_BYTES = 4096;
 
@@ -77,7 +77,7 @@ function pendingOutcome(pending: readonly PendingDevice[], paired: number): Outc
   const requests = pending.map((one) => ({
     ...{ request: one.untrustedRequest, client: one.untrustedClient },
     ...{ platform: one.untrustedPlatform, scopes: one.untrustedScopes },
-    at: one.atMs === null ? null : new Date(one.atMs).toISOString(),
+    at: isoTime(one.atMs),
   }));
   const lines = requests.flatMap(({ request, client, platform, scopes, at }) => [
     `waits: ${shown(client, 60)} on ${shown(platform, 40)}, since ${at ?? "?"}`,

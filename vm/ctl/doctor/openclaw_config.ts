@@ -3,6 +3,7 @@
 
 import { exists, ifPresent, readPrivate } from "../../../shared/io/files.ts";
 import { UserError } from "../../../shared/io/program.ts";
+import { asText } from "../../probe/as_text.ts";
 import { isObject } from "../../settings/shape.ts";
 import { openclawFolder, runOpenclaw } from "../openclaw_program.ts";
 import { openclawJsonPath, tokenPath } from "../scene.ts";
@@ -37,7 +38,7 @@ async function validate(scene: DoctorScene, path: string): Promise<readonly Find
   if (result?.["valid"] === true) return [];
   const issues = Array.isArray(result?.["issues"]) ? result["issues"].filter(isObject) : [];
   const texts = issues.slice(0, SHOWN_ISSUES).map(({ path: at, message }) =>
-    `${shown(String(at ?? ""), 80)}: ${shown(String(message ?? ""), 200)}`
+    `${shown(asText(at), 80)}: ${shown(asText(message), 200)}`
   );
   const text = `OpenClaw rejects ${path}: ${texts.join("; ") || "it does not say why"}`;
   return [error("config-rejected", text, fix)];

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Values of JSON that should be text. Pure. @module */
+
+/** Text and numbers; nothing for the rest: String() of a list in a list in a list … never ends well. */
+export function asText(untrusted: unknown): string {
+  return typeof untrusted === "string" || typeof untrusted === "number" ? String(untrusted) : "";
+}
+
+/** The texts of a list; nothing for what is none. */
+export function asTexts(untrusted: unknown): readonly string[] {
+  return Array.isArray(untrusted) ? untrusted.map(asText).filter((text) => text !== "") : [];
+}
