@@ -65,7 +65,7 @@ OPENCLAW_CONNECT_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0
 # Its own files in ~/.openclaw, by name: OpenClaw's keys lie in the same folder. @CONFIGURED@ is
 # what "openclaw-proxy permissions" answers, asked by the launcher with all the others: the hosts
 # of the providers in proxy.json, and the programs that fetch keys, if it names any.
-# A young heap of 4 MiB instead of 16: a third less memory under load, for a tenth of its requests a
+# A young heap of 4 MiB instead of 16: a third less memory under load, for a fifth of the requests a
 # second where 64 come at once; one alone is as fast.
 PROXY_FOLDER := @HOME@/.openclaw
 PROXY_LEDGER := $(PROXY_FOLDER)/proxy-use.sqlite,$(PROXY_FOLDER)/proxy-use.sqlite-wal,$(PROXY_FOLDER)/proxy-use.sqlite-shm
