@@ -46,6 +46,12 @@ OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=
 # One port of one address, chosen by the service's argument.
 OPENCLAW_MUX_FLAGS := --no-prompt --allow-net=127.0.0.1 --allow-env=QREXEC_SERVICE_ARGUMENT $(SMALL_HEAP)
 
+# ---- openclaw.MuxPerVm (the key qube): permissions ----
+
+# The one socket that is the calling VM's own: no TCP, and no other VM's.
+CALLERS_SOCKET := @HOME@/.openclaw/vm-sockets/@CALLER@.sock
+OPENCLAW_MUX_PER_VM_FLAGS := --no-prompt --allow-net=unix:$(CALLERS_SOCKET) --allow-read=$(CALLERS_SOCKET) --allow-write=$(CALLERS_SOCKET) --allow-env=HOME,QREXEC_REMOTE_DOMAIN $(SMALL_HEAP)
+
 # ---- openclaw-ports, openclaw-connect: permissions ----
 
 # Root's tool for the rpc folders. Deno makes links only for a program that may read and write
@@ -61,8 +67,10 @@ OPENCLAW_CONNECT_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0
 # of the providers in proxy.json, and the programs that fetch keys, if it names any.
 PROXY_FOLDER := @HOME@/.openclaw
 PROXY_LEDGER := $(PROXY_FOLDER)/proxy-use.sqlite,$(PROXY_FOLDER)/proxy-use.sqlite-wal,$(PROXY_FOLDER)/proxy-use.sqlite-shm
+# One socket for each VM that proxy.json knows; @CONFIGURED@ names those.
+VM_SOCKETS := $(PROXY_FOLDER)/vm-sockets
 PROXY_ENV := HOME,PATH,OPENCLAW_PROXY_PORT,OPENCLAW_CURSOR_PORT,OPENCLAW_CURSOR_LOG_LEVEL,OPENCLAW_CURSOR_TOOL_MODE,OPENCLAW_CURSOR_WORKSPACE,OPENCLAW_CURSOR_TIMEOUT_MS,OPENCLAW_CURSOR_DEFAULT_MODEL,OPENCLAW_CURSOR_ENABLE_THINKING,OPENCLAW_CURSOR_LOG_SILENT
-OPENCLAW_PROXY_FLAGS := --no-prompt --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER) --allow-write=$(PROXY_LEDGER) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
+OPENCLAW_PROXY_FLAGS := --no-prompt --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER),$(VM_SOCKETS) --allow-write=$(PROXY_LEDGER),$(VM_SOCKETS) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
 
 # ---- setup-vm, openclaw-wait-ready: permissions ----
 
@@ -89,9 +97,9 @@ check: ## formatting, lint, types
 	$(DENO) check --quiet dom0 vm shared tests
 
 # End-to-end tests: what is fast in "test", attacks and crashes in "test-long".
-E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts setup_vm_test.ts docker_test.ts)
+E2E_FAST := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts tunnel_test.ts vmside_test.ts connect_test.ts persistence_test.ts readme_test.ts proxy_test.ts proxy_clients_test.ts keyqube_test.ts setup_vm_test.ts docker_test.ts)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
-E2E_BUILT := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts readme_test.ts)
+E2E_BUILT := $(addprefix tests/e2e/,basic_test.ts client_test.ts operator_test.ts reload_test.ts setup_test.ts setup_keyqube_test.ts keyqube_test.ts readme_test.ts)
 E2E_BUILT_LONG := $(addprefix tests/e2e/,bounded_test.ts crash_points_test.ts crash_test.ts hostile_queue_test.ts hostile_stream_test.ts hostile_test.ts operator_idle_test.ts v1_test.ts setup_network_test.ts)
 E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 
@@ -237,7 +245,7 @@ install-dom0: dom0 install-tunnel-dom0 ## into dom0: daemon, unit; not enabled, 
 # ---- setup-dom0: called by install-dom0 and uninstall-dom0 ----
 
 # setup-dom0 puts these into /etc/qubes/policy.d, with the ports that were chosen.
-SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/30-openclaw-inter-vm.policy)
+SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/40-openclaw-keys.policy policies/30-openclaw-inter-vm.policy)
 SETUP_POLICYDIR := /usr/share/qubes-claw/policies
 
 install-dom0: install-setup-dom0
@@ -253,7 +261,7 @@ uninstall-dom0: uninstall-setup-dom0
 .PHONY: uninstall-setup-dom0
 uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
 	rm -f $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
-	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
+	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/40-openclaw-keys.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
 	rmdir -p $(DESTDIR)$(SETUP_POLICYDIR) 2>/dev/null || true
 	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
 
@@ -289,6 +297,27 @@ uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
 	[ -n "$(DESTDIR)" ] || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove || true
 	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-connect.service || true
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-ports $(DESTDIR)$(BINDIR)/openclaw-connect $(DESTDIR)$(LIBDIR)/openclaw-ports.js $(DESTDIR)$(LIBDIR)/openclaw-connect.js $(DESTDIR)$(USERUNITDIR)/openclaw-connect.service $(DESTDIR)$(MANDIR)/man1/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man8/openclaw-ports.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ports $(DESTDIR)$(COMPLETIONS)/openclaw-connect
+
+# ---- openclaw.MuxPerVm (the key qube): building and installing ----
+
+vm: $(BUILD)/vm/openclaw.MuxPerVm
+
+$(BUILD)/vm/openclaw.MuxPerVm: vm/openclaw.MuxPerVm.ts $(SOURCES) Makefile vm/packaging/build-script
+	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_PER_VM_FLAGS)
+
+install-vm: install-vm-keyqube
+uninstall-vm: uninstall-vm-keyqube
+
+# As openclaw.Mux: the program lies in the library, and openclaw-ports makes the way to it.
+.PHONY: install-vm-keyqube
+install-vm-keyqube: vm ## a part of install-vm: what leads to openclaw-proxy in a key qube; opens nothing
+	install -d $(DESTDIR)$(LIBDIR)
+	install -m 0644 $(BUILD)/vm/openclaw.MuxPerVm.js $(DESTDIR)$(LIBDIR)/
+	install -m 0755 $(BUILD)/vm/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/
+
+.PHONY: uninstall-vm-keyqube
+uninstall-vm-keyqube: ## a part of uninstall-vm
+	rm -f $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm.js
 
 # ---- openclaw-proxy: building and installing ----
 

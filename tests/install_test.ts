@@ -42,6 +42,7 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...SETUP_FILES,
     ...TUNNEL_FILES,
     ...["usr/lib/qubes-claw/openclaw.Mux", "usr/lib/qubes-claw/openclaw.Mux.js"],
+    ...["usr/lib/qubes-claw/openclaw.MuxPerVm", "usr/lib/qubes-claw/openclaw.MuxPerVm.js"],
   ];
   assertEquals(missing(path, files), []);
   assert(!isPresent(`${path}/etc/systemd/user`), "it is enabled");

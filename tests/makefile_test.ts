@@ -34,6 +34,9 @@ const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {
     ...["--allow-env", "--v8-flags"],
   ]),
   "openclaw.Mux": new Set(["--no-prompt", "--allow-net", "--allow-env", "--v8-flags"]),
+  "openclaw.MuxPerVm": new Set([
+    ...["--no-prompt", "--allow-net", "--allow-read", "--allow-write", "--allow-env", "--v8-flags"],
+  ]),
   "openclaw-ports": new Set([
     ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
     ...["--allow-write", "--allow-run", "--allow-env"],
@@ -115,6 +118,11 @@ Deno.test("the tunnel listens on loopback, and starts its caller and systemd's o
     assertEquals(places.filter((path) => !known.includes(path)), []);
   }
   assertEquals(valueOf("openclaw.Mux", "--allow-net"), "127.0.0.1");
+  const socket = "@HOME@/.openclaw/vm-sockets/@CALLER@.sock";
+  assertEquals(valueOf("openclaw.MuxPerVm", "--allow-net"), `unix:${socket}`);
+  for (const name of ["--allow-read", "--allow-write"]) {
+    assertEquals(valueOf("openclaw.MuxPerVm", name), socket);
+  }
 });
 
 Deno.test("openclaw-connect writes nothing and starts the tunnel only; ports has no network", () => {
@@ -178,7 +186,7 @@ Deno.test("the proxy reaches no host and no program by its launcher alone, and i
   assert(!flags.some((flag) => /^--allow-(net|run)/.test(flag)));
   for (const flag of flags.filter((one) => /^--allow-(read|write)=/.test(one))) {
     const paths = flag.slice(flag.indexOf("=") + 1).split(",");
-    const own = /^@HOME@\/\.openclaw\/(proxy|cursor-proxy)[\w.-]+$/;
+    const own = /^@HOME@\/\.openclaw\/((proxy|cursor-proxy)[\w.-]+|vm-sockets)$/;
     assertEquals(paths.filter((path) => !own.test(path)), []);
   }
 });

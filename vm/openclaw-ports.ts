@@ -5,7 +5,13 @@ import { expectWords, parseWords } from "../shared/io/options.ts";
 import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { printable } from "../shared/protocol/printable.ts";
-import { parsePorts, PORTS_HELP, PORTS_OPTIONS, PORTS_PROGRAM } from "./ports/cli.ts";
+import {
+  parsePorts,
+  parseProxyPort,
+  PORTS_HELP,
+  PORTS_OPTIONS,
+  PORTS_PROGRAM,
+} from "./ports/cli.ts";
 import { runInstall, runRemove, runStatus } from "./ports/commands.ts";
 import { readQubesDb } from "./ports/qubes_db.ts";
 import { readVmKind } from "./ports/vm_kind.ts";
@@ -21,13 +27,16 @@ async function main(args: readonly string[]): Promise<number> {
   const warn = (text: string): void => writeAll(Deno.stderr, `${PORTS_PROGRAM}: ${text}\n`);
   const place = { root, dryRun: words.has("dry-run") };
   const kind = (): ReturnType<typeof readVmKind> => readVmKind(readQubesDb);
-  if (words.has("link") && words.has("script")) {
-    throw new UsageError("--link and --script exclude each other");
+  const [form, otherForm] = (["link", "script", "per-vm"] as const).filter((name) =>
+    words.has(name)
+  );
+  if (otherForm !== undefined) {
+    throw new UsageError(`--${form} and --${otherForm} exclude each other`);
   }
   switch (command) {
     case "install": {
-      const form = words.has("link") ? "link" : words.has("script") ? "script" : undefined;
-      await runInstall({ kind: await kind(), ports: parsePorts(rest), form, place, print, warn });
+      const ports = form === "per-vm" ? parseProxyPort(rest) : parsePorts(rest);
+      await runInstall({ kind: await kind(), ports, form, place, print, warn });
       return EXIT_OK;
     }
     case "remove":

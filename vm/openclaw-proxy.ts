@@ -24,9 +24,9 @@ async function main(args: readonly string[]): Promise<number> {
   const port = portOf(Deno.env.get("OPENCLAW_PROXY_PORT"), config.port);
   switch (command) {
     case "permissions":
-      return say(permissionFlags(config, port).join(" ") + "\n"), EXIT_OK;
+      return say(permissionFlags(config, port, places.sockets).join(" ") + "\n"), EXIT_OK;
     case "check-config":
-      return say(checkReport(config, path, port)), EXIT_OK;
+      return say(checkReport(config, path, port, places.sockets)), EXIT_OK;
     case "serve":
       await runServer({ config, port, places, load: async () => (await load(places)).config });
       return EXIT_OK;

@@ -5,6 +5,7 @@ export const HELP = `setup-dom0 - make this Qubes ready for OpenClaw: VMs, tags,
 
 usage: setup-dom0 AGENT-VM [TEMPLATE] [NETVM] [IP] [tunnel|network]
        setup-dom0 AGENT-VM --admin-vm ADMIN-VM [OPTIONS]
+       setup-dom0 AGENT-VM [TEMPLATE] --key-qube KEY-QUBE [OPTIONS]
        setup-dom0 --undo [--remove-vms]
 
 Creates AGENT-VM, or adopts it if it is there: then its class, template, label
@@ -28,6 +29,12 @@ options:
                          AppVM, blue, no network, firewall closed, qrexec only
   --admin-template T     its template, if it is created
   --admin-netvm NETVM    its netvm; its firewall still drops every packet
+  --key-qube VM          recommended for agents: also create or adopt a VM that has
+                         the proxy, the providers' keys and the network (AppVM,
+                         gray). The agent VM then has no netvm and no key, and its
+                         port of the proxy is a tunnel to that VM
+  --key-template T       its template, if it is created
+  --key-netvm NETVM      its netvm; else the default one, or as it is
   --class standalone|app what AGENT-VM is, if it is created (standalone)
   --label COLOUR         its label, if it is created (orange)
   --memory MIB, --maxmem MIB
@@ -49,6 +56,7 @@ examples:
   setup-dom0 --dry-run claw fedora-42 sys-firewall
   sudo setup-dom0 claw fedora-42 sys-firewall
   sudo setup-dom0 claw fedora-42 sys-firewall 10.137.0.100 network
+  sudo setup-dom0 claw fedora-42 --key-qube claw-keys --key-netvm sys-firewall
   sudo setup-dom0 claw --admin-vm claw-admin --admin-template fedora-42
   sudo setup-dom0 --undo
 

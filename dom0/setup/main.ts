@@ -128,7 +128,7 @@ async function runReal(
 ): Promise<number> {
   requireRoot(setting);
   using _lock = await takeLock(setting.paths);
-  const { wanted, journal, notes, around } = await prepare(setting, request);
+  const { wanted, journal, notes, around, lostNetvm } = await prepare(setting, request);
   for (const note of notes) setting.warn(`note: ${note}\n`);
   if (request.withInterVm) setting.warn(INTER_VM_WARNING);
   if (request.mode === "network") {
@@ -136,6 +136,13 @@ async function runReal(
     const netvms = around.hops.map(({ vm }) => vm);
     setting.warn(networkWarning(request.agent, request.ip, ports, netvms));
     confirm(setting, invocation, "set up network mode");
+  }
+  if (lostNetvm !== undefined) {
+    setting.warn(
+      `${request.agent} loses its network (its netvm is ${lostNetvm}): what runs in it is cut off ` +
+        "at once, and reaches\nthe models through the key qube only.\n",
+    );
+    confirm(setting, invocation, `take ${request.agent} off the network`);
   }
   const say = (step: Step) => invocation.json || setting.print(`${progress(step)}\n`);
   const done = await apply(wanted, journal, setting.tools, say);

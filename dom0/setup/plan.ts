@@ -22,6 +22,7 @@ import {
 } from "./fact.ts";
 import type { Reader, Reading } from "./reader.ts";
 import type { Entry } from "./record.ts";
+import { KEY_QUBE_FEATURE, KEYLESS_TAG, KEYS_POLICY } from "./keyless.ts";
 
 export interface Step {
   readonly fact: Fact;
@@ -72,14 +73,39 @@ async function commandsNow(
 
 /**
  * What earlier runs did that this one does not want any more: the blocks and the address of
- * network mode, after a change to tunnel mode or to another netvm.
+ * network mode, after a change to tunnel mode or to another netvm; what made an agent VM one
+ * without keys, after a change to a proxy of its own.
  */
 export function leftovers(wanted: readonly Wanted[], record: readonly Entry[]): readonly Wanted[] {
   const keys = new Set(wanted.map(({ fact }) => factKey(fact)));
+  const isLeft = ofKeylessVms(wanted, record);
   return record
-    .filter(({ fact }) => fact.kind === "block" || (fact.kind === "pref" && fact.name === "ip"))
     .filter(({ fact }) => !keys.has(factKey(fact)))
+    .filter(({ fact }) =>
+      fact.kind === "block" || (fact.kind === "pref" && fact.name === "ip") || isLeft(fact)
+    )
     .map(({ fact, from }) => ({ fact, to: from, why: "no longer wanted" }));
+}
+
+/** Other agent VMs of the record stay as they are, and keep the policy they share. */
+function ofKeylessVms(
+  wanted: readonly Wanted[],
+  record: readonly Entry[],
+): (fact: Fact) => boolean {
+  const isTag = (fact: Fact): boolean => fact.kind === "tag" && fact.name === KEYLESS_TAG;
+  const vmsWith = (list: readonly { readonly fact: Fact }[]) =>
+    new Set(list.flatMap(({ fact }) => isTag(fact) ? [vmOf(fact)] : []));
+  const [were, are] = [vmsWith(record), vmsWith(wanted)];
+  const here = new Set(wanted.map(({ fact }) => vmOf(fact)));
+  const changed = new Set([...were].filter((vm) => here.has(vm) && !are.has(vm)));
+  const isLast = changed.size > 0 && [...were].every((vm) => changed.has(vm));
+  return (fact) => {
+    if (fact.kind === "file") return isLast && fact.path.endsWith(`/${KEYS_POLICY}`);
+    if (!changed.has(vmOf(fact)) || !("name" in fact)) return false;
+    return isTag(fact) || (fact.kind === "pref" && fact.name === "netvm") ||
+      (fact.kind === "service" && fact.name === "openclaw-tunnels") ||
+      (fact.kind === "feature" && fact.name === KEY_QUBE_FEATURE);
+  };
 }
 
 export type UndoAction =

@@ -79,12 +79,11 @@ export function stepJson({ fact, from, to, why, commands }: Step): StepJson {
   return { kind: fact.kind, what: describe(fact, to), why, from, to, commands };
 }
 
-export function whatNext({ agent, admin, proxyPort, gatewayPort, ip, mode }: SetupRequest): string {
+export function whatNext(request: SetupRequest): string {
+  const { agent, admin, proxyPort, gatewayPort, ip, mode, keyQube } = request;
   const lines = [
-    `in dom0:       qvm-start --skip-if-running ${agent}`,
-    `in the VM:     sudo openclaw-ports install`,
-    `in dom0:       curl http://127.0.0.1:${proxyPort}/health`,
-    `               firefox http://127.0.0.1:${gatewayPort}/`,
+    ...keyQube === undefined ? ownProxyLines(request) : keyQubeLines(request, keyQube.vm),
+    `in dom0:       firefox http://127.0.0.1:${gatewayPort}/`,
     "more clients:  qvm-tags VM add openclaw-client",
     ...(admin === undefined ? [] : [`admin VM:      qvm-start --skip-if-running ${admin.vm}`]),
     ...(mode === "network"
@@ -95,4 +94,29 @@ export function whatNext({ agent, admin, proxyPort, gatewayPort, ip, mode }: Set
       : []),
   ];
   return `What next:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+function ownProxyLines({ agent, proxyPort }: SetupRequest): readonly string[] {
+  return [
+    `in dom0:       qvm-start --skip-if-running ${agent}`,
+    `in the VM:     sudo openclaw-ports install`,
+    `in dom0:       curl http://127.0.0.1:${proxyPort}/health`,
+  ];
+}
+
+function keyQubeLines(
+  { agent, proxyPort, gatewayPort }: SetupRequest,
+  keyQube: string,
+): readonly string[] {
+  const client = `{"clients": {"agent": {"vm": "${agent}"}}}`;
+  const perVm = `sudo openclaw-ports install --per-vm ${proxyPort}`;
+  return [
+    `in dom0:       qvm-start --skip-if-running ${keyQube} ${agent}`,
+    `               restart those that were running: services change at a VM's start`,
+    `in ${keyQube}: in ~/.openclaw/proxy.json the providers, and ${client}`,
+    `               in ~/.openclaw/proxy.env the keys; then ${perVm}`,
+    `in ${agent}: sudo openclaw-ports install ${gatewayPort}`,
+    `               curl http://127.0.0.1:${proxyPort}/health`,
+    `               keys that were there before: rm ~/.openclaw/proxy.env, and get new ones`,
+  ];
 }

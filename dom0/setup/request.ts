@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the command line asks for: every name, address and port checked before anything runs. @module */
 
-import { expectWords, type OptionTable, parseNumber, parseWords } from "../../shared/io/options.ts";
+import {
+  expectWords,
+  type OptionTable,
+  type ParsedWords as Words,
+  parseNumber,
+  parseWords,
+} from "../../shared/io/options.ts";
 import { UsageError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import { ProtocolError } from "../../shared/protocol/refusal.ts";
-import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { type AdminRequest, type KeyQubeRequest, parseAdmin, parseKeyQube } from "./extra_vms.ts";
 import type { VmClass } from "./fact.ts";
+import { type NetvmChoice, netvmName, optional, vmName } from "./vm_words.ts";
 import { parsePort, parsePrivateIpv4, type PrivateIpv4, type TcpPort } from "./network_address.ts";
 
 export const SETUP_OPTIONS: OptionTable = {
@@ -18,6 +25,9 @@ export const SETUP_OPTIONS: OptionTable = {
   "admin-vm": "value",
   "admin-template": "value",
   "admin-netvm": "value",
+  "key-qube": "value",
+  "key-template": "value",
+  "key-netvm": "value",
   class: "value",
   label: "value",
   memory: "value",
@@ -40,15 +50,6 @@ export const SETUP_SHORT = { n: "dry-run", y: "yes", h: "help" } as const;
 export const USAGE = "setup-dom0 AGENT-VM [TEMPLATE] [NETVM] [IP] [tunnel|network]";
 
 export type Mode = "tunnel" | "network";
-/** "none" is no netvm at all. */
-export type NetvmChoice = VmName | "none";
-
-export interface AdminRequest {
-  readonly vm: VmName;
-  readonly template: VmName | undefined;
-  readonly netvm: NetvmChoice;
-}
-
 export interface SetupRequest {
   readonly agent: VmName;
   /** undefined: the default of this Qubes. */
@@ -67,6 +68,8 @@ export interface SetupRequest {
   readonly proxyPort: TcpPort;
   readonly gatewayPort: TcpPort;
   readonly admin: AdminRequest | undefined;
+  /** Where the proxy is, if not in the agent VM. */
+  readonly keyQube: KeyQubeRequest | undefined;
   readonly withInterVm: boolean;
 }
 
@@ -93,8 +96,6 @@ const DEFAULT_GATEWAY_PORT = "18789";
 const LABELS = ["red", "orange", "yellow", "green", "gray", "blue", "purple", "black"];
 const MIN_MEMORY_MIB = 400;
 const MAX_MEMORY_MIB = 1024 * 1024;
-
-type Words = ReturnType<typeof parseWords>;
 
 /** @throws {UsageError} naming what does not fit */
 export function parseInvocation(words: readonly string[]): Invocation {
@@ -140,13 +141,15 @@ function parseRequest(options: Words): SetupRequest {
   };
   const agent = vmName("AGENT-VM", from("agent-vm") ?? "");
   const template = optional(from("template"), (text) => vmName("TEMPLATE", text));
-  const netvm = optional(from("netvm"), (text) => netvmName("NETVM", text));
+  const keyQube = parseKeyQube(options);
+  const netvm = optional(from("netvm"), (text) => netvmName("NETVM", text)) ??
+    (keyQube === undefined ? undefined : "none");
   const ip = from("ip");
   const mode = parseMode(from("mode") ?? "tunnel");
   const memory = parseMemory(options, "memory");
   const maxmem = parseMemory(options, "maxmem");
   const request: SetupRequest = {
-    ...{ agent, template, netvm, mode, memory, maxmem },
+    ...{ agent, template, netvm, mode, memory, maxmem, keyQube },
     ip: parsePrivateIpv4(ip ?? DEFAULT_IP),
     isIpUnused: ip !== undefined && mode === "tunnel",
     class: parseClass(options.value("class") ?? "standalone"),
@@ -160,38 +163,20 @@ function parseRequest(options: Words): SetupRequest {
   return request;
 }
 
-function parseAdmin(options: Words): AdminRequest | undefined {
-  const name = options.value("admin-vm");
-  if (name === undefined) {
-    for (const needs of ["admin-template", "admin-netvm"]) {
-      if (options.has(needs)) throw new UsageError(`--${needs} goes with --admin-vm only`);
-    }
-    return undefined;
-  }
-  return {
-    vm: vmName("--admin-vm", name),
-    template: optional(options.value("admin-template"), (text) => vmName("--admin-template", text)),
-    netvm: netvmName("--admin-netvm", options.value("admin-netvm") ?? "none"),
-  };
-}
-
-function checkTogether({ agent, template, netvm, admin, mode, ...request }: SetupRequest): void {
-  const roles: [string, string | undefined][] = [
-    ...[["AGENT-VM", agent], ["--admin-vm", admin?.vm]] as [string, string | undefined][],
-    ...[["TEMPLATE", template], ["NETVM", netvm]] as [string, string | undefined][],
-    ...[["--admin-template", admin?.template], ["--admin-netvm", admin?.netvm]] as [
-      string,
-      string | undefined,
-    ][],
-  ];
-  for (const [role, name] of roles.slice(0, 2)) {
-    const twin = roles.find(([other, same]) => other !== role && same === name);
-    if (name !== undefined && twin !== undefined) {
-      throw new UsageError(`${role} and ${twin[0]} are the same qube: ${name}`);
-    }
-  }
+function checkTogether(request: SetupRequest): void {
+  const { mode, netvm, keyQube } = request;
+  checkRoles(request);
   if (mode === "network" && netvm === "none") {
-    throw new UsageError("network mode needs a netvm", ['leave NETVM out, or use "tunnel"']);
+    throw new UsageError("network mode needs a netvm", [
+      keyQube === undefined
+        ? 'leave NETVM out, or use "tunnel"'
+        : "with a key qube the agent has no network: that is what it is for",
+    ]);
+  }
+  if (keyQube !== undefined && netvm !== "none") {
+    throw new UsageError("with --key-qube the agent VM has no netvm", [
+      `leave NETVM out; the way to the model providers is --key-netvm ${netvm ?? ""}`.trimEnd(),
+    ]);
   }
   if (request.proxyPort === request.gatewayPort) {
     throw new UsageError(`proxy and gateway cannot both have port ${request.proxyPort}`);
@@ -203,23 +188,23 @@ function checkTogether({ agent, template, netvm, admin, mode, ...request }: Setu
   }
 }
 
-function optional<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
-  return text === undefined ? undefined : parse(text);
-}
-
-function vmName(what: string, text: string): VmName {
-  try {
-    return parseVmName(text);
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new UsageError(`${what}: ${printable(text)} is not the name of a qube`, [
-      "a name has 1 to 31 of A-Z a-z 0-9 _ . - and begins with a letter",
-    ]);
+/** The VMs that something runs in: none of them is anything else here. */
+function checkRoles({ agent, template, netvm, admin, keyQube }: SetupRequest): void {
+  const hosts: readonly (readonly [role: string, name: string | undefined])[] = [
+    ...[["AGENT-VM", agent], ["--admin-vm", admin?.vm], ["--key-qube", keyQube?.vm]] as const,
+  ];
+  const roles = [
+    ...hosts,
+    ...[["TEMPLATE", template], ["NETVM", netvm]] as const,
+    ...[["--admin-template", admin?.template], ["--admin-netvm", admin?.netvm]] as const,
+    ...[["--key-template", keyQube?.template], ["--key-netvm", keyQube?.netvm]] as const,
+  ];
+  for (const [role, name] of hosts) {
+    const twin = roles.find(([other, same]) => other !== role && same === name);
+    if (name !== undefined && twin !== undefined) {
+      throw new UsageError(`${role} and ${twin[0]} are the same qube: ${name}`);
+    }
   }
-}
-
-function netvmName(what: string, text: string): NetvmChoice {
-  return text === "none" ? "none" : vmName(what, text);
 }
 
 function parseMode(text: string): Mode {

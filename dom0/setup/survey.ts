@@ -11,6 +11,8 @@ import { ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
+import type { KeyQubeRequest } from "./extra_vms.ts";
+import { KEYS_POLICY } from "./keyless.ts";
 import { parsePrivateIpv4 } from "./network_address.ts";
 import type { SetupPaths } from "./paths.ts";
 import { output } from "./reader.ts";
@@ -23,6 +25,8 @@ export interface Survey {
   readonly around: Surroundings;
   /** What people should know before they go on. */
   readonly notes: readonly string[];
+  /** The netvm that the agent VM has now and is to lose; undefined: none. */
+  readonly lostNetvm: string | undefined;
 }
 
 interface VmRow {
@@ -51,8 +55,8 @@ export async function survey(
   );
   const find = (name: string): VmRow | undefined => rows.find((row) => row.name === name);
   const made = record.flatMap(({ fact }) => fact.kind === "vm" ? [fact.vm] : []);
-  const { agent, admin } = request;
-  const ours = [agent, ...(admin === undefined ? [] : [admin.vm])]
+  const { agent, admin, keyQube } = request;
+  const ours = [agent, ...[admin, keyQube].flatMap((one) => one === undefined ? [] : [one.vm])]
     .filter((vm) => find(vm) === undefined || made.includes(vm));
 
   const templateFor = async (vm: VmName, given: VmName | undefined, option: string) => {
@@ -73,19 +77,29 @@ export async function survey(
   };
   const template = await templateFor(agent, request.template, "TEMPLATE");
   const adminTemplate = admin && await templateFor(admin.vm, admin.template, "--admin-template");
-  for (const netvm of [request.netvm, admin?.netvm]) {
+  const keyTemplate = keyQube && await templateFor(keyQube.vm, keyQube.template, "--key-template");
+  for (const netvm of [request.netvm, admin?.netvm, keyQube?.netvm]) {
     if (netvm !== undefined && netvm !== "none") await checkNetvm(tools, netvm, find(netvm));
   }
   const hops = request.mode === "network" ? await findHops(request, rows, tools) : [];
   noteHops(hops, find, notes);
   if (request.isIpUnused) notes.push(`the address ${request.ip} is used in network mode only`);
+  if (keyQube !== undefined && !await hasNetvm(tools, keyQube, find(keyQube.vm))) {
+    notes.push(`${keyQube.vm} has no netvm: its proxy will reach no provider; see --key-netvm`);
+  }
   await checkUnit(tools);
+  const lost = keyQube === undefined ? undefined : find(agent)?.netvm;
   return {
     notes,
+    lostNetvm: lost === "-" ? undefined : lost,
     around: {
-      ...{ paths, template, adminTemplate, hops },
+      ...{ paths, template, adminTemplate, keyTemplate, hops },
       ours: new Set(ours),
-      policies: await readPolicies(paths, request.withInterVm),
+      policies: await readPolicies(paths, [
+        POLICY,
+        ...request.withInterVm ? [INTER_VM_POLICY] : [],
+        ...keyQube === undefined ? [] : [KEYS_POLICY],
+      ]),
     },
   };
 }
@@ -128,6 +142,16 @@ async function checkNetvm(tools: Tools, netvm: VmName, row: VmRow | undefined): 
   throw new UserError(`${netvm} does not provide network`, [
     "name a qube such as sys-firewall, or none",
   ]);
+}
+
+async function hasNetvm(
+  tools: Tools,
+  { netvm }: KeyQubeRequest,
+  row: VmRow | undefined,
+): Promise<boolean> {
+  if (netvm !== undefined) return netvm !== "none";
+  if (row !== undefined) return row.netvm !== "-";
+  return await output(tools, "qubes-prefs", "default_netvm") !== "";
 }
 
 /** The netvms from the agent outwards, and the address each sends packets on to. */
@@ -180,8 +204,7 @@ async function checkUnit(tools: Tools): Promise<void> {
   throw new UserError(`${TUNNEL_UNIT} is not installed`, ['run "make install-dom0" first']);
 }
 
-async function readPolicies(paths: SetupPaths, withInterVm: boolean) {
-  const names = withInterVm ? [POLICY, INTER_VM_POLICY] : [POLICY];
+async function readPolicies(paths: SetupPaths, names: readonly string[]) {
   return await Promise.all(names.map(async (name) => {
     const path = `${paths.policySource}/${name}`;
     const text = await ifPresent(readSmallText(path, MAX_POLICY_BYTES));

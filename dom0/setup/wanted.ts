@@ -7,14 +7,21 @@
  */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { type Fact, type Wanted, YES } from "./fact.ts";
+import { type Wanted, YES } from "./fact.ts";
+import type { AdminRequest, KeyQubeRequest } from "./extra_vms.ts";
 import type { PrivateIpv4, TcpPort } from "./network_address.ts";
 import { agentBlock, netvmBlock } from "./network_rules.ts";
+import { KEY_QUBE_FEATURE, KEYLESS_TAG } from "./keyless.ts";
 import type { SetupPaths } from "./paths.ts";
-import type { AdminRequest, SetupRequest } from "./request.ts";
+import type { SetupRequest } from "./request.ts";
+import { creation, features, service, tags, want } from "./want.ts";
 
 export const TUNNEL_UNIT = "openclaw-tunnels.service";
-const AGENT_SERVICES = ["proxy", "gateway", "watchdog"] as const;
+/** The agent VM's services that dom0 knows of. */
+const SUPPORTED = ["proxy", "gateway", "watchdog", "tunnels"] as const;
+/** Those that start in it; with a key qube a tunnel takes the proxy's place. */
+const OWN_PROXY = { proxy: "on", gateway: "on", watchdog: "on" } as const;
+const KEYLESS = { proxy: "off", tunnels: "on", gateway: "on", watchdog: "on" } as const;
 const POLICY_MODE = 0o664;
 const CONF_MODE = 0o644;
 
@@ -33,6 +40,7 @@ export interface Surroundings {
   readonly paths: SetupPaths;
   readonly template: VmName | undefined;
   readonly adminTemplate: VmName | undefined;
+  readonly keyTemplate: VmName | undefined;
   /** VMs that are not there yet, or that an earlier run has made. */
   readonly ours: ReadonlySet<VmName>;
   /** Name and text of each policy file that is to be installed. */
@@ -42,8 +50,9 @@ export interface Surroundings {
 }
 
 export function wantedFor(request: SetupRequest, around: Surroundings): readonly Wanted[] {
-  const { admin } = request;
+  const { admin, keyQube } = request;
   return [
+    ...(keyQube === undefined ? [] : keyQubeFacts(request, keyQube, around)),
     ...agentFacts(request, around),
     ...(admin === undefined ? [] : adminFacts(request, admin, around)),
     ...dom0Files(request, around),
@@ -54,7 +63,7 @@ export function wantedFor(request: SetupRequest, around: Surroundings): readonly
 }
 
 function agentFacts(request: SetupRequest, around: Surroundings): readonly Wanted[] {
-  const { agent, netvm, mode, proxyPort, gatewayPort } = request;
+  const { agent, netvm, mode, proxyPort, gatewayPort, keyQube } = request;
   const isOurs = around.ours.has(agent);
   const memory = request.memory ?? (isOurs ? CREATED_MEMORY_MIB : undefined);
   const maxmem = request.maxmem ?? (isOurs ? CREATED_MAXMEM_MIB : undefined);
@@ -68,20 +77,54 @@ function agentFacts(request: SetupRequest, around: Surroundings): readonly Wante
     ),
     ...pref("memory", memory, "memory at start, MiB"),
     ...pref("maxmem", maxmem, "most memory, MiB; OpenClaw needs 4 GB"),
-    ...pref("netvm", netvm, "its way to the model providers"),
+    ...pref(
+      "netvm",
+      netvm,
+      keyQube === undefined ? "its way to the model providers" : "the key qube is its only way out",
+    ),
     ...pref("ip", mode === "network" ? request.ip : undefined, "the fixed address"),
     ...pref("autostart", "True", "starts with the machine"),
-    ...tags(agent, { "openclaw-server": "the policy lets clients in", "ai-services": "its group" }),
+    ...tags(agent, {
+      "openclaw-server": "the policy lets clients in",
+      "ai-services": "its group",
+      ...keyQube === undefined ? {} : { [KEYLESS_TAG]: "its proxy is in the key qube" },
+    }),
     ...features(agent, {
       "openclaw-role": "server",
       "openclaw-proxy-port": String(proxyPort),
       "openclaw-gateway-port": String(gatewayPort),
+      ...keyQube === undefined ? {} : { [KEY_QUBE_FEATURE]: keyQube.vm },
       description: "OpenClaw agent VM",
-      ...Object.fromEntries(
-        [...AGENT_SERVICES, "tunnels"].map((name) => [`supported-service.openclaw-${name}`, "1"]),
-      ),
+      ...Object.fromEntries(SUPPORTED.map((name) => [`supported-service.openclaw-${name}`, "1"])),
     }),
-    ...AGENT_SERVICES.map((name) => service(agent, `openclaw-${name}`)),
+    ...Object.entries(keyQube === undefined ? OWN_PROXY : KEYLESS).map(([name, to]) =>
+      service(agent, `openclaw-${name}`, to)
+    ),
+  ];
+}
+
+function keyQubeFacts(
+  { proxyPort }: SetupRequest,
+  { vm, netvm }: KeyQubeRequest,
+  { keyTemplate }: Surroundings,
+): readonly Wanted[] {
+  const way = "its way to the model providers";
+  return [
+    ...creation(
+      vm,
+      { class: "AppVM", label: "gray", template: keyTemplate },
+      "the VM of the proxy and the providers' keys",
+    ),
+    ...(netvm === undefined ? [] : [want({ kind: "pref", vm, name: "netvm" }, netvm, way)]),
+    want({ kind: "pref", vm, name: "autostart" }, "True", "no call starts it"),
+    ...tags(vm, { "openclaw-keys": "agent VMs may call its proxy", "ai-services": "its group" }),
+    ...features(vm, {
+      "openclaw-role": "keys",
+      "openclaw-proxy-port": String(proxyPort),
+      description: "OpenClaw key qube",
+      "supported-service.openclaw-proxy": "1",
+    }),
+    service(vm, "openclaw-proxy"),
   ];
 }
 
@@ -117,17 +160,20 @@ function adminFacts(
 }
 
 function dom0Files(request: SetupRequest, { paths, policies }: Surroundings): readonly Wanted[] {
-  const { agent, proxyPort, gatewayPort } = request;
+  const { agent, proxyPort, gatewayPort, keyQube } = request;
+  // What dom0 asked through the agent VM would count as the agent's, and it has no need to ask.
   const conf = `# Written by setup-dom0: which VM the tunnels lead to.
 OPENCLAW_VM=${agent}
-OPENCLAW_PROXY_PORT=${proxyPort}
+OPENCLAW_PROXY_PORT=${keyQube === undefined ? proxyPort : "none"}
 OPENCLAW_GATEWAY_PORT=${gatewayPort}
 `;
+  const policy = (text: string): string =>
+    withKeyQube(withPorts(text, proxyPort, gatewayPort), keyQube?.vm);
   return [
     ...policies.map(({ name, text }) =>
       want(
         { kind: "file", path: `${paths.policyFolder}/${name}`, mode: POLICY_MODE, reader: "" },
-        withPorts(text, proxyPort, gatewayPort),
+        policy(text),
         "who may call whom",
       )
     ),
@@ -145,6 +191,11 @@ function withPorts(policy: string, proxy: TcpPort, gateway: TcpPort): string {
     /\+(32125|18789)(?![0-9])/g,
     (_, port) => `+${port === "32125" ? proxy : gateway}`,
   );
+}
+
+/** In the file that is only for it, the policy names a key qube "keys". */
+function withKeyQube(policy: string, vm: VmName | undefined): string {
+  return vm === undefined ? policy : policy.replace(/(?<= target=)keys(?= )/g, vm);
 }
 
 function networkBlocks(request: SetupRequest, { hops }: Surroundings): readonly Wanted[] {
@@ -165,30 +216,4 @@ function networkBlocks(request: SetupRequest, { hops }: Surroundings): readonly 
       )
     ),
   ];
-}
-
-function creation(
-  vm: VmName,
-  how: { class: "AppVM" | "StandaloneVM"; label: string; template: VmName | undefined },
-  why: string,
-): readonly Wanted[] {
-  return [want({ kind: "vm", vm, ...how }, YES, why)];
-}
-
-function tags(vm: VmName, whys: Readonly<Record<string, string>>): readonly Wanted[] {
-  return Object.entries(whys).map(([name, why]) => want({ kind: "tag", vm, name }, YES, why));
-}
-
-function features(vm: VmName, values: Readonly<Record<string, string>>): readonly Wanted[] {
-  return Object.entries(values).map(([name, value]) =>
-    want({ kind: "feature", vm, name }, value, "for tools that ask qubesd")
-  );
-}
-
-function service(vm: VmName, name: string): Wanted {
-  return want({ kind: "service", vm, name }, "on", "its unit may start");
-}
-
-function want(fact: Fact, to: string, why: string): Wanted {
-  return { fact, to, why };
 }

@@ -18,13 +18,15 @@ import { parseTcpPort, type TcpPort } from "./tcp_port.ts";
 export interface OpenclawConf {
   /** The agent VM; null where none is configured. */
   readonly vm: VmName | null;
-  readonly proxyPort: TcpPort;
+  /** null ("none"): the agent VM offers no proxy; its own is in a key qube, for it alone. */
+  readonly proxyPort: TcpPort | null;
   readonly gatewayPort: TcpPort;
 }
 
+export const DEFAULT_PROXY_PORT: TcpPort = parseTcpPort("32125");
 export const DEFAULT_OPENCLAW_CONF: OpenclawConf = {
   vm: null,
-  proxyPort: parseTcpPort("32125"),
+  proxyPort: DEFAULT_PROXY_PORT,
   gatewayPort: parseTcpPort("18789"),
 };
 
@@ -42,7 +44,10 @@ type Change = (value: string) => Partial<OpenclawConf>;
 
 const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
   ["OPENCLAW_VM", (value) => ({ vm: parseVmName(value) })],
-  ["OPENCLAW_PROXY_PORT", (value) => ({ proxyPort: parseTcpPort(value) })],
+  [
+    "OPENCLAW_PROXY_PORT",
+    (value) => ({ proxyPort: value === "none" ? null : parseTcpPort(value) }),
+  ],
   ["OPENCLAW_GATEWAY_PORT", (value) => ({ gatewayPort: parseTcpPort(value) })],
 ]);
 

@@ -101,7 +101,8 @@ async function destinations(
     : null;
   const vm = named === undefined ? confVm(conf, program.confFile) : targetOf(program.place, named);
   if (routes.length === 0 && conf !== null) {
-    routes.push(parsePortRoute(`${conf.proxyPort}`), parsePortRoute(`${conf.gatewayPort}`));
+    const ports = [conf.proxyPort, conf.gatewayPort].filter((port) => port !== null);
+    routes.push(...ports.map((port) => parsePortRoute(`${port}`)));
   }
   const seen = new Set<string>();
   for (const { address, port } of routes) {

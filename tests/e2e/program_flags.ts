@@ -12,6 +12,7 @@ export const FLAG_VARIABLES = {
   "openclaw-tunnel": "OPENCLAW_TUNNEL_DOM0_FLAGS",
   "openclaw-tunnel in a VM": "OPENCLAW_TUNNEL_VM_FLAGS",
   "openclaw.Mux": "OPENCLAW_MUX_FLAGS",
+  "openclaw.MuxPerVm": "OPENCLAW_MUX_PER_VM_FLAGS",
   "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
   "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
   "openclaw-proxy": "OPENCLAW_PROXY_FLAGS",
@@ -25,14 +26,15 @@ export type Program = keyof typeof FLAG_VARIABLES;
 export function sourceLauncher(program: Program, source: string): string {
   const flags = programFlags(program).map((flag) => {
     const words = flag.replaceAll("@HOME@", "$HOME").replaceAll("@ROOT@", "$QUBES_CLAW_ROOT")
-      .replaceAll("@RUNTIME@", "${XDG_RUNTIME_DIR:-/run/user/none}");
+      .replaceAll("@RUNTIME@", "${XDG_RUNTIME_DIR:-/run/user/none}")
+      .replaceAll("@CALLER@", "$QREXEC_REMOTE_DOMAIN");
     return `"${words}"`;
   });
   return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
     `${flags.join(" ")} "${PROJECT}/${source}" "$@"\n`;
 }
 
-/** @HOME@, @ROOT@ and @RUNTIME@ stay as they are. */
+/** @HOME@, @ROOT@, @RUNTIME@ and @CALLER@ stay as they are. */
 export function programFlags(program: Program): readonly string[] {
   const makefile = Deno.readTextFileSync(`${PROJECT}/Makefile`);
   const valueOf = (name: string): string => {

@@ -26,15 +26,18 @@ export interface WorldOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Written as cursor-proxy.json, and no proxy.json. */
   readonly original?: unknown;
+  /** A folder of sockets that is there already: it is moved to its place. */
+  readonly sockets?: string;
 }
 
 export async function startProxy(
   config: unknown,
-  { secrets = "", environment = {}, original }: WorldOptions = {},
+  { secrets = "", environment = {}, original, sockets }: WorldOptions = {},
 ): Promise<ProxyWorld> {
   const home = await Deno.makeTempDir({ prefix: "proxy-" });
   const folder = `${home}/.openclaw`;
   await Deno.mkdir(folder, { mode: 0o700 });
+  if (sockets !== undefined) await Deno.rename(sockets, `${folder}/vm-sockets`);
   const writeConfig = async (next: unknown): Promise<void> => {
     await Deno.writeTextFile(`${folder}/.new`, JSON.stringify(next));
     await Deno.rename(`${folder}/.new`, `${folder}/proxy.json`);

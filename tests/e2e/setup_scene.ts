@@ -5,11 +5,12 @@ import { assertEquals } from "@std/assert";
 import { firewallRules } from "../sim/qvm_firewall.ts";
 import { unitStates } from "../sim/systemctl.ts";
 import { readWorld } from "../sim/world_config.ts";
-import { createWorld, type VmOptions, type World } from "../sim/world.ts";
+import { createWorld, type VmOptions, type World, type WorldOptions } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
 import { builtDom0Launcher } from "./built_launcher.ts";
 import { programFlags, PROJECT } from "./program_flags.ts";
 
+export const KEYS_POLICY = "40-openclaw-keys.policy";
 export const UNIT = "openclaw-tunnels.service";
 export const RC_LOCAL = "rw/config/rc.local";
 export const FIREWALL_SCRIPT = "rw/config/qubes-firewall-user-script";
@@ -53,10 +54,19 @@ const NETWORK: readonly VmOptions[] = [
   },
 ];
 
-export async function createScene(vms: readonly VmOptions[] = []): Promise<SetupScene> {
+export interface SceneOptions extends Pick<WorldOptions, "ownNetworks" | "extraEnv"> {
+  /** The policy files of this project, not stand-ins. */
+  readonly realPolicies?: boolean;
+}
+
+export async function createScene(
+  vms: readonly VmOptions[] = [],
+  { realPolicies = false, ...options }: SceneOptions = {},
+): Promise<SetupScene> {
   const world = await createWorld({
     vms: [...NETWORK.map(isolated), ...vms],
     globals: { default_template: "fedora", default_netvm: "sys-firewall" },
+    ...options,
   });
   const root = world.dom0Root;
   for (const folder of ["etc/qubes/policy.d", "usr/share/qubes-claw/policies"]) {
@@ -67,6 +77,9 @@ export async function createScene(vms: readonly VmOptions[] = []): Promise<Setup
   const source = `${root}/usr/share/qubes-claw/policies`;
   await Deno.writeTextFile(`${source}/50-openclaw.policy`, POLICY);
   await Deno.writeTextFile(`${source}/30-openclaw-inter-vm.policy`, "# a stand-in, too\n");
+  for (const name of [KEYS_POLICY, ...realPolicies ? ["50-openclaw.policy"] : []]) {
+    await Deno.copyFile(`${PROJECT}/policies/${name}`, `${source}/${name}`);
+  }
   const start = BUILT === undefined
     ? setupLauncher(root)
     : await builtDom0Launcher(world, "setup-dom0", BUILT);

@@ -160,7 +160,13 @@ Deno.test("the two halves of a key qube: no proxy and no key here, no OpenClaw t
   await using keys = await setupVm("StandaloneVM");
   await keys.memory(400); // it runs no agent
   await keys.trouble("no-network");
-  good(await keys.setup("multi", "--keys"));
+  good(await keys.setup("multi", "--keys", "--agent-vm", "claw", "--agent-vm=claw2"));
+  assert((await keys.asked()).includes("sudo -n openclaw-ports install --per-vm 32125"));
+  const { clients } = JSON.parse(await keys.text(`${keys.home}/.openclaw/proxy.json`) ?? "");
+  assertEquals(clients, { claw: { vm: "claw" }, claw2: { vm: "claw2" } });
+  const again = await keys.setup("multi", "--keys");
+  assertStringIncludes(again.stdout, "Nothing to change");
+  assertStringIncludes(again.stdout, "name each agent VM");
   assertEquals(await keys.mode(`${keys.home}/.openclaw/openclaw.json`), undefined);
   assertEquals(await keys.mode(`${keys.home}/.openclaw/proxy.env`), "600");
   assert(!(await keys.asked()).some((line) => /^npm|gateway/.test(line)));
@@ -197,7 +203,11 @@ Deno.test("what stands in the way is said with the next step, and nothing is cha
     await vm.trouble("no-npm", false);
   });
   await t.step("words that do not fit", async () => {
-    for (const words of [["opnai"], [], ["multi", "--keys", "--key-qube"], ["--undo", "multi"]]) {
+    for (
+      const words of [["opnai"], [], ["multi", "--keys", "--key-qube"], ["--undo", "multi"], [
+        ...["multi", "--agent-vm", "claw"],
+      ], ["multi", "--keys", "--agent-vm", "dom0;x"]]
+    ) {
       assertEquals((await vm.setup(...words)).code, 2, words.join(" "));
     }
     assertEquals((await vm.setup("multi", "--proxy-port", "18789")).code, 2);

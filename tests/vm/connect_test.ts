@@ -21,7 +21,7 @@ Deno.test("--vm goes before the user's file, that before the system's, that befo
     assertEquals(vmOf(await settings([], [user, system])), null);
     await Deno.writeTextFile(system, "OPENCLAW_VM=agent\nOPENCLAW_PROXY_PORT=8080\n");
     const fromSystem = await settings([], [user, system]);
-    assertEquals([fromSystem.vm, Number(fromSystem.proxy.port)], ["agent", 8080]);
+    assertEquals([fromSystem.vm, Number(fromSystem.proxy?.port)], ["agent", 8080]);
     await Deno.writeTextFile(user, 'OPENCLAW_VM="mine"\n');
     assertEquals(vmOf(await settings([], [user, system])), "mine");
     assertEquals(vmOf(await settings(["--vm", "other"], [user, system])), "other");
@@ -47,6 +47,9 @@ Deno.test("the tunnel gets the VM and both ways; without a VM the policy's defau
     ...["--vm=agent", "--listen=127.0.0.1:9000:32125", "--listen=127.0.0.1:18789:18789"],
   ]);
   assertEquals(tunnelArguments(await settings([]))[0], "--vm=@default");
+  const none = await settings(["--proxy=none"]);
+  assertEquals(tunnelArguments(none), ["--vm=@default", "--listen=127.0.0.1:18789:18789"]);
+  assertEquals(endpointsOf(none).map(({ name }) => name), ["gateway"]);
 });
 
 interface Run {

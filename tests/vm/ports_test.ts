@@ -3,9 +3,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UsageError, UserError } from "../../shared/io/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
-import { DEFAULT_PORTS, parsePorts } from "../../vm/ports/cli.ts";
+import { DEFAULT_PORTS, parsePorts, parseProxyPort } from "../../vm/ports/cli.ts";
 import { chooseForm } from "../../vm/ports/link_support.ts";
-import { portScript, REFUSAL_SCRIPT } from "../../vm/ports/refusal_script.ts";
+import { PER_VM_SCRIPT, portScript, REFUSAL_SCRIPT } from "../../vm/ports/refusal_script.ts";
 import { parsePortFile, planFiles } from "../../vm/ports/service_files.ts";
 import { readVmKind } from "../../vm/ports/vm_kind.ts";
 
@@ -61,6 +61,69 @@ Deno.test("a link names the host only; a script names its port and never the arg
   const script = portScript(PORT);
   assert(script.includes("TCP:127.0.0.1:32125\n"));
   assert(!/[$`]/.test(script), "nothing is expanded");
+});
+
+Deno.test("per VM: a script without a port, and the program that has no TCP", () => {
+  for (const kind of ["app", "standalone", "template"] as const) {
+    const [connect, mux] = planFiles(kind, "per-vm", [PORT]).files.slice(2);
+    assert(connect !== undefined && "text" in connect && connect.text === PER_VM_SCRIPT, kind);
+    assert(mux !== undefined && "linkTo" in mux);
+    const target = new URL(mux.linkTo, `file://${mux.path}`).pathname;
+    assertEquals(target, "/usr/lib/qubes-claw/openclaw.MuxPerVm");
+  }
+  assert(!PER_VM_SCRIPT.includes("TCP"));
+  assertEquals(parseProxyPort([]).map(Number), [32125]);
+  assertEquals(parseProxyPort(["4000"]).map(Number), [4000]);
+  assertThrows(() => parseProxyPort(["32125", "18789"]), UsageError, "one port");
+});
+
+Deno.test("per VM: whom the script lets through, and to which socket", async () => {
+  const home = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${home}/.openclaw/vm-sockets`, { recursive: true });
+    await Deno.writeTextFile(`${home}/connect`, PER_VM_SCRIPT, { mode: 0o755 });
+    for (const tool of ["logger", "socat"]) {
+      const text = `#!/bin/sh\nfor word; do :; done\nprintf '${tool}: %s' "$word"\n`;
+      await Deno.writeTextFile(`${home}/${tool}`, text, { mode: 0o755 });
+    }
+    const listeners = ["claw", "a b", ".."].map((name) =>
+      Deno.listen({ transport: "unix", path: `${home}/.openclaw/vm-sockets/${name}.sock` })
+    );
+    await Deno.writeTextFile(`${home}/.openclaw/vm-sockets/file.sock`, "");
+    const run = async (caller: string | undefined): Promise<readonly unknown[]> => {
+      const { code, stdout } = await new Deno.Command(`${home}/connect`, {
+        clearEnv: true,
+        env: {
+          ...{ HOME: home, PATH: `${home}:/usr/bin:/bin`, QREXEC_SERVICE_FULL_NAME: "x+1" },
+          ...caller === undefined ? {} : { QREXEC_REMOTE_DOMAIN: caller },
+        },
+      }).output();
+      return [code, new TextDecoder().decode(stdout)];
+    };
+    const socket = `socat: UNIX-CONNECT:${home}/.openclaw/vm-sockets/claw.sock`;
+    assertEquals(await run("claw"), [0, socket]);
+    const others = [
+      "other",
+      "",
+      undefined,
+      "a b",
+      "file",
+      "claw.sock",
+      "../vm-sockets/claw",
+      "a,b",
+    ];
+    for (const caller of others) {
+      const [code, said] = await run(caller);
+      assertEquals(code, 125, `${caller}`);
+      assert(
+        /^logger: refused: x\+1 from [\w.?+-]*, which is no client$/.test(`${said}`),
+        `${said}`,
+      );
+    }
+    for (const listener of listeners) listener.close();
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
 });
 
 Deno.test("ports are parsed strictly", () => {

@@ -23,6 +23,7 @@ export const CONNECT_OPTIONS: OptionTable = {
 /** A gateway that starts together with its VM needs some 20 s. */
 const DEFAULT_TIMEOUT_S = 60;
 const MAX_TIMEOUT_S = 3600;
+const NO_PROXY = "none";
 
 export const CONNECT_HELP = `usage: ${CONNECT_PROGRAM} [OPTION...]
 
@@ -32,7 +33,8 @@ proxy and the gateway answer, prints where, and stays until it is stopped.
   --once                   starts nothing: checks that both answer, prints where
   --vm VM                  the agent VM. Default: OPENCLAW_VM in ~/.config/openclaw/connect.conf,
                            or in /etc/qubes/openclaw.conf
-  --proxy PORT[:REMOTE]    port here, and in the agent VM if it is another (32125)
+  --proxy PORT[:REMOTE]    port here, and in the agent VM if it is another (32125); "none" where
+                           the agent VM's proxy is in a key qube, for itself alone
   --gateway PORT[:REMOTE]  (18789)
   --timeout SECONDS        how long an answer may take to come (${DEFAULT_TIMEOUT_S})
   -h, --help, --version
@@ -42,7 +44,8 @@ In dom0, "qvm-tags VM add openclaw-client" lets this VM in.
 
 export interface Settings {
   readonly vm: VmName | null;
-  readonly proxy: PortRoute;
+  /** null: the agent VM offers none. */
+  readonly proxy: PortRoute | null;
   readonly gateway: PortRoute;
   readonly timeoutMs: number;
   readonly once: boolean;
@@ -62,7 +65,7 @@ export async function readSettings(
   const timeout = options.value("timeout") ?? String(DEFAULT_TIMEOUT_S);
   return {
     vm: vm === undefined ? conf.vm : vmFromWord(vm),
-    proxy: parsePortRoute(options.value("proxy") ?? String(conf.proxyPort)),
+    proxy: proxyRoute(options.value("proxy") ?? String(conf.proxyPort ?? NO_PROXY)),
     gateway: parsePortRoute(options.value("gateway") ?? String(conf.gatewayPort)),
     timeoutMs: 1000 * parseNumber("--timeout", timeout, 1, MAX_TIMEOUT_S),
     once: options.has("once"),
@@ -72,6 +75,10 @@ export async function readSettings(
 async function firstConf(files: readonly string[]): Promise<OpenclawConf> {
   const present = await Promise.all(files.map(exists));
   return await readOpenclawConf(files[present.indexOf(true)] ?? files[0] ?? "");
+}
+
+function proxyRoute(word: string): PortRoute | null {
+  return word === NO_PROXY ? null : parsePortRoute(word);
 }
 
 function vmFromWord(word: string): VmName {

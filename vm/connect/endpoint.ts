@@ -17,9 +17,13 @@ export interface Endpoint {
 export function endpointsOf({ proxy, gateway }: Settings): readonly Endpoint[] {
   const at = ({ address, port }: PortRoute): string =>
     `http://${address === "::1" ? "[::1]" : address}:${port}`;
+  const atGateway: Endpoint = {
+    ...{ name: "gateway", url: `${at(gateway)}/`, healthUrl: `${at(gateway)}/healthz` },
+  };
+  if (proxy === null) return [atGateway];
   return [
     { name: "proxy", url: `${at(proxy)}/v1`, healthUrl: `${at(proxy)}/health` },
-    { name: "gateway", url: `${at(gateway)}/`, healthUrl: `${at(gateway)}/healthz` },
+    atGateway,
   ];
 }
 

@@ -23,7 +23,8 @@ export interface Tunnel {
 
 /** Without a configured VM the policy in dom0 chooses: target=VM in its line for @default. */
 export function tunnelArguments({ vm, proxy, gateway }: Settings): readonly string[] {
-  return [`--vm=${vm ?? "@default"}`, ...[proxy, gateway].map(routeWord)];
+  const routes = [proxy, gateway].filter((route) => route !== null);
+  return [`--vm=${vm ?? "@default"}`, ...routes.map(routeWord)];
 }
 
 function routeWord({ address, port, remotePort }: PortRoute): string {

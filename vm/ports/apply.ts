@@ -5,11 +5,14 @@ import { exists, ifPresent, readSmallText, writeAtomically } from "../../shared/
 import { UserError } from "../../shared/io/program.ts";
 import { MARK } from "./refusal_script.ts";
 import { type FilePlan, parsePortFile, type Plan, planFiles, TCP_LINK } from "./service_files.ts";
-import { CONNECT, MUX, RPC_FOLDERS } from "./service_files.ts";
+import { CONNECT, MUX, MUX_PROGRAM, PER_VM_PROGRAM, RPC_FOLDERS } from "./service_files.ts";
 import type { VmKind } from "./vm_kind.ts";
 
 /** Ours are a few hundred bytes. */
 const MAX_FILE_BYTES = 64 * 1024;
+
+/** A link into the library from wherever it lies. */
+const MUX_TARGETS = [MUX_PROGRAM, PER_VM_PROGRAM].map((path) => path.slice(path.lastIndexOf("/")));
 
 export interface Change {
   readonly path: string;
@@ -81,7 +84,7 @@ export async function ownership(path: string): Promise<"absent" | "ours" | "fore
     const target = await Deno.readLink(path);
     const name = path.slice(path.lastIndexOf("/") + 1);
     const isOurs = name.startsWith(`${CONNECT}+`) && target === TCP_LINK ||
-      name.startsWith(`${MUX}+`) && target.endsWith(`/${MUX}`);
+      name.startsWith(`${MUX}+`) && MUX_TARGETS.some((known) => target.endsWith(known));
     return isOurs ? "ours" : "foreign";
   }
   if (!info.isFile || info.size > MAX_FILE_BYTES) return "foreign";

@@ -14,6 +14,7 @@ export const PORTS_OPTIONS: OptionTable = {
   help: "flag",
   json: "flag",
   link: "flag",
+  "per-vm": "flag",
   script: "flag",
   version: "flag",
 };
@@ -24,6 +25,7 @@ export const DEFAULT_PORTS: readonly TcpPort[] = ["32125", "18789"].map(parseTcp
 const MAX_PORTS = 32;
 
 export const PORTS_HELP = `usage: ${PORTS_PROGRAM} install [--link|--script] [--dry-run] [PORT...]
+       ${PORTS_PROGRAM} install --per-vm [--dry-run] [PORT]
        ${PORTS_PROGRAM} remove [--dry-run]
        ${PORTS_PROGRAM} status [--json]
 
@@ -37,8 +39,16 @@ ${DEFAULT_PORTS.join(" ")}). Who may call at all is decided by the policy in dom
   --link     the qrexec agent serves the ports itself, without a process (from Qubes 4.3, and 4.2
              with current packages); --script: a small script for each. Default: what the
              packages of this VM support
+  --per-vm   in the key qube: the port (default 32125) is openclaw-proxy's, which is told which VM
+             calls; a VM that no client in proxy.json names is refused
   --dry-run  says what would be done
 `;
+
+/** Only the proxy knows VMs, and it has one port. @throws {UsageError} */
+export function parseProxyPort(words: readonly string[]): readonly TcpPort[] {
+  if (words.length > 1) throw new UsageError("--per-vm takes one port, the proxy's");
+  return words.length === 0 ? DEFAULT_PORTS.slice(0, 1) : parsePorts(words);
+}
 
 /** @throws {UsageError} naming the word that is no port */
 export function parsePorts(words: readonly string[]): readonly TcpPort[] {

@@ -6,7 +6,7 @@ import type { TcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { applyPlan, type Change, type Place, removeAll } from "./apply.ts";
 import { chooseForm } from "./link_support.ts";
-import { type Form, MUX_PROGRAM, planFiles } from "./service_files.ts";
+import { type Form, MUX_PROGRAM, PER_VM_PROGRAM, planFiles } from "./service_files.ts";
 import { type PortStatus, readStatus } from "./status.ts";
 import { KIND_TEXT, type VmKind } from "./vm_kind.ts";
 
@@ -21,13 +21,19 @@ export interface InstallOptions {
   readonly warn: Print;
 }
 
+const FORM_TEXT: Readonly<Record<Form, string>> = {
+  link: "links that the qrexec agent serves",
+  script: "scripts",
+  "per-vm": "to openclaw-proxy's sockets, one for each VM",
+};
+
 /** @throws {UserError} if someone else's file is in the way, or links cannot work */
 export async function runInstall(options: InstallOptions): Promise<void> {
   const { kind, ports, place, print, warn } = options;
   const { form, because } = await chooseForm(place.root, options.form);
   const plan = planFiles(kind, form, ports);
   print(`this is ${KIND_TEXT[kind]}: ports are in ${plan.portFolder}\n`);
-  print(`${form === "link" ? "links that the qrexec agent serves" : "scripts"}: ${because}\n`);
+  print(`${FORM_TEXT[form]}: ${because}\n`);
   printChanges(await applyPlan(plan, place), place, print);
   for (const text of await doubts(kind, form, place.root)) warn(`warning: ${text}`);
 }
@@ -71,11 +77,12 @@ function printChanges(changes: readonly Change[], { dryRun }: Place, print: Prin
 /** What is right as files and will not work, or not be as it looks. */
 async function doubts(kind: VmKind, form: Form, root: string): Promise<readonly string[]> {
   const found: string[] = [];
-  if (form === "script" && !await exists(`${root}/usr/bin/socat`)) {
+  if (form !== "link" && !await exists(`${root}/usr/bin/socat`)) {
     found.push("the scripts need socat, which is not installed");
   }
-  if (!await exists(root + MUX_PROGRAM)) {
-    found.push(`${MUX_PROGRAM} is not installed: each connection takes a qrexec call of its own`);
+  const program = form === "per-vm" ? PER_VM_PROGRAM : MUX_PROGRAM;
+  if (!await exists(root + program)) {
+    found.push(`${program} is not installed: each connection takes a qrexec call of its own`);
   }
   if (kind === "app" && await exists(`${root}/run/qubes-service/custom-persist`)) {
     found.push(
@@ -93,10 +100,11 @@ function jsonStatus({ kind, open, others, whitelisted }: PortStatus): unknown {
   return {
     kind,
     whitelisted,
-    open: open.map(({ untrustedPort, servedBy, ...rest }) => ({
+    open: open.map(({ untrustedPort, servedBy, perVm, ...rest }) => ({
       ...rest,
       port: untrustedPort,
       served_by: servedBy,
+      per_vm: perVm,
     })),
     others,
   };
@@ -104,9 +112,9 @@ function jsonStatus({ kind, open, others, whitelisted }: PortStatus): unknown {
 
 function textStatus({ kind, open, others, whitelisted }: PortStatus): string {
   const lines = [`this is ${KIND_TEXT[kind]}`];
-  for (const { service, untrustedPort, path, servedBy, ours } of open) {
+  for (const { service, untrustedPort, path, servedBy, perVm, ours } of open) {
     const port = /^[0-9]{1,5}$/.test(untrustedPort) ? untrustedPort : printable(untrustedPort);
-    const note = `${servedBy}${ours ? "" : ", not ours"}`;
+    const note = `${servedBy}${perVm ? ", per VM" : ""}${ours ? "" : ", not ours"}`;
     const word = servedBy === "nothing" ? "missing" : "open   "; // the call is refused then
     lines.push(`${word}  ${service}+${port} (${note}, in ${path.slice(0, path.lastIndexOf("/"))})`);
   }

@@ -29,7 +29,7 @@ const MAX_CONFIG_BYTES = 64 * 1024;
 
 /** @throws {UserError} if links are asked for and could not work */
 export async function chooseForm(root: string, asked: Form | undefined): Promise<Chosen> {
-  if (asked === "script") return { form: "script", because: "asked for" };
+  if (asked === "script" || asked === "per-vm") return { form: asked, because: "asked for" };
   const isBare = await skipsDescriptor(root);
   if (asked === "link") {
     if (isBare) return { form: "link", because: "asked for" };

@@ -22,11 +22,14 @@
  */
 
 import type { TcpPort } from "../../shared/io/tcp_port.ts";
-import { MARK, portScript, REFUSAL_SCRIPT } from "./refusal_script.ts";
+import { MARK, PER_VM_SCRIPT, portScript, REFUSAL_SCRIPT } from "./refusal_script.ts";
 import type { VmKind } from "./vm_kind.ts";
 
-/** Served by the agent itself, or by a small script of ours (agents before 4.2.19). */
-export type Form = "link" | "script";
+/**
+ * Served by the agent itself, or by a small script of ours (agents before 4.2.19); or, in the key
+ * qube, by what tells openclaw-proxy which VM calls.
+ */
+export type Form = "link" | "script" | "per-vm";
 
 /** A path is absolute, without the root that tests put in front. */
 export type FilePlan =
@@ -58,6 +61,7 @@ export const SYSTEM_FOLDER = "/etc/qubes-rpc";
 export const RPC_FOLDERS = ["/run/qubes-rpc", LOCAL_FOLDER, SYSTEM_FOLDER] as const;
 
 export const MUX_PROGRAM = "/usr/lib/qubes-claw/openclaw.Mux";
+export const PER_VM_PROGRAM = "/usr/lib/qubes-claw/openclaw.MuxPerVm";
 export const TEMPLATE_REFUSAL = "/etc/qubes/openclaw-refuse-port";
 export const TMPFILES = "/etc/tmpfiles.d/openclaw-ports.conf";
 
@@ -74,12 +78,18 @@ export function planFiles(kind: VmKind, form: Form, ports: readonly TcpPort[]): 
       mode: 0o755,
     }));
   const open = ports.flatMap((port): FilePlan[] => [
-    form === "link"
-      ? { path: `${portFolder}/${CONNECT}+${port}`, linkTo: TCP_LINK }
-      : { path: `${portFolder}/${CONNECT}+${port}`, text: portScript(port), mode: 0o755 },
-    { path: `${portFolder}/${MUX}+${port}`, linkTo: relativeLink(portFolder, MUX_PROGRAM) },
+    connectFile(`${portFolder}/${CONNECT}+${port}`, form, port),
+    {
+      path: `${portFolder}/${MUX}+${port}`,
+      linkTo: relativeLink(portFolder, form === "per-vm" ? PER_VM_PROGRAM : MUX_PROGRAM),
+    },
   ]);
   return { files: [...refusals, ...open], portFolder };
+}
+
+function connectFile(path: string, form: Form, port: TcpPort): FilePlan {
+  if (form === "link") return { path, linkTo: TCP_LINK };
+  return { path, text: form === "per-vm" ? PER_VM_SCRIPT : portScript(port), mode: 0o755 };
 }
 
 export function portFolderOf(kind: VmKind): string {

@@ -3,7 +3,14 @@
 
 import { ifPresent } from "../../shared/io/files.ts";
 import { allPortFiles, ownership } from "./apply.ts";
-import { parsePortFile, RPC_FOLDERS, type Service, SERVICES } from "./service_files.ts";
+import { PER_VM_SCRIPT } from "./refusal_script.ts";
+import {
+  parsePortFile,
+  PER_VM_PROGRAM,
+  RPC_FOLDERS,
+  type Service,
+  SERVICES,
+} from "./service_files.ts";
 import { TEMPLATE_REFUSAL, TMPFILES } from "./service_files.ts";
 import type { VmKind } from "./vm_kind.ts";
 
@@ -13,6 +20,8 @@ export interface OpenPort {
   readonly untrustedPort: string;
   readonly path: string;
   readonly servedBy: "agent" | "program" | "nothing";
+  /** Whether the proxy is told which VM calls. */
+  readonly perVm: boolean;
   readonly ours: boolean;
 }
 
@@ -37,7 +46,8 @@ export async function readStatus(root: string, kind: VmKind): Promise<PortStatus
     const parsed = parsePortFile(path.slice(path.lastIndexOf("/") + 1));
     if (parsed === null) continue;
     const [servedBy, owner] = [await server(root + path), await ownership(root + path)];
-    open.push({ ...parsed, path, servedBy, ours: owner === "ours" });
+    const perVm = owner === "ours" && await isPerVm(root + path);
+    open.push({ ...parsed, path, servedBy, perVm, ours: owner === "ours" });
   }
   const others = kind === "template"
     ? await inItsVms(root)
@@ -64,6 +74,13 @@ async function inItsVms(root: string): Promise<readonly OtherPorts[]> {
   );
   const refused = owners.every((owner) => owner === "ours");
   return SERVICES.map((service) => ({ service, path: refused ? TMPFILES : null, refused }));
+}
+
+async function isPerVm(path: string): Promise<boolean> {
+  const { isSymlink } = await Deno.lstat(path);
+  return isSymlink
+    ? (await Deno.readLink(path)).endsWith(PER_VM_PROGRAM.slice(PER_VM_PROGRAM.lastIndexOf("/")))
+    : await Deno.readTextFile(path) === PER_VM_SCRIPT;
 }
 
 async function server(path: string): Promise<OpenPort["servedBy"]> {

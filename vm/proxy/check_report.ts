@@ -4,7 +4,12 @@
 import { type Config, targetName } from "./config.ts";
 import { permissionFlags } from "./permissions.ts";
 
-export function checkReport(config: Config, path: string, port: number): string {
+export function checkReport(
+  config: Config,
+  path: string,
+  port: number,
+  socketFolder: string,
+): string {
   const lines = [`${path}: good; it will listen on 127.0.0.1:${port}`];
   for (const { name, kind, baseUrl, apiKey } of config.providers.values()) {
     const key = apiKey === null ? "no key" : `key from ${apiKey.from}`;
@@ -13,6 +18,10 @@ export function checkReport(config: Config, path: string, port: number): string 
   for (const [name, route] of config.routes) {
     const ranks = route.map((rank) => rank.map(targetName).join(" or "));
     lines.push(`model ${name}: ${ranks.join(", then ")}`);
+  }
+  for (const { name, key, vm } of config.clients) {
+    const known = [vm === null ? [] : [`the VM ${vm}`], key === null ? [] : ["its key"]].flat();
+    lines.push(`client ${name}: known by ${known.join(" and ")}`);
   }
   const capped = [config.limits, ...config.clients.map(({ limits }) => limits)]
     .some(({ spendPerDay, spendPerMonth }) => spendPerDay !== null || spendPerMonth !== null);
@@ -27,6 +36,6 @@ export function checkReport(config: Config, path: string, port: number): string 
   if (config.clients.length === 0) {
     lines.push("warning: no clients, so that whoever reaches the port may use it");
   }
-  lines.push(`permissions: ${permissionFlags(config, port).join(" ")}`);
+  lines.push(`permissions: ${permissionFlags(config, port, socketFolder).join(" ")}`);
   return [...new Set(lines)].join("\n") + "\n";
 }

@@ -80,7 +80,9 @@ ones is reached after "systemctl --user restart openclaw-proxy".
   kind      openai (and all that speak as it does), anthropic, ollama, cursor
   apiKey    {"env": "NAME"}, {"command": ["/usr/bin/pass", "show", "x"]},
             {"qrexec": "service+argument", "target": "vault"}
-  clients   {"name": {"key": …, "limits": {…}}}: then whoever has no key is refused
+  clients   {"name": {"key": …, "limits": {…}}}: then whoever has no key is refused;
+            {"name": {"vm": "QUBE", "limits": {…}}}: another qube, by qrexec's word for who calls
+            (in this VM: sudo openclaw-ports install --per-vm 32125). With both, both must hold
   limits    requestsPerMinute, tokensPerMinute, tokensPerDay, concurrent, spendPerDay,
             spendPerMonth (US dollars, at the "prices" for a million tokens)
 

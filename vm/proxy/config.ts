@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What proxy.json says, once it is read: values only. @module */
 
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+
 /** Where a secret lies; never the secret. */
 export type SecretRef =
   /** A line of the environment file. */
@@ -68,9 +70,11 @@ export interface Limits {
   readonly spendPerMonth: number | null;
 }
 
+/** Known by its key, by the VM it asks from, or by both; what is named here must hold. */
 export interface Client {
   readonly name: string;
-  readonly key: SecretRef;
+  readonly key: SecretRef | null;
+  readonly vm: VmName | null;
   readonly limits: Limits;
 }
 

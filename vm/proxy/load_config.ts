@@ -4,6 +4,7 @@
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import type { Config } from "./config.ts";
+import { socketFolder } from "./vm_sockets.ts";
 import { fromOriginal } from "./original_config.ts";
 import { parseConfig } from "./parse_config.ts";
 import { parseJson, problemsError } from "../settings/json_file.ts";
@@ -21,6 +22,8 @@ export interface Places {
   /** Secrets, NAME=value, mode 0600. */
   readonly environment: string;
   readonly ledger: string;
+  /** Of the VMs that ask through qrexec. */
+  readonly sockets: string;
 }
 
 export function placesOf(home: string): Places {
@@ -28,6 +31,7 @@ export function placesOf(home: string): Places {
   return {
     ...{ home, folder, config: `${folder}/proxy.json`, original: `${folder}/cursor-proxy.json` },
     ...{ environment: `${folder}/proxy.env`, ledger: `${folder}/proxy-use.sqlite` },
+    sockets: socketFolder(home),
   };
 }
 

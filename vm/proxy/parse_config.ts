@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** proxy.json, checked: every problem with its path and what to write instead. @module */
 
-import type {
-  Client,
-  Config,
-  CursorSettings,
-  Limits,
-  Price,
-  Provider,
-  ProviderKind,
-  SecretRef,
-} from "./config.ts";
+import type { Client, Config, CursorSettings, Price, Provider, ProviderKind } from "./config.ts";
 import { MODEL, MODEL_RULE } from "./config.ts";
+import { amount, client, limits, noLimits, nullable, reportTwins } from "./parse_clients.ts";
 import { readRoutes } from "./parse_routes.ts";
+import { PLAIN, secretRef } from "./parse_secret.ts";
 import {
   BAD,
   flag,
-  isObject,
   listOf,
   mapOf,
   number,
@@ -36,7 +28,6 @@ export const DEFAULT_PORT = 32125;
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const NAME_RULE = "use lower-case letters, digits, '.', '_' and '-', at most 64";
-const PLAIN = /^[\x20-\x7e]{1,1000}$/;
 
 const BASE_URLS: Readonly<Record<ProviderKind, string>> = {
   openai: "https://api.openai.com/v1",
@@ -44,48 +35,6 @@ const BASE_URLS: Readonly<Record<ProviderKind, string>> = {
   ollama: "http://127.0.0.1:11434/v1",
   cursor: "",
 };
-
-const secretText = text(
-  /^\$[A-Z][A-Z0-9_]{0,99}$/,
-  'a key never stands here: write { "env": "NAME" } and the key in the environment file',
-);
-
-/** { "env": "NAME" }, { "command": ["…"] } or { "qrexec": "service", "target": "vm" }; "$NAME". */
-export const secretRef: Read<SecretRef> = (value, path, report) => {
-  if (!isObject(value)) {
-    const name = secretText(value, path, report);
-    return name === BAD ? BAD : { from: "env", name: name.slice(1) };
-  }
-  if (Object.hasOwn(value, "command")) {
-    return then(
-      record({ command: required(listOf(text(PLAIN, "write plain text"), 1, 50)) }),
-      ({ command }, at, tell): SecretRef | typeof BAD => {
-        if (/^\/[\w.+\/-]+$/.test(command[0] ?? "")) return { from: "command", argv: command };
-        tell({ path: `${at}.command[0]`, text: "not an absolute path", fix: "write /usr/bin/…" });
-        return BAD;
-      },
-    )(value, path, report);
-  }
-  if (Object.hasOwn(value, "qrexec")) {
-    return then(
-      record({
-        qrexec: required(text(/^[\w.-]{1,64}(\+[\w.-]{1,64})?$/, "write SERVICE or SERVICE+ARG")),
-        target: optional(text(/^[@\w:.-]{1,80}$/, 'write a VM or "@default"'), "@default"),
-      }),
-      ({ qrexec, target }): SecretRef => ({ from: "qrexec", service: qrexec, target }),
-    )(value, path, report);
-  }
-  return then(
-    record({
-      env: required(
-        text(/^[A-Z][A-Z0-9_]{0,99}$/, "write a name in upper case, as in the environment file"),
-      ),
-    }),
-    ({ env }): SecretRef => ({ from: "env", name: env }),
-  )(value, path, report);
-};
-
-const nullable = <T>(read: Read<T>) => optional<T | null>(read, null);
 
 const baseUrl: Read<string> = then(
   text(/^https?:\/\/[^\s,*?#\\'"`$;&|<>(){}]{1,300}$/, 'write "https://HOST/v1"'),
@@ -147,17 +96,6 @@ const provider = record<RawProvider>({
   cursor: optional(cursorSettings, noCursor),
 });
 
-const amount = (max: number) => nullable(number(0, max));
-export const limits = record<Limits>({
-  requestsPerMinute: nullable(whole(1, 1_000_000)),
-  tokensPerMinute: nullable(whole(1, 1e12)),
-  tokensPerDay: nullable(whole(1, 1e12)),
-  concurrent: nullable(whole(1, 10_000)),
-  spendPerDay: amount(1e9),
-  spendPerMonth: amount(1e9),
-});
-const noLimits = limits({}, "", () => {}) as Limits;
-
 const price = then(
   record<{ input: number; output: number; cacheRead: number | null; cacheWrite: number | null }>({
     input: required(number(0, 1e6)),
@@ -199,10 +137,7 @@ const file = record({
   providers: required(mapOf(provider, NAME, NAME_RULE)),
   models: optional(mapOf((value) => value, MODEL, "an alias is a model's name"), new Map()),
   prices: optional(mapOf(price, MODEL, MODEL_RULE), new Map<string, Price>()),
-  clients: optional(
-    mapOf(record({ key: required(secretRef), limits: nullable(limits) }), NAME, NAME_RULE),
-    new Map(),
-  ),
+  clients: optional(mapOf(client, NAME, NAME_RULE), new Map()),
   limits: optional(limits, noLimits),
   timing: optional(timing, defaults(timing)),
   breaker: optional(breaker, defaults(breaker)),
@@ -229,12 +164,13 @@ export function parseConfig(json: unknown): Config | readonly Problem[] {
     });
   }
   const routes = readRoutes(raw.models, providers, report);
+  reportTwins(raw.clients, report);
   if (problems.length > 0) return problems;
   const { deadlineSeconds, firstByteSeconds, responseSeconds, idleSeconds } = raw.timing;
   return {
     ...{ port: raw.port, hosts: raw.allowedHosts, providers, routes, prices: raw.prices },
     clients: [...raw.clients].map(([name, client]): Client => ({
-      ...{ name, key: client.key, limits: client.limits ?? raw.limits },
+      ...{ name, key: client.key, vm: client.vm, limits: client.limits ?? raw.limits },
     })),
     limits: raw.limits,
     timing: {

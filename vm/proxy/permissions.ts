@@ -9,18 +9,25 @@
  * @module
  */
 
+import { UserError } from "../../shared/io/program.ts";
 import type { Config, SecretRef } from "./config.ts";
+import { socketPath, vmsOf } from "./vm_sockets.ts";
 
 const USUAL_HOSTS = ["api.openai.com:443", "api.anthropic.com:443", "127.0.0.1:11434"];
 
-/** Flags for Deno, each one word without anything that a shell would read otherwise. */
-export function permissionFlags(config: Config, port: number): string[] {
+/**
+ * Flags for Deno, each one word without anything that a shell would read otherwise.
+ *
+ * @param socketFolder where the VMs' sockets are; Deno takes each only by its whole path
+ */
+export function permissionFlags(config: Config, port: number, socketFolder: string): string[] {
   const hosts = [...config.providers.values()].filter(({ baseUrl }) => baseUrl !== "")
     .map(({ baseUrl }) => hostOf(baseUrl));
-  const net = [...new Set([`127.0.0.1:${port}`, ...USUAL_HOSTS, ...hosts])];
+  const sockets = vmsOf(config).map((vm) => `unix:${plainPath(socketPath(socketFolder, vm))}`);
+  const net = [...new Set([`127.0.0.1:${port}`, ...USUAL_HOSTS, ...hosts, ...sockets])];
   const refs = [
     ...[...config.providers.values()].flatMap(({ apiKey }) => apiKey === null ? [] : [apiKey]),
-    ...config.clients.map(({ key }) => key),
+    ...config.clients.flatMap(({ key }) => key === null ? [] : [key]),
   ];
   const cursor = [...config.providers.values()].some(({ kind }) => kind === "cursor");
   const run = [...new Set([...(cursor ? ["timeout"] : []), ...refs.flatMap(programOf)])];
@@ -28,6 +35,13 @@ export function permissionFlags(config: Config, port: number): string[] {
     `--allow-net=${net.join(",")}`,
     ...(run.length > 0 ? [`--allow-run=${run.join(",")}`] : []),
   ];
+}
+
+function plainPath(path: string): string {
+  if (/^[\w.\/-]+$/.test(path)) return path;
+  throw new UserError("clients of other VMs need a home folder with a plain name", [
+    "letters, digits, '.', '_', '-' and '/' only",
+  ]);
 }
 
 function hostOf(baseUrl: string): string {

@@ -14,6 +14,7 @@ import { createMetrics, type Gauge } from "./metrics.ts";
 import { keepConfig } from "./reload.ts";
 import { createSecrets, runForSecret } from "./secrets.ts";
 import { handle, type ServerParts } from "./server.ts";
+import { createVmSockets, vmsOf } from "./vm_sockets.ts";
 
 export interface ServerStart {
   readonly config: Config;
@@ -54,6 +55,7 @@ export async function runServer(start: ServerStart): Promise<void> {
       level = live.current().logLevel;
       secrets.forget();
       breakers.reset();
+      void sockets.apply(vmsOf(live.current()));
     },
   });
   let active = 0;
@@ -84,11 +86,23 @@ export async function runServer(start: ServerStart): Promise<void> {
     ...{ hostname: "127.0.0.1", port: start.port },
     onListen: ({ port }) => log("info", "listening", { address: "127.0.0.1", port }),
     onError: () => new Response(null, { status: 500 }), // handle() catches all there is
-  }, (request, info) => handle(request, info, parts));
+  }, (request, info) => handle(request, info, null, parts));
+  // After the port: a second proxy has ended there, and leaves the sockets to the first.
+  const sockets = createVmSockets(
+    places.sockets,
+    (path, vm) =>
+      Deno.serve({
+        path,
+        onListen() {},
+        onError: () => new Response(null, { status: 500 }),
+      }, (request, info) => handle(request, info, vm, parts)),
+    log,
+  );
+  await sockets.apply(vmsOf(live.current()));
   await stopSignal(() => void live.reload());
   log("info", "stopping", { active });
   live.close();
-  await within(DRAIN_MS, server.shutdown());
+  await within(DRAIN_MS, Promise.all([server.shutdown(), sockets.close()]));
   ledger.close();
   lines.flush();
 }

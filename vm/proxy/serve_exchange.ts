@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One API request, from the client's key to the last byte and the books. @module */
 
-import { identify } from "./access.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { type Caller, identify } from "./access.ts";
 import { guessedTokens } from "./attempt.ts";
 import { type Config, type Route, type Target, targetName } from "./config.ts";
 import { type Answer, type Api, type Exchange, type Tokens, UpstreamFailure } from "./exchange.ts";
@@ -22,7 +23,10 @@ export interface ServeParts extends RunParts {
 /** An answer that nobody limited is expected to be as long as this. */
 const EXPECTED_OUTPUT_TOKENS = 1000;
 
-/** @param clientGone fires when the client leaves before its answer has begun */
+/**
+ * @param clientGone fires when the client leaves before its answer has begun
+ * @param vm which VM asks, as qrexec says; null: a program of this one
+ */
 export async function serveExchange(
   request: Request,
   api: Api,
@@ -30,42 +34,48 @@ export async function serveExchange(
   config: Config,
   parts: ServeParts,
   clientGone: AbortSignal,
+  vm: VmName | null,
 ): Promise<Response> {
   const to: ReplyTo = { requestId, api, anthropic: false };
   const beganMs = parts.dice.nowMs();
   const trace = traceparentOf(request.headers);
-  const refuse = (found: Fault, retryAfterMs: number | null, client?: string): Response => {
-    parts.metrics.count("openclaw_proxy_requests_total", { api, status: String(found.status) });
+  const refuse = (found: Fault, retryAfterMs: number | null, by?: Caller): Response => {
+    const status = String(found.status);
+    parts.metrics.count("openclaw_proxy_requests_total", { api, status });
+    if (by !== undefined) {
+      parts.metrics.count("openclaw_proxy_client_requests_total", { ...clientLabels(by), status });
+    }
     parts.log("info", "refused", {
-      ...{ request: requestId, traceparent: trace, api, client, status: found.status },
+      ...{ request: requestId, traceparent: trace, api, client: by?.name, ...fromVm(vm) },
+      status: found.status,
       reason: parts.secrets.scrub(found.message),
     });
     return faultReply(found, to, retryAfterMs);
   };
-  const caller = await identify(request.headers, config, async ({ key }) => {
-    return await parts.secrets.get(key).catch(() => null);
+  const caller = await identify(request.headers, vm, config, async ({ key }) => {
+    return key === null ? null : await parts.secrets.get(key).catch(() => null);
   });
   if ("status" in caller) {
     request.body?.cancel().catch(() => {});
     return refuse(caller, null);
   }
   const body = await readRequest(request);
-  if ("status" in body) return refuse(body, null, caller.name);
+  if ("status" in body) return refuse(body, null, caller);
   const all = resolveModel(body.model, config);
-  if (all === null) return refuse(unknownModel(body.model, config), null, caller.name);
+  if (all === null) return refuse(unknownModel(body.model, config), null, caller);
   const route = affordable(all, caller.limits, config);
-  if (route.length === 0) return refuse(noPrice(all), null, caller.name);
+  if (route.length === 0) return refuse(noPrice(all), null, caller);
 
   const expected = expectedTokens(body);
   const estimated: Usage = api === "count_tokens"
     ? { tokens: 0, spend: 0 }
     : estimate(expected, route, config);
-  const admission = parts.limiter.admit(caller.name, caller.limits, estimated);
+  const admission = parts.limiter.admit(caller.account, caller.limits, estimated);
   if (!admission.admitted) {
     const { message, retryAfterMs } = admission.refusal;
     // A cap lasts: 429 or 402 would make OpenClaw wait for it, 400 makes it use another model.
     const kind = retryAfterMs === null ? "invalid_request" : "rate_limit";
-    return refuse({ ...fault(kind, message), code: "proxy_limit" }, retryAfterMs, caller.name);
+    return refuse({ ...fault(kind, message), code: "proxy_limit" }, retryAfterMs, caller);
   }
 
   const gone = new AbortController();
@@ -79,9 +89,10 @@ export async function serveExchange(
     const counted = tokens ?? guessed(bytes, body, api);
     const used = target === null ? { tokens: 0, spend: 0 } : usageOf(counted, target, config);
     admission.done(api === "count_tokens" ? { tokens: 0, spend: 0 } : used);
-    account(parts, api, target, end, status, counted, used);
+    account(parts, caller, api, target, end, status, counted, used);
     parts.log("info", "request", {
-      ...{ request: requestId, traceparent: trace, api, client: caller.name, end, status },
+      ...{ request: requestId, traceparent: trace, api, client: caller.name },
+      ...{ ...fromVm(vm), end, status },
       ...{ target: target === null ? null : targetName(target), stream: body.stream },
       ...{ input: counted.input, output: counted.output, estimated: tokens === null, bytes },
       ms: Math.round(parts.dice.nowMs() - beganMs),
@@ -178,8 +189,19 @@ function guessed(bytes: number, body: RequestBody, api: Api): Tokens {
   return { ...NO_TOKENS, input: guessedTokens(body.untrustedBytes.length), output };
 }
 
+/** A field of a log line, where there is something to say. */
+function fromVm(vm: VmName | null): { readonly vm?: string } {
+  return vm === null ? {} : { vm };
+}
+
+/** Both are names of the configuration. */
+function clientLabels({ name, vm }: Caller): Readonly<Record<string, string>> {
+  return { client: name, ...fromVm(vm) };
+}
+
 function account(
   { metrics }: ServeParts,
+  caller: Caller,
   api: Api,
   target: Target | null,
   end: string,
@@ -189,7 +211,11 @@ function account(
 ): void {
   metrics.count("openclaw_proxy_requests_total", { api, status: String(status) });
   if (end === "cancelled") metrics.count("openclaw_proxy_cancelled_total", { api });
+  const client = clientLabels(caller);
+  metrics.count("openclaw_proxy_client_requests_total", { ...client, status: String(status) });
   if (target === null) return;
+  metrics.count("openclaw_proxy_client_tokens_total", client, used.tokens);
+  metrics.count("openclaw_proxy_client_spend_dollars_total", client, used.spend);
   const provider = target.provider.name;
   if (end === "broken") metrics.count("openclaw_proxy_broken_streams_total", { provider });
   for (const direction of ["input", "output"] as const) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The proxy's HTTP surface: paths to handlers. @module */
 
+import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { refuseOrigin } from "./access.ts";
 import type { Config } from "./config.ts";
 import type { Api } from "./exchange.ts";
@@ -41,9 +42,11 @@ export interface Delivery {
   readonly completed: Promise<void>;
 }
 
+/** @param vm whose socket it came through; null: the port on loopback */
 export async function handle(
   request: Request,
   delivery: Delivery,
+  vm: VmName | null,
   parts: ServerParts,
 ): Promise<Response> {
   const requestId = parts.newId();
@@ -54,14 +57,18 @@ export async function handle(
   const to: ReplyTo = { requestId, api: api ?? "models", anthropic };
   const refusal = refuseOrigin(request.headers, config);
   if (refusal !== null) return faultReply(refusal, to);
-  if (api === undefined) return handleGet(request, pathname, to, config, parts);
+  if (api === undefined) {
+    // What others use is not for a VM to know.
+    const shown = vm !== null && pathname === "/metrics" ? "" : pathname;
+    return handleGet(request, shown, to, config, parts);
+  }
   if (request.method !== "POST") {
     return jsonReply({ error: { message: "send a POST" } }, to, 405, { allow: "POST" });
   }
   const leave = parts.enter();
   delivery.completed.catch(() => {}).finally(leave);
   try {
-    return await serveExchange(request, api, requestId, config, parts, request.signal);
+    return await serveExchange(request, api, requestId, config, parts, request.signal, vm);
   } catch (error) {
     const name = error instanceof Error ? error.name : "unknown";
     // Only its name: a message may quote what was sent.

@@ -7,7 +7,7 @@
  */
 
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { DEFAULT_OPENCLAW_CONF } from "../../shared/io/openclaw_conf.ts";
+import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { parseJson, problemsError } from "./json_file.ts";
 import { BAD, flag, oneOf, optional, type Problem, record, required, whole } from "./shape.ts";
@@ -41,7 +41,7 @@ const readSettings = record<VmSettings>({
   provider: optional(oneOf([...PROVIDERS, "none"]), "none"),
   keyQube: optional(flag, false),
   units: optional(oneOf(["system", "user"]), "user"),
-  proxyPort: optional(whole(1, 65535), DEFAULT_OPENCLAW_CONF.proxyPort),
+  proxyPort: optional(whole(1, 65535), DEFAULT_PROXY_PORT),
   gatewayPort: optional(whole(1, 65535), DEFAULT_OPENCLAW_CONF.gatewayPort),
 });
 

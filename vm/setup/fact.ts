@@ -32,7 +32,7 @@ export type Fact =
     /** More words for npm. */
     readonly options: string;
   }
-  /** The whitelist of openclaw-ports; the value is the ports, in their order as texts. */
+  /** The whitelist of openclaw-ports: the ports in their order as texts, or "--per-vm PORT". */
   | { readonly kind: "ports" }
   | { readonly kind: "linger"; readonly user: string }
   | { readonly kind: "enabled"; readonly unit: string; readonly manager: Manager }
@@ -42,6 +42,8 @@ export type PackageList = "openclaw" | "node";
 
 /** The mode of a folder with secrets in it. */
 export const PRIVATE = "0700";
+/** In a key qube the proxy is told which VM calls. */
+export const PER_VM = "--per-vm";
 /** What facts that only are, or are not, have for a value. */
 export const YES = "yes";
 

@@ -38,6 +38,8 @@ options:
                         does so, or: qvm-service VM openclaw-proxy on
   --proxy-port PORT     32125
   --gateway-port PORT   18789
+  --agent-vm VM         with --keys: an agent VM that the new proxy.json lets in;
+                        may be given more than once
   --only-files          only the files in the home: for a container
   --anyway              go on although there is too little memory or disk
   -n, --dry-run         print every command it would run; change nothing
@@ -53,8 +55,8 @@ examples:
   setup-vm --dry-run multi
   setup-vm multi
   setup-vm anthropic --user-units
-  setup-vm multi --keys            in the VM that holds the keys
-  setup-vm multi --key-qube        in the agent VM that goes with it
+  setup-vm multi --keys --agent-vm claw   in the VM that holds the keys
+  setup-vm multi --key-qube        in the agent VM that goes with it: claw
   setup-vm --undo
 
 exit codes: 0 all is as wanted, 1 failed or something is missing, 2 usage

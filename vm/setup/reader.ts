@@ -6,7 +6,7 @@ import { UserError } from "../../shared/io/program.ts";
 import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import type { Value } from "../../shared/setup/record.ts";
 import type { Tools } from "../../shared/setup/tools.ts";
-import { type Fact, type PackageList, stampOf, systemctl, YES } from "./fact.ts";
+import { type Fact, type PackageList, PER_VM, stampOf, systemctl, YES } from "./fact.ts";
 import type { Places } from "./places.ts";
 
 /** Larger files than this are nothing that setup-vm writes. */
@@ -74,15 +74,19 @@ async function openPorts(tools: Tools): Promise<Value> {
   const { stdout } = await tools.run({ argv: ["openclaw-ports", "status", "--json"] });
   const status = parseStatus(stdout);
   if (status === undefined || !status.whitelisted) return null;
-  const ports = new Set(
-    status.open.filter(({ service }) => service === "qubes.ConnectTCP").map(({ port }) => port),
-  );
-  return ports.size === 0 ? null : [...ports].sort().join(" ");
+  const open = status.open.filter(({ service }) => service === "qubes.ConnectTCP");
+  const ports = [...new Set(open.map(({ port }) => port))].sort().join(" ");
+  if (ports === "") return null;
+  return open.every(({ per_vm }) => per_vm === true) ? `${PER_VM} ${ports}` : ports;
 }
 
 interface Status {
   readonly whitelisted: boolean;
-  readonly open: readonly { readonly service: string; readonly port: string }[];
+  readonly open: readonly {
+    readonly service: string;
+    readonly port: string;
+    readonly per_vm: boolean;
+  }[];
 }
 
 function parseStatus(text: string): Status | undefined {

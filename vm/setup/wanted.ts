@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Everything setup-vm is to bring about, in order: a list of places and values. @module */
 
+import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { VmKind } from "../ports/vm_kind.ts";
 import { type VmSettings, writtenVmSettings } from "../settings/vm_settings.ts";
-import { type Fact, type Manager, type PackageList, PRIVATE, type Wanted, YES } from "./fact.ts";
+import {
+  type Fact,
+  type Manager,
+  type PackageList,
+  PER_VM,
+  PRIVATE,
+  type Wanted,
+  YES,
+} from "./fact.ts";
 import { filledTemplate } from "./fill_template.ts";
 import { type Destination, destination, type Places } from "./places.ts";
 import type { SetupRequest } from "./request.ts";
@@ -93,7 +102,11 @@ function homeFiles(
       ),
     ]),
     ...(part === "agent of a key qube" ? [] : [
-      kept("proxy.json", "configuration of the proxy", fill(`proxy-${provider}.json`)),
+      kept(
+        "proxy.json",
+        "configuration of the proxy",
+        () => withClients(fill(`proxy-${provider}.json`)(), request.agents),
+      ),
       kept("proxy.env", "keys of the model providers", () => proxyEnvText(provider)),
     ]),
     {
@@ -102,6 +115,13 @@ function homeFiles(
       why: "what openclaw-ctl and openclaw-watchdog go by",
     },
   ];
+}
+
+/** In a key qube each agent VM is a client, known by qrexec's word; any other is refused. */
+function withClients(proxyJson: string, agents: readonly VmName[]): string {
+  if (agents.length === 0) return proxyJson;
+  const clients = Object.fromEntries(agents.map((vm) => [vm, { vm }]));
+  return JSON.stringify({ ...JSON.parse(proxyJson), clients }, null, 2) + "\n";
 }
 
 /** The names of the templates that a request needs. */
@@ -132,11 +152,11 @@ function ports({ part, proxyPort, gatewayPort }: SetupRequest): Wanted {
     "agent": [proxyPort, gatewayPort],
     // The proxy's port is a tunnel here: who may call the proxy is asked in dom0, once, for it.
     "agent of a key qube": [gatewayPort],
-    "keys": [proxyPort],
+    "keys": [],
   }[part];
   return {
     fact: { kind: "ports" },
-    to: open.map(String).sort().join(" "),
+    to: part === "keys" ? `${PER_VM} ${proxyPort}` : open.map(String).sort().join(" "),
     why: "what other VMs may reach, if the policy in dom0 lets them",
   };
 }

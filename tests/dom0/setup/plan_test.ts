@@ -180,6 +180,7 @@ Deno.test("what is wanted: roles, ports, defaults for VMs that are made", () => 
     paths: setupPaths(""),
     template: fedora,
     adminTemplate: undefined,
+    keyTemplate: undefined,
     ours: new Set(),
     policies: [{ name: "50-openclaw.policy", text: "a +32125 +18789 +321250\n" }],
     hops: [],

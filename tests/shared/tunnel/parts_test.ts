@@ -47,11 +47,18 @@ Deno.test("openclaw.conf: the original's lines, and each bad one by its number",
     "OPENCLAW_GATEWAY_PORT='18789'\n";
   const { conf, problems } = parseOpenclawConf(text);
   assertEquals(problems, []);
-  assertEquals([`${conf.vm}`, +conf.proxyPort, +conf.gatewayPort], ["my-agent", 1234, 18789]);
+  assertEquals([`${conf.vm}`, Number(conf.proxyPort), +conf.gatewayPort], [
+    "my-agent",
+    1234,
+    18789,
+  ]);
   const bad = "OPENCLAW_VM=dom0\nOPENCLAW_PROXY_PORT=65536\nexport A=1\nOPENCLAW_PROT=1\n" +
     "OPENCLAW_GATEWAY_PORT=$(id)\nOPENCLAW_VM=x\nOPENCLAW_GATEWAY_PORT=1\n";
   assertEquals(parseOpenclawConf(bad).problems.map(({ line }) => line), [1, 2, 3, 4, 5, 6, 7]);
   assertEquals(`${parseOpenclawConf("").conf.vm}`, "null");
+  const keyless = parseOpenclawConf("OPENCLAW_PROXY_PORT=none\n");
+  assertEquals([keyless.conf.proxyPort, keyless.problems], [null, []]);
+  assertEquals(parseOpenclawConf("OPENCLAW_GATEWAY_PORT=none\n").problems.length, 1);
 });
 
 Deno.test("the end of a call, told apart", () => {

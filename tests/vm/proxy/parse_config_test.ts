@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every mistake in a configuration is named by its path; what is right becomes values. @module */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { UserError } from "../../../shared/io/program.ts";
 import { fromOriginal } from "../../../vm/proxy/original_config.ts";
 import { parseConfig } from "../../../vm/proxy/parse_config.ts";
 import { permissionFlags } from "../../../vm/proxy/permissions.ts";
@@ -38,7 +39,11 @@ const WRONG: readonly (readonly [path: string, config: unknown])[] = [
   ["prices.o/m.output", { ...ONE, prices: { "o/m": { input: 1 } } }],
   ["timing.deadlineSeconds", { ...ONE, timing: { deadlineSeconds: 60 } }],
   ["timing.heartbeatSeconds", { ...ONE, timing: { heartbeatSeconds: 16 } }],
-  ["clients.x.key", { ...ONE, clients: { x: {} } }],
+  ["clients.x", { ...ONE, clients: { x: {} } }],
+  ["clients.x.vm", { ...ONE, clients: { x: { vm: "a b" } } }],
+  ["clients.x.vm", { ...ONE, clients: { x: { vm: "../claw" } } }],
+  ["clients.x.vm", { ...ONE, clients: { x: { vm: "dom0" } } }],
+  ["clients.y.vm", { ...ONE, clients: { x: { vm: "claw" }, y: { vm: "claw" } } }],
   ["port", { ...ONE, port: 70000 }],
   ["prot", { ...ONE, prot: 1 }],
 ];
@@ -72,15 +77,17 @@ Deno.test("hosts and programs come from the configuration, in words that a shell
       l: { kind: "ollama", baseUrl: "http://10.137.0.9:11434", apiKey: { qrexec: "x.Key+a" } },
       c: { kind: "cursor" },
     },
+    clients: { one: { vm: "claw" }, two: { vm: "claw", key: { env: "TWO" } } },
   });
   assert("providers" in config);
-  const flags = permissionFlags(config, 32125);
+  const flags = permissionFlags(config, 32125, "/home/user/.openclaw/vm-sockets");
   assertEquals(flags, [
     "--allow-net=127.0.0.1:32125,api.openai.com:443,api.anthropic.com:443,127.0.0.1:11434," +
-    "llm.example:8443,10.137.0.9:11434",
+    "llm.example:8443,10.137.0.9:11434,unix:/home/user/.openclaw/vm-sockets/claw.sock",
     "--allow-run=timeout,/usr/bin/pass,qrexec-client-vm",
   ]);
   assert(flags.every((flag) => /^[\w.,:=\/\[\]-]+$/.test(flag)));
+  assertThrows(() => permissionFlags(config, 32125, "/home/a b/x"), UserError, "plain name");
 });
 
 Deno.test("the original's file and variables become the same as a proxy.json", () => {
