@@ -50,6 +50,7 @@ Deno.test("a StandaloneVM becomes an agent VM, twice is once, and undo leaves ke
     const asked = await vm.asked();
     const wanted = `npm ci --prefix /usr/lib/qubes-claw/openclaw/openclaw --ignore-scripts`;
     assert(asked.some((line) => line.startsWith(`sudo -n ${wanted}`)), asked.join("\n"));
+    assert(asked.some((line) => line.includes("npm ci") && line.includes("--userconfig=~/.npmrc")));
     for (const unit of ["proxy", "gateway", "watchdog"]) {
       assert(asked.includes(`sudo -n systemctl enable qubes-openclaw-${unit}.service`));
       assert(asked.includes(`sudo -n systemctl start qubes-openclaw-${unit}.service`));

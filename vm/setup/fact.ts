@@ -174,6 +174,8 @@ function installPackages(as: readonly string[], fact: Packages): readonly Comman
   const { prefix, name, source } = fact;
   const folder = `${prefix}/${name}`;
   const lists = ["package.json", "package-lock.json"];
+  // A user's cache is of use to the user; root's would lie about in every VM of a template.
+  const cache = fact.root ? [`--cache=${folder}/npm-cache`] : [];
   const more = fact.options === "" ? [] : fact.options.split(" ");
   return [
     words(as, "mkdir", "-p", "--", folder, `${prefix}/bin`),
@@ -181,7 +183,8 @@ function installPackages(as: readonly string[], fact: Packages): readonly Comman
     ...lists.map((list) =>
       words(as, "install", "-m", "0644", "--", `${source}/${list}`, `${folder}/${list}`)
     ),
-    words(as, "npm", "ci", "--prefix", folder, ...NPM_OPTIONS, ...more),
+    words(as, "npm", "ci", "--prefix", folder, ...NPM_OPTIONS, ...more, ...cache),
+    ...(fact.root ? [words(as, "rm", "-rf", "--", `${folder}/npm-cache`)] : []),
     ...link(as, fact),
     // What npm calls optional it leaves out without a word: whether it runs, is seen here.
     run(`${prefix}/bin/${name}`, "--version"),

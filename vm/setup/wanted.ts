@@ -52,7 +52,7 @@ export function wantedFor(
 }
 
 function packageFacts(
-  { share }: Places,
+  { share, home }: Places,
   { prefix, root }: Destination,
   { packages, npmOptions }: Around,
 ): readonly Wanted[] {
@@ -64,7 +64,8 @@ function packageFacts(
     fact: {
       ...{ kind: "packages", name, prefix, root },
       source: `${share}/${name}`,
-      options: npmOptions,
+      // Root asks the registry that the user's npm was seen to reach.
+      options: [npmOptions, root ? `--userconfig=${home}/.npmrc` : ""].join(" ").trim(),
     },
     to: hash,
     why: why[name],
