@@ -39,7 +39,15 @@ export interface SetupVm extends AsyncDisposable {
   readonly qubes: VmSide;
 }
 
-export async function setupVm(klass: "StandaloneVM" | "AppVM" | "TemplateVM"): Promise<SetupVm> {
+export interface SetupVmOptions {
+  /** The registry's real packages by the real npm, with this environment. */
+  readonly realNpm?: Readonly<Record<string, string>>;
+}
+
+export async function setupVm(
+  klass: "StandaloneVM" | "AppVM" | "TemplateVM",
+  { realNpm }: SetupVmOptions = {},
+): Promise<SetupVm> {
   const qubes = await vmSide([
     { name: "base", klass: "TemplateVM", running: false },
     { name: VM, klass, prefs: klass === "AppVM" ? { template: "base" } : {}, running: false },
@@ -53,6 +61,7 @@ export async function setupVm(klass: "StandaloneVM" | "AppVM" | "TemplateVM"): P
   );
   await Deno.writeTextFile(`${world.vmBin}/openclaw-proxy`, proxy, { mode: 0o755 });
   for (const [name, text] of Object.entries(STAND_INS)) {
+    if (realNpm !== undefined && ["npm", "node"].includes(name)) continue; // npm is a Node program
     await Deno.writeTextFile(`${world.vmBin}/${name}`, `#!/bin/sh\n${LOG}\n${text}`, {
       mode: 0o755,
     });
@@ -63,7 +72,7 @@ export async function setupVm(klass: "StandaloneVM" | "AppVM" | "TemplateVM"): P
   const asked = `${root}/asked.log`;
   const run = (words: readonly string[], input?: string): Promise<Finished> => {
     const child = world.runInVm(VM, [`${world.vmBin}/setup-vm`, ...words], {
-      env: { QUBES_CLAW_ROOT: root, USER: "user" },
+      env: { QUBES_CLAW_ROOT: root, USER: "user", ...realNpm },
       stdin: input === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",

@@ -4,7 +4,7 @@
 import { ifPresent, makePrivateFolder, writeAtomically } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import type { Entry } from "../../shared/setup/record.ts";
-import { runOrFail, type Tools } from "../../shared/setup/tools.ts";
+import { AbsentProgram, runOrFail, type Tools } from "../../shared/setup/tools.ts";
 import { type Fact, factKey, record, type Wanted } from "./fact.ts";
 import { removesAll, type Step, stepFor, type Undo } from "./plan.ts";
 import type { Read } from "./reader.ts";
@@ -67,7 +67,18 @@ async function carryOut(step: Step, tools: Tools): Promise<void> {
       if (to === null) return void await ifPresent(Deno.remove(fact.path));
       return await writeAtomically(fact.path, to, { sync: true });
   }
-  for (const command of commands) await runOrFail(tools, command);
+  try {
+    for (const command of commands) await runOrFail(tools, command);
+  } catch (error) {
+    if (fact.kind !== "packages" || !(error instanceof AbsentProgram)) throw error;
+    throw leftOut(fact);
+  }
+}
+
+function leftOut({ name, prefix }: Fact & { kind: "packages" }): UserError {
+  return new UserError(`npm left ${name} out: the registry has it not, or with another hash`, [
+    `see what it says: npm ci --prefix ${prefix}/${name} --ignore-scripts --loglevel=verbose`,
+  ]);
 }
 
 async function changeFolder(step: Step, fact: Fact & { kind: "folder" }): Promise<void> {

@@ -32,10 +32,7 @@ export type Fact =
     /** More words for npm. */
     readonly options: string;
   }
-  /**
-   * The whitelist of openclaw-ports; the value is its words: the ports, in their order as texts,
-   * behind PER_VM where the proxy is told which VM calls.
-   */
+  /** The whitelist of openclaw-ports: the ports in their order as texts, or "--per-vm PORT". */
   | { readonly kind: "ports" }
   | { readonly kind: "linger"; readonly user: string }
   | { readonly kind: "enabled"; readonly unit: string; readonly manager: Manager }
@@ -43,10 +40,10 @@ export type Fact =
 
 export type PackageList = "openclaw" | "node";
 
-/** The word of openclaw-ports install for a key qube. */
-export const PER_VM = "--per-vm";
 /** The mode of a folder with secrets in it. */
 export const PRIVATE = "0700";
+/** In a key qube the proxy is told which VM calls. */
+export const PER_VM = "--per-vm";
 /** What facts that only are, or are not, have for a value. */
 export const YES = "yes";
 
@@ -177,6 +174,8 @@ function installPackages(as: readonly string[], fact: Packages): readonly Comman
   const { prefix, name, source } = fact;
   const folder = `${prefix}/${name}`;
   const lists = ["package.json", "package-lock.json"];
+  // A user's cache is of use to the user; root's would lie about in every VM of a template.
+  const cache = fact.root ? [`--cache=${folder}/npm-cache`] : [];
   const more = fact.options === "" ? [] : fact.options.split(" ");
   return [
     words(as, "mkdir", "-p", "--", folder, `${prefix}/bin`),
@@ -184,7 +183,8 @@ function installPackages(as: readonly string[], fact: Packages): readonly Comman
     ...lists.map((list) =>
       words(as, "install", "-m", "0644", "--", `${source}/${list}`, `${folder}/${list}`)
     ),
-    words(as, "npm", "ci", "--prefix", folder, ...NPM_OPTIONS, ...more),
+    words(as, "npm", "ci", "--prefix", folder, ...NPM_OPTIONS, ...more, ...cache),
+    ...(fact.root ? [words(as, "rm", "-rf", "--", `${folder}/npm-cache`)] : []),
     ...link(as, fact),
     // What npm calls optional it leaves out without a word: whether it runs, is seen here.
     run(`${prefix}/bin/${name}`, "--version"),

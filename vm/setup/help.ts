@@ -23,7 +23,6 @@ providers:
 which VM gets what:
   (neither)     the agent, and the proxy with the keys beside it
   --keys        this VM is the key qube: the proxy and the keys, no agent
-                --agent VM names whose requests it takes (more than once for more)
   --key-qube    this VM is the agent of a key qube: no keys here, and it needs
                 no network. A tunnel leads to the proxy there
 
@@ -39,6 +38,8 @@ options:
                         does so, or: qvm-service VM openclaw-proxy on
   --proxy-port PORT     32125
   --gateway-port PORT   18789
+  --agent-vm VM         with --keys: an agent VM that the new proxy.json lets in;
+                        may be given more than once
   --only-files          only the files in the home: for a container
   --anyway              go on although there is too little memory or disk
   -n, --dry-run         print every command it would run; change nothing
@@ -54,8 +55,8 @@ examples:
   setup-vm --dry-run multi
   setup-vm multi
   setup-vm anthropic --user-units
-  setup-vm multi --keys --agent claw   in the VM that holds the keys
-  setup-vm multi --key-qube            in the agent VM claw
+  setup-vm multi --keys --agent-vm claw   in the VM that holds the keys
+  setup-vm multi --key-qube        in the agent VM that goes with it: claw
   setup-vm --undo
 
 exit codes: 0 all is as wanted, 1 failed or something is missing, 2 usage

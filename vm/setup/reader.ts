@@ -69,15 +69,15 @@ export function installedHash(prefix: string, name: PackageList): Promise<string
   return fileHash(stampOf(prefix, name));
 }
 
-/** The whitelist, as the words that make it; null without one. */
+/** The ports of the whitelist; null without one. */
 async function openPorts(tools: Tools): Promise<Value> {
   const { stdout } = await tools.run({ argv: ["openclaw-ports", "status", "--json"] });
   const status = parseStatus(stdout);
   if (status === undefined || !status.whitelisted) return null;
   const open = status.open.filter(({ service }) => service === "qubes.ConnectTCP");
-  if (open.length === 0) return null;
-  const ports = [...new Set(open.map(({ port }) => port))].sort();
-  return [...(open.every(({ per_vm }) => per_vm) ? [PER_VM] : []), ...ports].join(" ");
+  const ports = [...new Set(open.map(({ port }) => port))].sort().join(" ");
+  if (ports === "") return null;
+  return open.every(({ per_vm }) => per_vm === true) ? `${PER_VM} ${ports}` : ports;
 }
 
 interface Status {

@@ -127,6 +127,9 @@ export function whatNext(
       : keyNames(provider).slice(0, 1).map((name) =>
         `write your key into ~/.openclaw/proxy.env: ${name}=KEY; the proxy sees it at once`
       )),
+    ...(part === "keys" && request.agents.length === 0
+      ? ['name each agent VM in ~/.openclaw/proxy.json: "clients": {"agent": {"vm": "NAME"}}']
+      : []),
     ...(units === "user" || off.length === 0 ? [] : [
       ...(kind === "app"
         ? [

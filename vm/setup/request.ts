@@ -2,18 +2,18 @@
 /** What the command line of setup-vm asks for, checked before anything runs. @module */
 
 import { expectWords, type OptionTable, parseWords } from "../../shared/io/options.ts";
+import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
 import { UsageError } from "../../shared/io/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
-import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
 import { type ProviderChoice, PROVIDERS } from "../settings/vm_settings.ts";
 
 export const SETUP_VM_OPTIONS: OptionTable = {
   "key-qube": "flag",
   keys: "flag",
-  agent: "values",
+  "agent-vm": "values",
   "user-units": "flag",
   "only-files": "flag",
   "proxy-port": "value",
@@ -40,7 +40,7 @@ export type Part = "agent" | "agent of a key qube" | "keys";
 export interface SetupRequest {
   readonly provider: ProviderChoice;
   readonly part: Part;
-  /** Whose requests the proxy of a key qube takes. */
+  /** In a key qube: the agent VMs that a new proxy.json lets in. */
   readonly agents: readonly VmName[];
   readonly units: "system" | "user";
   /** Nothing but the files in the home: for a container, which has no units and no Qubes. */
@@ -103,14 +103,6 @@ function parseRequest(options: Words): SetupRequest {
       "--keys in the VM that holds the keys, --key-qube in the agent VM",
     ]);
   }
-  if (options.has("agent") && !options.has("keys")) {
-    throw new UsageError("--agent goes with --keys only");
-  }
-  if (options.has("keys") && !options.has("agent") && !options.has("verify")) {
-    throw new UsageError("--keys needs to know whose requests the proxy takes", [
-      "name the agent VM as qvm-ls shows it: --agent VM; more than once for more of them",
-    ]);
-  }
   const proxyPort = port(options, "proxy-port", DEFAULT_PROXY_PORT);
   const gatewayPort = port(options, "gateway-port", DEFAULT_OPENCLAW_CONF.gatewayPort);
   if (options.has("key-qube") && options.has("proxy-port")) {
@@ -124,7 +116,7 @@ function parseRequest(options: Words): SetupRequest {
   return {
     provider: parseProvider(options.rest[0] ?? ""),
     part: options.has("keys") ? "keys" : options.has("key-qube") ? "agent of a key qube" : "agent",
-    agents: [...new Set(options.values("agent").map(parseAgent))],
+    agents: parseAgents(options),
     units: options.has("user-units") ? "user" : "system",
     onlyFiles: options.has("only-files"),
     ...{ proxyPort, gatewayPort },
@@ -132,13 +124,19 @@ function parseRequest(options: Words): SetupRequest {
   };
 }
 
-function parseAgent(text: string): VmName {
-  try {
-    return parseVmName(text);
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new UsageError(`--agent takes the name of a VM, got: ${printable(text)}`);
+function parseAgents(options: Words): readonly VmName[] {
+  const names = options.values("agent-vm");
+  if (names.length > 0 && !options.has("keys")) {
+    throw new UsageError("--agent-vm goes with --keys only");
   }
+  return [...new Set(names)].map((name) => {
+    try {
+      return parseVmName(name);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new UsageError(`--agent-vm: ${printable(name)} is not the name of a qube`);
+    }
+  });
 }
 
 function parseProvider(text: string): ProviderChoice {

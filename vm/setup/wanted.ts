@@ -52,7 +52,7 @@ export function wantedFor(
 }
 
 function packageFacts(
-  { share }: Places,
+  { share, home }: Places,
   { prefix, root }: Destination,
   { packages, npmOptions }: Around,
 ): readonly Wanted[] {
@@ -64,7 +64,8 @@ function packageFacts(
     fact: {
       ...{ kind: "packages", name, prefix, root },
       source: `${share}/${name}`,
-      options: npmOptions,
+      // Root asks the registry that the user's npm was seen to reach.
+      options: [npmOptions, root ? `--userconfig=${home}/.npmrc` : ""].join(" ").trim(),
     },
     to: hash,
     why: why[name],
@@ -117,6 +118,13 @@ function homeFiles(
   ];
 }
 
+/** In a key qube each agent VM is a client, known by qrexec's word; any other is refused. */
+function withClients(proxyJson: string, agents: readonly VmName[]): string {
+  if (agents.length === 0) return proxyJson;
+  const clients = Object.fromEntries(agents.map((vm) => [vm, { vm }]));
+  return JSON.stringify({ ...JSON.parse(proxyJson), clients }, null, 2) + "\n";
+}
+
 /** The names of the templates that a request needs. */
 export function templatesFor(request: SetupRequest): readonly string[] {
   return [
@@ -140,26 +148,16 @@ function settingsFor(request: SetupRequest): VmSettings {
   };
 }
 
-/** A VM that is no client is refused: the proxy of a key qube has one for each agent VM. */
-function withClients(proxyJson: string, agents: readonly VmName[]): string {
-  if (agents.length === 0) return proxyJson;
-  const clients = agents.map((vm, at) =>
-    [/^[a-z0-9][a-z0-9._-]{0,63}$/.test(vm) ? vm : `agent-${at + 1}`, { vm }] as const
-  );
-  const config = { ...JSON.parse(proxyJson), clients: Object.fromEntries(clients) };
-  return JSON.stringify(config, null, 2) + "\n";
-}
-
 function ports({ part, proxyPort, gatewayPort }: SetupRequest): Wanted {
-  const words = {
-    "agent": [proxyPort, gatewayPort].map(String).sort(),
+  const open = {
+    "agent": [proxyPort, gatewayPort],
     // The proxy's port is a tunnel here: who may call the proxy is asked in dom0, once, for it.
     "agent of a key qube": [gatewayPort],
-    "keys": [PER_VM, proxyPort],
+    "keys": [],
   }[part];
   return {
     fact: { kind: "ports" },
-    to: words.join(" "),
+    to: part === "keys" ? `${PER_VM} ${proxyPort}` : open.map(String).sort().join(" "),
     why: "what other VMs may reach, if the policy in dom0 lets them",
   };
 }
