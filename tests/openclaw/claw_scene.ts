@@ -6,7 +6,7 @@
  * @module
  */
 
-import { sleep } from "../../shared/io/timing.ts";
+import { sleep, within } from "../../shared/io/timing.ts";
 import { fillTemplate } from "../../vm/setup/fill_template.ts";
 import { startUpstream, type Upstream } from "../e2e/proxy_upstream.ts";
 import { type ProxyWorld, startProxy } from "../e2e/proxy_world.ts";
@@ -106,7 +106,8 @@ export async function clawScene(cgroup: string | null): Promise<ClawScene> {
       await gateway.stop();
       await scene.stopProxy();
       await place[Symbol.asyncDispose]();
-      await Promise.all(Object.values(doubles).map((one) => one.close()));
+      // One that was left while it was silent may not know it yet.
+      await within(2000, Promise.all(Object.values(doubles).map((one) => one.close())));
     },
   };
   return scene;

@@ -8,7 +8,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Case, type ClawScene, clawScene } from "./claw_scene.ts";
+import { type Case, type ClawScene, clawScene, MODELS, say } from "./claw_scene.ts";
 import { LIFE_CASES, limit } from "./life_cases.ts";
 import { PROVIDER_CASES } from "./provider_cases.ts";
 
@@ -22,9 +22,15 @@ Deno.test({
   ...shared,
   fn: async () => {
     running = await clawScene(limit?.folder ?? null);
+    await running.fresh();
     const { startMs, url } = running.gateway;
     console.log(`ready after ${startMs} ms; memory limit: ${limit === null ? "none" : "3 GiB"}`);
     assertEquals((await (await fetch(`${url}/healthz`)).json()).ok, true);
+    const began = performance.now();
+    await say(running, MODELS.chat);
+    console.log(
+      `the first turn, which loads half of OpenClaw: ${Math.round(performance.now() - began)} ms`,
+    );
   },
 });
 

@@ -67,10 +67,12 @@ for (const status of [401, 402, 403, 429, 500, 503, 529]) {
         const began = performance.now();
         assertEquals(await say(scene, model), second);
         const ms = Math.round(performance.now() - began);
-        assert(ms < 5000, `${ms} ms`);
+        assert(ms < 15_000, `${ms} ms`); // OpenClaw alone takes 76 s and more
         took.push(`${api} ${ms} ms`);
         assertEquals(first.seen.length, 1);
-        assertEquals((await requestsSeen(scene, 1)).map((one) => one["status"]), [200]);
+        const requests = await requestsSeen(scene, 1);
+        assertEquals(requests.map((one) => one["status"]), [200]);
+        assert(Number(requests[0]?.["ms"]) < 5000, "the second provider came late");
       }
       console.log(`a turn with failover after ${status}: ${took.join(", ")}`);
     },
@@ -119,15 +121,16 @@ for (
 for (
   const [what, play, limitMs] of [
     ["answers", pausesInside("x", 60_000), 1000],
-    // Deno tells that a client left only once an answer has begun, which is so after a heartbeat.
+    // Deno tells that a client left only once an answer has begun, which it has with a heartbeat.
     ["thinks", hangs, 6500],
   ] as const
 ) {
   add(
     `C7 chat.abort while the provider ${what}: its request is closed within ${limitMs} ms`,
     async (scene) => {
-      scene.anthropic.script = scene.openai.script = [play];
       for (const model of [MODELS.responses, MODELS.messages]) {
+        await scene.fresh();
+        scene.anthropic.script = scene.openai.script = [play];
         const double = model === MODELS.responses ? scene.openai : scene.anthropic;
         const { sessionKey, text } = startTurn(scene.socket, model, "say hello");
         const ended = text.catch(String);
@@ -136,7 +139,10 @@ for (
         const began = performance.now();
         const { ok, payload } = await scene.socket.request("chat.abort", { sessionKey });
         assert(ok && payload["aborted"] === true, JSON.stringify(payload));
-        const closed = double.seen[0]?.gone ?? Promise.reject(new Error("not asked"));
+        // The double, a server of Deno's too, is told no sooner.
+        const closed = play === hangs
+          ? scene.proxy.logged((line) => line.includes('"outcome":"gone"'))
+          : double.seen[0]?.gone ?? Promise.reject(new Error("not asked"));
         assert(await within(limitMs, closed), `${model}: still open`);
         const ms = Math.round(performance.now() - began);
         console.log(`${model}: closed ${ms} ms after chat.abort`);
