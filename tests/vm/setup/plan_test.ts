@@ -30,7 +30,7 @@ const keys = (words: readonly string[], around: Partial<Around> = {}): readonly 
   wantedFor(request(...words), PLACES, { ...AROUND, ...around }).map(({ fact }) => factKey(fact));
 
 Deno.test("no fact twice, whatever is asked for", () => {
-  for (const part of [[], ["--keys", "--agent", "claw"], ["--key-qube"]]) {
+  for (const part of [[], ["--keys", "--agent-vm", "claw"], ["--key-qube"]]) {
     for (const units of [[], ["--user-units"]]) {
       for (const kind of ["app", "standalone", "template"] as const) {
         const all = keys(["multi", ...part, ...units], { kind });
