@@ -112,12 +112,12 @@ check: ## formatting, lint, types
 	$(DENO) lint --quiet
 	$(DENO) check --quiet dom0 vm shared tests
 
-# End-to-end tests: what is fast in "test", attacks, crashes, time limits and loads in "test-long".
+# End-to-end tests: what is fast in "test"; attacks, crashes, time limits, loads, and the whole of
+# setting up and taking back in "test-long".
 E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
-  basic client operator reload setup setup_keyqube tunnel vmside connect persistence readme \
-  proxy proxy_clients setup_vm keyqube ctl watchdog docker ctl_doctor ctl_logs ctl_pair \
-  ctl_top clients_openai clients_openai_requests clients_responses clients_anthropic clients_ai \
-  clients_ollama)
+  basic client operator reload tunnel connect readme proxy proxy_clients setup_vm docker \
+  persistence watchdog ctl ctl_doctor ctl_logs ctl_pair ctl_top \
+  clients_openai clients_openai_requests clients_responses clients_anthropic clients_ai clients_ollama)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\
   basic client operator reload setup setup_keyqube keyqube readme ctl_logs ctl_top watchdog)
@@ -129,7 +129,7 @@ E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
 	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
-	$(DENO) test -A --no-check --quiet $(E2E_FAST)
+	DENO_JOBS=2 $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
 .PHONY: test-long
 test-long: ## hostile VMs, limits, protocol 1, crashes; QVM_REMOTE_ROUNDS=N for more
