@@ -92,7 +92,7 @@ export async function createKeyQubeWorld(
     async startKeyQube(providerKeys) {
       if (!hasService(world, KEYS, "proxy")) throw new Error("the proxy's unit would not start");
       await provider?.stop();
-      provider = startProvider(world, isIsolated, upstreamPort, providerKeys);
+      provider = startProvider(world, isIsolated ? KEYS : null, upstreamPort, providerKeys);
       const env = { OPENCLAW_PROXY_PORT: `${ports.get(KEYS)}` };
       world.runInVm(KEYS, ["/bin/sh", "-c", "exec openclaw-proxy 2>>$HOME/proxy.log"], { env });
       const log = `${world.vmHome(KEYS)}/proxy.log`;
@@ -117,15 +117,19 @@ export async function createKeyQubeWorld(
   };
 }
 
-/** In the key qube's network, and in nothing else of it: a search there does not find it. */
+/**
+ * In a VM's network, and in nothing else of it: a search there does not find it.
+ *
+ * @param vm null: the network that all share
+ */
 export function startProvider(
   world: World,
-  isIsolated: boolean,
+  vm: string | null,
   port: number,
   keys: string,
 ): { stop(): Promise<void> } {
-  const pid = readDomain(world.folder, KEYS)?.agentPid;
-  const enter = isIsolated ? ["nsenter", `--target=${pid}`, "--net", "--"] : [];
+  const pid = vm === null ? undefined : readDomain(world.folder, vm)?.agentPid;
+  const enter = pid === undefined ? [] : ["nsenter", `--target=${pid}`, "--net", "--"];
   const source = `${PROJECT}/tests/e2e/keyqube-upstream.ts`;
   const argv = [...enter, Deno.execPath(), "run", "-A", "--no-check", source, `${port}`];
   const child = new Deno.Command(argv[0] ?? "", {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The README's section "Reach the agent", typed line by line into a simulated Qubes, with the
- * ports as they stand there. That takes a loopback for each VM and one for dom0: network
+ * Sections of the README, typed command by command into a simulated Qubes, with the ports as they
+ * stand there. That takes a loopback for each VM and one for dom0: network
  * namespaces, which need root and ip; passed over elsewhere.
  *
  * @module
@@ -23,33 +23,24 @@ async function canMakeNetworks(): Promise<boolean> {
   }
 }
 
-Deno.test({
-  name: 'README, "Reach the agent": every line does what it says',
-  ignore: !await canMakeNetworks(),
-  async fn() {
-    const { code, stdout, stderr } = await new Deno.Command(OWN_NETWORK[0], {
-      args: [
-        ...[...OWN_NETWORK.slice(1), Deno.execPath(), "run", "-A", "--no-check", "--quiet"],
-        `${PROJECT}/tests/e2e/type-readme.ts`,
-      ],
-    }).output();
-    const text = new TextDecoder();
-    assertEquals(code, 0, text.decode(stdout) + text.decode(stderr));
-  },
-});
+const SECTIONS: readonly (readonly [heading: string, program: string])[] = [
+  ["Reach the agent", "type-readme.ts"],
+  ["Run an agent", "type-agent.ts"],
+];
 
-const README = `${PROJECT}/README.md`;
-
-Deno.test({
-  name: "README, a key qube: every line does what it says, to an answer without network and key",
-  ignore: !await canMakeNetworks() ||
-    !Deno.readTextFileSync(README).includes("setup-dom0 claw --key-qube"),
-  async fn() {
-    const program = `${PROJECT}/tests/e2e/type-keyqube.ts`;
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "--quiet", program, README],
-    }).output();
-    const text = new TextDecoder();
-    assertEquals(code, 0, text.decode(stdout) + text.decode(stderr));
-  },
-});
+for (const [heading, program] of SECTIONS) {
+  Deno.test({
+    name: `README, "${heading}": every line does what it says`,
+    ignore: !await canMakeNetworks(),
+    async fn() {
+      const { code, stdout, stderr } = await new Deno.Command(OWN_NETWORK[0], {
+        args: [
+          ...[...OWN_NETWORK.slice(1), Deno.execPath(), "run", "-A", "--no-check", "--quiet"],
+          `${PROJECT}/tests/e2e/${program}`,
+        ],
+      }).output();
+      const text = new TextDecoder();
+      assertEquals(code, 0, text.decode(stdout) + text.decode(stderr));
+    },
+  });
+}

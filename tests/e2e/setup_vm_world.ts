@@ -119,7 +119,7 @@ export async function setupVm(
 }
 
 /** As "make install-vm" puts it. */
-async function installShare(root: string): Promise<void> {
+export async function installShare(root: string): Promise<void> {
   const share = `${root}/usr/share/qubes-claw/openclaw`;
   await Deno.mkdir(share, { recursive: true });
   const { success } = await new Deno.Command("cp", {
@@ -132,7 +132,7 @@ const LOG =
   'case "$*" in --version) ;; *) echo "$(basename "$0") $*" >>"$QUBES_CLAW_ROOT/asked.log" ;; esac';
 
 /** What a package of the registry brings, in place of the real thing: two small scripts. */
-const STAND_INS: Readonly<Record<string, string>> = {
+export const STAND_INS: Readonly<Record<string, string>> = {
   sudo: `[ "$1" = -n ] && shift
 [ ! -e "$QUBES_CLAW_ROOT/no-sudo" ] || { echo "sudo: a password is required" >&2; exit 1; }
 exec "$@"
@@ -153,6 +153,7 @@ case $1 in
     grep -q '"openclaw":' "$folder/package.json" && cat >"$folder/node_modules/openclaw/openclaw.mjs" <<'OPENCLAW'
 case "$*" in
   --version) echo "OpenClaw 2026.9.6" ;;
+  "gateway run --bind loopback") exec gateway-double ;;
   "config validate --json")
     if grep -q loopback "$HOME/.openclaw/openclaw.json"; then echo '{"valid":true}'; exit; fi
     echo '{"valid":false,"issues":[{"path":"gateway","message":"Invalid option"}]}'

@@ -7,12 +7,11 @@
  * @module
  */
 import { setupLauncher } from "./setup_scene.ts";
-import { writeAll } from "../../shared/io/program.ts";
 import { createMachine } from "../sim/boot.ts";
 import { unitStates } from "../sim/systemctl.ts";
 import { installAgentPackage, installLogger } from "../sim/distribution.ts";
 import { createWorld, type World } from "../sim/world.ts";
-import { finish, type Finished } from "./installed.ts";
+import { commandsOf, typeUntilWell, writeProgram } from "./typing.ts";
 import { builtDom0Launcher, builtVmLauncher } from "./built_launcher.ts";
 import { PROJECT, sourceLauncher } from "./program_flags.ts";
 
@@ -21,34 +20,11 @@ const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 
 const AGENT = "claw";
 const CLIENT = "work";
-/** A line is tried again until it is well, as a person would while services start. */
-const PATIENCE_MS = 20_000;
-
-interface Line {
-  readonly place: "dom0" | typeof AGENT | typeof CLIENT;
-  readonly text: string;
-}
-
-/** The first block of shell lines below the heading; comments say where each is typed. */
-function linesOf(readme: string): readonly Line[] {
-  const section = readme.slice(readme.indexOf("\n## Reach the agent\n"));
-  const block = /```sh\n([^]*?)```/.exec(section)?.[1] ?? "";
-  const places: Readonly<Record<string, Line["place"]>> = {
-    "# in the agent VM:": AGENT,
-    "# in dom0:": "dom0",
-    "# in that VM:": CLIENT,
-  };
-  let place: Line["place"] | undefined;
-  const lines: Line[] = [];
-  for (const line of block.trim().split("\n")) {
-    if (line.startsWith("# ")) {
-      place = places[line];
-      if (place === undefined) throw new Error(`where is that? ${line}`);
-    } else if (place === undefined) throw new Error(`typed nowhere: ${line}`);
-    else lines.push({ place, text: line });
-  }
-  return lines;
-}
+const PLACES: Readonly<Record<string, string>> = {
+  "# in the agent VM:": AGENT,
+  "# in dom0:": "dom0",
+  "# in that VM:": CLIENT,
+};
 
 const SUDO = '#!/bin/sh\nUSER=root exec "$@"\n';
 /** What a user's systemctl does with "enable --now". */
@@ -76,8 +52,8 @@ async function main(): Promise<number> {
   serve(world, 18789, "/healthz");
   const machine = createMachine(world);
   let unitsRun = false;
-  for (const line of linesOf(await Deno.readTextFile(`${PROJECT}/README.md`))) {
-    await typeUntilWell(world, line);
+  for (const command of await commandsOf("Reach the agent", PLACES)) {
+    await typeUntilWell(world, command);
     if (!unitsRun && Object.values(unitStates(world.folder)).some(({ active }) => active)) {
       unitsRun = true;
       machine.startDom0Units();
@@ -89,45 +65,41 @@ async function main(): Promise<number> {
 
 async function install(world: World): Promise<void> {
   installLogger(world);
-  const write = (path: string, text: string): void => {
-    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    Deno.writeTextFileSync(path, text, { mode: 0o755 });
-  };
   for (const name of ["openclaw-ports", "openclaw-connect", "openclaw-tunnel"] as const) {
     const program = name === "openclaw-tunnel" ? "openclaw-tunnel in a VM" : name;
     const text = BUILT === undefined
       ? sourceLauncher(program, `vm/${name}.ts`)
       : await builtVmLauncher(world, name, BUILT);
-    write(`${world.vmBin}/${name}`, text);
+    writeProgram(`${world.vmBin}/${name}`, text);
   }
-  write(`${world.vmBin}/systemctl`, USER_SYSTEMCTL);
+  writeProgram(`${world.vmBin}/systemctl`, USER_SYSTEMCTL);
   const texts = {
     "openclaw-tunnel": sourceLauncher("openclaw-tunnel", "dom0/openclaw-tunnel.ts"),
     "setup-dom0": setupLauncher(world.dom0Root),
   };
   for (const [name, text] of Object.entries(texts)) {
     const built = BUILT === undefined ? text : await builtDom0Launcher(world, name, BUILT);
-    write(`${world.dom0Bin}/${name}`, built);
+    writeProgram(`${world.dom0Bin}/${name}`, built);
   }
-  for (const bin of [world.dom0Bin, world.vmBin]) write(`${bin}/sudo`, SUDO);
+  for (const bin of [world.dom0Bin, world.vmBin]) writeProgram(`${bin}/sudo`, SUDO);
   for (const vm of [AGENT, CLIENT]) {
     installAgentPackage(world, vm, "link");
     const usr = `${world.vmRoot(vm)}/usr/lib`;
     const mux = BUILT === undefined
       ? sourceLauncher("openclaw.Mux", "vm/openclaw.Mux.ts")
       : await builtVmLauncher(world, "openclaw.Mux", BUILT);
-    write(`${usr}/qubes-claw/openclaw.Mux`, mux);
+    writeProgram(`${usr}/qubes-claw/openclaw.Mux`, mux);
     const unit = "openclaw-connect.service";
     const text = await Deno.readTextFile(`${PROJECT}/vm/systemd/user/${unit}`);
-    write(`${usr}/systemd/user/${unit}`, text);
+    writeProgram(`${usr}/systemd/user/${unit}`, text);
   }
   const { dom0Root } = world;
   const unit = "openclaw-tunnels.service";
   const text = await Deno.readTextFile(`${PROJECT}/dom0/systemd/${unit}`);
-  write(`${dom0Root}/usr/lib/systemd/system/${unit}`, text);
+  writeProgram(`${dom0Root}/usr/lib/systemd/system/${unit}`, text);
   for (const { name } of Deno.readDirSync(`${PROJECT}/policies`)) {
     const policy = Deno.readTextFileSync(`${PROJECT}/policies/${name}`);
-    write(`${dom0Root}/usr/share/qubes-claw/policies/${name}`, policy);
+    writeProgram(`${dom0Root}/usr/share/qubes-claw/policies/${name}`, policy);
   }
 }
 
@@ -136,31 +108,6 @@ function serve(world: World, port: number, path: string): void {
   const program = `${PROJECT}/tests/e2e/stand-in-server.ts`;
   const words = ["run", "--no-check", "--allow-net", program, String(port), path, "well\n"];
   world.runInVm(AGENT, [Deno.execPath(), ...words]);
-}
-
-/** @throws {Error} if it does not end with 0 in time */
-async function typeUntilWell(world: World, line: Line): Promise<void> {
-  writeAll(Deno.stdout, `${line.place}$ ${line.text}\n`);
-  const endMs = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const { code, stdout, stderr } = await type(world, line);
-    if (code === 0) return writeAll(Deno.stdout, stdout);
-    if (performance.now() > endMs) throw new Error(`${code}: ${stdout}${stderr}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-async function type(world: World, { place, text }: Line): Promise<Finished> {
-  const argv = ["bash", "-c", text.replace(/\bcurl /, "curl --fail --silent ")];
-  if (place !== "dom0") {
-    const env = { QUBES_CLAW_ROOT: world.vmRoot(place) };
-    return await finish(world.runInVm(place, argv, { env, stdout: "piped", stderr: "piped" }));
-  }
-  const child = new Deno.Command(argv[0] ?? "", {
-    ...{ args: argv.slice(1), clearEnv: true, env: world.dom0Env() },
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
-  }).spawn();
-  return await finish(child);
 }
 
 if (import.meta.main) Deno.exit(await main());

@@ -430,7 +430,8 @@ Deno.test({
         command: script(`env -i setsid --fork sleep ${number}; sleep ${number}`),
         limits: { timeoutMs: 300 },
       });
-      assertEquals((await timed.ended).kind, "timeout");
+      const { kind, exitCode } = await timed.ended;
+      assertEquals([kind, exitCode, timed.text(1), timed.text(2)], ["timeout", 124, "", ""]);
       assertEquals(processesWith(number), []);
     }),
 });
