@@ -37,6 +37,8 @@ export interface Tokens {
   readonly cacheWrite: number;
 }
 
+export const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Bytes as they come. Less than a ReadableStream, each of which costs every chunk some hops. */

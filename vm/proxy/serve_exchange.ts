@@ -2,39 +2,31 @@
 /** One API request, from the client's key to the last byte and the books. @module */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { type Caller, identify } from "./access.ts";
 import { nativeApi } from "./adapter.ts";
-import { guessedTokens } from "./attempt.ts";
+import { admit, type AdmitParts, type Admitted } from "./admit.ts";
 import { after } from "./coarse_timer.ts";
-import { type Config, type Route, type Target, targetName, type Timing } from "./config.ts";
+import type { Config, Target, Timing } from "./config.ts";
 import {
   type Answer,
   type Api,
   type Exchange,
   isWhole,
-  type Tokens,
+  NO_TOKENS,
   UpstreamFailure,
 } from "./exchange.ts";
-import type { Limiter, Usage } from "./limits.ts";
 import { traceparentOf } from "./log.ts";
-import { resolveModel } from "./models.ts";
-import { affordable, estimate, usageOf } from "./prices.ts";
-import { readRequest, type RequestBody } from "./read_request.ts";
-import { relay, type RelayReport } from "./relay.ts";
-import { faultReply, idHeaders, type ReplyTo } from "./reply.ts";
-import { runExchange, type RunParts, type Started } from "./run_exchange.ts";
+import type { RequestBody } from "./read_request.ts";
+import { relay } from "./relay.ts";
+import { faultReply, idHeaders } from "./reply.ts";
+import { type Asked, bookOutcome, bookRefusal, type Outcome } from "./request_books.ts";
+import { runExchange, type RunParts } from "./run_exchange.ts";
 import { streamType } from "./stream_end.ts";
 import { tokensInBody } from "./stream_watch.ts";
-import { type Fault, fault } from "./translate/fault.ts";
 
-export interface ServeParts extends RunParts {
-  readonly limiter: Limiter;
+export interface ServeParts extends RunParts, AdmitParts {
   /** What ends each of the requests under way at once, in its API's words. */
   readonly endings: Set<() => void>;
 }
-
-/** An answer that nobody limited is expected to be as long as this. */
-const EXPECTED_OUTPUT_TOKENS = 1000;
 
 /**
  * @param clientGone fires when the client leaves before its answer has begun
@@ -49,119 +41,74 @@ export async function serveExchange(
   clientGone: AbortSignal,
   vm: VmName | null,
 ): Promise<Response> {
-  const to: ReplyTo = { requestId, api, anthropic: false };
-  const beganMs = parts.dice.nowMs();
+  const to = { requestId, api, anthropic: false };
   const trace = traceparentOf(request.headers);
-  const refuse = (found: Fault, retryAfterMs: number | null, by?: Caller): Response => {
-    const status = String(found.status);
-    parts.metrics.count("openclaw_proxy_requests_total", { api, status });
-    if (by !== undefined) {
-      parts.metrics.count("openclaw_proxy_client_requests_total", { ...clientLabels(by), status });
-    }
-    parts.log("info", "refused", {
-      ...{ request: requestId, traceparent: trace, api, client: by?.name, ...fromVm(vm) },
-      status: found.status,
-      reason: parts.secrets.scrub(found.message),
-    });
-    return faultReply(found, to, retryAfterMs);
-  };
-  const caller = await identify(request.headers, vm, config, async ({ key }) => {
-    return key === null ? null : await parts.secrets.get(key).catch(() => null);
-  });
-  if ("status" in caller) {
-    request.body?.cancel().catch(() => {});
-    return refuse(caller, null);
+  const asked: Asked = { api, requestId, trace, vm, beganMs: parts.dice.nowMs() };
+  const admitted = await admit(request, asked, config, parts);
+  if ("refusal" in admitted) {
+    bookRefusal(asked, admitted, parts);
+    return faultReply(admitted.refusal, to, admitted.retryAfterMs);
   }
-  const body = await readRequest(request);
-  if ("status" in body) return refuse(body, null, caller);
-  const all = resolveModel(body.model, config);
-  if (all === null) return refuse(unknownModel(body.model, config), null, caller);
-  const route = affordable(all, caller.limits, config);
-  if (route.length === 0) return refuse(noPrice(all), null, caller);
-
-  const expected = expectedTokens(body);
-  const estimated: Usage = api === "count_tokens"
-    ? { tokens: 0, spend: 0 }
-    : estimate(expected, route, config);
-  const admission = parts.limiter.admit(caller.account, caller.limits, estimated);
-  if (!admission.admitted) {
-    const { message, retryAfterMs } = admission.refusal;
-    // A cap lasts: 429 or 402 would make OpenClaw wait for it, 400 makes it use another model.
-    const kind = retryAfterMs === null ? "invalid_request" : "rate_limit";
-    return refuse({ ...fault(kind, message), code: "proxy_limit" }, retryAfterMs, caller);
-  }
-
   const gone = new AbortController();
   const leave = (): void => gone.abort();
   clientGone.addEventListener("abort", leave, { once: true });
   if (clientGone.aborted) leave();
   parts.endings.add(leave);
-  const exchange = exchangeOf(request, api, requestId, body, config, route, gone.signal, parts);
-  let target: Target | null = null;
-  let changes: readonly string[] = [];
-  const close = (end: string, bytes: number, tokens: Tokens | null, status: number): void => {
+  const close = (outcome: Outcome): void => {
     clientGone.removeEventListener("abort", leave);
     parts.endings.delete(leave);
-    const counted = tokens ?? guessed(bytes, body, api);
-    const used = target === null ? { tokens: 0, spend: 0 } : usageOf(counted, target, config);
-    const name = target === null ? null : targetName(target);
-    admission.done(api === "count_tokens" ? { tokens: 0, spend: 0 } : used, name);
-    account(parts, caller, api, target, end, status, counted, used);
-    parts.log("info", "request", {
-      ...{ request: requestId, traceparent: trace, api, client: caller.name },
-      ...{ ...fromVm(vm), end, status },
-      ...{ target: name, stream: body.stream },
-      ...{ input: counted.input, output: counted.output, estimated: tokens === null, bytes },
-      changes: shownChanges(changes),
-      ms: Math.round(parts.dice.nowMs() - beganMs),
-    });
+    bookOutcome(asked, admitted, outcome, config, parts);
   };
-  const onEnd = ({ end, bytes, tokens }: RelayReport): void => {
-    if (end === "cancelled") gone.abort();
-    close(end, bytes, tokens, 200);
-  };
-  const run = runExchange(exchange, route, config, parts).then((started: Started) => {
-    target = started.target;
-    changes = started.answer.changes ?? [];
-    return started.answer;
-  });
   try {
-    if (!exchange.stream) {
-      const { body, contentType, own } = await run;
-      if (isWhole(body)) {
-        const tokens = own === null ? tokensInBody(body) : own.tokens();
-        close("complete", body.length, tokens, 200);
-        return new Response(body, { headers: answerHeaders(contentType, requestId) });
-      }
-    }
-    const answer = await answerOrHeartbeat(run, exchange, config.timing);
-    const stream = relay(exchange, answer.whole, config.timing, parts, onEnd, answer.late);
-    return new Response(stream, { headers: answerHeaders(answer.contentType, requestId) });
+    const exchange = exchangeOf(request, asked, admitted, config, gone.signal);
+    return await answer(exchange, admitted, config, parts, leave, close);
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
-    close(
-      failed && error.about.gone ? "cancelled" : "failed",
-      0,
-      NO_TOKENS,
-      failed ? error.fault.status : 500,
-    );
+    close({
+      ...{ target: null, bytes: 0, tokens: NO_TOKENS, changes: [] },
+      end: failed && error.about.gone ? "cancelled" : "failed",
+      status: failed ? error.fault.status : 500,
+    });
     if (!failed) throw error;
     return faultReply(error.fault, to, error.about.retryAfterMs ?? null);
   }
 }
 
-/** Of names that a client made up, no more is written down than tells what happened. */
-const MAX_CHANGES = 20;
-
-/** undefined: the log says nothing of it. */
-function shownChanges(changes: readonly string[]): string | undefined {
-  if (changes.length === 0) return undefined;
-  const more = changes.length > MAX_CHANGES ? `; and ${changes.length - MAX_CHANGES} more` : "";
-  const shown = changes.slice(0, MAX_CHANGES).map((one) => one.replace(/[^\x20-\x7e]/g, "."));
-  return shown.join("; ") + more;
+/**
+ * @param leave ends the upstream's work
+ * @param close called once, unless it throws
+ */
+async function answer(
+  exchange: Exchange,
+  { route }: Admitted,
+  config: Config,
+  parts: ServeParts,
+  leave: () => void,
+  close: (outcome: Outcome) => void,
+): Promise<Response> {
+  let target: Target | null = null;
+  let changes: readonly string[] = [];
+  const run = runExchange(exchange, route, config, parts).then((started) => {
+    target = started.target;
+    changes = started.answer.changes ?? [];
+    return started.answer;
+  });
+  const headers = (contentType: string) => answerHeaders(contentType, exchange.requestId);
+  if (!exchange.stream) {
+    const { body, contentType, own } = await run;
+    if (isWhole(body)) {
+      const tokens = own === null ? tokensInBody(body) : own.tokens();
+      close({ target, end: "complete", status: 200, bytes: body.length, tokens, changes });
+      return new Response(body, { headers: headers(contentType) });
+    }
+  }
+  const { whole, contentType, late } = await answerOrHeartbeat(run, exchange, config.timing);
+  const stream = relay(exchange, whole, config.timing, parts, ({ end, bytes, tokens }) => {
+    if (end === "cancelled") leave();
+    close({ target, end, status: 200, bytes, tokens, changes });
+  }, late);
+  return new Response(stream, { headers: headers(contentType) });
 }
-
-const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 
 /** A stream begins after a while whether an upstream has or not; nothing else does. */
 async function answerOrHeartbeat(
@@ -192,22 +139,19 @@ function answerHeaders(contentType: string, requestId: string): Record<string, s
 
 function exchangeOf(
   request: Request,
-  api: Api,
-  requestId: string,
-  body: RequestBody,
+  { api, requestId, trace, beganMs }: Asked,
+  { body, route }: Admitted,
   { brokenStream }: Config,
-  route: Route,
   gone: AbortSignal,
-  parts: ServeParts,
 ): Exchange {
-  const isAgent = traceparentOf(request.headers) !== undefined;
+  const isAgent = trace !== undefined;
   const broken = brokenStream === "auto" ? (isAgent ? "length" : "error") : brokenStream;
   return {
     ...body,
     ...{ api, requestId, broken, isAgent, gone, untrustedHeaders: request.headers },
     written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
     stream: isStream(api, body),
-    createdS: Math.floor(parts.dice.nowMs() / 1000),
+    createdS: Math.floor(beganMs / 1000),
   };
 }
 
@@ -215,76 +159,4 @@ function exchangeOf(
 function isStream(api: Api, { stream, untrustedBody }: RequestBody): boolean {
   if (api === "ollama") return (untrustedBody["stream"] ?? true) === true;
   return stream && (api === "chat" || api === "messages" || api === "responses");
-}
-
-function expectedTokens({ untrustedBody, untrustedBytes }: RequestBody): Tokens {
-  const limits = ["max_completion_tokens", "max_tokens", "max_output_tokens"].map((name) =>
-    untrustedBody[name]
-  );
-  const limit = limits.find((value) => typeof value === "number" && value >= 0);
-  const output = Math.min(EXPECTED_OUTPUT_TOKENS, typeof limit === "number" ? limit : Infinity);
-  return { ...NO_TOKENS, input: guessedTokens(untrustedBytes.length), output };
-}
-
-/** An event of a stream carries some 200 bytes of JSON around each token, a body nearly none. */
-function guessed(bytes: number, body: RequestBody, api: Api): Tokens {
-  const output = api === "embeddings"
-    ? 0
-    : body.stream
-    ? Math.ceil(bytes / 200)
-    : guessedTokens(bytes);
-  return { ...NO_TOKENS, input: guessedTokens(body.untrustedBytes.length), output };
-}
-
-/** A field of a log line, where there is something to say. */
-function fromVm(vm: VmName | null): { readonly vm?: string } {
-  return vm === null ? {} : { vm };
-}
-
-/** Both are names of the configuration. */
-function clientLabels({ name, vm }: Caller): Readonly<Record<string, string>> {
-  return { client: name, ...fromVm(vm) };
-}
-
-function account(
-  { metrics }: ServeParts,
-  caller: Caller,
-  api: Api,
-  target: Target | null,
-  end: string,
-  status: number,
-  tokens: Tokens,
-  used: Usage,
-): void {
-  metrics.count("openclaw_proxy_requests_total", { api, status: String(status) });
-  if (end === "cancelled") metrics.count("openclaw_proxy_cancelled_total", { api });
-  const client = clientLabels(caller);
-  metrics.count("openclaw_proxy_client_requests_total", { ...client, status: String(status) });
-  if (target === null) return;
-  metrics.count("openclaw_proxy_client_tokens_total", client, used.tokens);
-  metrics.count("openclaw_proxy_client_spend_dollars_total", client, used.spend);
-  const provider = target.provider.name;
-  if (end === "broken") metrics.count("openclaw_proxy_broken_streams_total", { provider });
-  for (const direction of ["input", "output"] as const) {
-    metrics.count("openclaw_proxy_tokens_total", { provider, direction }, tokens[direction]);
-  }
-  metrics.count("openclaw_proxy_spend_dollars_total", { provider }, used.spend);
-}
-
-function unknownModel(untrustedName: string, config: Config): Fault {
-  const known = [...config.routes.keys(), ...config.providers.keys()].slice(0, 10).join(", ");
-  const shown = /^[\w@:.+\/-]{1,80}$/.test(untrustedName) ? ` ${untrustedName}` : "";
-  return fault(
-    "not_found",
-    `no model${shown} here; write an alias or provider/model, of: ${known}`,
-    "model",
-  );
-}
-
-function noPrice(route: Route): Fault {
-  const name = route.flat().map(targetName)[0] ?? "";
-  return fault(
-    "invalid_request",
-    `${name} has no price, so the cap on money cannot hold; add it to prices in proxy.json`,
-  );
 }

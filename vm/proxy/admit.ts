@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Whether a request may go on, and if so, where to: who asks, for what, and within which limits. @module */
+
+import { type Caller, identify } from "./access.ts";
+import { guessedTokens } from "./attempt.ts";
+import { type Config, type Route, targetName } from "./config.ts";
+import { NO_TOKENS, type Tokens } from "./exchange.ts";
+import type { Admission, Limiter } from "./limits.ts";
+import { resolveModel } from "./models.ts";
+import { affordable, estimate } from "./prices.ts";
+import { readRequest, type RequestBody } from "./read_request.ts";
+import type { Asked } from "./request_books.ts";
+import type { Secrets } from "./secrets.ts";
+import { type Fault, fault } from "./translate/fault.ts";
+
+export interface AdmitParts {
+  readonly limiter: Limiter;
+  readonly secrets: Secrets;
+}
+
+export type Admitted = {
+  readonly caller: Caller;
+  readonly body: RequestBody;
+  readonly route: Route;
+  readonly done: Extract<Admission, { admitted: true }>["done"];
+};
+
+export interface Refused {
+  readonly refusal: Fault;
+  readonly retryAfterMs: number | null;
+  /** null: whoever asks is not known. */
+  readonly caller: Caller | null;
+}
+
+/** An answer that nobody limited is expected to be as long as this. */
+const EXPECTED_OUTPUT_TOKENS = 1000;
+
+export async function admit(
+  request: Request,
+  { api, vm }: Asked,
+  config: Config,
+  { limiter, secrets }: AdmitParts,
+): Promise<Admitted | Refused> {
+  const refuse = (
+    refusal: Fault,
+    caller: Caller | null,
+    retryAfterMs: number | null = null,
+  ): Refused => ({ refusal, retryAfterMs, caller });
+  const caller = await identify(request.headers, vm, config, async ({ key }) => {
+    return key === null ? null : await secrets.get(key).catch(() => null);
+  });
+  if ("status" in caller) {
+    request.body?.cancel().catch(() => {});
+    return refuse(caller, null);
+  }
+  const body = await readRequest(request);
+  if ("status" in body) return refuse(body, caller);
+  const all = resolveModel(body.model, config);
+  if (all === null) return refuse(unknownModel(body.model, config), caller);
+  const route = affordable(all, caller.limits, config);
+  if (route.length === 0) return refuse(noPrice(all), caller);
+  const estimated = api === "count_tokens"
+    ? { tokens: 0, spend: 0 }
+    : estimate(expectedTokens(body), route, config);
+  const admission = limiter.admit(caller.account, caller.limits, estimated);
+  if (admission.admitted) return { caller, body, route, done: admission.done };
+  const { message, retryAfterMs } = admission.refusal;
+  // A cap lasts: 429 or 402 would make OpenClaw wait for it, 400 makes it use another model.
+  const kind = retryAfterMs === null ? "invalid_request" : "rate_limit";
+  return refuse({ ...fault(kind, message), code: "proxy_limit" }, caller, retryAfterMs);
+}
+
+function expectedTokens({ untrustedBody, untrustedBytes }: RequestBody): Tokens {
+  const limits = ["max_completion_tokens", "max_tokens", "max_output_tokens"].map((name) =>
+    untrustedBody[name]
+  );
+  const limit = limits.find((value) => typeof value === "number" && value >= 0);
+  const output = Math.min(EXPECTED_OUTPUT_TOKENS, typeof limit === "number" ? limit : Infinity);
+  return { ...NO_TOKENS, input: guessedTokens(untrustedBytes.length), output };
+}
+
+function unknownModel(untrustedName: string, config: Config): Fault {
+  const known = [...config.routes.keys(), ...config.providers.keys()].slice(0, 10).join(", ");
+  const shown = /^[\w@:.+\/-]{1,80}$/.test(untrustedName) ? ` ${untrustedName}` : "";
+  return fault(
+    "not_found",
+    `no model${shown} here; write an alias or provider/model, of: ${known}`,
+    "model",
+  );
+}
+
+function noPrice(route: Route): Fault {
+  const name = route.flat().map(targetName)[0] ?? "";
+  return fault(
+    "invalid_request",
+    `${name} has no price, so the cap on money cannot hold; add it to prices in proxy.json`,
+  );
+}

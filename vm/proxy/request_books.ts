@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What is put on record of a request when it is over: limits, counters, one line of the log. @module */
+
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { Caller } from "./access.ts";
+import type { Admitted, Refused } from "./admit.ts";
+import { guessedTokens } from "./attempt.ts";
+import { type Config, type Target, targetName } from "./config.ts";
+import { type Api, NO_TOKENS, type Tokens } from "./exchange.ts";
+import type { Usage } from "./limits.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { usageOf } from "./prices.ts";
+import type { RequestBody } from "./read_request.ts";
+import type { Secrets } from "./secrets.ts";
+
+/** What is known of a request before anything of it is read. */
+export interface Asked {
+  readonly api: Api;
+  readonly requestId: string;
+  /** Of the client's traceparent. */
+  readonly trace: string | undefined;
+  /** Which VM asks, as qrexec says; null: a program of this one. */
+  readonly vm: VmName | null;
+  readonly beganMs: number;
+}
+
+export interface BookParts {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly secrets: Secrets;
+  readonly dice: { nowMs(): number };
+}
+
+/** How a request that was let in ended. */
+export interface Outcome {
+  /** Who answered; null: nobody. */
+  readonly target: Target | null;
+  readonly end: string;
+  readonly status: number;
+  /** That the client got. */
+  readonly bytes: number;
+  /** null: nobody said; they are guessed by the bytes. */
+  readonly tokens: Tokens | null;
+  /** What its translation changed. */
+  readonly changes: readonly string[];
+}
+
+export function bookRefusal(
+  { api, requestId, trace, vm }: Asked,
+  { refusal, caller }: Refused,
+  { metrics, log, secrets }: BookParts,
+): void {
+  const status = String(refusal.status);
+  metrics.count("openclaw_proxy_requests_total", { api, status });
+  if (caller !== null) {
+    metrics.count("openclaw_proxy_client_requests_total", { ...clientLabels(caller), status });
+  }
+  log("info", "refused", {
+    ...{ request: requestId, traceparent: trace, api, client: caller?.name, ...fromVm(vm) },
+    status: refusal.status,
+    reason: secrets.scrub(refusal.message),
+  });
+}
+
+export function bookOutcome(
+  asked: Asked,
+  { caller, body, done }: Admitted,
+  outcome: Outcome,
+  config: Config,
+  parts: BookParts,
+): void {
+  const { api, requestId, trace, vm, beganMs } = asked;
+  const { target, end, status, bytes } = outcome;
+  const tokens = outcome.tokens ?? guessed(bytes, body, api);
+  const used = target === null ? { tokens: 0, spend: 0 } : usageOf(tokens, target, config);
+  const name = target === null ? null : targetName(target);
+  done(api === "count_tokens" ? { tokens: 0, spend: 0 } : used, name);
+  count(parts.metrics, caller, api, outcome, tokens, used);
+  parts.log("info", "request", {
+    ...{ request: requestId, traceparent: trace, api, client: caller.name },
+    ...{ ...fromVm(vm), end, status },
+    ...{ target: name, stream: body.stream },
+    ...{ input: tokens.input, output: tokens.output, estimated: outcome.tokens === null, bytes },
+    changes: shownChanges(outcome.changes),
+    ms: Math.round(parts.dice.nowMs() - beganMs),
+  });
+}
+
+function count(
+  metrics: Metrics,
+  caller: Caller,
+  api: Api,
+  { target, end, status }: Outcome,
+  tokens: Tokens,
+  used: Usage,
+): void {
+  metrics.count("openclaw_proxy_requests_total", { api, status: String(status) });
+  if (end === "cancelled") metrics.count("openclaw_proxy_cancelled_total", { api });
+  const client = clientLabels(caller);
+  metrics.count("openclaw_proxy_client_requests_total", { ...client, status: String(status) });
+  if (target === null) return;
+  metrics.count("openclaw_proxy_client_tokens_total", client, used.tokens);
+  metrics.count("openclaw_proxy_client_spend_dollars_total", client, used.spend);
+  const provider = target.provider.name;
+  if (end === "broken") metrics.count("openclaw_proxy_broken_streams_total", { provider });
+  for (const direction of ["input", "output"] as const) {
+    metrics.count("openclaw_proxy_tokens_total", { provider, direction }, tokens[direction]);
+  }
+  metrics.count("openclaw_proxy_spend_dollars_total", { provider }, used.spend);
+}
+
+/** An event of a stream carries some 200 bytes of JSON around each token, a body nearly none. */
+function guessed(bytes: number, body: RequestBody, api: Api): Tokens {
+  const output = api === "embeddings"
+    ? 0
+    : body.stream
+    ? Math.ceil(bytes / 200)
+    : guessedTokens(bytes);
+  return { ...NO_TOKENS, input: guessedTokens(body.untrustedBytes.length), output };
+}
+
+/** Of names that a client made up, no more is written down than tells what happened. */
+const MAX_CHANGES = 20;
+
+/** undefined: the log says nothing of it. */
+function shownChanges(changes: readonly string[]): string | undefined {
+  if (changes.length === 0) return undefined;
+  const more = changes.length > MAX_CHANGES ? `; and ${changes.length - MAX_CHANGES} more` : "";
+  const shown = changes.slice(0, MAX_CHANGES).map((one) => one.replace(/[^\x20-\x7e]/g, "."));
+  return shown.join("; ") + more;
+}
+
+/** A field of a log line, where there is something to say. */
+function fromVm(vm: VmName | null): { readonly vm?: string } {
+  return vm === null ? {} : { vm };
+}
+
+/** Both are names of the configuration. */
+function clientLabels({ name, vm }: Caller): Readonly<Record<string, string>> {
+  return { client: name, ...fromVm(vm) };
+}
