@@ -124,7 +124,9 @@ E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\
 E2E_BUILT_LONG := $(patsubst %,tests/e2e/%_test.ts,\
   bounded crash_points crash hostile_queue hostile_stream hostile operator_idle v1 \
   setup_network)
-E2E_LONG := $(filter-out $(E2E_FAST),$(wildcard tests/e2e/*_test.ts))
+# Those that need the real OpenClaw, in "test-openclaw".
+E2E_OPENCLAW := tests/e2e/ctl_openclaw_test.ts
+E2E_LONG := $(filter-out $(E2E_FAST) $(E2E_OPENCLAW),$(wildcard tests/e2e/*_test.ts))
 
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
@@ -132,7 +134,7 @@ test: check ## the tests but the long ones (some minutes)
 	DENO_JOBS=2 $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
 .PHONY: test-long
-test-long: ## hostile VMs, limits, protocol 1, crashes; QVM_REMOTE_ROUNDS=N for more
+test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUNDS=N for more
 	$(DENO) test -A --no-check --quiet $(E2E_LONG)
 
 .PHONY: test-compiled
@@ -164,7 +166,7 @@ $(QUBES_CLAW_OPENCLAW)/READY:
 
 .PHONY: test-openclaw
 test-openclaw: openclaw ## the templates and the proxy with the real OpenClaw (some minutes, 2 GB of memory)
-	$(DENO) test -A --no-check tests/openclaw
+	$(DENO) test -A --no-check --quiet tests/openclaw $(E2E_OPENCLAW)
 
 .PHONY: fuzz
 SECONDS ?= 60
