@@ -388,15 +388,17 @@ uninstall-vm: uninstall-vm-proxy
 
 .PHONY: install-vm-proxy
 install-vm-proxy: vm ## a part of install-vm: openclaw-proxy; enables nothing
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPLETIONS)
 	install -m 0644 $(BUILD)/vm/openclaw-proxy.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw-proxy $(DESTDIR)$(BINDIR)/
 	install -m 0644 vm/systemd/user/openclaw-proxy.service $(DESTDIR)$(USERUNITDIR)/
+	install -m 0644 vm/packaging/openclaw-proxy.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 0644 vm/packaging/openclaw-proxy.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-proxy
 
 .PHONY: uninstall-vm-proxy
 uninstall-vm-proxy: ## a part of uninstall-vm; ~/.openclaw stays
 	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-proxy.service || true
-	rm -f $(DESTDIR)$(BINDIR)/openclaw-proxy $(DESTDIR)$(LIBDIR)/openclaw-proxy.js $(DESTDIR)$(USERUNITDIR)/openclaw-proxy.service
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-proxy $(DESTDIR)$(LIBDIR)/openclaw-proxy.js $(DESTDIR)$(USERUNITDIR)/openclaw-proxy.service $(DESTDIR)$(MANDIR)/man1/openclaw-proxy.1 $(DESTDIR)$(COMPLETIONS)/openclaw-proxy
 
 # ---- setup-vm, the agent VM's units: building and installing ----
 

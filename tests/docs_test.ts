@@ -12,6 +12,8 @@ import { SETUP_VM_OPTIONS } from "../vm/setup/request.ts";
 import { PROVIDERS } from "../vm/settings/vm_settings.ts";
 import { CTL_COMMANDS, CTL_HELP, CTL_OPTIONS } from "../vm/ctl/cli_table.ts";
 import { FINDING_IDS } from "../vm/ctl/doctor/finding.ts";
+import { COMMANDS as PROXY_COMMANDS } from "../vm/proxy/cli.ts";
+import { parseConfig } from "../vm/proxy/parse_config.ts";
 import { PORTS_COMMANDS, PORTS_OPTIONS } from "../vm/ports/cli.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { WATCHDOG_HELP, WATCHDOG_OPTIONS } from "../vm/watchdog/cli.ts";
@@ -108,6 +110,26 @@ Deno.test("openclaw-watchdog: page, help and completion have every option and se
   const file = "vm/packaging/openclaw-watchdog.bash-completion";
   const offered = await complete(file, "_openclaw_watchdog", ["openclaw-watchdog", ""]);
   assertEquals(offered.toSorted(), optionsOf(WATCHDOG_OPTIONS).toSorted());
+});
+
+Deno.test("openclaw-proxy: page and completion have every command and setting", async () => {
+  const zzz = { zzz: 1 };
+  const one = { kind: "cursor", zzz: 1, cursor: zzz };
+  const problems = parseConfig({
+    ...{ providers: { one }, timing: zzz, breaker: zzz, limits: zzz, clients: { one: zzz } },
+    ...{ prices: { "a/b": { input: 1, output: 1, zzz: 1 } }, zzz: 1 },
+  });
+  assert(!("providers" in problems));
+  const settings = problems.flatMap(({ fix }) =>
+    /^remove it; here there are: (.*)/.exec(fix)?.[1]?.split(", ") ?? []
+  );
+  assert(settings.length > 40, `${settings.length} settings found`);
+  const page = plain(read("vm/packaging/openclaw-proxy.1"));
+  const words = [...PROXY_COMMANDS, ...settings, `qubes-claw ${VERSION}`];
+  assertEquals(words.filter((word) => !page.includes(word)), []);
+  const file = "vm/packaging/openclaw-proxy.bash-completion";
+  const offered = await complete(file, "_openclaw_proxy", ["openclaw-proxy", ""]);
+  assertEquals(offered.toSorted(), ["--help", "--version", ...PROXY_COMMANDS].toSorted());
 });
 
 Deno.test("the completion of qvm-remote offers every sub-command and option", async () => {

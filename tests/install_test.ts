@@ -36,7 +36,7 @@ Deno.test("install-vm and uninstall-vm", async () => {
     ...["usr/bin/openclaw-ports", "usr/lib/qubes-claw/openclaw-ports.js"],
     ...["usr/bin/openclaw-connect", "usr/lib/qubes-claw/openclaw-connect.js"],
     ...["usr/bin/openclaw-proxy", "usr/lib/qubes-claw/openclaw-proxy.js"],
-    "usr/lib/systemd/user/openclaw-proxy.service",
+    ...["usr/lib/systemd/user/openclaw-proxy.service", "usr/share/man/man1/openclaw-proxy.1"],
     ...["usr/bin/openclaw-ctl", "usr/lib/qubes-claw/openclaw-ctl.js"],
     ...["usr/bin/openclaw-watchdog", "usr/lib/qubes-claw/openclaw-watchdog.js"],
     ...["usr/share/man/man1/openclaw-ctl.1", "usr/share/man/man8/openclaw-watchdog.8"],

@@ -16,7 +16,7 @@ export class ConfigError extends UserError {
 
 export type Command = "serve" | "check-config" | "permissions" | "help" | "version";
 
-const COMMANDS: ReadonlySet<string> = new Set(["serve", "check-config", "permissions"]);
+export const COMMANDS: ReadonlySet<string> = new Set(["serve", "check-config", "permissions"]);
 const USAGE = "openclaw-proxy [serve | check-config | permissions] [--help] [--version]";
 
 /** @throws {UsageError} */
