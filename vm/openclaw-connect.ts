@@ -9,7 +9,7 @@
  */
 
 import { EXIT_FAILED, EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
-import { aborted } from "../shared/io/timing.ts";
+import { aborted, pause } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { CONNECT_HELP, CONNECT_PROGRAM, readSettings, type Settings } from "./connect/cli.ts";
 import { endpointsOf, probe } from "./connect/endpoint.ts";
@@ -56,16 +56,6 @@ async function wait(
     say,
     goOn: !settings.once,
   });
-}
-
-/** A timer that does not keep the program when it is to stop. */
-async function pause(ms: number, stop: AbortSignal): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([
-    new Promise<void>((resolve) => timer = setTimeout(resolve, ms)),
-    aborted(stop),
-  ]);
-  clearTimeout(timer);
 }
 
 if (import.meta.main) Deno.exit(await runProgram(CONNECT_PROGRAM, () => main(Deno.args)));

@@ -8,7 +8,7 @@
 
 import { EXIT_FAILED, EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
-import { aborted } from "../shared/io/timing.ts";
+import { aborted, pause } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { askHttp } from "./probe/http_answer.ts";
 import { runProgramToEnd } from "./probe/run_program.ts";
@@ -83,16 +83,6 @@ async function watch(parts: WatchParts): Promise<void> {
     await pause(parts.watch.everySeconds * 1000, stop.signal);
   }
   notifier.close();
-}
-
-/** A timer that does not keep the program when it is to stop. */
-async function pause(ms: number, stop: AbortSignal): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([
-    new Promise<void>((resolve) => timer = setTimeout(resolve, ms)),
-    aborted(stop),
-  ]);
-  clearTimeout(timer);
 }
 
 if (import.meta.main) Deno.exit(await runProgram(WATCHDOG_PROGRAM, () => main(Deno.args)));

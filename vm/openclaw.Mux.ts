@@ -7,12 +7,11 @@
  * @module
  */
 
-import { writeFully } from "../shared/io/files.ts";
-import { EXIT_OK, runProgram, UsageError, UserError } from "../shared/io/program.ts";
+import { EXIT_OK, runProgram, UsageError } from "../shared/io/program.ts";
 import { parseTcpPort, type TcpPort } from "../shared/io/tcp_port.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { ProtocolError } from "../shared/protocol/refusal.ts";
-import { serveMux } from "./tunnel/serve_mux.ts";
+import { serveMuxOnStdio } from "./tunnel/serve_mux.ts";
 
 async function main(): Promise<number> {
   const port = portOfCall(Deno.args[0] || Deno.env.get("QREXEC_SERVICE_ARGUMENT") || "");
@@ -21,12 +20,7 @@ async function main(): Promise<number> {
     conn.setNoDelay();
     return conn;
   };
-  try {
-    await serveMux(connect, Deno.stdin.readable, (bytes) => writeFully(Deno.stdout, bytes));
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new UserError(`session over: ${error.message}`);
-  }
+  await serveMuxOnStdio(connect);
   return EXIT_OK;
 }
 

@@ -7,14 +7,13 @@
  * @module
  */
 
-import { writeFully } from "../shared/io/files.ts";
 import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { ProtocolError } from "../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../shared/protocol/vm_name.ts";
 import { EXIT_PORT_REFUSED } from "./ports/refusal_script.ts";
 import { socketFolder, socketPath } from "./proxy/vm_sockets.ts";
-import { serveMux } from "./tunnel/serve_mux.ts";
+import { serveMuxOnStdio } from "./tunnel/serve_mux.ts";
 
 const PROGRAM = "openclaw.MuxPerVm";
 
@@ -37,12 +36,7 @@ async function main(): Promise<number> {
       throw error;
     }
   };
-  try {
-    await serveMux(connect, Deno.stdin.readable, (bytes) => writeFully(Deno.stdout, bytes));
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new UserError(`session over: ${error.message}`);
-  }
+  await serveMuxOnStdio(connect);
   return EXIT_OK;
 }
 

@@ -7,8 +7,9 @@
  * @module
  */
 
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { installAgentPackage, installLogger } from "../sim/distribution.ts";
-import { OWN_NETWORK } from "../sim/own_network.ts";
+import { canMakeNetworks } from "../sim/own_network.ts";
 import { readDomain } from "../sim/vm_domain.ts";
 import type { World } from "../sim/world.ts";
 import { builtVmLauncher } from "./built_launcher.ts";
@@ -50,7 +51,7 @@ export async function createKeyQubeWorld(
   agents: readonly string[],
   others: Parameters<typeof createScene>[0] = [],
 ): Promise<KeyQubeWorld> {
-  const isIsolated = await mayIsolate();
+  const isIsolated = await canMakeNetworks();
   const scene = await createScene(others, {
     ...{ ownNetworks: isIsolated, realPolicies: true },
     extraEnv: { DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno` },
@@ -148,7 +149,7 @@ export function startProvider(
 export function tunnelOf(world: World, vm: string, port: number): readonly string[] | null {
   const text = Deno.readTextFileSync(TUNNEL_UNIT);
   for (const [, not, path] of text.matchAll(/^ConditionPathExists=(!?)(.*)$/gm)) {
-    if (exists(`${world.vmRoot(vm)}${path}`) === (not === "!")) return null;
+    if (isPresent(`${world.vmRoot(vm)}${path}`) === (not === "!")) return null;
   }
   const line = /^ExecStart=\/usr\/bin\/(.*)$/m.exec(text)?.[1] ?? "";
   const route = port === 32125 ? "32125" : `${port}:32125`;
@@ -156,7 +157,7 @@ export function tunnelOf(world: World, vm: string, port: number): readonly strin
 }
 
 function hasService(world: World, vm: string, name: string): boolean {
-  return exists(`${world.vmRoot(vm)}/run/qubes-service/openclaw-${name}`);
+  return isPresent(`${world.vmRoot(vm)}/run/qubes-service/openclaw-${name}`);
 }
 
 /** As "make install-vm" in the template, or in the VM itself. */
@@ -201,23 +202,6 @@ exec ${run} $configured ${source} "$@"
 `;
 }
 
-async function mayIsolate(): Promise<boolean> {
-  if (Deno.uid() !== 0) return false;
-  const [program, ...args] = OWN_NETWORK;
-  const command = new Deno.Command(program, { args: [...args, "true"] });
-  return await command.output().then(({ success }) => success, () => false);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 export function readIfAny(path: string): string {
-  return exists(path) ? Deno.readTextFileSync(path) : "";
+  return isPresent(path) ? Deno.readTextFileSync(path) : "";
 }

@@ -6,22 +6,9 @@
  *
  * @module
  */
-import { OWN_NETWORK } from "../sim/own_network.ts";
+import { canMakeNetworks, OWN_NETWORK } from "../sim/own_network.ts";
 import { assertEquals } from "@std/assert";
 import { PROJECT } from "./program_flags.ts";
-
-async function canMakeNetworks(): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(OWN_NETWORK[0], {
-      args: [...OWN_NETWORK.slice(1), "true"],
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
-}
 
 const SECTIONS: readonly (readonly [heading: string, program: string])[] = [
   ["Reach the agent", "type-readme.ts"],

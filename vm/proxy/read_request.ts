@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The body of a request: whole, of a bounded size, JSON with a model in it. @module */
 
+import { concat } from "../../shared/protocol/bytes.ts";
 import { isObject } from "../settings/shape.ts";
 import { type Fault, fault } from "./translate/fault.ts";
 
@@ -59,11 +60,5 @@ async function readCapped(request: Request): Promise<Uint8Array<ArrayBuffer> | n
     if (length > MAX_REQUEST_BYTES) return null;
     chunks.push(chunk);
   }
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
+  return concat(chunks);
 }

@@ -2,7 +2,7 @@
 /** The parts put together, with the real clock, network and files; until a signal ends it. @module */
 
 import { writeAll } from "../../shared/io/program.ts";
-import { within } from "../../shared/io/timing.ts";
+import { pause, within } from "../../shared/io/timing.ts";
 import { attemptTarget } from "./attempt.ts";
 import { createBreakers } from "./breaker.ts";
 import type { Config } from "./config.ts";
@@ -122,18 +122,5 @@ function stopSignal(onHangup: () => void): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       Deno.addSignalListener(signal, () => resolve());
     }
-  });
-}
-
-function pause(ms: number, until: AbortSignal): Promise<void> {
-  if (until.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      until.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    until.addEventListener("abort", done);
   });
 }

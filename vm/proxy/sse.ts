@@ -11,6 +11,8 @@
  * @module
  */
 
+import { concat } from "../../shared/protocol/bytes.ts";
+
 /** One event holds at most one delta, or one whole JSON answer with an image in base64. */
 export const MAX_SSE_EVENT_BYTES = 32 * 1024 * 1024;
 
@@ -60,7 +62,7 @@ export function createSseSplitter(maxEventBytes: number = MAX_SSE_EVENT_BYTES): 
     if (bytes.length > 0) pieces.push(bytes);
   };
   const finish = (complete: boolean): SseEvent => {
-    const raw = join(pieces, pendingBytes);
+    const raw = concat(pieces);
     pieces = [];
     pendingBytes = 0;
     const event = parseEvent(raw, first, complete);
@@ -112,16 +114,6 @@ export function createSseSplitter(maxEventBytes: number = MAX_SSE_EVENT_BYTES): 
 export function sseText(data: string, event?: string): string {
   const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`).join("");
   return `${event === undefined ? "" : `event: ${event}\n`}${lines}\n`;
-}
-
-function join(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  const out = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
-  }
-  return out;
 }
 
 function parseEvent(raw: Uint8Array, first: boolean, complete: boolean): SseEvent {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { concat } from "../../shared/protocol/bytes.ts";
 import type { Bytes, Tokens } from "./exchange.ts";
 import { MAX_SSE_EVENT_BYTES, SseError } from "./sse.ts";
 
@@ -41,7 +42,7 @@ export function createStreamWatch(events: boolean): StreamWatch {
     push(untrusted) {
       kept.push(untrusted);
       if (!events) return untrusted;
-      const all = held.length === 0 ? untrusted : joined(held, untrusted);
+      const all = held.length === 0 ? untrusted : concat([held, untrusted]);
       const boundary = lastBoundary(all);
       unendedBytes = boundary > 0 ? all.length - boundary : unendedBytes + untrusted.length;
       if (unendedBytes > MAX_SSE_EVENT_BYTES) throw new SseError("an event does not end");
@@ -81,7 +82,7 @@ function createEnds() {
       const needed = length + bytes.length;
       if (needed > buffer.length && buffer.length < 2 * KEPT_BYTES) grow(needed);
       if (needed > buffer.length) {
-        head ??= joined(buffer.subarray(0, length), bytes.subarray(0, KEPT_BYTES))
+        head ??= concat([buffer.subarray(0, length), bytes.subarray(0, KEPT_BYTES)])
           .slice(0, KEPT_BYTES);
         const stays = Math.min(length, Math.max(0, KEPT_BYTES - bytes.length));
         buffer.copyWithin(0, length - stays, length);
@@ -110,13 +111,6 @@ export function lastBoundary(bytes: Uint8Array): number {
     if (bytes[at - 1] === LF || (bytes[at - 1] === CR && bytes[at - 2] === LF)) return at + 1;
   }
   return 0;
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Bytes {
-  const all = new Uint8Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return all;
 }
 
 type Count = "input" | "output" | "cacheRead" | "cacheWrite" | "beside";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One HTTP call to an upstream: until its first byte it may fail, and nobody has seen it. @module */
 
+import { concat } from "../../shared/protocol/bytes.ts";
 import { after } from "./coarse_timer.ts";
 import { type Bytes, type ByteSource, UpstreamFailure } from "./exchange.ts";
 import { mayRetry, readFault } from "./translate/fault.ts";
@@ -105,13 +106,13 @@ async function whole(
   let length = 0;
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) return notEmpty(joined(chunks, length));
+    if (done) return notEmpty(concat(chunks));
     alive();
     chunks.push(value);
     length += value.length;
     if (length > MAX_WHOLE_BYTES) {
       reader.releaseLock();
-      return startingWith(joined(chunks, length), smallReads(body));
+      return startingWith(concat(chunks), smallReads(body));
     }
   }
 }
@@ -145,16 +146,6 @@ function startingWith(first: Bytes, source: ByteSource): ByteSource {
     },
     cancel: () => source.cancel(),
   };
-}
-
-function joined(chunks: readonly Bytes[], length: number): Bytes {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
 function notEmpty(bytes: Bytes): Bytes {

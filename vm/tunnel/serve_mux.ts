@@ -2,6 +2,9 @@
 /** The VM's side of a mux session: each stream becomes a connection to one local port. @module */
 
 import { readFrames } from "../../shared/io/byte_stream.ts";
+import { writeFully } from "../../shared/io/files.ts";
+import { UserError } from "../../shared/io/program.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { MUX_CAPS } from "../../shared/protocol/mux_message.ts";
 import { realClock } from "../../shared/tunnel/clock.ts";
 import { createDeadlines, type Deadlines } from "../../shared/tunnel/deadlines.ts";
@@ -15,6 +18,16 @@ const CONNECT_LIMIT_MS = 5_000;
 
 /** Connects to the port that the service was called for; never to another. */
 export type Connect = () => Promise<Deno.Conn>;
+
+/** A qrexec service's stdin and stdout. @throws {UserError} the other side broke the protocol */
+export async function serveMuxOnStdio(connect: Connect): Promise<void> {
+  try {
+    await serveMux(connect, Deno.stdin.readable, (bytes) => writeFully(Deno.stdout, bytes));
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UserError(`session over: ${error.message}`);
+  }
+}
 
 /** Serves until the other side ends. @throws {ProtocolError} it broke the protocol */
 export async function serveMux(
