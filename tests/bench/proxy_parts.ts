@@ -7,6 +7,9 @@ import { rssMb } from "./proc.ts";
 import { type Way, WAY_TEXT, type WayName } from "./proxy_ways.ts";
 import { inRounds, type Spread } from "./rounds.ts";
 
+/** "None": less than this cannot be told apart between processes here. */
+const NO_DELAY_MS = 0.05;
+
 export interface ProxyScene {
   readonly ways: readonly Way[];
   readonly add: Add;
@@ -62,7 +65,7 @@ export async function benchChunks(scene: ProxyScene): Promise<void> {
     if (delays.length !== 50) throw new Error(`${delays.length} of 50 chunks came`);
     return delays.slice(1); // the first one is the time to the first token
   });
-  tell(scene, "a chunk on its way, 5 ms apart", spreads, 0.5);
+  tell(scene, "a chunk on its way, 5 ms apart", spreads, NO_DELAY_MS);
 }
 
 /** Without gaps: the most chunks that come through in a second. */
