@@ -164,7 +164,7 @@ export function relay(
       source?.cancel();
       finish("cancelled");
     },
-  }, { highWaterMark: 0 });
+  }, { highWaterMark: 1 });
 }
 
 function sourceOfBytes(bytes: Bytes): ByteSource {
