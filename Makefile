@@ -97,8 +97,9 @@ OPENCLAW_WAIT_READY_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=12
 CTL_PLACES := @ROOT@/usr/lib/qubes-claw/openclaw,@HOME@/.local/lib/qubes-claw/openclaw
 CTL_OPENCLAW := @ROOT@/usr/lib/qubes-claw/openclaw/bin/openclaw,@ROOT@/usr/lib/qubes-claw/openclaw/bin/node,@HOME@/.local/lib/qubes-claw/openclaw/bin/openclaw,@HOME@/.local/lib/qubes-claw/openclaw/bin/node
 OPENCLAW_CTL_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,journalctl,ss,$(CTL_OPENCLAW) --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.openclaw,$(CTL_PLACES),@ROOT@/run/qubes-service,@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-env=HOME,XDG_RUNTIME_DIR,QUBES_CLAW_ROOT,NO_COLOR,TERM --allow-sys=uid,systemMemoryInfo
-# openclaw-watchdog, root's where the units are the system's: loopback, systemd, two files.
-OPENCLAW_WATCHDOG_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,systemd-notify --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.config/openclaw/watchdog.json --allow-env=HOME,NOTIFY_SOCKET,WATCHDOG_USEC,JOURNAL_STREAM $(SMALL_HEAP)
+# openclaw-watchdog, root's where the units are the system's: loopback, systemd, two files, and the
+# call that tells dom0.
+OPENCLAW_WATCHDOG_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,systemd-notify,qrexec-client-vm --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.config/openclaw/watchdog.json --allow-env=HOME,NOTIFY_SOCKET,WATCHDOG_USEC,JOURNAL_STREAM $(SMALL_HEAP)
 
 .PHONY: help
 help: ## this list
@@ -306,6 +307,8 @@ install-dom0: install-setup-dom0
 install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is setup-dom0
 	install -d $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SETUP_POLICYDIR)
 	$(call install-dom0-program,setup-dom0)
+	install -d $(DESTDIR)$(RPCDIR)
+	install -m 0755 dom0/qubes-rpc/openclaw.Notice $(DESTDIR)$(RPCDIR)/openclaw.Notice
 	for policy in $(SETUP_POLICIES); do install -m 0644 $$policy $(DESTDIR)$(SETUP_POLICYDIR)/; done
 	install -m 0644 dom0/packaging/setup-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/setup-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/setup-dom0
@@ -313,7 +316,7 @@ install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is
 uninstall-dom0: uninstall-setup-dom0
 .PHONY: uninstall-setup-dom0
 uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
-	rm -f $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
+	rm -f $(DESTDIR)$(RPCDIR)/openclaw.Notice $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
 	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/40-openclaw-keys.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
 	rmdir -p $(DESTDIR)$(SETUP_POLICYDIR) 2>/dev/null || true
 	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"

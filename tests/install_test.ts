@@ -109,7 +109,7 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
     ...["usr/share/man/man8/qvm-remote-dom0.8", "etc/qubes/policy.d/30-qvm-remote.policy"],
     "usr/share/bash-completion/completions/qvm-remote-dom0",
     ...["usr/bin/setup-dom0", "usr/share/man/man8/setup-dom0.8"],
-    "usr/share/bash-completion/completions/setup-dom0",
+    ...["usr/share/bash-completion/completions/setup-dom0", "etc/qubes-rpc/openclaw.Notice"],
     ...TUNNEL_FILES,
   ];
   const kept = ["etc/qubes/remote.conf", "etc/qubes/remote.d", "etc/qubes/remote-policy.d"];

@@ -152,7 +152,11 @@ Deno.test("openclaw-ctl and the watchdog ask loopback only, and start no program
   for (const program of ["openclaw-ctl", "openclaw-watchdog"] as const) {
     assert(programFlags(program).includes("--allow-net=127.0.0.1"), program);
   }
-  assert(programFlags("openclaw-watchdog").includes("--allow-run=systemctl,systemd-notify"));
+  assert(
+    programFlags("openclaw-watchdog").includes(
+      "--allow-run=systemctl,systemd-notify,qrexec-client-vm",
+    ),
+  );
   const ctl = programFlags("openclaw-ctl").find((flag) => flag.startsWith("--allow-run="));
   const programs = ctl?.slice("--allow-run=".length).split(",") ?? [];
   const own =

@@ -128,6 +128,28 @@ Deno.test("a killed gateway is restarted once, and is well again", async () => {
   assertEquals(await here.stop(), 0);
 });
 
+Deno.test("dom0 hears of restarts, of giving up and of being well, where its policy lets it", async () => {
+  await using here = await scene({ tellDom0: "yes", restartsPerHour: 1 });
+  const { world } = here;
+  const told = `${world.folder}/told`;
+  const call = `#!/bin/sh\necho "$*" >>${told}\n`;
+  await world.write(`${world.folder}/bin/qrexec-client-vm`, call, 0o755);
+  await here.watch();
+  await here.status(503);
+  await here.said("given up");
+  await here.status(200);
+  await here.said("gateway: ok", 2);
+  await here.rounds(3);
+  assertEquals((await Deno.readTextFile(told)).trimEnd().split("\n"), [
+    "dom0 openclaw.Notice+gateway.restarted",
+    "dom0 openclaw.Notice+gateway.given-up",
+    "dom0 openclaw.Notice+gateway.well",
+  ]);
+  await world.write(`${world.folder}/bin/qrexec-client-vm`, "#!/bin/sh\nexit 126\n", 0o755);
+  await here.status(503);
+  await here.said('gateway: dom0 was not told (given-up): "its policy refuses it"');
+});
+
 Deno.test("a gateway that hangs is restarted; a reachable port is not enough", async () => {
   await using here = await scene();
   await here.watch();

@@ -71,7 +71,7 @@ Deno.test("each line of the policy files matters: without it a call of the table
       removed++;
     }
   }
-  assertEquals(removed, 33);
+  assertEquals(removed, 34);
 });
 
 const has = (vm: string, tag: string): boolean => system.domains[vm]?.tags.includes(tag) ?? false;

@@ -37,7 +37,8 @@ outage, a refused key, or a channel of the gateway that is down.
 ~/.config/openclaw/vm.json says what runs here; ~/.config/openclaw/watchdog.json may set:
   everySeconds 30, answerSeconds 5, failures 3, restartsPerHour 3, startSeconds 120,
   backoffSeconds 60, gatewayMegabytes 0 (restart when idle above it; 0: never), idleSeconds 600,
-  restart "yes" or "no"
+  restart "yes" or "no", tellDom0 "no" or "yes" (the qrexec service openclaw.Notice, if dom0's
+  policy allows it)
 
 Exit codes: 0 ended as asked, 1 failure, 2 the words do not fit, 78 the configuration is wrong, or
 there is nothing to watch here.

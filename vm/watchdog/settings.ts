@@ -20,12 +20,14 @@ export interface WatchSettings {
   readonly gatewayMegabytes: number;
   readonly idleSeconds: number;
   readonly restart: "yes" | "no";
+  /** Whether dom0 hears of restarts, of giving up, and of being well again. */
+  readonly tellDom0: "yes" | "no";
 }
 
 export const DEFAULT_WATCH: WatchSettings = {
   ...{ everySeconds: 30, answerSeconds: 5, failures: 3, restartsPerHour: 3 },
   ...{ startSeconds: 120, backoffSeconds: 60, gatewayMegabytes: 0, idleSeconds: 600 },
-  restart: "yes",
+  ...{ restart: "yes", tellDom0: "no" },
 };
 
 const MAX_BYTES = 64 * 1024;
@@ -40,6 +42,7 @@ const readWatch = record<WatchSettings>({
   gatewayMegabytes: optional(whole(0, 1_000_000), DEFAULT_WATCH.gatewayMegabytes),
   idleSeconds: optional(number(0, 86_400), DEFAULT_WATCH.idleSeconds),
   restart: optional(oneOf(["yes", "no"]), DEFAULT_WATCH.restart),
+  tellDom0: optional(oneOf(["yes", "no"]), DEFAULT_WATCH.tellDom0),
 });
 
 export function watchSettingsPath(home: string): string {

@@ -18,6 +18,7 @@ import { printable } from "../../shared/protocol/printable.ts";
 import type { VmSettings } from "../settings/vm_settings.ts";
 import { type Cpu, cpuTraffic, memoryReason, type Quiet, quietSince, trafficOf } from "./idle.ts";
 import { needsUnit, NOT_YET_SEEN, restarted, type Step, step, type Watched } from "./machine.ts";
+import { type NoticeEvent, noticeOf, tellDom0 } from "./notice.ts";
 import type { WatchSettings } from "./settings.ts";
 
 export type Level = "info" | "warning" | "error";
@@ -52,11 +53,17 @@ export function createWatch(parts: WatchParts): () => Promise<Round> {
   let cpu: Cpu | null = null;
 
   const act = async (part: WatchedPart, { watched: next, actions }: Step): Promise<void> => {
+    const before = watched.get(part) ?? NOT_YET_SEEN;
     watched.set(part, next);
     for (const action of actions) {
       if (action.kind === "say") parts.say(action.level, `${part}: ${action.text}`);
-      else await restart(part, action.reason, parts);
+      else {
+        await restart(part, action.reason, parts);
+        await tell(part, "restarted", parts);
+      }
     }
+    const event = noticeOf(before, next);
+    if (event !== null) await tell(part, event, parts);
   };
 
   const look = async (part: WatchedPart): Promise<Verdict> => {
@@ -135,6 +142,14 @@ async function traffic({ vm, watch, ask }: WatchParts) {
   const answer = await ask(`${proxyUrl(vm)}/metrics`, { timeoutMs: watch.answerSeconds * 1000 });
   if (answer.kind !== "answer" || answer.status !== 200) return null;
   return trafficOf(answer.untrustedText);
+}
+
+async function tell(part: WatchedPart, event: NoticeEvent, parts: WatchParts): Promise<void> {
+  if (parts.watch.tellDom0 === "no") return;
+  const why = await tellDom0(part, event, parts.run);
+  if (why !== null) {
+    parts.say("warning", `${part}: dom0 was not told (${event}): ${printable(why)}`);
+  }
 }
 
 async function restart(part: WatchedPart, reason: string, parts: WatchParts): Promise<void> {
