@@ -3,22 +3,18 @@
 
 import { ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
+import { type Journal, offRecord, onRecord } from "../../shared/setup/journal.ts";
 import { type Fact, restart, savedPath, type Value, type Wanted } from "./fact.ts";
 import { type Step, stepFor, type Undo } from "./plan.ts";
 import { createReader, MAX_FILE_BYTES } from "./reader.ts";
-import { type Entry, withChange, without, writeRecord } from "./record.ts";
+import { record } from "./record.ts";
 import { runOrFail, type Tools } from "./tools.ts";
 import { BLOCK_EXIT } from "./vm_block.ts";
-
-export interface Journal {
-  readonly path: string;
-  entries: readonly Entry[];
-}
 
 /** @returns the steps that were carried out @throws {UserError} at the first that fails */
 export async function apply(
   wanted: readonly Wanted[],
-  journal: Journal,
+  journal: Journal<Fact>,
   tools: Tools,
   say: (step: Step) => void,
 ): Promise<readonly Step[]> {
@@ -28,14 +24,13 @@ export async function apply(
     const step = await stepFor(reader, one, journal.entries);
     if (step === undefined) continue;
     say(step);
-    const { fact, from, to } = step;
-    await writeJournal(journal, withChange(journal.entries, { fact, from, to }));
-    try {
-      await carryOut(step, isOriginal(journal, fact, from), tools);
-    } catch (error) {
-      throw error instanceof UserError ? interrupted(error) : error;
-    }
-    await forgetIfBack(journal, fact);
+    const { fact, from } = step;
+    await onRecord(
+      record,
+      journal,
+      step,
+      () => carryOut(step, isOriginal(journal, fact, from), tools),
+    );
     if (fact.kind === "vm") reader.forget();
     done.push(step);
   }
@@ -45,7 +40,7 @@ export async function apply(
 /** @returns what could not be taken back, and why */
 export async function undo(
   undos: readonly Undo[],
-  journal: Journal,
+  journal: Journal<Fact>,
   tools: Tools,
   say: (undo: Undo) => void,
 ): Promise<void> {
@@ -56,7 +51,7 @@ export async function undo(
     if (action.kind === "step") {
       await takeBack(action.step, tools);
     }
-    await writeJournal(journal, without(journal.entries, fact));
+    await offRecord(record, journal, fact);
   }
 }
 
@@ -96,22 +91,9 @@ async function takeBack(step: Step, tools: Tools): Promise<void> {
   for (const command of restart(fact.reader)) await runOrFail(tools, command);
 }
 
-async function writeJournal(journal: Journal, entries: readonly Entry[]): Promise<void> {
-  await writeRecord(journal.path, entries);
-  journal.entries = entries;
-}
-
-/** A change that led back to the beginning leaves nothing to take back. */
-async function forgetIfBack(journal: Journal, fact: Fact): Promise<void> {
-  const entry = journal.entries.find((known) => known.fact === fact);
-  if (entry !== undefined && entry.from === entry.to) {
-    await writeJournal(journal, without(journal.entries, fact));
-  }
-}
-
 /** Whether the place still holds what it held before setup first touched it. */
-function isOriginal({ entries }: Journal, fact: Fact, from: Value): boolean {
-  return from !== null && entries.find((known) => known.fact === fact)?.from === from;
+function isOriginal({ entries }: Journal<Fact>, fact: Fact, from: Value): boolean {
+  return from !== null && record.find(entries, fact)?.from === from;
 }
 
 /** A second name for the file as it was, with its owner and mode; then a new one takes its place. */
@@ -125,11 +107,4 @@ async function save(path: string, text: string): Promise<void> {
     if (there === text) return; // of a run that was cut off here
     throw new UserError(`${saved} is in the way`, ["move it to another place"]);
   }
-}
-
-function interrupted(error: UserError): UserError {
-  return new UserError(error.message, [
-    ...error.hints,
-    "what was done so far is recorded: run the same again to go on, or setup-dom0 --undo",
-  ]);
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup, verify and undo, over given tools, paths and a terminal. @module */
 
+import type { Journal } from "../../shared/setup/journal.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { within } from "../../shared/io/timing.ts";
 import { type Finding, findingsTable } from "../../shared/setup/findings.ts";
-import { apply, type Journal, undo } from "./apply.ts";
-import type { Wanted } from "./fact.ts";
+import { apply, undo } from "./apply.ts";
+import type { Fact, Wanted } from "./fact.ts";
 import { HELP, INTER_VM_WARNING } from "./help.ts";
 import { networkWarning } from "./network_rules.ts";
 import type { SetupPaths } from "./paths.ts";
 import { leftovers, planUndo, type Step, stepFor } from "./plan.ts";
 import { createReader } from "./reader.ts";
-import { readRecord } from "./record.ts";
+import { record } from "./record.ts";
 import { stepJson, stepText, undoText, verify, whatNext } from "./report.ts";
 import { type Invocation, parseInvocation, type SetupRequest } from "./request.ts";
 import { type Survey, survey } from "./survey.ts";
@@ -66,12 +67,12 @@ async function run(setting: Setting, words: readonly string[]): Promise<number> 
 
 interface Prepared extends Survey {
   readonly wanted: readonly Wanted[];
-  readonly journal: Journal;
+  readonly journal: Journal<Fact>;
 }
 
 async function prepare(setting: Setting, request: SetupRequest): Promise<Prepared> {
   const { paths, tools } = setting;
-  const entries = await readRecord(paths.record);
+  const entries = await record.read(paths.record);
   const found = await survey(request, paths, entries, tools);
   const wanted = wantedFor(request, found.around);
   return {
@@ -97,7 +98,7 @@ async function runDry(
 
 async function planSteps(
   wanted: readonly Wanted[],
-  journal: Journal,
+  journal: Journal<Fact>,
   tools: Tools,
 ): Promise<readonly Step[]> {
   const reader = createReader(tools);
@@ -170,7 +171,7 @@ async function runUndo(
   const { paths, tools } = setting;
   const isDry = invocation.dryRun;
   if (!isDry) requireRoot(setting);
-  const entries = await readRecord(paths.record);
+  const entries = await record.read(paths.record);
   if (entries.length === 0) {
     if (invocation.json) printJson(setting, { undo: [] });
     else setting.print("Nothing to take back: setup-dom0 has no record of a change.\n");
@@ -178,7 +179,7 @@ async function runUndo(
   }
   using _lock = isDry ? undefined : await takeLock(paths);
   // Again, now that no other setup is at work.
-  const journal: Journal = { path: paths.record, entries: await readRecord(paths.record) };
+  const journal: Journal<Fact> = { path: paths.record, entries: await record.read(paths.record) };
   const undos = await planUndo(createReader(tools), journal.entries, removeVms);
   if (isDry && !invocation.json) {
     for (const one of undos) setting.print(undoText(one, true));

@@ -12,7 +12,7 @@ const KINDS: readonly Fact["kind"][] = [
   ...["enabled", "active", "block"] as const,
 ];
 
-const file = recordFile<Fact>({
+export const record = recordFile<Fact>({
   program: "setup-dom0",
   keyOf: factKey,
   check(fact) {
@@ -22,6 +22,3 @@ const file = recordFile<Fact>({
     }
   },
 });
-
-export const { withChange, without, read: readRecord, parse: parseRecord, write: writeRecord } =
-  file;

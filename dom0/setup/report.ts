@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What setup says to people: the plan as commands, the verification as a table, what is next. @module */
 
-import { shellQuote } from "../../shared/protocol/command.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import { commandText, type Finding } from "../../shared/setup/findings.ts";
+import { commandText, type Finding, findingsFor } from "../../shared/setup/findings.ts";
 import type { Command, Fact, Value, Wanted } from "./fact.ts";
 import { type Step, stepFor, type Undo } from "./plan.ts";
 import { createReader } from "./reader.ts";
@@ -18,17 +17,11 @@ export async function verify(
   tools: Tools,
 ): Promise<readonly Finding[]> {
   const reader = createReader(tools);
-  const findings: Finding[] = [];
-  for (const one of wanted) {
-    const step = await stepFor(reader, one, record);
-    findings.push({
-      what: describe(one.fact, one.to),
-      why: one.why,
-      isSo: step === undefined,
-      next: step?.commands.map(({ argv }) => shellQuote(argv)) ?? [],
-    });
-  }
-  return findings;
+  return await findingsFor(
+    wanted,
+    (one) => stepFor(reader, one, record),
+    ({ fact, to }) => describe(fact, to),
+  );
 }
 
 /** One line for a place and its value. */

@@ -12,6 +12,25 @@ export interface Finding {
   readonly next: readonly string[];
 }
 
+/** Each wanted fact, read back. @param stepFor what would bring it about; undefined: it is so */
+export async function findingsFor<W extends { readonly why: string }>(
+  wanted: readonly W[],
+  stepFor: (one: W) => Promise<{ readonly commands: readonly Command[] } | undefined>,
+  describe: (one: W) => string,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const one of wanted) {
+    const step = await stepFor(one);
+    findings.push({
+      what: describe(one),
+      why: one.why,
+      isSo: step === undefined,
+      next: step?.commands.map(({ argv }) => shellQuote(argv)) ?? [],
+    });
+  }
+  return findings;
+}
+
 export function findingsTable(findings: readonly Finding[]): string {
   const rows = findings.map(({ what, isSo, next }) =>
     `  ${isSo ? "ok     " : "MISSING"}  ${what}\n` +

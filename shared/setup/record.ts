@@ -30,6 +30,8 @@ export interface RecordKind<F> {
 }
 
 export interface RecordFile<F> {
+  readonly program: string;
+  find(entries: readonly Entry<F>[], fact: F): Entry<F> | undefined;
   /** The record with one change more. What a place held before the first change is kept. */
   withChange(entries: readonly Entry<F>[], change: Entry<F>): readonly Entry<F>[];
   without(entries: readonly Entry<F>[], fact: F): readonly Entry<F>[];
@@ -60,11 +62,14 @@ export function recordFile<F>({ program, keyOf, check }: RecordKind<F>): RecordF
     }
     return record.entries;
   };
+  const find: RecordFile<F>["find"] = (entries, fact) => {
+    const key = keyOf(fact);
+    return entries.find((entry) => keyOf(entry.fact) === key);
+  };
   return {
-    parse,
+    ...{ program, parse, find },
     withChange(entries, change) {
-      const key = keyOf(change.fact);
-      const earlier = entries.find((entry) => keyOf(entry.fact) === key);
+      const earlier = find(entries, change.fact);
       if (earlier === undefined) return [...entries, change];
       return entries.map((entry) => entry === earlier ? { ...change, from: earlier.from } : entry);
     },

@@ -3,21 +3,16 @@
 
 import { ifPresent, makePrivateFolder, writeAtomically } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
-import type { Entry } from "../../shared/setup/record.ts";
+import { type Journal, offRecord, onRecord } from "../../shared/setup/journal.ts";
 import { AbsentProgram, runOrFail, type Tools } from "../../shared/setup/tools.ts";
-import { type Fact, factKey, record, type Wanted } from "./fact.ts";
+import { type Fact, record, type Wanted } from "./fact.ts";
 import { removesAll, type Step, stepFor, type Undo } from "./plan.ts";
 import type { Read } from "./reader.ts";
-
-export interface Journal {
-  readonly path: string;
-  entries: readonly Entry<Fact>[];
-}
 
 /** @returns the steps that were carried out @throws {UserError} at the first that fails */
 export async function apply(
   wanted: readonly Wanted[],
-  journal: Journal,
+  journal: Journal<Fact>,
   { tools, read }: { readonly tools: Tools; readonly read: Read },
   say: (step: Step) => void,
 ): Promise<readonly Step[]> {
@@ -26,14 +21,7 @@ export async function apply(
     const step = await stepFor(read, one);
     if (step === undefined) continue;
     say(step);
-    const { fact, from, to } = step;
-    await write(journal, record.withChange(journal.entries, { fact, from, to }));
-    try {
-      await carryOut(step, tools);
-    } catch (error) {
-      throw error instanceof UserError ? interrupted(error) : error;
-    }
-    await forgetIfBack(journal, fact);
+    await onRecord(record, journal, step, () => carryOut(step, tools));
     done.push(step);
   }
   return done;
@@ -41,7 +29,7 @@ export async function apply(
 
 export async function undo(
   undos: readonly Undo[],
-  journal: Journal,
+  journal: Journal<Fact>,
   tools: Tools,
   say: (undo: Undo) => void,
 ): Promise<void> {
@@ -50,7 +38,7 @@ export async function undo(
     const { entry: { fact }, action } = one;
     if (action.kind === "left") continue;
     if (action.kind === "step") await carryOut(action.step, tools);
-    await write(journal, record.without(journal.entries, fact));
+    await offRecord(record, journal, fact);
   }
 }
 
@@ -94,24 +82,4 @@ async function changeFolder(step: Step, fact: Fact & { kind: "folder" }): Promis
     // Something of others is in it: then it is theirs now.
     if (!(error instanceof Error && "code" in error && error.code === "ENOTEMPTY")) throw error;
   }
-}
-
-async function write(journal: Journal, entries: readonly Entry<Fact>[]): Promise<void> {
-  await record.write(journal.path, entries);
-  journal.entries = entries;
-}
-
-/** A change that led back to the beginning leaves nothing to take back. */
-async function forgetIfBack(journal: Journal, fact: Fact): Promise<void> {
-  const entry = journal.entries.find((known) => factKey(known.fact) === factKey(fact));
-  if (entry !== undefined && entry.from === entry.to) {
-    await write(journal, record.without(journal.entries, fact));
-  }
-}
-
-function interrupted(error: UserError): UserError {
-  return new UserError(error.message, [
-    ...error.hints,
-    "what was done so far is recorded: run the same again to go on, or setup-vm --undo",
-  ]);
 }

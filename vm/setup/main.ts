@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup, verify and undo, over given places, tools and a terminal. @module */
 
+import type { Journal } from "../../shared/setup/journal.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { type Finding, findingsTable } from "../../shared/setup/findings.ts";
 import type { Tools } from "../../shared/setup/tools.ts";
 import type { QubesDb } from "../ports/vm_kind.ts";
-import { apply, type Journal } from "./apply.ts";
+import { apply } from "./apply.ts";
 import { checkConfiguration } from "./checks.ts";
-import { record, type Wanted } from "./fact.ts";
+import { type Fact, record, type Wanted } from "./fact.ts";
 import { HELP } from "./help.ts";
 import type { Places } from "./places.ts";
 import { leftovers, split, stepsFor } from "./plan.ts";
@@ -64,7 +65,7 @@ export async function runSetup(setting: Setting, words: readonly string[]): Prom
 interface Prepared {
   readonly found: Survey;
   readonly wanted: readonly Wanted[];
-  readonly journal: Journal;
+  readonly journal: Journal<Fact>;
   readonly read: Read;
 }
 

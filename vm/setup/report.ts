@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What setup-vm says to people and to machines. @module */
 
-import { shellQuote } from "../../shared/protocol/command.ts";
-import { commandText, type Finding } from "../../shared/setup/findings.ts";
+import { commandText, type Finding, findingsFor } from "../../shared/setup/findings.ts";
 import type { Value } from "../../shared/setup/record.ts";
 import type { Command } from "../../shared/setup/tools.ts";
 import { commandsFor, type Fact, type Wanted } from "./fact.ts";
@@ -37,17 +36,11 @@ export async function verify(
   wanted: readonly Wanted[],
   read: Read,
 ): Promise<readonly Finding[]> {
-  const findings: Finding[] = [];
-  for (const one of wanted) {
-    const step = await stepFor(read, one);
-    findings.push({
-      what: describe(one.fact, one.to),
-      why: one.why,
-      isSo: step === undefined,
-      next: step?.commands.map(({ argv }) => shellQuote(argv)) ?? [],
-    });
-  }
-  return findings;
+  return await findingsFor(
+    wanted,
+    (one) => stepFor(read, one),
+    ({ fact, to }) => describe(fact, to),
+  );
 }
 
 /** The step's commands, each as a shell would read it. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup-vm --undo: the way back. @module */
 
+import type { Journal } from "../../shared/setup/journal.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { type Journal, undo } from "./apply.ts";
-import { needsRoot, record } from "./fact.ts";
+import { undo } from "./apply.ts";
+import { type Fact, needsRoot, record } from "./fact.ts";
 import type { Setting } from "./main.ts";
 import { planUndo, type Undo } from "./plan.ts";
 import { createRead } from "./reader.ts";
@@ -20,7 +21,7 @@ export async function runUndo(
 ): Promise<number> {
   const { places, tools, print } = setting;
   const { json, dryRun } = invocation;
-  const journal: Journal = { path: places.record, entries: await record.read(places.record) };
+  const journal: Journal<Fact> = { path: places.record, entries: await record.read(places.record) };
   if (journal.entries.length === 0) {
     print(json ? '{"undo": []}\n' : "Nothing to take back: setup-vm has no record of a change.\n");
     return 0;

@@ -14,7 +14,7 @@ import { agentBlock, netvmBlock } from "../../../dom0/setup/network_rules.ts";
 import { setupPaths } from "../../../dom0/setup/paths.ts";
 import { leftovers, planUndo, stepFor } from "../../../dom0/setup/plan.ts";
 import { createReader, parsePrefs } from "../../../dom0/setup/reader.ts";
-import { type Entry, parseRecord, withChange, without } from "../../../dom0/setup/record.ts";
+import { type Entry, record } from "../../../dom0/setup/record.ts";
 import { parseInvocation } from "../../../dom0/setup/request.ts";
 import { parseRows } from "../../../dom0/setup/survey.ts";
 import { type Surroundings, wantedFor } from "../../../dom0/setup/wanted.ts";
@@ -113,14 +113,14 @@ Deno.test("a block of a halted VM is written with the VM started, and shut down 
 
 Deno.test("the record keeps what was before the first change", () => {
   const fact: Fact = { kind: "feature", vm: claw, name: "f" };
-  const twice = withChange(withChange([], { fact, from: "a", to: "b" }), {
+  const twice = record.withChange(record.withChange([], { fact, from: "a", to: "b" }), {
     fact,
     from: "b",
     to: "c",
   });
   assertEquals(twice, [{ fact, from: "a", to: "c" }]);
-  assertEquals(without(twice, { ...fact }), []);
-  assertEquals(parseRecord(JSON.stringify({ format: 1, entries: twice })), twice);
+  assertEquals(record.without(twice, { ...fact }), []);
+  assertEquals(record.parse(JSON.stringify({ format: 1, entries: twice })), twice);
   for (
     const bad of [
       "{}",
@@ -130,7 +130,7 @@ Deno.test("the record keeps what was before the first change", () => {
       '{"format":1,"entries":[{"fact":{"kind":"tag","vm":"a","name":[]},"from":null,"to":null}]}',
       '{"format":1,"entries":[{"fact":{"kind":"tag","vm":"a","name":"t"},"from":1,"to":null}]}',
     ]
-  ) assertThrows(() => parseRecord(bad), Error);
+  ) assertThrows(() => record.parse(bad), Error);
 });
 
 Deno.test("undo goes backwards and touches only what is as setup left it", async () => {
