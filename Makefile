@@ -131,7 +131,7 @@ E2E_LONG := $(filter-out $(E2E_FAST) $(E2E_OPENCLAW),$(wildcard tests/e2e/*_test
 
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
-	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/docs_test.ts
+	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/unit_devices_test.ts tests/docs_test.ts
 	DENO_JOBS=2 $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
 .PHONY: test-long

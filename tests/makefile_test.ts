@@ -236,7 +236,8 @@ const AGENT_UNITS: readonly (readonly [unit: string, exposure: number])[] = [
   // An agent runs programs of any kind: what each missing line would break, its unit says.
   ["qubes-openclaw-gateway.service", 3.3],
   ["qubes-openclaw-tunnel.service", 1.7],
-  ["qubes-openclaw-watchdog.service", 2.3],
+  // It may open /dev/xen, to tell dom0.
+  ["qubes-openclaw-watchdog.service", 2.4],
 ];
 
 for (const [unit, exposure] of AGENT_UNITS) {

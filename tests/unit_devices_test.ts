@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Each unit may open what its program opens: one that calls qrexec needs Xen's devices. Who calls is
+ * not written down here: it is who may start one of qrexec's clients by the Makefile's permissions,
+ * or names one in its code, or starts a program of ours that does.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { FLAG_VARIABLES, type Program, programFlags, PROJECT } from "./e2e/program_flags.ts";
+
+/**
+ * What libxenvchan opens through libxenevtchn, libxengnttab, libxencall and libxenstore. Only the
+ * absence of "hypercall" is borne by libxencall, not that it may not be opened.
+ */
+const XEN_DEVICES = ["evtchn", "gntalloc", "gntdev", "hypercall", "privcmd", "xenbus"];
+const CALLER = /^qrexec-client(-vm)?$/;
+
+/** Unit -> the source of its program; null: no program of ours, so that nothing is known of it. */
+const UNITS = ["dom0/systemd", "vm/systemd", "vm/systemd/user"].flatMap((folder) =>
+  [...Deno.readDirSync(`${PROJECT}/${folder}`)].filter(({ name }) => name.endsWith(".service"))
+    .map(({ name }) => {
+      const text = Deno.readTextFileSync(`${PROJECT}/${folder}/${name}`);
+      const program = /^ExecStart=\/\S+\/(\S+)/m.exec(text)?.[1] ?? "";
+      const source = `${folder.slice(0, folder.indexOf("/"))}/${program}.ts`;
+      return { unit: `${folder}/${name}`, text, source: exists(source) ? source : null };
+    })
+);
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(`${PROJECT}/${path}`).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** The texts of a program's modules, without comments. */
+function modulesOf(source: string, seen = new Map<string, string>()): ReadonlyMap<string, string> {
+  if (seen.has(source)) return seen;
+  const code = Deno.readTextFileSync(`${PROJECT}/${source}`)
+    .replace(/^\s*(\/\/|\/?\*).*$/gm, "");
+  seen.set(source, code);
+  for (const [, specifier = ""] of code.matchAll(/\bfrom\s+"(\.[^"]+)"/g)) {
+    modulesOf(new URL(specifier, new URL(source, "file:///")).pathname.slice(1), seen);
+  }
+  return seen;
+}
+
+/** The programs that the Makefile lets it start. */
+function startedBy(source: string): readonly string[] {
+  const name = source.slice(source.indexOf("/") + 1, -".ts".length);
+  const program = name === "openclaw-tunnel" && source.startsWith("vm/")
+    ? "openclaw-tunnel in a VM"
+    : name;
+  if (!Object.hasOwn(FLAG_VARIABLES, program)) throw new Error(`no permissions of ${source}`);
+  const run = programFlags(program as Program).find((flag) => flag.startsWith("--allow-run="));
+  return run?.slice("--allow-run=".length).split(",") ?? [];
+}
+
+function callsQrexec(source: string): boolean {
+  const started = startedBy(source);
+  if (started.some((program) => CALLER.test(program))) return true;
+  const named = [...modulesOf(source).values()].some((code) => /["`]qrexec-client\b/.test(code));
+  if (named) return true;
+  const folder = source.slice(0, source.indexOf("/"));
+  return started.map((program) => `${folder}/${program}.ts`).filter(exists).some(callsQrexec);
+}
+
+/** Xen's devices that systemd lets the unit open. */
+function openedBy(unit: string): readonly string[] {
+  const values = (name: string): readonly string[] =>
+    [...unit.matchAll(new RegExp(`^${name}=(.*)$`, "gm"))].map(([, value = ""]) => value);
+  if (values("PrivateDevices").at(-1) === "yes") return [];
+  const allowed = values("DeviceAllow");
+  const policy = values("DevicePolicy").at(-1) ?? "auto";
+  if (policy === "auto" && allowed.length === 0) return XEN_DEVICES;
+  return XEN_DEVICES.filter((device) => allowed.includes(`/dev/xen/${device} rw`));
+}
+
+Deno.test("who calls qrexec is found in the code: by permission, by name, and through another", () => {
+  const callers = ["dom0/qvm-remote-dom0.ts", "dom0/openclaw-tunnel.ts", "vm/openclaw-tunnel.ts"];
+  callers.push("vm/openclaw-watchdog.ts", "vm/openclaw-proxy.ts", "vm/openclaw-connect.ts");
+  assertEquals(callers.filter((source) => !callsQrexec(source)), []);
+  const others = ["vm/qvm-remote.ts", "vm/openclaw.Mux.ts", "vm/openclaw-wait-ready.ts"];
+  assertEquals(others.filter(callsQrexec), []);
+});
+
+Deno.test("what a unit lets be opened is read as systemd reads it", () => {
+  const of = (...lines: string[]): string => openedBy(lines.join("\n")).join(" ");
+  assertEquals(of("[Service]"), XEN_DEVICES.join(" "));
+  assertEquals(of("DevicePolicy=closed"), "");
+  assertEquals(of("DeviceAllow=/dev/xen/evtchn rw"), "evtchn");
+  assertEquals(of("DeviceAllow=/dev/xen/evtchn r", "DevicePolicy=closed"), "");
+  assertEquals(of("PrivateDevices=yes", "DeviceAllow=/dev/xen/evtchn rw"), "");
+});
+
+Deno.test("there are units of dom0, of a VM, and of its user", () => {
+  assert(UNITS.length >= 13, `only ${UNITS.length}`);
+});
+
+for (const { unit, text, source } of UNITS) {
+  const calls = source === null || callsQrexec(source);
+  Deno.test(`${unit} may open ${calls ? "Xen's devices: it calls qrexec" : "no device of Xen"}`, () => {
+    assertEquals(openedBy(text), calls ? XEN_DEVICES : []);
+    if (!calls || !/^DynamicUser=yes$/m.test(text)) return;
+    assert(/^SupplementaryGroups=qubes$/m.test(text), "the devices are the group's");
+  });
+}
