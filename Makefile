@@ -12,6 +12,9 @@ COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 ETCDIR      ?= /etc/qubes
 RPCDIR      ?= /etc/qubes-rpc
+SHAREDIR    ?= $(PREFIX)/share/qubes-claw
+# The policies as they come; setup-dom0 puts some into /etc/qubes/policy.d.
+POLICYDIR   := /usr/share/qubes-claw/policies
 BUILD       := build
 
 # Deno: DENO if it is set, else one on PATH that is new enough, else the pinned one from npm.
@@ -140,7 +143,7 @@ test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUN
 
 .PHONY: test-compiled
 test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_BUILT) tests/install_test.ts
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_BUILT) $(wildcard tests/install_*test.ts)
 
 .PHONY: test-compiled-long
 test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
@@ -206,8 +209,10 @@ check-policies: ## what policies/ allows: a table of calls, each with its verdic
 
 SOURCES := $(shell find dom0 vm shared -name '*.ts')
 
+DOM0_PROGRAMS := $(addprefix $(BUILD)/dom0/,qvm-remote-dom0 openclaw-tunnel setup-dom0)
+
 .PHONY: dom0
-dom0: $(addprefix $(BUILD)/dom0/,qvm-remote-dom0 openclaw-tunnel setup-dom0) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
+dom0: $(DOM0_PROGRAMS) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
 $(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
 	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
@@ -235,12 +240,24 @@ $(BUILD)/vm/openclaw-tunnel: vm/openclaw-tunnel.ts $(SOURCES) Makefile vm/packag
 $(BUILD)/vm/openclaw.Mux: vm/openclaw.Mux.ts $(SOURCES) Makefile vm/packaging/build-script
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_FLAGS)
 
+# ---- Installing: what the targets below call ----
+
+# A folder that is there keeps its mode and owner: dom0 has /etc/qubes, its policy.d and
+# /etc/qubes-rpc as root:qubes 2775, and "install -d" would make them 0755.
+make-folders = for folder in $(addprefix $(DESTDIR),$(1)); do [ -d "$$folder" ] || install -d "$$folder" || exit 1; done
+
+# $(call keep-edited,MODE,SOURCE,FILE): a file that people edit is put there once.
+define keep-edited
+	if [ ! -e $(DESTDIR)$(3) ]; then install -m $(1) $(2) $(DESTDIR)$(3); \
+	elif ! cmp -s $(2) $(DESTDIR)$(3); then echo "Kept: $(3), which differs from this version's (in $(SHAREDIR))"; fi
+endef
+
 # A compiled program; in the portable form a launcher, its script, and Deno.
 define install-dom0-program
-	install -d $(DESTDIR)$(BINDIR)
+	$(call make-folders,$(BINDIR))
 	install -m 0755 $(BUILD)/dom0/$(1) $(DESTDIR)$(BINDIR)/$(1)
 	if [ -e $(BUILD)/dom0/$(1).js ]; then \
-	  install -d $(DESTDIR)$(LIBDIR) && \
+	  $(call make-folders,$(LIBDIR)) && \
 	  install -m 0644 $(BUILD)/dom0/$(1).js $(DESTDIR)$(LIBDIR)/ && \
 	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
 endef
@@ -251,7 +268,7 @@ endef
 # openclaw.Mux+PORT in the rpc folder that lead to it, and there are none at first.
 .PHONY: install-tunnel-vm
 install-tunnel-vm: vm ## part of install-vm: the tunnel for client VMs, openclaw.Mux for the agent VM
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	$(call make-folders,$(BINDIR) $(LIBDIR) $(UNITDIR) $(MANDIR)/man8 $(COMPLETIONS))
 	install -m 0644 $(BUILD)/vm/openclaw-tunnel.js $(BUILD)/vm/openclaw.Mux.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw-tunnel $(DESTDIR)$(BINDIR)/openclaw-tunnel
 	install -m 0755 $(BUILD)/vm/openclaw.Mux $(DESTDIR)$(LIBDIR)/openclaw.Mux
@@ -261,7 +278,7 @@ install-tunnel-vm: vm ## part of install-vm: the tunnel for client VMs, openclaw
 
 .PHONY: install-tunnel-dom0
 install-tunnel-dom0: dom0 ## part of install-dom0: the tunnel and its units; not enabled
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	$(call make-folders,$(UNITDIR) $(MANDIR)/man8 $(COMPLETIONS))
 	$(call install-dom0-program,openclaw-tunnel)
 	install -m 0644 dom0/systemd/openclaw-tunnel@.service dom0/systemd/openclaw-tunnels.service $(DESTDIR)$(UNITDIR)/
 	install -m 0644 dom0/packaging/openclaw-tunnel.8 $(DESTDIR)$(MANDIR)/man8/
@@ -276,7 +293,7 @@ uninstall-tunnel: ## part of uninstall-vm and uninstall-dom0
 
 .PHONY: install-vm
 install-vm: vm install-tunnel-vm ## into a VM or its template: client, queue service, Deno
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(RPCDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPLETIONS)
+	$(call make-folders,$(BINDIR) $(LIBDIR) $(RPCDIR) $(MANDIR)/man1 $(COMPLETIONS))
 	install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno
 	install -m 0644 $(BUILD)/vm/qvm-remote.js $(BUILD)/vm/qvmremote.Queue.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/qvm-remote $(DESTDIR)$(BINDIR)/qvm-remote
@@ -286,30 +303,46 @@ install-vm: vm install-tunnel-vm ## into a VM or its template: client, queue ser
 
 .PHONY: install-dom0
 install-dom0: dom0 install-tunnel-dom0 ## into dom0: daemon, unit; not enabled, configuration never overwritten
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)/etc/qubes/policy.d
+	$(call make-folders,$(UNITDIR) $(MANDIR)/man8 $(COMPLETIONS) $(ETCDIR)/policy.d $(SHAREDIR) $(POLICYDIR))
 	install -d -m 0700 $(DESTDIR)$(ETCDIR)/remote.d $(DESTDIR)$(ETCDIR)/remote-policy.d
 	$(call install-dom0-program,qvm-remote-dom0)
 	install -m 0644 dom0/systemd/qvm-remote-dom0.service $(DESTDIR)$(UNITDIR)/
-	[ -e $(DESTDIR)$(ETCDIR)/remote.conf ] || install -m 0600 dom0/packaging/remote.conf $(DESTDIR)$(ETCDIR)/remote.conf
-	[ -e $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy ] || install -m 0664 policies/30-qvm-remote.policy $(DESTDIR)/etc/qubes/policy.d/
+	$(call keep-edited,0600,dom0/packaging/remote.conf,$(ETCDIR)/remote.conf)
+	$(call keep-edited,0664,policies/30-qvm-remote.policy,$(ETCDIR)/policy.d/30-qvm-remote.policy)
+	install -m 0644 dom0/packaging/remote.conf $(DESTDIR)$(SHAREDIR)/
+	install -m 0644 policies/30-qvm-remote.policy $(DESTDIR)$(POLICYDIR)/
 	install -m 0644 dom0/packaging/qvm-remote-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/qvm-remote-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0
 	@echo "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable"
+
+# What goes into the archive for dom0: files, and of the folders the project's own. An entry of
+# another one, were it only "./", would give that folder this one's mode and owner.
+DOM0_FOLDERS := $(LIBDIR) $(SHAREDIR) $(POLICYDIR) $(ETCDIR)/remote.d $(ETCDIR)/remote-policy.d
+
+.PHONY: dom0-archive
+dom0-archive: $(BUILD)/dom0.tgz ## build/dom0.tgz, to unpack in dom0 as the README says
+
+$(BUILD)/dom0.tgz: $(DOM0_PROGRAMS) Makefile $(wildcard dom0/packaging/* dom0/systemd/* dom0/qubes-rpc/* policies/*)
+	rm -rf $(BUILD)/dom0-tree
+	@$(MAKE) --no-print-directory install-dom0 DESTDIR=$(CURDIR)/$(BUILD)/dom0-tree >/dev/null
+	cd $(BUILD)/dom0-tree && { find . ! -type d; for folder in $(DOM0_FOLDERS); do [ ! -d .$$folder ] || echo .$$folder; done; } | \
+	  sed 's,^\./,,' | LC_ALL=C sort | tar --no-recursion --owner=root:0 --group=root:0 -czf $(CURDIR)/$@ -T -
+	rm -r $(BUILD)/dom0-tree
+	@tar -tzf $@
 
 # ---- setup-dom0: called by install-dom0 and uninstall-dom0 ----
 
 # setup-dom0 puts these into /etc/qubes/policy.d, with the ports that were chosen.
 SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/40-openclaw-keys.policy policies/30-openclaw-inter-vm.policy)
-SETUP_POLICYDIR := /usr/share/qubes-claw/policies
 
 install-dom0: install-setup-dom0
 .PHONY: install-setup-dom0
 install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is setup-dom0
-	install -d $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SETUP_POLICYDIR)
+	$(call make-folders,$(MANDIR)/man8 $(COMPLETIONS) $(POLICYDIR))
 	$(call install-dom0-program,setup-dom0)
-	install -d $(DESTDIR)$(RPCDIR)
+	$(call make-folders,$(RPCDIR))
 	install -m 0755 dom0/qubes-rpc/openclaw.Notice $(DESTDIR)$(RPCDIR)/openclaw.Notice
-	for policy in $(SETUP_POLICIES); do install -m 0644 $$policy $(DESTDIR)$(SETUP_POLICYDIR)/; done
+	for policy in $(SETUP_POLICIES); do install -m 0644 $$policy $(DESTDIR)$(POLICYDIR)/; done
 	install -m 0644 dom0/packaging/setup-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/setup-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/setup-dom0
 
@@ -317,8 +350,8 @@ uninstall-dom0: uninstall-setup-dom0
 .PHONY: uninstall-setup-dom0
 uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
 	rm -f $(DESTDIR)$(RPCDIR)/openclaw.Notice $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
-	rm -f $(DESTDIR)$(SETUP_POLICYDIR)/50-openclaw.policy $(DESTDIR)$(SETUP_POLICYDIR)/40-openclaw-keys.policy $(DESTDIR)$(SETUP_POLICYDIR)/30-openclaw-inter-vm.policy
-	rmdir -p $(DESTDIR)$(SETUP_POLICYDIR) 2>/dev/null || true
+	rm -f $(DESTDIR)$(SHAREDIR)/remote.conf $(DESTDIR)$(POLICYDIR)/30-qvm-remote.policy $(DESTDIR)$(POLICYDIR)/50-openclaw.policy $(DESTDIR)$(POLICYDIR)/40-openclaw-keys.policy $(DESTDIR)$(POLICYDIR)/30-openclaw-inter-vm.policy
+	rmdir -p $(DESTDIR)$(POLICYDIR) 2>/dev/null || true
 	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
 
 # ---- openclaw-ports, openclaw-connect: building and installing ----
@@ -338,7 +371,7 @@ uninstall-vm: uninstall-vm-ports
 
 .PHONY: install-vm-ports
 install-vm-ports: vm ## a part of install-vm: openclaw-ports, openclaw-connect; enables nothing
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	$(call make-folders,$(BINDIR) $(LIBDIR) $(USERUNITDIR) $(MANDIR)/man1 $(MANDIR)/man8 $(COMPLETIONS))
 	install -m 0644 $(BUILD)/vm/openclaw-ports.js $(BUILD)/vm/openclaw-connect.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect $(DESTDIR)$(BINDIR)/
 	install -m 0644 vm/systemd/user/openclaw-connect.service $(DESTDIR)$(USERUNITDIR)/
@@ -371,7 +404,7 @@ uninstall-vm: uninstall-vm-keyqube
 # As openclaw.Mux: the program lies in the library, and openclaw-ports makes the way to it.
 .PHONY: install-vm-keyqube
 install-vm-keyqube: vm ## a part of install-vm: what leads to openclaw-proxy in a key qube; opens nothing
-	install -d $(DESTDIR)$(LIBDIR)
+	$(call make-folders,$(LIBDIR))
 	install -m 0644 $(BUILD)/vm/openclaw.MuxPerVm.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/
 
@@ -391,7 +424,7 @@ uninstall-vm: uninstall-vm-proxy
 
 .PHONY: install-vm-proxy
 install-vm-proxy: vm ## a part of install-vm: openclaw-proxy; enables nothing
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPLETIONS)
+	$(call make-folders,$(BINDIR) $(LIBDIR) $(USERUNITDIR) $(MANDIR)/man1 $(COMPLETIONS))
 	install -m 0644 $(BUILD)/vm/openclaw-proxy.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw-proxy $(DESTDIR)$(BINDIR)/
 	install -m 0644 vm/systemd/user/openclaw-proxy.service $(DESTDIR)$(USERUNITDIR)/
@@ -404,8 +437,6 @@ uninstall-vm-proxy: ## a part of uninstall-vm; ~/.openclaw stays
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-proxy $(DESTDIR)$(LIBDIR)/openclaw-proxy.js $(DESTDIR)$(USERUNITDIR)/openclaw-proxy.service $(DESTDIR)$(MANDIR)/man1/openclaw-proxy.1 $(DESTDIR)$(COMPLETIONS)/openclaw-proxy
 
 # ---- setup-vm, the agent VM's units: building and installing ----
-
-SHAREDIR ?= $(PREFIX)/share/qubes-claw
 
 vm: $(BUILD)/vm/setup-vm $(BUILD)/vm/openclaw-wait-ready
 
@@ -423,7 +454,7 @@ AGENT_USER_UNITS := openclaw-gateway.service openclaw-watchdog.service openclaw-
 
 .PHONY: install-vm-setup
 install-vm-setup: vm ## a part of install-vm: setup-vm, templates, units; enables nothing
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(USERUNITDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(SHAREDIR)/openclaw/openclaw $(DESTDIR)$(SHAREDIR)/openclaw/node
+	$(call make-folders,$(BINDIR) $(LIBDIR) $(UNITDIR) $(USERUNITDIR) $(MANDIR)/man1 $(COMPLETIONS) $(SHAREDIR)/openclaw/openclaw $(SHAREDIR)/openclaw/node)
 	install -m 0644 $(BUILD)/vm/setup-vm.js $(BUILD)/vm/openclaw-wait-ready.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/setup-vm $(DESTDIR)$(BINDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw-wait-ready vm/packaging/openclaw-gateway $(DESTDIR)$(LIBDIR)/
@@ -461,7 +492,7 @@ uninstall-vm: uninstall-vm-ctl
 
 .PHONY: install-vm-ctl
 install-vm-ctl: vm ## a part of install-vm: openclaw-ctl, openclaw-watchdog
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONS)
+	$(call make-folders,$(BINDIR) $(LIBDIR) $(MANDIR)/man1 $(MANDIR)/man8 $(COMPLETIONS))
 	install -m 0644 $(BUILD)/vm/openclaw-ctl.js $(BUILD)/vm/openclaw-watchdog.js $(DESTDIR)$(LIBDIR)/
 	install -m 0755 $(BUILD)/vm/openclaw-ctl $(BUILD)/vm/openclaw-watchdog $(DESTDIR)$(BINDIR)/
 	install -m 0644 vm/packaging/openclaw-ctl.1 $(DESTDIR)$(MANDIR)/man1/

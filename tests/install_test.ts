@@ -4,6 +4,7 @@
 import { isPresent } from "../shared/io/sync_files.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
+import { make, mode, tempFolder } from "./install_make.ts";
 
 const TUNNEL_FILES = [
   ...["usr/bin/openclaw-tunnel", "usr/share/man/man8/openclaw-tunnel.8"],
@@ -129,26 +130,6 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
   assertEquals(missing(path, kept), []);
 });
 
-async function make(destdir: string, target: string) {
-  // The programs that were built are installed, by whatever Deno built them.
-  const { code, stdout, stderr } = await new Deno.Command("make", {
-    args: ["--no-print-directory", target, `DESTDIR=${destdir}`, `DENO=${Deno.execPath()}`],
-    cwd: PROJECT,
-  }).output();
-  const text = new TextDecoder();
-  if (code !== 0) console.error(text.decode(stderr));
-  return { code, stdout: text.decode(stdout) };
-}
-
-async function tempFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await Deno.makeTempDir();
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
 function missing(root: string, files: readonly string[]): readonly string[] {
   return files.filter((file) => !isPresent(`${root}/${file}`));
-}
-
-function mode(path: string): number {
-  return (Deno.statSync(path).mode ?? 0) & 0o777;
 }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** "make install-*" into a folder of its own, for the tests of installing. @module */
+
+import { PROJECT } from "./e2e/program_flags.ts";
+
+export interface Made {
+  readonly code: number;
+  readonly stdout: string;
+}
+
+/** With the programs that were built, by whatever Deno built them. */
+export async function make(destdir: string, target: string): Promise<Made> {
+  const { code, stdout, stderr } = await new Deno.Command("make", {
+    args: ["--no-print-directory", target, `DESTDIR=${destdir}`, `DENO=${Deno.execPath()}`],
+    cwd: PROJECT,
+  }).output();
+  const text = new TextDecoder();
+  if (code !== 0) console.error(text.decode(stderr));
+  return { code, stdout: text.decode(stdout) };
+}
+
+export interface TempFolder extends AsyncDisposable {
+  readonly path: string;
+}
+
+export async function tempFolder(): Promise<TempFolder> {
+  const path = await Deno.makeTempDir();
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+export function mode(path: string): number {
+  return (Deno.statSync(path).mode ?? 0) & 0o7777;
+}
