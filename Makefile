@@ -149,6 +149,17 @@ test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the comp
 test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
 	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_BUILT_LONG)
 
+# ---- Tests on machines that boot ----
+
+# Root's: namespaces, mounts and a cgroup. The Debian is built once, by mmdebstrap, in a minute;
+# QUBES_CLAW_MACHINE=FOLDER is where it is kept.
+QUBES_CLAW_MACHINE ?= $(CURDIR)/.cache/machine
+export QUBES_CLAW_MACHINE
+
+.PHONY: test-machine
+test-machine: dom0 vm ## units, users, journal, reboots: under a real systemd, installed by the targets below
+	$(DENO) test -A --no-check --quiet tests/machine
+
 # ---- Tests with the real OpenClaw ----
 
 # Not part of "make test": 650 MB from the npm registry, and 1.3 GB of memory while it runs.

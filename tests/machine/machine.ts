@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * A machine that boots: systemd as pid 1 of its own namespaces, on this kernel.
+ *
+ *     await using machine = await bootMachine();
+ *     await machine.good("systemctl start some.service");
+ *     await machine.reboot();
+ *
+ * It is real but for its kernel, which is the host's: no modules, no sysctl, and of cgroup 2 the
+ * controllers that the host has there. Its end is keep-machine's task, so nothing is left of it
+ * whatever becomes of the test.
+ *
+ * @module
+ */
+
+import { machineRoot } from "./machine_root.ts";
+
+const HERE = new URL(".", import.meta.url).pathname;
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** "user" has a session of its own only where something opened one. */
+  readonly user?: "root" | "user";
+  readonly input?: string;
+}
+
+export interface Machine extends AsyncDisposable {
+  /** Its file system, seen from here. Another path after each boot. */
+  root(): string;
+  /** Runs a script of bash in it. */
+  run(script: string, options?: RunOptions): Promise<Finished>;
+  /** The same. @returns what it printed @throws {Error} if it did not exit with 0 */
+  good(script: string, options?: RunOptions): Promise<string>;
+  /** Starts a script of bash in it. */
+  spawn(script: string, options?: Pick<RunOptions, "user">): Deno.ChildProcess;
+  /** Returns when commands can be run again. */
+  reboot(): Promise<void>;
+  powerOff(): Promise<void>;
+  powerOn(): Promise<void>;
+}
+
+export interface MachineOptions {
+  /** Files and folders of this machine that are there, too, and cannot be written to. */
+  readonly binds?: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** Boots one; it takes commands when this returns. */
+export async function bootMachine({ binds = [] }: MachineOptions = {}): Promise<Machine> {
+  const lower = await machineRoot();
+  const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "qmachine-" });
+  const keeper = new Deno.Command(`${HERE}/keep-machine`, {
+    args: [lower, folder, ...binds.map(({ from, to }) => `${from}:${to}`)],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+    detached: true, // not ended together with us by a terminal's SIGINT: it cleans up
+  }).spawn();
+  const toKeeper = keeper.stdin.getWriter();
+  const events = keeper.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(lines())
+    .getReader();
+  const cgroup = `${await cgroupMount()}/machine-${folder.slice(folder.lastIndexOf("/") + 1)}`;
+  let pid = 0;
+
+  const expect = async (word: string): Promise<string> => {
+    const { value = "nothing more" } = await events.read();
+    const [event, detail = ""] = value.split(" ");
+    if (event === word) return detail;
+    throw new Error(`the machine should have ${word}, but said "${value}"\n${journal(folder)}`);
+  };
+  const powerOn = async (): Promise<void> => {
+    await toKeeper.write(new TextEncoder().encode("on\n"));
+    const unshare = await expect("started");
+    await expect("booted");
+    const children = await Deno.readTextFile(`/proc/${unshare}/task/${unshare}/children`);
+    pid = Number(children.trim());
+    // Commands from outside live in a cgroup of their own, beside those of systemd.
+    await Deno.mkdir(`${cgroup}/test`, { recursive: true });
+    await machine.run("systemctl is-system-running --wait"); // "degraded" is the test's business
+  };
+  const end = async (verb: "reboot" | "poweroff", code: number): Promise<void> => {
+    await machine.run(`systemctl ${verb}`);
+    const ended = Number(await expect("ended"));
+    if (ended !== code) throw new Error(`${verb} ended the machine with ${ended}, not ${code}`);
+  };
+  const spawn = (
+    script: string,
+    { user = "root" }: Pick<RunOptions, "user"> = {},
+    stdin: "piped" | "null" = "null",
+  ): Deno.ChildProcess =>
+    new Deno.Command("bash", {
+      args: [
+        ...["-c", 'echo 0 >"$0/cgroup.procs"; exec "$@"', `${cgroup}/test`],
+        ...["nsenter", `--target=${pid}`, "--mount", "--pid", "--net", "--uts", "--ipc"],
+        ...[
+          "--cgroup",
+          `--root=/proc/${pid}/root`,
+          `--wd=/proc/${pid}/root`,
+          "--",
+          ...inEnvironmentOf(user),
+          "bash",
+          "-c",
+          script,
+        ],
+      ],
+      stdin,
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  const machine: Machine = {
+    root: () => `/proc/${pid}/root`,
+    spawn: (script, options) => spawn(script, options),
+    async run(script, { user = "root", input } = {}) {
+      const child = spawn(script, { user }, input === undefined ? "null" : "piped");
+      if (input !== undefined) {
+        const writer = child.stdin.getWriter();
+        await writer.write(new TextEncoder().encode(input));
+        await writer.close();
+      }
+      const { code, stdout, stderr } = await child.output();
+      const text = new TextDecoder();
+      return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+    },
+    async good(script, options) {
+      const { code, stdout, stderr } = await machine.run(script, options);
+      if (code === 0) return stdout;
+      throw new Error(`exit ${code}: ${script}\n${stdout}${stderr}`);
+    },
+    async reboot() {
+      await end("reboot", 128 + 1); // the kernel ends pid 1 of a namespace by SIGHUP, or SIGINT
+      await powerOn();
+    },
+    powerOff: () => end("poweroff", 128 + 2),
+    powerOn,
+    async [Symbol.asyncDispose]() {
+      await toKeeper.close();
+      while (!(await events.read()).done); // it says nothing more when everything is gone
+      await keeper.status;
+    },
+  };
+  try {
+    await powerOn();
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+  return machine;
+}
+
+function inEnvironmentOf(user: "root" | "user"): string[] {
+  const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const common = [path, "LANG=C.UTF-8", "SHELL=/bin/bash"];
+  if (user === "root") return ["env", "-i", ...common, "HOME=/root", "USER=root"];
+  const own = ["HOME=/home/user", "USER=user", "XDG_RUNTIME_DIR=/run/user/1000"];
+  return [
+    ...["setpriv", "--reuid=user", "--regid=user", "--init-groups", "--", "env", "-i"],
+    ...[...common, ...own, "DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus"],
+  ];
+}
+
+async function cgroupMount(): Promise<string> {
+  const mounts = (await Deno.readTextFile("/proc/mounts")).split("\n").map((line) =>
+    line.split(" ")
+  );
+  const path = mounts.find(([, , type]) => type === "cgroup2")?.[1];
+  if (path === undefined) throw new Error("no cgroup 2 is mounted on this machine");
+  return path;
+}
+
+/** What the machine had to say, for the message of a failure. */
+function journal(folder: string): string {
+  const { stdout } = new Deno.Command("journalctl", {
+    args: ["--directory", `${folder}/upper/var/log/journal`, "--lines=80", "--no-pager"],
+    stderr: "null",
+  }).outputSync();
+  return new TextDecoder().decode(stdout);
+}
+
+function lines(): TransformStream<string, string> {
+  let rest = "";
+  return new TransformStream({
+    transform(part, controller) {
+      const whole = (rest + part).split("\n");
+      rest = whole.pop() ?? "";
+      for (const line of whole) controller.enqueue(line);
+    },
+  });
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * A machine with this project's programs in it, put there by "make install-dom0" or "install-vm",
+ * and the simulated Qubes of tests/sim around it:
+ *
+ *     /opt/qubes-claw          this checkout
+ *     /var/lib/qsim            the world: VMs as folders; qubesd.service starts them at boot
+ *     /run/qubes               where qrexec's sockets are, for the group qubes
+ *     /usr/bin/qrexec-client   (in a VM qrexec-client-vm) calls only if it may open what Xen's would
+ *     /opt/vm                  in dom0: what install-vm puts into the VMs
+ *
+ * @module
+ */
+
+import { PROJECT } from "../e2e/program_flags.ts";
+import { bootMachine, type Finished, type Machine } from "./machine.ts";
+
+const CHECKOUT = "/opt/qubes-claw";
+export const WORLD = "/var/lib/qsim";
+const SIM = `/usr/local/bin/deno run --quiet -A --no-config --no-lock --no-remote --no-npm ` +
+  `${CHECKOUT}/tests/sim/sim_cli.ts`;
+
+/** What libxencall, libxengnttab and libxenevtchn say when a device may not be opened. */
+const NEEDS_XEN = `
+for node in hypercall privcmd evtchn gntalloc gntdev xenbus; do
+  case $( { : <>/dev/xen/$node; } 2>&1 ) in
+    *"not permitted"* | *denied*)
+      echo "xencall: error: Error on trying to open $node: Operation not permitted" >&2
+      exit 125 ;;
+  esac
+done`;
+
+const QUBESD = `
+[Unit]
+Description=The simulated Qubes
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+Environment=DENO_DIR=/var/cache/qsim-deno
+# Sockets are the group's, as in Qubes.
+UMask=0007
+ExecStartPre=/bin/ln -sfn ${WORLD}/dom0/run/qubes /run/qubes
+ExecStart=${SIM} start ${WORLD}
+[Install]
+WantedBy=multi-user.target
+`;
+
+export interface SimulatedVm {
+  readonly name: string;
+  readonly tags?: readonly string[];
+}
+
+export interface Dom0Machine extends Machine {
+  /** Runs a script of bash in a VM, whose folder is its home; the programs are on its PATH. */
+  inVm(vm: string, script: string): Promise<Finished>;
+}
+
+/** A dom0, installed as the Makefile does, with these VMs running. */
+export async function bootDom0(vms: readonly SimulatedVm[]): Promise<Dom0Machine> {
+  const machine = await boot("install-dom0", "");
+  try {
+    await installInto(machine, "install-vm", "/opt/vm");
+    await createWorld(machine, vms, "qrexec-client", "");
+    for (const { name } of vms) {
+      const service = `${WORLD}/vms/${name}/etc/qubes-rpc/qvmremote.Queue`;
+      await put(
+        machine,
+        service,
+        `#!/bin/sh\n${IN_VM} exec /opt/vm/etc/qubes-rpc/qvmremote.Queue "$@"\n`,
+      );
+    }
+    await machine.good("systemctl enable --now --quiet qubesd.service");
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+  const inVm: Dom0Machine["inVm"] = (vm, script) =>
+    machine.run(`export HOME=${WORLD}/vms/${vm}/home/user ${IN_VM}; cd; ${script}`);
+  return Object.assign(machine, { inVm });
+}
+
+const IN_VM = "PATH=/opt/vm/usr/bin:$PATH QUBES_CLAW_LIB=/opt/vm/usr/lib/qubes-claw";
+
+export interface VmMachineOptions {
+  /** Its name in the world. */
+  readonly name: string;
+  readonly tags?: readonly string[];
+  /** The other VMs, as folders. */
+  readonly others: readonly SimulatedVm[];
+  /** Lines of dom0's policy. */
+  readonly policy: readonly string[];
+}
+
+/** A VM, installed as the Makefile does; the others run. */
+export async function bootVm({ name, tags, others, policy }: VmMachineOptions): Promise<Machine> {
+  const machine = await boot("install-vm", "");
+  try {
+    await machine.good(`hostnamectl hostname ${name}`);
+    const own = { name, ...(tags === undefined ? {} : { tags }) };
+    await createWorld(machine, [own, ...others], "qrexec-client-vm", name);
+    const path = `${WORLD}/dom0/etc/qubes/policy.d/30-user.policy`;
+    await put(machine, path, policy.map((line) => `${line}\n`).join(""));
+    await machine.good("systemctl enable --now --quiet qubesd.service");
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+  return machine;
+}
+
+async function boot(target: string, destdir: string): Promise<Machine> {
+  const machine = await bootMachine({
+    binds: [
+      { from: PROJECT, to: CHECKOUT },
+      { from: Deno.execPath(), to: "/usr/local/bin/deno" },
+    ],
+  });
+  try {
+    await installInto(machine, target, destdir);
+    await machine.good("systemctl daemon-reload");
+  } catch (error) {
+    await machine[Symbol.asyncDispose]();
+    throw error;
+  }
+  return machine;
+}
+
+/** What was built is installed: "make dom0 vm" comes before the tests. */
+export async function installInto(machine: Machine, target: string, path: string): Promise<void> {
+  const { code, stderr } = await new Deno.Command("make", {
+    args: [
+      ...["--no-print-directory", target, `DESTDIR=${machine.root()}${path}`],
+      `DENO=${Deno.execPath()}`,
+    ],
+    cwd: PROJECT,
+  }).output();
+  if (code !== 0) throw new Error(`make ${target}: ${new TextDecoder().decode(stderr)}`);
+}
+
+async function createWorld(
+  machine: Machine,
+  vms: readonly SimulatedVm[],
+  client: "qrexec-client" | "qrexec-client-vm",
+  ownName: string,
+): Promise<void> {
+  const words = vms.map(({ name, tags = [] }) => tags.length === 0 ? name : `${name}:${tags}`);
+  await put(machine, "/etc/systemd/system/qubesd.service", QUBESD);
+  const side = client === "qrexec-client" ? "dom0" : "vm";
+  const start = `QUBES_SIM_VM=${ownName} exec ${WORLD}/bin/${side}/${client} "$@"`;
+  await put(machine, `/usr/bin/${client}`, `#!/bin/bash${NEEDS_XEN}\n${start}\n`);
+  // Programs of the simulation keep what they compiled where any user may.
+  await machine.good(`set -e
+    DENO_DIR=/tmp/qsim-deno ${SIM} create ${WORLD} ${words.join(" ")}
+    chgrp qubes ${WORLD}/dom0/run/qubes
+    chmod 2770 ${WORLD}/dom0/run/qubes
+    systemctl daemon-reload`);
+}
+
+async function put(machine: Machine, path: string, text: string): Promise<void> {
+  await machine.good(`cat >${path} && chmod 755 ${path}`, { input: text });
+}
