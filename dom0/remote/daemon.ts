@@ -69,12 +69,11 @@ interface Live {
 /** Runs until `stop` fires, or with --once until all VMs are served. @returns the exit code */
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<number> {
   const { paths, once, dryRun, say, notifier } = options;
-  for (const folder of [paths.runFolder, paths.workFolder, paths.libFolder]) {
-    await makePrivateFolder(folder);
+  await makePrivateFolder(paths.libFolder);
+  using _lock = await takeInstanceLock(paths.libFolder);
+  for (const name of ["runFolder", "workFolder", "keyFolder", "policyFolder"] as const) {
+    await makePrivateFolder(paths[name]);
   }
-  await makePrivateFolder(paths.keyFolder);
-  await makePrivateFolder(paths.policyFolder);
-  using _lock = await takeInstanceLock(paths.instanceLock);
   const settingsOptions: SettingsOptions = {
     paths,
     keyStore: createKeyStore(paths.keyFolder),

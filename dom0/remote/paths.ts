@@ -13,13 +13,12 @@ export interface Paths {
   readonly stateFile: string;
   /** Scripts that are being run. */
   readonly workFolder: string;
+  /** What must not be forgotten; locked by the one daemon that runs. */
   readonly libFolder: string;
   readonly ledgerFile: string;
   readonly outcomeFolder: string;
   /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
   readonly lockdownFile: string;
-  /** Locked by the one daemon that runs. */
-  readonly instanceLock: string;
   /** For people. */
   readonly logFile: string;
   /** For machines: chained by hash. */
@@ -41,7 +40,6 @@ export function dom0Paths(root: string): Paths {
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
     lockdownFile: `${root}/etc/qubes/remote.lockdown`,
-    instanceLock: `${root}/run/qvm-remote/lock`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,
     auditFile: `${root}/var/log/qubes/qvm-remote.audit.jsonl`,
     qrexecFolder: `${root}/run/qubes`,

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { errorText } from "../../shared/io/program.ts";
 import { sleep } from "../../shared/io/timing.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
@@ -213,6 +214,8 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (decision.action === "ask") return endRefused(job, "needs-confirmation", seat, told);
     let parked: ParkedCommand | null = null;
     try {
+      // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
+      Deno.mkdirSync(options.workFolder, { recursive: true, mode: PRIVATE_FOLDER });
       parked = parkCommand(options.workFolder, request, command);
       audit.record("accepted", { ...nameOf(request), protocol, ...told });
     } catch (error) {

@@ -39,10 +39,10 @@ export function createDaemonState(path: string, getState: () => DaemonState): St
 
 /** undefined if no daemon runs: one that was killed leaves its file, but not its lock. */
 export async function readDaemonState(
-  { stateFile, instanceLock }: Pick<Paths, "stateFile" | "instanceLock">,
+  { stateFile, libFolder }: Pick<Paths, "stateFile" | "libFolder">,
 ): Promise<DaemonState | undefined> {
   const text = await ifPresent(readSmallText(stateFile, MAX_STATE_BYTES));
-  if (text === undefined || !await isLocked(instanceLock)) return undefined;
+  if (text === undefined || !await isLocked(libFolder)) return undefined;
   return JSON.parse(text); // our own file, in a folder of root's
 }
 
@@ -52,7 +52,7 @@ const LOOK_AGAIN_MS = 50;
 
 /** null: no daemon runs. Else whether its state became what was wanted, in time. */
 export async function waitForState(
-  paths: Pick<Paths, "stateFile" | "instanceLock">,
+  paths: Pick<Paths, "stateFile" | "libFolder">,
   wanted: (state: DaemonState) => boolean,
 ): Promise<boolean | null> {
   for (const deadline = Date.now() + NOTICE_MS;;) {

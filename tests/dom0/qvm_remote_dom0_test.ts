@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMANDS, HELP } from "../../dom0/remote/command_table.ts";
 import { openAudit } from "../../dom0/remote/audit_log.ts";
+import { takeInstanceLock } from "../../dom0/remote/instance_lock.ts";
 import { dom0Paths, type Paths } from "../../dom0/remote/paths.ts";
 import {
   filesBelow,
@@ -468,6 +469,12 @@ Deno.test("queue recover: what a daemon that was killed left is answered as inte
     await Deno.mkdir(folder, { recursive: true });
     await Deno.writeTextFile(`${folder}/${id}.request`, `2 ${"0".repeat(32)} ${"a".repeat(64)}\n`);
     await Deno.writeTextFile(`${folder}/${id}.out`, "half");
+    {
+      // A daemon that has not said yet what it does.
+      using lock = await takeInstanceLock(paths.libFolder);
+      assertEquals((await run(["queue", "recover"])).stdout, "");
+      assert(!(await lock.stat()).isFile);
+    }
     const first = await run(["queue", "recover"]);
     assertEquals([first.code, first.stdout], [0, `work: ${id} is answered as interrupted\n`]);
     assertMatch(readText(`${folder}/${id}.meta`), /^outcome=interrupted$[^]*^out_bytes=4$/m);

@@ -57,6 +57,14 @@ Deno.test("operator: authorise, revoke, lock down, look", async (t) => {
     assertMatch(stderr, /another qvm-remote-dom0 daemon is running\n.*hint: /);
     assertEquals((await qubes.client("work", ["echo", "x"])).code, 0);
   });
+  await t.step("also when systemd has removed the run folder of a unit that ended", async () => {
+    await Deno.remove(`${world.dom0Root}/run/qvm-remote`, { recursive: true });
+    const { stderr } = await scene.dom0(1);
+    assertMatch(stderr, /another qvm-remote-dom0 daemon is running\n.*hint: /);
+    const script = await qubes.client("work", ["-c", "echo x"]);
+    assertEquals([script.code, script.stdout], [0, "x\n"]);
+    await until("the daemon shows its state again", () => readState(world) !== null);
+  });
   await t.step(
     "revoke ends the VM's command and session at once; others go on",
     () => revoking(scene),

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** status, queue, check-config: looking at what is set and what is going on. @module */
 
+import { exists } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/io/options.ts";
 import { UsageError, UserError } from "../../../shared/io/program.ts";
 import type { QueueEntry, QueueReport } from "../../../shared/protocol/message.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
+import { tryInstanceLock } from "../instance_lock.ts";
 import { createKeyStore } from "../key_store.ts";
 import { createOutcomeStore } from "../outcome_store.ts";
 import { type Operator, recordAction, requireRoot, vmFromWord } from "../operator.ts";
@@ -94,7 +96,9 @@ export async function queue(operator: Operator, words: readonly string[]): Promi
 /** Without a daemon, what it left unanswered in dom0 is given its outcome here. */
 async function recoverHere(operator: Operator): Promise<void> {
   const { paths } = operator;
-  if (await readDaemonState(paths) !== undefined) return;
+  if (!await exists(paths.libFolder)) return;
+  using lock = await tryInstanceLock(paths.libFolder);
+  if (lock === null) return;
   const kept = createOutcomeStore(paths.outcomeFolder).recover();
   for (const { request, wasInterrupted } of kept) {
     if (!wasInterrupted) continue;
