@@ -10,7 +10,7 @@
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
-import { aborted, serialised, within } from "../../shared/io/timing.ts";
+import { aborted, serialised } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
@@ -20,7 +20,7 @@ import { createDryRunDesk } from "./dry_run_desk.ts";
 import { watchFolder } from "./folder_watch.ts";
 import { type GroupChoice, prepareGroups } from "./group_choice.ts";
 import { takeInstanceLock } from "./instance_lock.ts";
-import { createKeyStore } from "./key_store.ts";
+import { createKeyStore, isSameRight, type StoredKey } from "./key_store.ts";
 import { type Ledger, ledgerFile, openLedger, readOnly } from "./ledger.ts";
 import { createLinkSet, type LinkSet } from "./link_set.ts";
 import { createOutcomeStore } from "./outcome_store.ts";
@@ -33,14 +33,12 @@ import type { Notifier } from "../../shared/io/sd_notify.ts";
 import { readSettings, type Settings, type SettingsOptions } from "./settings.ts";
 import { createDaemonState, type DaemonState } from "./state_file.ts";
 import { openVmLink } from "./vm_link.ts";
+import { windUp } from "./wind_up.ts";
 
 /** EX_CONFIG of sysexits.h: systemd is told not to start it again for this. */
 export const EXIT_CONFIG = 78;
 /** --once ends when a VM has asked for nothing this long. */
 const ONCE_IDLE_MS = 1_000;
-/** A daemon that stops gives its commands this long to end, and its VMs to fetch the outcomes. */
-const STOP_COMMANDS_MS = 4_000;
-const STOP_DELIVERY_MS = 1_000;
 const FORGET_INTERVAL_MS = 3600 * 1000;
 /** A watched folder may be moved away and made anew: so a change is seen in any case. */
 const REREAD_INTERVAL_MS = 60_000;
@@ -95,33 +93,32 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   const desk = groups === null
     ? createDryRunDesk({ ...judgement(live), ledger, nowMs: Date.now, say })
     : makeDesk(live, options, { audit, ledger, scheduler, onChange, ...groups });
-  const links = createLinkSet(
-    (vm, key) =>
+  const links = createLinkSet({
+    ...{ desk, audit, onChange },
+    open: (vm, key) =>
       openVmLink({
         ...{ vm, key, desk, audit, onChange, callService: callQueueService, nowMs: Date.now },
         isHalted: (name) => isSurelyHalted(paths.qrexecFolder, name),
         vmUser: () => live.settings.config.vmUser,
         endWhenIdleMs: once ? ONCE_IDLE_MS : 0,
       }),
-    desk,
-    audit,
-  );
+  });
   reportProblems(live.settings.problems, audit, dryRun ? say : () => {});
-  const applySettings = async (): Promise<void> => {
+  const applySettings = (): void => {
     scheduler.setLimits(live.settings.config);
-    if (live.settings.lockdown) desk.stopAll("interrupted");
-    await links.follow(live.settings.keys);
+    if (live.settings.lockdown) desk.stop("locked-down");
+    links.follow(live.settings.keys);
     onChange();
   };
   const reload = serialised(async () => {
     if (live.stopping) return;
     await rereadSettings(live, settingsOptions, audit);
-    await applySettings();
+    applySettings();
   }, (error) => console.error(`reload: ${errorText(error)}`));
   const unwatch = watchSettings(paths, reload, links);
   const forgetTimer = setInterval(() => desk.forgetOld(), FORGET_INTERVAL_MS);
   const rereadTimer = setInterval(reload, REREAD_INTERVAL_MS);
-  await applySettings();
+  applySettings();
   await notifier.ready();
 
   const served = Promise.all(links.all().map((link) => link.firstSession()));
@@ -131,9 +128,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   unwatch();
   clearInterval(forgetTimer);
   clearInterval(rereadTimer);
-  desk.stopAll("interrupted");
-  await within(STOP_COMMANDS_MS, desk.idle());
-  await within(STOP_DELIVERY_MS, desk.delivered());
+  await windUp(desk, "stopping");
   await links.stop();
   audit.record("stopped", { pid: Deno.pid });
   groups?.close();
@@ -163,7 +158,7 @@ class ConfigError extends UserError {
 /** What the desk asks before it runs anything; always by the settings of that moment. */
 function judgement(live: Live): {
   readonly decide: (request: AuthenticRequest) => Decision;
-  readonly closedBecause: (vm: VmName) => RefusalReason | null;
+  readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
 } {
   return {
     decide(request) {
@@ -171,10 +166,10 @@ function judgement(live: Live): {
       if (rules === null) return { action: "deny", because: "bad policy file" };
       return decide(rules, request);
     },
-    closedBecause(vm) {
+    closedBecause(vm, key) {
       if (live.stopping) return "stopping";
       if (live.settings.lockdown) return "locked-down";
-      return live.settings.keys.has(vm) ? null : "revoked";
+      return isSameRight(key, live.settings.keys.get(vm)) ? null : "revoked";
     },
   };
 }

@@ -7,6 +7,7 @@ import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { StoredKey } from "./key_store.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Decision } from "./policy.ts";
 import type { RequestDesk } from "./request_desk.ts";
@@ -14,7 +15,7 @@ import { authenticateEvent, commandOrNull } from "./request_event.ts";
 
 export interface DryRunOptions {
   readonly decide: (request: AuthenticRequest) => Decision;
-  readonly closedBecause: (vm: VmName) => RefusalReason | null;
+  readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
   readonly ledger: Ledger;
   readonly nowMs: () => number;
   readonly say: (line: string) => void;
@@ -22,11 +23,11 @@ export interface DryRunOptions {
 
 export function createDryRunDesk(options: DryRunOptions): RequestDesk {
   const { ledger, nowMs, say } = options;
-  const judge = (request: AuthenticRequest): string => {
+  const judge = (request: AuthenticRequest, stored: StoredKey): string => {
     const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
     const command = commandOrNull(request);
     const refused = stale ?? (command === null ? "bad-body" : null) ??
-      options.closedBecause(request.vm);
+      options.closedBecause(request.vm, stored);
     if (refused !== null || command === null) return `would refuse: ${refused}`;
     const { action, because } = options.decide(request);
     const text = printable(describeCommand(command), 200);
@@ -42,16 +43,14 @@ export function createDryRunDesk(options: DryRunOptions): RequestDesk {
         ? `would refuse: ${request}`
         : request.vm !== vm
         ? "would refuse: wrong-vm"
-        : judge(request);
+        : judge(request, stored);
       say(`dry run: vm=${vm} id=${id} ${verdict}\n`);
       return { observed: true };
     },
     acknowledged() {},
-    stopAll() {},
-    forgetVm() {},
+    stop: () => ({ ended: Promise.resolve(), told: Promise.resolve() }),
     jobs: () => [],
     idle: () => Promise.resolve(),
-    delivered: () => Promise.resolve(),
     forgetOld() {},
   };
 }

@@ -47,6 +47,10 @@ export interface Job {
   attach(seat: Seat): void;
   detach(seat: Seat): void;
   hasSeat(): boolean;
+  /** Resolves when it has its outcome. */
+  ended(): Promise<void>;
+  /** Resolves when it has ended, and no session is still to fetch its outcome. */
+  told(): Promise<void>;
   /** Sends what the seat has room for; the outcome when all output is sent. */
   pump(): void;
   close(): void;
@@ -64,7 +68,11 @@ export interface JobOptions {
 export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOptions): Job {
   let seat: Seat | null = null;
   let ended = outcome;
+  const end = Promise.withResolvers<void>();
+  if (ended !== null) end.resolve();
   let outcomeSent = false;
+  let closed = false;
+  let waiting: (() => void)[] = [];
   const sent = new Map<StreamNumber, number>();
 
   const sendStream = (to: Seat, stream: StreamNumber): boolean => {
@@ -84,6 +92,14 @@ export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOpt
     outcomeSent = true;
     seat.outcome(ended);
   };
+  const isTold = (): boolean => closed || (ended !== null && seat === null);
+  /** A moment later: what ended without a seat may be given one in the same turn. */
+  const tellWaiting = (): void =>
+    queueMicrotask(() => {
+      if (!isTold()) return;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    });
   return {
     request,
     takenAtMs,
@@ -97,6 +113,8 @@ export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOpt
     },
     finish(makeOutcome) {
       ended = makeOutcome(spool);
+      end.resolve();
+      tellWaiting();
       return ended;
     },
     outcome: () => ended,
@@ -110,8 +128,19 @@ export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOpt
     },
     detach(oldSeat) {
       if (seat === oldSeat) seat = null;
+      tellWaiting();
     },
     hasSeat: () => seat !== null,
-    close: () => spool.close(),
+    ended: () => end.promise,
+    told: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        tellWaiting();
+      }),
+    close() {
+      closed = true;
+      tellWaiting();
+      spool.close();
+    },
   };
 }

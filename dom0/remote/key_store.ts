@@ -18,6 +18,11 @@ export interface StoredKey {
   readonly acceptsV1: boolean;
 }
 
+/** Whether both let the VM do the same, with the same key. */
+export function isSameRight(one: StoredKey, other: StoredKey | undefined): boolean {
+  return one.key.fingerprint === other?.key.fingerprint && one.acceptsV1 === other.acceptsV1;
+}
+
 export interface KeyStore {
   /** undefined: the VM is not authorised. Throws if the file is not private, or not a key. */
   read(vm: VmName): Promise<StoredKey | undefined>;

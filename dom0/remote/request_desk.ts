@@ -13,7 +13,6 @@
 
 import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { errorText } from "../../shared/io/program.ts";
-import { sleep } from "../../shared/io/timing.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
@@ -52,7 +51,7 @@ const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 export interface DeskOptions extends ExecutionOptions {
   readonly decide: (request: AuthenticRequest) => Decision;
   /** Why nothing of this VM may run now, whatever the policy; null in normal operation. */
-  readonly closedBecause: (vm: VmName) => RefusalReason | null;
+  readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
   /** For outcomes of an earlier daemon: false if it was killed before it could record this one. */
   readonly isOnRecord: IsOnRecord;
   readonly ledger: Ledger;
@@ -63,16 +62,19 @@ export interface RequestDesk {
   receive(vm: VmName, key: StoredKey, event: RequestEvent, seat: Seat): Promise<Verdict>;
   /** The VM has the outcome. */
   acknowledged(job: Job): void;
-  /** Ends what this VM has running, or everything. */
-  stopAll(reason: StopReason, vm?: VmName): void;
-  /** Drops what is kept for a VM that is no longer authorised, when its commands have ended. */
-  forgetVm(vm: VmName): void;
+  /** Ends what this VM has running, or everything. What comes later is none of its business. */
+  stop(reason: StopReason, vm?: VmName): Stopping;
   jobs(): readonly Job[];
   /** Resolves when no command runs. */
   idle(): Promise<void>;
-  /** Resolves when every VM in a session, or this one, has acknowledged all its outcomes. */
-  delivered(vm?: VmName): Promise<void>;
   forgetOld(): void;
+}
+
+export interface Stopping {
+  /** No command of these runs any more. */
+  readonly ended: Promise<unknown>;
+  /** Every one of these VMs that is in a session has acknowledged the outcomes. */
+  readonly told: Promise<unknown>;
 }
 
 /** "observed": nothing was done, by a desk that only looks, or for a session that is over. */
@@ -150,7 +152,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (stale !== null) return refuse(vm, claimed, stale, seat);
     if (isFull(vm) && !forgetUnclaimed(vm)) return refuse(vm, claimed, "overloaded", seat);
     if (ledger.isFull(vm)) return refuse(vm, claimed, "overloaded", seat);
-    return await take(request, seat);
+    return await take(request, stored, seat);
   };
 
   const isFull = (vm: VmName): boolean => {
@@ -182,7 +184,11 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   };
 
   /** From here on the request is dom0's to answer. */
-  const take = async (request: AuthenticRequest, seat: Seat): Promise<Verdict> => {
+  const take = async (
+    request: AuthenticRequest,
+    stored: StoredKey,
+    seat: Seat,
+  ): Promise<Verdict> => {
     const { vm, id, nonce, digest, protocol } = request; // the job outlives the body
     let control: StopControl | null = null;
     let stoppedEarly: StopReason | null = null;
@@ -206,7 +212,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     }
     const command = commandOrNull(request);
     if (command === null) return endRefused(job, "bad-body", seat);
-    const closed = options.closedBecause(request.vm);
+    const closed = options.closedBecause(request.vm, stored);
     if (closed !== null) return endRefused(job, closed, seat);
     const decision = options.decide(request);
     const told = { ...described(request, command), rule: decision.because };
@@ -258,18 +264,15 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     receive,
     acknowledged: forget,
     jobs: all,
-    stopAll(reason, vm) {
-      for (const job of all()) if (vm === undefined || job.request.vm === vm) job.stop(reason);
-    },
-    forgetVm(vm) {
-      for (const job of [...jobsOf(vm).values()]) if (job.outcome() !== null) forget(job);
+    stop(reason, vm) {
+      const stopped = all().filter(({ request }) => vm === undefined || request.vm === vm);
+      for (const job of stopped) job.stop(reason);
+      return {
+        ended: Promise.all(stopped.map((job) => job.ended())),
+        told: Promise.all(stopped.map((job) => job.told())),
+      };
     },
     idle: () => execution.idle(),
-    async delivered(vm) {
-      const isOwed = (job: Job): boolean =>
-        job.hasSeat() && (vm === undefined || job.request.vm === vm);
-      while (all().some(isOwed)) await sleep(10);
-    },
     forgetOld() {
       const oldest = nowMs() - KEEP_OUTCOME_MS;
       for (const job of all()) {

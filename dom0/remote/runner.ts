@@ -111,7 +111,7 @@ function orderOf(
 
 /** What multiplies or floods, and what was revoked or locked down, gets no time to go on. */
 const AT_ONCE: ReadonlySet<StopReason> = new Set<StopReason>([
-  ...["process-limit", "output-limit", "interrupted"] as const,
+  ...["process-limit", "output-limit", "revoked", "locked-down", "stopping"] as const,
 ]);
 
 interface Stopper {

@@ -8,6 +8,7 @@
  */
 
 import { utf8 } from "../../shared/protocol/bytes.ts";
+import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { createRandom } from "../sim/faults.ts";
 import {
@@ -28,8 +29,7 @@ export type Victim = typeof VICTIMS[number] | "daemon";
 
 /** Every event of the audit that ends a request. */
 export const FINAL_EVENTS: ReadonlySet<string> = new Set([
-  ...["done", "timeout", "refused", "cancelled", "interrupted"],
-  ...["output-limit", "process-limit", "memory-limit"],
+  ...Object.keys(EXIT_OF_KIND),
 ]);
 
 const CLIENT_TIMEOUT_S = 30;

@@ -239,7 +239,11 @@ async function withJson(t: Deno.TestContext, qubes: Installed, first: Daemon): P
     const second = await qubes.startDaemon([VM]);
     const { code, stdout } = await finish(child);
     assertEquals([code, json(stdout)["outcome"]], [130, "interrupted"]);
+    const ended = qubes.spawnClient(VM, ["--json", "sleep", "1007"]);
+    await until("it runs", () => isSleeping(qubes, 1007));
     assertEquals(await second.stop(), 0);
+    const end = await finish(ended);
+    assertEquals([end.code, json(end.stdout)["outcome"]], [126, "stopping"]);
   });
   await t.step("daemon not running: 124, a hint, and the request is taken back", async () => {
     const end = await qubes.client(VM, ["--json", "-t", "1", "true", "x"]);

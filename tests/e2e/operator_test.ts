@@ -138,15 +138,30 @@ async function revoking({ qubes, dom0 }: Scene): Promise<void> {
   await until("it runs", () => sleepers(qubes, 1201) === 2);
   const { stdout } = await dom0(0, "revoke", "work");
   assertStringIncludes(stdout, "The daemon ended its session and its commands.");
+  const { outcome } = await queue.readAnswer(id); // the VM heard of it before its link was closed
+  assertEquals([outcome.kind, outcome.exitCode], ["revoked", 126]);
   await until("its command is gone", () => sleepers(qubes, 1201) === 0);
   await until("its session is gone", () => !seenProcesses(world).some(isSession("work")));
   await until("its service is gone", () => !seenProcesses(world).some(isService("work")));
   const events = (): string =>
     readAudit(world).filter((record) => record.id === id).map(({ event }) => event).join(" ");
-  await until("it is recorded", () => events() === "accepted interrupted");
+  await until("it is recorded", () => events() === "accepted revoked");
   assertEquals([stateOf(qubes, "work"), stateOf(qubes, "lab")], [undefined, "connected"]);
+
+  // A new right is none of the old revocation's business, whatever other VMs still run.
+  const fingerprint = (await qubes.client("work", ["key", "fingerprint"])).stdout.trim();
+  const again = ["authorize", "--fetch", "--grant", "full", "--fingerprint", fingerprint, "work"];
+  await dom0(0, ...again);
+  const flood = "echo up >&2; until [ -e '$GO' ]; do sleep 0.02; done; head -c 2000000 /dev/zero";
+  const asked = qubes.client("work", ["-c", flood.replace("$GO", `${go}-work`)]);
+  await until("it runs", () => openOf(qubes, "work") === 1);
   await Deno.writeTextFile(go, "");
   assertEquals((await other).stdout, "went on\n");
+  await until("lab is idle", () => openOf(qubes, "lab") === 0);
+  await Deno.writeTextFile(`${go}-work`, "");
+  const answer = await asked;
+  assertEquals([answer.code, answer.stdout.length], [0, 2_000_000], answer.stderr);
+  await dom0(0, "revoke", "work");
   assertEquals((await dom0(1, "revoke", "work")).stderr, "VM 'work' has no key\n");
 }
 
@@ -157,8 +172,10 @@ async function lockingDown(scene: Scene): Promise<void> {
   await dom0(0, "lockdown");
   await until("nothing runs", () => sleepers(qubes, 1202) === 0);
   for (const { code, stdout } of await Promise.all(running)) {
-    assertEquals([code, stdout], [130, "up\n"]);
+    assertEquals([code, stdout], [126, "up\n"]);
   }
+  const ends = readAudit(qubes.world).filter(({ event }) => event === "locked-down");
+  assertEquals(ends.map(({ vm }) => vm).toSorted(), ["lab", "work"]);
   assertEquals((await qubes.client("work", ["echo", "x"])).code, 126);
   assertMatch((await dom0(0, "status")).stdout, /LOCKDOWN: nothing runs until unlock/);
   await scene.daemon.kill();
@@ -306,6 +323,10 @@ function keyOf({ world }: Installed, vm: string): string {
 
 function stateOf({ world }: Installed, name: string): string | undefined {
   return readState(world)?.vms.find(({ vm }) => vm === name)?.state;
+}
+
+function openOf({ world }: Installed, name: string): number | undefined {
+  return readState(world)?.vms.find(({ vm }) => vm === name)?.open.length;
 }
 
 function isKnown(qubes: Installed, vm: string): boolean {

@@ -77,9 +77,15 @@ function outcomeMessages({ id, kind, reason }: Outcome, signed: boolean): readon
     case "interrupted":
       return [
         `error: interrupted: ${
-          signed ? "the daemon in dom0 stopped while it ran" : "the queue was recovered"
+          signed ? "the daemon in dom0 died while it ran" : "the queue was recovered"
         } (id=${id})`,
       ];
+    case "revoked":
+      return [`error: ended in dom0: this VM is not authorised any more (id=${id})`];
+    case "locked-down":
+      return [`error: ended in dom0: dom0 was locked down (id=${id})`];
+    case "stopping":
+      return [`error: ended in dom0: the daemon there was stopped (id=${id})`];
     case "output-limit":
       return [`error: ended in dom0: more output than its limit allows (id=${id})`];
     case "process-limit":

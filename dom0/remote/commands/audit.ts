@@ -5,6 +5,7 @@ import { ifPresent } from "../../../shared/io/files.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UsageError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
+import { EXIT_OF_KIND } from "../../../shared/protocol/outcome.ts";
 import { type AuditFields, CHAIN_START, type ChainEnd, checkChain } from "../audit_chain.ts";
 import { formatEvent, KEPT_FILES } from "../audit_log.ts";
 import { type Operator, vmFromWord } from "../operator.ts";
@@ -22,8 +23,8 @@ export async function audit(operator: Operator, words: readonly string[]): Promi
 
 /** Events that are no success, for --failed. */
 const FAILED: ReadonlySet<string> = new Set([
-  ...["refused", "violation", "timeout", "cancelled", "interrupted", "output-limit"],
-  ...["process-limit", "memory-limit", "failed", "problem", "spool-failed", "outcome-not-kept"],
+  ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
+  ...["violation", "failed", "problem", "spool-failed", "outcome-not-kept"],
 ]);
 
 type AuditRecord = AuditFields & { readonly time: string; readonly event: string };

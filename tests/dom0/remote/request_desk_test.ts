@@ -115,7 +115,7 @@ async function openWorld(folder: string, clock: Clock, wishes: Wishes): Promise<
         .map(({ event, reason }) => reason === undefined ? event : `${event} ${reason}`),
     restart: () => openWorld(folder, clock, { ...wishes }),
     async close() {
-      desk.stopAll("interrupted");
+      desk.stop("stopping");
       await desk.idle();
       for (const job of desk.jobs()) job.close();
       ledger.close();
@@ -162,6 +162,9 @@ async function v1(n = 1, body: Bytes = utf8("true\n"), key = KEY): Promise<Reque
 
 const script = (text: string, n = 1, more: RequestWishes = {}): Promise<RequestEvent> =>
   v2({ body: utf8(text), n, ...more });
+
+/** All that waits for nothing but its turn has had it. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 interface Sent {
   readonly seat: TestSeat;
@@ -490,7 +493,7 @@ deskTest("desk: a request that is cancelled before it is recorded does not start
   await withWorld({ ledgerDisk }, async (world) => {
     const sent = send(world, await script(`echo x >>${world.folder}/runs`));
     await until("it is taken", () => world.desk.jobs().length === 1);
-    world.desk.stopAll("cancelled");
+    world.desk.stop("cancelled");
     gate.resolve();
     assertEquals((await (await sent).seat.answered).kind, "cancelled");
     await world.desk.idle();
@@ -517,29 +520,78 @@ deskTest(
 );
 
 deskTest(
-  "desk: stopAll() ends all of one VM, waiting and running, and nothing of another",
+  "desk: stop() ends all of one VM, waiting and running, and nothing of another or of later",
   () =>
     withWorld({ config: { ...DEFAULT_CONFIG, parallelPerVm: 2 } }, async (world) => {
       const ofWork = await Promise.all([1, 2, 3, 4].map(async (n) => {
         return await send(world, await script("sleep 1000", n));
       }));
       const ofLab = await send(world, await script("sleep 0.3", 9, { vm: LAB }), { vm: LAB });
-      world.desk.stopAll("interrupted", WORK);
+      const { ended } = world.desk.stop("revoked", WORK);
+      const later = await send(world, await script("echo later", 5));
+      await ended;
       const outcomes = await Promise.all(ofWork.map(({ seat }) => seat.answered));
-      assertEquals(outcomes.map(({ kind }) => kind), Array(4).fill("interrupted"));
+      assertEquals(outcomes.map(({ kind }) => kind), Array(4).fill("revoked"));
+      assertEquals(outcomes.map(({ exitCode }) => exitCode), Array(4).fill(126));
       assertEquals((await ofLab.seat.answered).kind, "done");
-      world.desk.forgetVm(WORK);
-      assertEquals(world.desk.jobs().map(({ request }) => request.vm), [LAB]);
+      assertEquals([(await later.seat.answered).kind, later.seat.text(1)], ["done", "later\n"]);
     }),
 );
 
-deskTest("desk: forgetVm() leaves what still runs", () =>
-  withWorld({}, async (world) => {
-    const { seat } = await send(world, await script("sleep 0.2"));
-    world.desk.forgetVm(WORK);
-    assertEquals(world.desk.jobs().length, 1);
-    assertEquals((await seat.answered).kind, "done");
-  }));
+deskTest(
+  "desk: a VM is told when its session has acknowledged, or is over",
+  () =>
+    withWorld({}, async (world) => {
+      const sent = [
+        await send(world, await script("sleep 1000", 1)),
+        await send(world, await v2({ n: 2 })),
+      ];
+      const [first, second] = sent.map(jobOf);
+      const left = await send(world, await script("sleep 1000", 3));
+      jobOf(left).detach(left.seat);
+      let isTold = false;
+      const { ended, told } = world.desk.stop("locked-down");
+      told.then(() => isTold = true);
+      await ended;
+      assertEquals(jobOf(left).outcome()?.kind, "locked-down", "nobody to tell: it is kept");
+      for (const { seat } of sent) await seat.answered;
+      if (first !== undefined) world.desk.acknowledged(first);
+      await turn();
+      assertEquals(isTold, false, "one is on its way");
+      if (sent[1] !== undefined) second?.detach(sent[1].seat);
+      await told;
+      assertEquals(world.desk.jobs().map(({ request }) => request.id), [
+        requestId(2),
+        requestId(3),
+      ]);
+    }),
+);
+
+deskTest(
+  "desk: what is stopped while the ledger is written is refused, and the VM is told so",
+  () => {
+    const { promise: written, resolve: write } = Promise.withResolvers<void>();
+    const ledgerDisk = (disk: LedgerDisk): LedgerDisk => ({
+      ...disk,
+      append: (text) => written.then(() => disk.append(text)),
+    });
+    return withWorld({ ledgerDisk }, async (world) => {
+      const sending = send(world, await script("echo never"));
+      await until("it is taken", () => world.desk.jobs().length === 1);
+      world.wishes.closed = "revoked";
+      const { ended, told } = world.desk.stop("revoked", WORK);
+      let isTold = false;
+      told.then(() => isTold = true);
+      write();
+      await ended;
+      const sent = await sending;
+      await turn();
+      assertEquals([sent.seat.log, isTold], [["accepted", "outcome refused revoked"], false]);
+      world.desk.acknowledged(jobOf(sent));
+      await told;
+    });
+  },
+);
 
 deskTest(
   "desk: the limit of time is the request's, and never more than the configuration's",

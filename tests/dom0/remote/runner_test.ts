@@ -477,8 +477,8 @@ eachKind(
 
 eachKind("a command that is stopped in its first moment ends", async (start) => {
   const running = start("sleep 1000");
-  running.stop("interrupted");
-  assertEquals(await running.ended, { kind: "interrupted", exitCode: 130 });
+  running.stop("revoked");
+  assertEquals(await running.ended, { kind: "revoked", exitCode: 126 });
 });
 
 eachKind("a command that ends well on TERM has the time to", async (start) => {
