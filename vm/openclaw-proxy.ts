@@ -7,7 +7,15 @@
 
 import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
 import { VERSION } from "../shared/io/version.ts";
-import { ConfigError, HELP, portOf, PROGRAM, readCommand } from "./proxy/cli.ts";
+import {
+  ConfigError,
+  HELP,
+  MEMORY_VARIABLE,
+  memoryMibOf,
+  portOf,
+  PROGRAM,
+  readCommand,
+} from "./proxy/cli.ts";
 import type { Config } from "./proxy/config.ts";
 import { checkReport } from "./proxy/check_report.ts";
 import { loadConfig, type Places, placesOf } from "./proxy/load_config.ts";
@@ -30,7 +38,10 @@ async function main(args: readonly string[]): Promise<number> {
     case "check-config":
       return say(checkReport(config, path, port, sockets)), EXIT_OK;
     case "serve":
-      await runServer({ config, port, places, load: async () => (await load(places)).config });
+      await runServer({
+        ...{ config, port, places, memoryMib: memoryMibOf(Deno.env.get(MEMORY_VARIABLE)) },
+        load: async () => (await load(places)).config,
+      });
       return EXIT_OK;
     default:
       return command satisfies never;

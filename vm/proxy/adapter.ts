@@ -5,6 +5,7 @@ import type { Provider, Target } from "./config.ts";
 import { type Answer, type Exchange, isWhole, UpstreamFailure } from "./exchange.ts";
 import { nativeBody } from "./native_body.ts";
 import { fault } from "./translate/fault.ts";
+import type { Upload } from "./upload.ts";
 import { callUpstream, type Patience, type UpstreamCall } from "./upstream_fetch.ts";
 
 export interface AttemptContext extends Patience {
@@ -59,7 +60,7 @@ export function upstreamCall(
   exchange: Exchange,
   provider: Provider,
   api: WireApi,
-  body: string | Uint8Array<ArrayBuffer>,
+  body: Upload,
   secret: string | null,
 ): UpstreamCall {
   const headers: Record<string, string> = {

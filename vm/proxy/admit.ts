@@ -8,13 +8,16 @@ import { NO_TOKENS, type Tokens } from "./exchange.ts";
 import type { Admission, Limiter } from "./limits.ts";
 import { resolveModel } from "./models.ts";
 import { affordable, estimate } from "./prices.ts";
-import { readRequest, type RequestBody } from "./read_request.ts";
+import type { BodyBudget } from "./body_budget.ts";
+import { readRequest } from "./read_request.ts";
+import type { RequestBody } from "./request_body.ts";
 import type { Asked } from "./request_books.ts";
 import type { Secrets } from "./secrets.ts";
 import { type Fault, fault } from "./translate/fault.ts";
 
 export interface AdmitParts {
   readonly limiter: Limiter;
+  readonly budget: BodyBudget;
   readonly secrets: Secrets;
 }
 
@@ -39,26 +42,26 @@ export async function admit(
   request: Request,
   { api, vm }: Asked,
   config: Config,
-  { limiter, secrets }: AdmitParts,
+  { limiter, budget, secrets }: AdmitParts,
 ): Promise<Admitted | Refused> {
-  const refuse = (
-    refusal: Fault,
-    caller: Caller | null,
-    retryAfterMs: number | null = null,
-  ): Refused => ({ refusal, retryAfterMs, caller });
   const caller = await identify(request.headers, vm, config, async ({ key }) => {
     return key === null ? null : await secrets.get(key).catch(() => null);
   });
   if ("status" in caller) {
     request.body?.cancel().catch(() => {});
-    return refuse(caller, null);
+    return { refusal: caller, retryAfterMs: null, caller: null };
   }
-  const body = await readRequest(request);
-  if ("status" in body) return refuse(body, caller);
+  const hold = budget.open(caller.account, config.clients.length < 2);
+  const refuse = (refusal: Fault, retryAfterMs: number | null = null): Refused => {
+    hold.release();
+    return { refusal, retryAfterMs, caller };
+  };
+  const body = await readRequest(request, hold);
+  if ("status" in body) return refuse(body);
   const all = resolveModel(body.model, config);
-  if (all === null) return refuse(unknownModel(body.model, config), caller);
+  if (all === null) return refuse(unknownModel(body.model, config));
   const route = affordable(all, caller.limits, config);
-  if (route.length === 0) return refuse(noPrice(all), caller);
+  if (route.length === 0) return refuse(noPrice(all));
   const estimated = api === "count_tokens"
     ? { tokens: 0, spend: 0 }
     : estimate(expectedTokens(body), route, config);
@@ -67,16 +70,16 @@ export async function admit(
   const { message, retryAfterMs } = admission.refusal;
   // A cap lasts: 429 or 402 would make OpenClaw wait for it, 400 makes it use another model.
   const kind = retryAfterMs === null ? "invalid_request" : "rate_limit";
-  return refuse({ ...fault(kind, message), code: "proxy_limit" }, caller, retryAfterMs);
+  return refuse({ ...fault(kind, message), code: "proxy_limit" }, retryAfterMs);
 }
 
-function expectedTokens({ untrustedBody, untrustedBytes }: RequestBody): Tokens {
+function expectedTokens({ untrustedBody, length }: RequestBody): Tokens {
   const limits = ["max_completion_tokens", "max_tokens", "max_output_tokens"].map((name) =>
     untrustedBody[name]
   );
   const limit = limits.find((value) => typeof value === "number" && value >= 0);
   const output = Math.min(EXPECTED_OUTPUT_TOKENS, typeof limit === "number" ? limit : Infinity);
-  return { ...NO_TOKENS, input: guessedTokens(untrustedBytes.length), output };
+  return { ...NO_TOKENS, input: guessedTokens(length), output };
 }
 
 function unknownModel(untrustedName: string, config: Config): Fault {

@@ -28,7 +28,7 @@ export function guessedTokens(bytes: number): number {
 }
 
 function guessTokens(exchange: Exchange): Answer {
-  const input_tokens = guessedTokens(exchange.untrustedBytes.length);
+  const input_tokens = guessedTokens(exchange.body.length);
   return {
     contentType: "application/json",
     body: new TextEncoder().encode(JSON.stringify({ input_tokens })),

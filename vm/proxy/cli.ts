@@ -17,6 +17,8 @@ export class ConfigError extends UserError {
 export type Command = "serve" | "check-config" | "permissions" | "help" | "version";
 
 export const COMMANDS: ReadonlySet<string> = new Set(["serve", "check-config", "permissions"]);
+/** The runtime alone takes half of that. */
+const MIN_MEMORY_MIB = 128;
 const USAGE = "openclaw-proxy [serve | check-config | permissions] [--help] [--version]";
 
 /** @throws {UsageError} */
@@ -45,6 +47,18 @@ export function portOf(text: string | undefined, configured: number): number {
     if (!(error instanceof ProtocolError)) throw error;
     throw new UsageError("OPENCLAW_PROXY_PORT takes a port from 1 to 65535");
   }
+}
+
+/** The unit sets it beside its MemoryMax=, which a program with few permissions cannot read. */
+export const MEMORY_VARIABLE = "OPENCLAW_PROXY_MEMORY_MIB";
+
+export function memoryMibOf(text: string | undefined): number | null {
+  if (text === undefined || text === "") return null;
+  const mib = /^\d{1,7}$/.test(text) ? Number(text) : NaN;
+  if (mib >= MIN_MEMORY_MIB) return mib;
+  throw new UsageError(
+    `${MEMORY_VARIABLE} takes a whole number of MiB, ${MIN_MEMORY_MIB} or more`,
+  );
 }
 
 export const HELP = `usage: ${USAGE}

@@ -16,15 +16,18 @@ import { readResponsesRequest } from "./translate/responses_request_read.ts";
 import { writeResponsesResponse } from "./translate/responses_response.ts";
 import { createResponsesStreamWriter } from "./translate/responses_stream_writer.ts";
 
+/** A conversation without what was said in it: an answer must not keep the pictures in memory. */
+export type Asked = Omit<Conversation, "turns">;
+
 /** How one API is read and written. */
 export interface ClientFormat {
   /** @throws {TranslationError} */
   readRequest(exchange: Exchange): Conversation;
   writeBody(completion: Completion, exchange: Exchange): Record<string, unknown>;
-  createWriter(exchange: Exchange, conversation: Conversation): StreamWriter;
+  createWriter(exchange: Exchange, asked: Asked): StreamWriter;
 }
 
-const bodyOf = ({ untrustedBody }: Exchange) => ({ value: untrustedBody, path: "body" });
+const bodyOf = ({ body }: Exchange) => ({ value: body.untrustedBody, path: "body" });
 
 function identity({ requestId, model, createdS }: Exchange, prefix: string): ResponseIdentity {
   return { id: prefix + requestId, model, createdS };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Neutral events as the client's answer: a stream, or one body when all of them are there. @module */
 
-import type { ClientFormat } from "./client_format.ts";
+import type { Asked, ClientFormat } from "./client_format.ts";
 import {
   type Answer,
   type ByteSource,
@@ -12,7 +12,6 @@ import {
 import { streamType } from "./stream_end.ts";
 import { createCollector } from "./translate/collect.ts";
 import type { StreamEvent, Usage } from "./translate/completion.ts";
-import type { Conversation } from "./translate/conversation.ts";
 import { type Fault, fault, mayRetry, shownToClient } from "./translate/fault.ts";
 
 /** Events that an upstream sends before it is known to work. */
@@ -28,11 +27,11 @@ export interface EventSource {
 export async function eventsAnswer(
   exchange: Exchange,
   format: ClientFormat,
-  conversation: Conversation,
+  asked: Asked,
   source: EventSource,
 ): Promise<Answer> {
   return exchange.stream
-    ? await streamed(exchange, format, conversation, source)
+    ? await streamed(exchange, format, asked, source)
     : await whole(exchange, format, source);
 }
 
@@ -59,10 +58,10 @@ async function whole(
 async function streamed(
   exchange: Exchange,
   format: ClientFormat,
-  conversation: Conversation,
+  asked: Asked,
   source: EventSource,
 ): Promise<Answer> {
-  const writer = format.createWriter(exchange, conversation);
+  const writer = format.createWriter(exchange, asked);
   const encoder = new TextEncoder();
   let usage: Usage | null = null;
   let broken = false;

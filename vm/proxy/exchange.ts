@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One request of a client, and what an upstream makes of it. @module */
 
+import type { RequestBody } from "./request_body.ts";
 import type { Fault } from "./translate/fault.ts";
 
 /** The API that the client speaks. */
@@ -9,11 +10,11 @@ export type Api = "chat" | "messages" | "responses" | "ollama" | "embeddings" | 
 export interface Exchange {
   readonly api: Api;
   readonly requestId: string;
-  /** As the client sent it: of its body only the fields below are known to be right. */
-  readonly untrustedBody: Readonly<Record<string, unknown>>;
-  readonly untrustedBytes: Uint8Array<ArrayBuffer>;
-  /** The same bytes, decoded. */
-  readonly untrustedText: string;
+  /**
+   * As the client sent it, until an answer has begun. An attempt asks once for its text and its
+   * JSON, and keeps neither: of a large body they are made again each time.
+   */
+  readonly body: RequestBody;
   readonly model: string;
   readonly stream: boolean;
   readonly untrustedHeaders: Headers;

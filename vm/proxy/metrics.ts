@@ -34,6 +34,7 @@ const GAUGES = {
   openclaw_proxy_active_requests: "Requests under way.",
   openclaw_proxy_start_time_seconds: "When it started, in Unix time.",
   openclaw_proxy_resident_bytes: "Memory in use.",
+  openclaw_proxy_body_bytes: "Of the bodies of requests under way.",
 } as const;
 const FIRST_BYTE = "openclaw_proxy_first_byte_seconds";
 const BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];

@@ -3,21 +3,24 @@
 
 import type { Target } from "./config.ts";
 import type { Bytes, Exchange } from "./exchange.ts";
+import { type Upload, uploadOfParts } from "./upload.ts";
 
 export function nativeBody(
-  exchange: Pick<Exchange, "api" | "untrustedBody" | "untrustedBytes" | "untrustedText">,
+  { api, body: sent }: Pick<Exchange, "api" | "body">,
   target: Target,
-): string | Bytes {
-  const { untrustedBody: body, untrustedBytes: bytes } = exchange;
+): Upload {
   const { provider, model } = target;
+  const body = sent.untrustedBody;
   const dropped = provider.drop.filter((name) => Object.hasOwn(body, name));
   // Ollama would answer with a limit of its own choice.
-  const renames = provider.kind === "ollama" && exchange.api === "chat" &&
+  const renames = provider.kind === "ollama" && api === "chat" &&
     Object.hasOwn(body, "max_completion_tokens");
   if (dropped.length === 0 && !renames) {
-    if (body["model"] === model) return bytes;
-    const place = placeOfModel(exchange.untrustedText);
-    if (place !== null) return replaced(bytes, exchange.untrustedText, place, model);
+    if (body["model"] === model) return uploadOfParts([sent.untrustedBytes]);
+    const text = sent.untrustedText;
+    const place = placeOfModel(text);
+    if (place !== null && sent.cutOuts > 0) return sent.upload(replacedText(text, place, model));
+    if (place !== null) return replaced(sent.untrustedBytes, text, place, model);
   }
   const changed: Record<string, unknown> = { ...body, model };
   for (const name of dropped) delete changed[name];
@@ -25,7 +28,7 @@ export function nativeBody(
     changed["max_tokens"] ??= changed["max_completion_tokens"];
     delete changed["max_completion_tokens"];
   }
-  return JSON.stringify(changed);
+  return sent.upload(JSON.stringify(changed));
 }
 
 const encoder = new TextEncoder();
@@ -69,13 +72,15 @@ function endOfText(json: string, from: number): number {
   return at + 1;
 }
 
-function replaced(json: Bytes, text: string, { from, to }: Place, model: string): Bytes {
-  const before = encoder.encode(text.slice(0, from)).length; // letters may be more than a byte
-  const old = encoder.encode(text.slice(from, to)).length;
+/** The same bytes with another model. */
+function replaced(json: Bytes, text: string, { from, to }: Place, model: string): Upload {
+  const isAscii = text.length === json.length; // else letters are more than a byte
+  const before = isAscii ? from : encoder.encode(text.slice(0, from)).length;
+  const old = isAscii ? to - from : encoder.encode(text.slice(from, to)).length;
   const value = encoder.encode(JSON.stringify(model));
-  const all = new Uint8Array(before + value.length + json.length - before - old);
-  all.set(json.subarray(0, before));
-  all.set(value, before);
-  all.set(json.subarray(before + old), before + value.length);
-  return all;
+  return uploadOfParts([json.subarray(0, before), value, json.subarray(before + old)]);
+}
+
+function replacedText(text: string, { from, to }: Place, model: string): string {
+  return text.slice(0, from) + JSON.stringify(model) + text.slice(to);
 }

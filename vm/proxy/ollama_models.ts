@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What Ollama tells of itself and its models, told of the proxy's (docs.ollama.com/api). @module */
 
+import { createBodyBudget } from "./body_budget.ts";
 import type { Config } from "./config.ts";
 import { modelNames, ownerOf, resolveModel } from "./models.ts";
 import { readRequest } from "./read_request.ts";
 import { faultReply, jsonReply, type ReplyTo } from "./reply.ts";
 import { fault } from "./translate/fault.ts";
 
+/** Of a request that only names a model, twice: a body may have half of a budget. */
+const MAX_SHOW_BYTES = 2 * 64 * 1024;
 /** Clients look for features that came with a version; this one has all that is served here. */
 const OLLAMA_VERSION = "0.12.0";
 
@@ -28,7 +31,8 @@ export async function handleOllama(
         to,
       );
     case "POST /api/show": {
-      const body = await readRequest(request);
+      const hold = createBodyBudget(MAX_SHOW_BYTES).open("", true);
+      const body = await readRequest(request, hold);
       if ("status" in body) return faultReply(body, own);
       if (resolveModel(body.model, config) === null) {
         return faultReply(fault("not_found", "no such model"), own);

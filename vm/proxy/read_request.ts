@@ -3,62 +3,105 @@
 
 import { concat } from "../../shared/protocol/bytes.ts";
 import { isObject } from "../settings/shape.ts";
+import type { Hold } from "./body_budget.ts";
+import { after } from "./coarse_timer.ts";
+import type { Bytes } from "./exchange.ts";
+import { decodeBody, type RequestBody } from "./request_body.ts";
 import { type Fault, fault } from "./translate/fault.ts";
 
-/** Pictures and a long history: OpenClaw's first prompt alone has 60 KB. */
-export const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+/** Up to that the runtime's own way is the quickest; it holds what is longer more than once. */
+const SMALL_BYTES = 1024 * 1024;
+/** A client that sends nothing for so long has left, or never meant to. */
+const SILENCE_MS = 60_000;
+/** At a time, of a longer one. */
+const READ_BYTES = 64 * 1024;
 
-export interface RequestBody {
-  readonly untrustedBytes: Uint8Array<ArrayBuffer>;
-  readonly untrustedText: string;
-  readonly untrustedBody: Readonly<Record<string, unknown>>;
-  readonly model: string;
-  readonly stream: boolean;
-}
-
-/** A byte order mark stays, and is no JSON: places in the text have to be those in the bytes. */
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-export async function readRequest(request: Request): Promise<RequestBody | Fault> {
-  const announced = Number(request.headers.get("content-length") ?? 0);
-  const bytes = announced > MAX_REQUEST_BYTES ? null : await readCapped(request);
-  if (bytes === null) {
-    // 413 would make OpenClaw send it again eight times.
-    return fault("context_length", `the request has more than ${MAX_REQUEST_BYTES >> 20} MiB`);
+/** @param hold on the budget of memory; given back by the body's drop(), or by the caller */
+export async function readRequest(request: Request, hold: Hold): Promise<RequestBody | Fault> {
+  const bytes = await readBytes(request, hold).catch(() => cutShort());
+  if ("status" in bytes) {
+    request.body?.cancel().catch(() => {});
+    return bytes;
   }
-  let text: string;
-  let json: unknown;
-  try {
-    text = decoder.decode(bytes);
-    json = JSON.parse(text);
-  } catch {
-    return fault("invalid_request", "the body is not JSON");
-  }
-  if (!isObject(json)) return fault("invalid_request", "the body is not a JSON object");
-  const { model, stream } = json;
+  const read = decodeBody(bytes, hold.take);
+  if (read === "no room") return noRoom();
+  if (read === "no JSON") return fault("invalid_request", "the body is not JSON");
+  if (!isObject(read.json)) return fault("invalid_request", "the body is not a JSON object");
+  const { model, stream } = read.json;
   if (typeof model !== "string" || model === "" || model.length > 300) {
     return fault("invalid_request", "name a model: a text of at most 300 characters", "model");
   }
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
     return fault("invalid_request", "stream takes true or false", "stream");
   }
-  return {
-    ...{ untrustedBytes: bytes, untrustedText: text, untrustedBody: json },
-    ...{ model, stream: stream === true },
-  };
+  return read.accept({ model, stream: stream === true }, hold.release);
 }
 
-async function readCapped(request: Request): Promise<Uint8Array<ArrayBuffer> | null> {
-  if (request.headers.has("content-length")) {
-    const bytes = await request.bytes(); // not more than was announced
-    return bytes.length > MAX_REQUEST_BYTES ? null : bytes;
+async function readBytes(request: Request, hold: Hold): Promise<Bytes | Fault> {
+  const announced = request.headers.get("content-length");
+  if (announced === null) return await readUnannounced(request, hold);
+  const length = Number(announced);
+  if (length > hold.maxRequestBytes) return tooLarge(hold);
+  if (!hold.take(length)) return noRoom();
+  return length <= SMALL_BYTES ? await request.bytes() : await readLarge(request, length);
+}
+
+/** Into one buffer, through a small one: the runtime would read it into pieces, and join those. */
+async function readLarge({ body }: Request, length: number): Promise<Bytes | Fault> {
+  const all = new Uint8Array(length);
+  let at = 0;
+  const reader = body?.getReader({ mode: "byob" });
+  const silence = watchSilence(() => void reader?.cancel().catch(() => {}));
+  for (let buffer = new Uint8Array(READ_BYTES); reader !== undefined;) {
+    const { value, done } = await reader.read(buffer).finally(silence.over);
+    if (done) break;
+    all.set(value, at); // not more than was announced
+    at += value.length;
+    buffer = new Uint8Array(value.buffer);
+    silence.begins();
   }
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  return at === length ? all : cutShort();
+}
+
+async function readUnannounced({ body }: Request, hold: Hold): Promise<Bytes | Fault> {
+  const chunks: Bytes[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.length;
-    if (length > MAX_REQUEST_BYTES) return null;
-    chunks.push(chunk);
+  const reader = body?.getReader();
+  let isSilent = false;
+  const silence = watchSilence(() => {
+    isSilent = true;
+    void reader?.cancel().catch(() => {});
+  });
+  while (reader !== undefined) {
+    const { value, done } = await reader.read().finally(silence.over);
+    if (done) break;
+    length += value.length;
+    if (length > hold.maxRequestBytes) return tooLarge(hold);
+    if (!hold.take(value.length)) return noRoom();
+    chunks.push(value);
+    silence.begins();
   }
-  return concat(chunks);
+  return isSilent ? cutShort() : concat(chunks);
+}
+
+/** What has begun and does not go on would keep its room for ever. */
+function watchSilence(giveUp: () => void): { begins(): void; over(): void } {
+  const over = (): void => forget();
+  const begins = (): void => void (forget = after(SILENCE_MS, giveUp));
+  let forget = after(SILENCE_MS, giveUp);
+  return { begins, over };
+}
+
+/** Nobody will read it, in most cases: the client has left. */
+function cutShort(): Fault {
+  return fault("invalid_request", "the body of the request ended before it was whole");
+}
+
+/** 413 would make OpenClaw send it again eight times. */
+function tooLarge({ maxRequestBytes }: Hold): Fault {
+  return fault("context_length", `the request has more than ${maxRequestBytes >> 20} MiB`);
+}
+
+function noRoom(): Fault {
+  return fault("overloaded", "the proxy holds as many large requests as its memory allows");
 }

@@ -11,7 +11,7 @@ import type { Usage } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { usageOf } from "./prices.ts";
-import type { RequestBody } from "./read_request.ts";
+import type { RequestBody } from "./request_body.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** What is known of a request before anything of it is read. */
@@ -117,7 +117,7 @@ function guessed(bytes: number, body: RequestBody, api: Api): Tokens {
     : body.stream
     ? Math.ceil(bytes / 200)
     : guessedTokens(bytes);
-  return { ...NO_TOKENS, input: guessedTokens(body.untrustedBytes.length), output };
+  return { ...NO_TOKENS, input: guessedTokens(body.length), output };
 }
 
 /** Of names that a client made up, no more is written down than tells what happened. */

@@ -4,6 +4,7 @@
 import { writeAll } from "../../shared/io/program.ts";
 import { pause, within } from "../../shared/io/timing.ts";
 import { attemptTarget } from "./attempt.ts";
+import { budgetBytes, createBodyBudget } from "./body_budget.ts";
 import { createBreakers } from "./breaker.ts";
 import type { Config } from "./config.ts";
 import { openLedger } from "./ledger.ts";
@@ -20,6 +21,8 @@ export interface ServerStart {
   readonly config: Config;
   readonly port: number;
   readonly places: Places;
+  /** That the whole process may use; null: nothing says. */
+  readonly memoryMib: number | null;
   readonly load: () => Promise<Config>;
 }
 
@@ -61,10 +64,11 @@ export async function runServer(start: ServerStart): Promise<void> {
     },
   });
   const endings = new Set<() => void>();
+  const budget = createBodyBudget(budgetBytes(start.memoryMib));
   let active = 0;
   const startedS = Math.floor(nowMs() / 1000);
   const parts: ServerParts = {
-    ...{ breakers, secrets, metrics, log, startedS, pause, endings },
+    ...{ breakers, secrets, metrics, log, startedS, pause, endings, budget },
     config: live.current,
     limiter: createLimiter(ledger, nowMs),
     dice: { nowMs, random: Math.random },
@@ -76,6 +80,7 @@ export async function runServer(start: ServerStart): Promise<void> {
     },
     gauges: (): Gauge[] => [
       { name: "openclaw_proxy_active_requests", labels: {}, value: active },
+      { name: "openclaw_proxy_body_bytes", labels: {}, value: budget.usedBytes() },
       { name: "openclaw_proxy_start_time_seconds", labels: {}, value: startedS },
       { name: "openclaw_proxy_resident_bytes", labels: {}, value: Deno.memoryUsage().rss },
       ...[...live.current().providers.keys()].map((provider): Gauge => ({

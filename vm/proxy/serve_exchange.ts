@@ -15,7 +15,7 @@ import {
   UpstreamFailure,
 } from "./exchange.ts";
 import { traceparentOf } from "./log.ts";
-import type { RequestBody } from "./read_request.ts";
+import type { RequestBody } from "./request_body.ts";
 import { relay } from "./relay.ts";
 import { faultReply, idHeaders } from "./reply.ts";
 import { type Asked, bookOutcome, bookRefusal, type Outcome } from "./request_books.ts";
@@ -57,6 +57,7 @@ export async function serveExchange(
   const close = (outcome: Outcome): void => {
     clientGone.removeEventListener("abort", leave);
     parts.endings.delete(leave);
+    admitted.body.drop();
     bookOutcome(asked, admitted, outcome, config, parts);
   };
   try {
@@ -91,6 +92,7 @@ async function answer(
   const run = runExchange(exchange, route, config, parts).then((started) => {
     target = started.target;
     changes = started.answer.changes ?? [];
+    exchange.body.drop(); // nobody else will be asked
     return started.answer;
   });
   const headers = (contentType: string) => answerHeaders(contentType, exchange.requestId);
@@ -147,8 +149,8 @@ function exchangeOf(
   const isAgent = trace !== undefined;
   const broken = brokenStream === "auto" ? (isAgent ? "length" : "error") : brokenStream;
   return {
-    ...body,
-    ...{ api, requestId, broken, isAgent, gone, untrustedHeaders: request.headers },
+    ...{ api, requestId, body, model: body.model, untrustedHeaders: request.headers },
+    ...{ broken, isAgent, gone },
     written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
     stream: isStream(api, body),
     createdS: Math.floor(beganMs / 1000),

@@ -73,21 +73,21 @@ export async function attemptTranslated(
   const format = formatOf(exchange);
   if (format === undefined) throw notServed(exchange, provider.name);
   const wire = wireOf(provider);
-  const { conversation, body, changes } = translateRequest(() => {
-    const read = format.readRequest(exchange);
-    const written = wire.write({ ...read, model });
+  const { asked, body, changes } = translateRequest(() => {
+    const { turns, ...asked } = format.readRequest(exchange);
+    const written = wire.write({ ...asked, turns, model });
     const dropped = provider.drop.filter((name) => Object.hasOwn(written.body, name));
     for (const name of dropped) delete written.body[name];
     const changes = [...written.changes, ...dropped.map((name) => `${name} left out`)];
-    return { conversation: read, body: written.body, changes };
+    return { asked, body: exchange.body.upload(JSON.stringify(written.body)), changes };
   });
-  const call = upstreamCall(exchange, provider, wire.api, JSON.stringify(body), context.secret);
+  const call = upstreamCall(exchange, provider, wire.api, body, context.secret);
   const start = await callUpstream(call, exchange.gone, context);
   const isStream = start.contentType.includes("event-stream") && !isWhole(start.body);
   const source = isStream
     ? streamSource(start.body, wire.createReader())
     : await bodySource(start.body, wire);
-  return { ...await eventsAnswer(exchange, format, conversation, source), changes };
+  return { ...await eventsAnswer(exchange, format, asked, source), changes };
 }
 
 /** What cannot be translated is the request's fault. */

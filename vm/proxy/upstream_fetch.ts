@@ -5,13 +5,14 @@ import { concat } from "../../shared/protocol/bytes.ts";
 import { after } from "./coarse_timer.ts";
 import { type Bytes, type ByteSource, UpstreamFailure } from "./exchange.ts";
 import { mayRetry, readFault } from "./translate/fault.ts";
+import type { Upload } from "./upload.ts";
 import { emptyAnswer, failureOf, failureOfError, firstEventError } from "./upstream_failure.ts";
 
 export interface UpstreamCall {
   readonly url: string;
   /** A plain record: it is half as dear as Headers. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Bytes;
+  readonly body: Upload;
 }
 
 export interface UpstreamStart {

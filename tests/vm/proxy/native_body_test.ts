@@ -2,11 +2,13 @@
 /** A model's name exchanged in a request's bytes: nothing else of them changes. @module */
 
 import { assert, assertEquals } from "@std/assert";
+import { createBodyBudget } from "../../../vm/proxy/body_budget.ts";
 import type { Target } from "../../../vm/proxy/config.ts";
 import { nativeBody, placeOfModel } from "../../../vm/proxy/native_body.ts";
 import { parseConfig } from "../../../vm/proxy/parse_config.ts";
 import { readRequest } from "../../../vm/proxy/read_request.ts";
 import { resolveModel } from "../../../vm/proxy/models.ts";
+import { bodyOf } from "./body_of.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -19,12 +21,8 @@ function target(provider: Record<string, unknown> = {}): Target {
 }
 
 function changed(text: string, to: Target = target()): string {
-  const untrustedBytes = bytes(text);
-  const untrustedBody = JSON.parse(text);
-  const body = nativeBody(
-    { api: "chat", untrustedBody, untrustedBytes, untrustedText: text },
-    to,
-  );
+  const body = nativeBody({ api: "chat", body: bodyOf(text) }, to);
+  assert(!(body instanceof ReadableStream));
   return typeof body === "string" ? body : new TextDecoder().decode(body);
 }
 
@@ -61,8 +59,9 @@ Deno.test("where a tool has a model, too, the body is written anew, the same in 
 });
 
 Deno.test("a byte order mark is refused: the text's places would not be the bytes'", async () => {
+  const hold = createBodyBudget(1e6).open("anyone", true);
   const read = (text: string) =>
-    readRequest(new Request("http://127.0.0.1/", { method: "POST", body: text }));
+    readRequest(new Request("http://127.0.0.1/", { method: "POST", body: text }), hold);
   assert("status" in await read('\ufeff{"model":"old"}'));
   assert("model" in await read('{"model":"old"}'));
 });
@@ -86,13 +85,7 @@ for (const text of AMBIGUOUS) {
 
 Deno.test("the bytes themselves where nothing changes; fields are dropped and renamed", () => {
   const same = bytes('{"model":"new"}');
-  const sent = nativeBody(
-    {
-      ...{ api: "chat", untrustedBody: { model: "new" }, untrustedBytes: same },
-      untrustedText: '{"model":"new"}',
-    },
-    target(),
-  );
+  const sent = nativeBody({ api: "chat", body: bodyOf(same) }, target());
   assert(sent === same);
   assertEquals(changed('{"model":"x","seed":1}', target({ drop: ["seed"] })), '{"model":"new"}');
   const ollama = target({ kind: "ollama" });
