@@ -30,7 +30,7 @@ export async function askQueue(vm: VmName, question: Question): Promise<Answer> 
     clearTimeout(timer);
     call.kill();
   }
-  const { code, untrustedStderr } = await call.ended;
-  if (answer === null) throw new UserError(`${vm}: ${describeExit(code, untrustedStderr)}`);
+  const ended = await call.ended;
+  if (answer === null) throw new UserError(`${vm}: ${describeExit(ended)}`);
   return answer;
 }

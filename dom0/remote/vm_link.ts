@@ -12,7 +12,7 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Audit } from "./audit_log.ts";
 import { createBackoff, type SessionEnd } from "./backoff.ts";
 import type { StoredKey } from "./key_store.ts";
-import { type CallService, describeExit } from "./qrexec.ts";
+import { type CallService, describeExit, stderrFlood } from "./qrexec.ts";
 import { createRefusalBudget } from "./refusal_budget.ts";
 import type { RequestDesk } from "./request_desk.ts";
 import { runSession } from "./vm_session_loop.ts";
@@ -94,13 +94,14 @@ export function openVmLink(options: LinkOptions): VmLink {
       if (!(error instanceof ProtocolError)) throw error;
       if (error.violation !== "cut-off") violation = error;
     }
-    const { code, untrustedStderr } = await call.ended;
+    const ended = await call.ended;
+    violation = stderrFlood(ended) ?? violation;
     if (violation !== null) {
       lastEnd = violation.message;
       audit.record("violation", { vm, violation: violation.violation, detail: violation.message });
       return { kind: "violation" };
     }
-    lastEnd = stopping.signal.aborted ? "stopped" : describeExit(code, untrustedStderr);
+    lastEnd = stopping.signal.aborted ? "stopped" : describeExit(ended);
     if (!wasReady) return { kind: "no-connection" };
     audit.record("disconnected", { vm, why: lastEnd });
     return { kind: "lost", lastedMs: nowMs() - startedMs };

@@ -7,10 +7,17 @@ import { ifPresentSync } from "./sync_files.ts";
 
 /** How much of the call's stderr is kept to say why it failed. The rest is read and dropped. */
 const KEPT_STDERR_CHARS = 400;
+/**
+ * Of one call, however long it lasts. A service that is in order says next to nothing, and each byte
+ * of one that never ends costs this side processor time.
+ */
+export const MAX_CALL_STDERR_BYTES = 1024 * 1024;
 
 export interface CallEnd {
   readonly code: number;
   readonly untrustedStderr: string;
+  /** The call was ended because its stderr passed MAX_CALL_STDERR_BYTES. */
+  readonly stderrFlood: boolean;
 }
 
 export interface QrexecCall {
@@ -44,7 +51,7 @@ export function startCall(program: string, args: readonly string[]): QrexecCall 
     }
     writer.abort().catch(() => {});
   };
-  const stderr = keepTail(child.stderr);
+  const stderr = keepTail(child.stderr, kill);
   return {
     output: child.stdout,
     input: createSender((bytes) => writer.write(bytes), kill),
@@ -53,23 +60,50 @@ export function startCall(program: string, args: readonly string[]): QrexecCall 
     ended: (async () => {
       const { code } = await child.status;
       killed = true;
-      return { code, untrustedStderr: await stderr };
+      return { code, ...await stderr };
     })(),
   };
 }
 
-/** An unread stderr would stop stdout too (qrexec copies it with blocking writes). */
-async function keepTail(stream: ReadableStream<Uint8Array>): Promise<string> {
-  let kept = "";
+/**
+ * An unread stderr would stop stdout too (qrexec copies it with blocking writes).
+ *
+ * @param onFlood called once, when there is more of it than a call may say
+ */
+async function keepTail(
+  stream: ReadableStream<Uint8Array>,
+  onFlood: () => void,
+): Promise<Omit<CallEnd, "code">> {
+  let [untrustedStderr, bytes] = ["", 0];
   try {
     const decoder = new TextDecoder();
     for await (const chunk of stream) {
-      kept = (kept + decoder.decode(chunk, { stream: true })).slice(-KEPT_STDERR_CHARS);
+      untrustedStderr = (untrustedStderr + decoder.decode(chunk, { stream: true }))
+        .slice(-KEPT_STDERR_CHARS);
+      bytes += chunk.length;
+      if (bytes <= MAX_CALL_STDERR_BYTES) continue;
+      onFlood();
+      return { untrustedStderr, stderrFlood: true };
     }
   } catch {
     // the stream broke with the call
   }
-  return kept;
+  return { untrustedStderr, stderrFlood: false };
+}
+
+/**
+ * What qrexec's client and Xen's libraries say when it is this side that has no vchan: the kernel's
+ * limit of shared pages is reached (xen_gntalloc.limit), or /dev/xen may not be opened.
+ */
+const LOCAL_FAILURE =
+  /\b(Failed to start data vchan server|Data vchan connection failed|(gntshr|gnttab|xencall|xenevtchn|evtchn|xenforeignmemory): error)\b/;
+
+/**
+ * Whether a call that never began failed on this side. A VM can write the same words to stderr: it
+ * is a hint for people and for how soon to try again, and nothing is allowed by it.
+ */
+export function isLocalFailure({ code, untrustedStderr }: CallEnd): boolean {
+  return code === 125 && LOCAL_FAILURE.test(untrustedStderr);
 }
 
 /** What the call's stderr said, for the end of a sentence; "" if nothing. */
@@ -90,6 +124,12 @@ export function isSurelyHalted(qrexecFolder: string, vm: string): boolean {
 /** Whether the VM has its socket, so that it runs or did a moment ago. */
 export function hasQrexecSocket(qrexecFolder: string, vm: string): boolean {
   return qrexecSockets(qrexecFolder).includes(`qrexec.${vm}`);
+}
+
+/** Another text for each start of the VM; "" while it has no socket. */
+export function qrexecIncarnation(qrexecFolder: string, vm: string): string {
+  const info = ifPresentSync(() => Deno.lstatSync(`${qrexecFolder}/qrexec.${vm}`));
+  return info === undefined ? "" : `${info.ino} ${info.mtime?.getTime()}`;
 }
 
 function qrexecSockets(qrexecFolder: string): readonly string[] {

@@ -20,6 +20,7 @@ export type Violation =
   | "cut-off"
   | "no-credit"
   | "silent"
+  | "stderr-flood"
   | "too-long"
   | "too-many-refusals"
   | "unexpected"

@@ -161,6 +161,6 @@ function callWith(wire: Uint8Array, patienceMs: number): QrexecCall {
     input: createSender(take, () => {}),
     closeInput() {},
     kill: () => over.resolve(),
-    ended: Promise.resolve({ code: 0, untrustedStderr: "" }),
+    ended: Promise.resolve({ code: 0, untrustedStderr: "", stderrFlood: false }),
   };
 }

@@ -99,6 +99,21 @@ Deno.test("a stream that is cut or noise", async (t) => {
     assert(stdout.includes("rude"), stdout);
     await awaitRecord(qubes, { event: "disconnected", vm: "rude" });
   });
+  await t.step(
+    "stderr without end: one record, the session ends, and the VM is left alone",
+    async () => {
+      qubes.world.installService(
+        "rude",
+        "qvmremote.Queue",
+        "#!/bin/sh\nprintf '\\0\\0\\0\\003\\201\\0\\002'\nyes 'AUTH-OK \x1b[2J' >&2\n",
+      );
+      await qubes.world.killVm("rude");
+      await qubes.world.startVm("rude");
+      await awaitRecord(qubes, { event: "violation", vm: "rude", violation: "stderr-flood" });
+      const { stdout } = await qubes.dom0(["status"]);
+      assert(/^rude +waiting .*stderr-flood: more than 1024 KiB, at last: /m.test(stdout), stdout);
+    },
+  );
   assertSmall(daemon);
   await assertCleanRecords(qubes, daemon);
   assertEquals(await daemon.stop(), 0);

@@ -27,6 +27,7 @@ import { fromHex, plain, readVectors, type Vector } from "./vectors.ts";
 const VIOLATIONS = {
   ...{ "bad-argument": 1, "bad-envelope": 1, "bad-frame": 1, "bad-id": 1, "bad-meta": 1 },
   ...{ "bad-name": 1, "bad-version": 1, "cut-off": 1, "no-credit": 1, "silent": 1 },
+  ...{ "stderr-flood": 1 },
   ...{ "too-long": 1, "too-many-refusals": 1, "unexpected": 1, "unknown-type": 1 },
 } satisfies Record<Violation, 1>;
 

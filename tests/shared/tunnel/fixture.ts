@@ -9,6 +9,10 @@ export interface FarSide {
   write(bytes: Uint8Array): Promise<void>;
 }
 
+export const callEnd = (code: number, untrustedStderr = ""): CallEnd => ({
+  ...{ code, untrustedStderr, stderrFlood: false },
+});
+
 /** @param run the far side; its result is the exit code. A kill of the call ends its input. */
 export function fakeCall(run: (far: FarSide) => Promise<number>): QrexecCall {
   const toFar = new TransformStream<Uint8Array, Uint8Array>();
@@ -18,7 +22,7 @@ export function fakeCall(run: (far: FarSide) => Promise<number>): QrexecCall {
   up.closed.catch(() => {});
   const killed = Promise.withResolvers<CallEnd>();
   const finished = run({ input: toFar.readable, write: (bytes) => up.write(bytes.slice()) })
-    .then((code): CallEnd => ({ code, untrustedStderr: "" }));
+    .then(callEnd);
   finished.then(() => up.close()).catch(() => up.close()).catch(() => {});
   return {
     output: toNear.readable,
@@ -30,12 +34,9 @@ export function fakeCall(run: (far: FarSide) => Promise<number>): QrexecCall {
     kill() {
       down.abort().catch(() => {});
       up.close().catch(() => {});
-      killed.resolve({ code: 137, untrustedStderr: "" });
+      killed.resolve(callEnd(137));
     },
-    ended: Promise.race([
-      finished.catch(() => ({ code: 255, untrustedStderr: "" })),
-      killed.promise,
-    ]),
+    ended: Promise.race([finished.catch(() => callEnd(255)), killed.promise]),
   };
 }
 
