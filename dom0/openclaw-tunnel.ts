@@ -10,7 +10,8 @@ if (import.meta.main) {
   Deno.exit(
     await runProgram(PROGRAM, () => {
       const place = dom0Place(`${rootFolder()}/run/qubes`);
-      return tunnelMain(realTunnelProgram(place), Deno.args);
+      const confFiles = [`${rootFolder()}/etc/qubes/openclaw.conf`];
+      return tunnelMain(realTunnelProgram(place, confFiles), Deno.args);
     }),
   );
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { clientConfFiles } from "../shared/io/openclaw_conf.ts";
 import { EXIT_FAILED, EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
 import { aborted, pause } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
@@ -18,11 +19,8 @@ import { waitReady } from "./connect/wait_ready.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const say = (line: string): void => writeAll(Deno.stdout, `${line}\n`);
-  const root = Deno.env.get("QUBES_CLAW_ROOT") ?? "";
-  const settings = await readSettings(args, [
-    `${Deno.env.get("HOME") ?? ""}/.config/openclaw/connect.conf`,
-    `${root}/etc/qubes/openclaw.conf`,
-  ]);
+  const [home, root] = [Deno.env.get("HOME") ?? "", Deno.env.get("QUBES_CLAW_ROOT") ?? ""];
+  const settings = await readSettings(args, clientConfFiles(home, root));
   if (settings === "help") return writeAll(Deno.stdout, CONNECT_HELP), EXIT_OK;
   if (settings === "version") return say(`${CONNECT_PROGRAM} ${VERSION}`), EXIT_OK;
   const stop = new AbortController();

@@ -13,6 +13,11 @@ import { within } from "./timing.ts";
 /** Before 2.5 Deno can wait for a lock but not try for one; a lock that is free is had at once. */
 const TRY_MS = 150;
 
+/** Whether a lock that is not free can be left alone; else asking for it is waiting for it. */
+export function canTryLock(): boolean {
+  return "tryLock" in Deno.FsFile.prototype;
+}
+
 /** @returns whether this process has it now; if not, the file may still be waited for */
 export async function tryLock(file: Deno.FsFile): Promise<boolean> {
   const { tryLock } = file as { tryLock?: (exclusive: boolean) => Promise<boolean> };

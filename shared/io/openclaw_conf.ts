@@ -10,7 +10,7 @@
 import { parseVmName, type VmName } from "../protocol/vm_name.ts";
 import { printable } from "../protocol/printable.ts";
 import { ProtocolError } from "../protocol/refusal.ts";
-import { ifPresent, readSmallText } from "./files.ts";
+import { exists, ifPresent, readSmallText } from "./files.ts";
 import { type LineProblem, readKeyValues } from "./key_value.ts";
 import { UserError } from "./program.ts";
 import { parseTcpPort, type TcpPort } from "./tcp_port.ts";
@@ -71,6 +71,17 @@ export function parseOpenclawConf(
     }
   }
   return { conf, problems: problems.toSorted((a, b) => a.line - b.line) };
+}
+
+/** Of these files the first that is there, and no other. @throws {ConfError} naming each bad line */
+export async function readFirstConf(paths: readonly string[]): Promise<OpenclawConf> {
+  const present = await Promise.all(paths.map(exists));
+  return await readOpenclawConf(paths[present.indexOf(true)] ?? paths[0] ?? "");
+}
+
+/** In a client VM: this user's configuration, and everybody's, which is read without it. */
+export function clientConfFiles(home: string, root: string): readonly string[] {
+  return [`${home}/.config/openclaw/connect.conf`, `${root}/etc/qubes/openclaw.conf`];
 }
 
 /** No file at all is the default. @throws {ConfError} naming each bad line */

@@ -93,6 +93,7 @@ async function checkPersistent(place: Place, vm: Target, route: PortRoute): Prom
     call: () => place.call(vm, "openclaw.Mux", route.remotePort),
     isHalted: () => place.isHalted(vm),
     wasHalted: () => place.wasHalted(vm),
+    incarnation: () => place.incarnation(vm),
     onChange(failure) {
       if (failure === null) helloMs = performance.now() - startMs;
       else why = failure;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-tunnel, the same in dom0 and in a VM. @module */
 
-import { ConfError, type OpenclawConf, readOpenclawConf } from "../io/openclaw_conf.ts";
+import { ConfError, type OpenclawConf, readFirstConf } from "../io/openclaw_conf.ts";
 import { expectWords, type ParsedWords, parseNumber, parseWords } from "../io/options.ts";
 import { EXIT_FAILED, EXIT_OK, UsageError } from "../io/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
@@ -19,6 +19,7 @@ import {
   TUNNEL_OPTIONS,
 } from "./cli_table.ts";
 import type { Place, Target } from "./place.ts";
+import type { PortState } from "./port_tunnel.ts";
 import { runTunnel } from "./run_tunnel.ts";
 import { readStates } from "./state_file.ts";
 import { statusText } from "./status_text.ts";
@@ -27,13 +28,16 @@ export const PROGRAM = "openclaw-tunnel";
 
 export interface TunnelProgram {
   readonly place: Place;
-  readonly confFile: string;
+  /** The first of them that exists is the configuration. */
+  readonly confFiles: readonly string[];
   /** Below one of these every running tunnel has a folder: the system's, this user's. */
   readonly runFolders: readonly string[];
   /** Where this user may make one. */
   readonly ownRunFolder: string;
   /** This process's, from systemd; undefined by hand. */
   readonly stateFolder: string | undefined;
+  /** xen_gntalloc.limit of this machine, as far as it is known. */
+  readonly grantPages: number;
   readonly notifier: Notifier;
   readonly print: (text: string) => void;
   /** Fires when the program is to end. */
@@ -61,6 +65,7 @@ export async function tunnelMain(
   const most = options.value("max-connections");
   await runTunnel({
     ...{ vm, routes, place: program.place, notifier: program.notifier },
+    grantPages: program.grantPages,
     only: options.has("direct") ? "direct" : null,
     maxConnections: most === undefined
       ? DEFAULT_MAX_CONNECTIONS
@@ -74,9 +79,21 @@ export async function tunnelMain(
 async function status(program: TunnelProgram, words: readonly string[]): Promise<number> {
   const options = parseWords(words, STATUS_OPTIONS, {}, "anywhere");
   expectWords(options.rest, 0, 0, `${PROGRAM} status [--json]`);
-  const states = (await Promise.all(program.runFolders.map(readStates))).flat();
+  const states = (await Promise.all(program.runFolders.map(readStates))).flat()
+    .map((state) => ({ ...state, ports: state.ports.map((port) => asItIs(program.place, port)) }));
   program.print(options.has("json") ? JSON.stringify(states, null, 2) + "\n" : statusText(states));
   return states.length === 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/** What a tunnel wrote may be older than the last start or end of its VM. */
+function asItIs(place: Place, state: PortState): PortState {
+  const isHalted = place.isHalted(place.parseTarget(state.vm));
+  if (!isHalted) return state.modeReason === "vm-halted" ? { ...state, modeReason: null } : state;
+  return {
+    ...state,
+    mode: state.mode === "persistent" ? "unknown" : state.mode,
+    modeReason: "vm-halted",
+  };
 }
 
 async function check(program: TunnelProgram, words: readonly string[]): Promise<number> {
@@ -97,9 +114,9 @@ async function destinations(
   const routes = [...options.values("listen"), ...options.rest].map(parsePortRoute);
   // All of it given: a file that is bad or missing does not matter.
   const conf = named === undefined || routes.length === 0
-    ? await readOpenclawConf(program.confFile)
+    ? await readFirstConf(program.confFiles)
     : null;
-  const vm = named === undefined ? confVm(conf, program.confFile) : targetOf(program.place, named);
+  const vm = named === undefined ? confVm(conf, program) : targetOf(program.place, named);
   if (routes.length === 0 && conf !== null) {
     const ports = [conf.proxyPort, conf.gatewayPort].filter((port) => port !== null);
     routes.push(...ports.map((port) => parsePortRoute(`${port}`)));
@@ -113,10 +130,11 @@ async function destinations(
   return { vm, routes };
 }
 
-function confVm(conf: OpenclawConf | null, path: string): Target {
-  if (conf?.vm) return conf.vm;
+function confVm(conf: OpenclawConf | null, { place, confFiles }: TunnelProgram): Target {
+  const target = conf?.vm ?? place.defaultTarget;
+  if (target !== null) return target;
   throw new ConfError("no agent VM is configured", [
-    `set OPENCLAW_VM=NAME in ${path}, or give --vm NAME`,
+    `set OPENCLAW_VM=NAME in ${confFiles[0]}, or give --vm NAME`,
   ]);
 }
 

@@ -2,6 +2,7 @@
 /** Every command and option of openclaw-tunnel: for running, for --help, for the tests. @module */
 
 import type { OptionTable } from "../io/options.ts";
+import { callLimit, DEFAULT_GRANT_PAGES } from "./call_budget.ts";
 
 export const TUNNEL_OPTIONS: OptionTable = {
   vm: "value",
@@ -27,12 +28,19 @@ usage: openclaw-tunnel [--vm VM] [--listen [ADDR:]PORT[:REMOTE]]... [PORT[:REMOT
        openclaw-tunnel check [--vm VM] [--json] [PORT[:REMOTE]]...
 
 Connections to PORT on 127.0.0.1 go to port REMOTE (the same, if left out) of the VM. Without a
-port: the proxy's and the gateway's of /etc/qubes/openclaw.conf. A halted VM is never started.
+port: the proxy's and the gateway's of the configuration. A halted VM is never started.
+
+The configuration is /etc/qubes/openclaw.conf; in a client VM ~/.config/openclaw/connect.conf goes
+before it, as for openclaw-connect, and where neither names a VM the policy in dom0 chooses one.
 
   --vm VM                the agent VM; otherwise OPENCLAW_VM of the configuration
   --listen ADDR:PORT     ADDR is 127.0.0.1, ::1 or localhost; nothing else is listened on
   --direct               one qrexec call for each connection, never one stream for all
-  --max-connections N    of all ports together, ${DEFAULT_MAX_CONNECTIONS} by default
+  --max-connections N    of all ports together, ${DEFAULT_MAX_CONNECTIONS} by default. Those with a qrexec call of
+                         their own are fewer: ${
+    callLimit(DEFAULT_GRANT_PAGES)
+  } of all tunnels of this machine together,
+                         unless the kernel's xen_gntalloc.limit was changed
   --version, -h, --help
 
 commands:

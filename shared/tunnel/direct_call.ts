@@ -5,8 +5,15 @@ import type { CallEnd, QrexecCall } from "../io/qrexec_call.ts";
 import { callFailure } from "./failure.ts";
 import type { RemoteEnd } from "./remote_end.ts";
 
-/** @param isHalted asked when the call could not be had */
-export function directEnd(call: QrexecCall, isHalted: () => boolean): RemoteEnd {
+/**
+ * @param isHalted asked when the call could not be had
+ * @param onSpoken called once, when the VM's side has said something
+ */
+export function directEnd(
+  call: QrexecCall,
+  isHalted: () => boolean,
+  onSpoken: () => void,
+): RemoteEnd {
   const reader = call.output.getReader();
   let spoke = false;
   let aborted = false;
@@ -19,6 +26,7 @@ export function directEnd(call: QrexecCall, isHalted: () => boolean): RemoteEnd 
     async read() {
       const { value } = await reader.read().catch(() => ({ value: undefined }));
       if (value !== undefined) {
+        if (!spoke) onSpoken();
         spoke = true;
         return value;
       }

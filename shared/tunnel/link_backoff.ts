@@ -7,6 +7,9 @@ import type { FailureClass } from "./failure.ts";
 const GOOD_SESSION_MS = 10_000;
 const FIRST_MS = 250;
 const LONGEST_MS = 600_000;
+/** A VM that is let in, or whose agent VM was started, is to notice; and each try that the policy
+ * refuses may be a notification on dom0's screen. */
+const LONGEST_AFTER_POLICY_MS = 300_000;
 /** Nobody installs a service, changes a policy or mends a VM's side within less. */
 const AFTER_REFUSAL_MS = 30_000;
 
@@ -27,7 +30,10 @@ export function createLinkBackoff(): LinkBackoff {
       }
       const least = lastedMs === null || failureClass === "protocol" ? AFTER_REFUSAL_MS : FIRST_MS;
       const now = Math.max(waitMs, least);
-      waitMs = Math.min(2 * now, LONGEST_MS);
+      waitMs = Math.min(
+        2 * now,
+        failureClass === "policy" ? LONGEST_AFTER_POLICY_MS : LONGEST_MS,
+      );
       return now;
     },
   };

@@ -18,8 +18,12 @@ import { createLinkBackoff } from "./link_backoff.ts";
 import { createMuxEnd, type MuxEnd } from "./mux_end.ts";
 import type { MuxStream } from "./mux_stream.ts";
 
-/** A VM's program starts in well under a second; a connection waits no longer than this. */
-const HELLO_LIMIT_MS = 8_000;
+/** A VM's program starts in well under a second. The first connections wait no longer than this … */
+const PATIENCE_MS = 8_000;
+/** … and then go without it, while it has until now to say hello after all. */
+const HELLO_LIMIT_MS = 60_000;
+/** A stream that is asked for again within this time is not given up. */
+const SOON_MS = 1_000;
 
 export interface LinkOptions {
   /** Calls openclaw.Mux+PORT. */
@@ -28,9 +32,14 @@ export interface LinkOptions {
   readonly isHalted: () => boolean;
   /** Known after a call was refused. */
   readonly wasHalted: () => boolean;
+  /** See Place: a VM that was started anew is not judged by what was before. */
+  readonly incarnation: () => string;
   readonly clock: Clock;
-  /** The state changed, or the stream could not be had, or ended: why. */
-  readonly onChange: (failure: TunnelFailure | null) => void;
+  /**
+   * The state changed, or the stream could not be had, or ended: why, and whether it is asked for
+   * again soon, so that the next connection decides.
+   */
+  readonly onChange: (failure: TunnelFailure | null, asksSoon: boolean) => void;
 }
 
 export type LinkState = "ready" | "connecting" | "off";
@@ -50,7 +59,7 @@ export interface PersistentLink {
 
 interface Session {
   readonly mux: MuxEnd;
-  /** Resolves when the VM's side has said hello, or with false when it will not. */
+  /** Resolves when the VM's side has said hello, or with false when it is waited for no longer. */
   readonly ready: Promise<boolean>;
   isReady: boolean;
   end(failure: TunnelFailure): void;
@@ -58,21 +67,45 @@ interface Session {
 
 export function createPersistentLink(options: LinkOptions): PersistentLink {
   const { clock, onChange } = options;
-  const backoff = createLinkBackoff();
+  let backoff = createLinkBackoff();
+  let incarnation = options.incarnation();
   let session: Session | null = null;
   let retryAtMs = 0;
+  /** Its last hello was late: nobody waits for the next, which is welcome all the same. */
+  let isSlow = false;
   let stopped = false;
 
+  const lookForRestart = (): void => {
+    const now = options.incarnation();
+    if (now === incarnation) return;
+    incarnation = now;
+    backoff = createLinkBackoff();
+    retryAtMs = 0;
+    isSlow = false;
+  };
+  const over = (failure: TunnelFailure, lastedMs: number | null): void => {
+    session = null;
+    const waitMs = backoff.nextWaitMs(failure.failureClass, lastedMs);
+    retryAtMs = clock.nowMs() + waitMs;
+    if (!stopped) onChange(failure, waitMs < SOON_MS);
+  };
+  const watcher: SessionWatcher = {
+    ready(inTime) {
+      if (inTime) isSlow = false;
+      onChange(null, false);
+    },
+    late() {
+      isSlow = true;
+      onChange(new TunnelFailure("no-answer"), false);
+    },
+    over,
+  };
   const connected = (): Session | null => {
     if (session !== null) return session;
+    lookForRestart();
     if (stopped || clock.nowMs() < retryAtMs || options.isHalted()) return null;
-    const over = (failure: TunnelFailure, lastedMs: number | null): void => {
-      session = null;
-      retryAtMs = clock.nowMs() + backoff.nextWaitMs(failure.failureClass, lastedMs);
-      if (!stopped) onChange(failure);
-    };
     try {
-      return session = startSession(options, { ready: () => onChange(null), over });
+      return session = startSession(options, watcher, !isSlow);
     } catch (error) {
       if (!(error instanceof TunnelFailure)) throw error;
       over(error, null);
@@ -84,7 +117,8 @@ export function createPersistentLink(options: LinkOptions): PersistentLink {
     state: () => session === null ? "off" : session.isReady ? "ready" : "connecting",
     async open() {
       const current = connected();
-      return current !== null && await current.ready ? await current.mux.open() : null;
+      if (current === null) return null;
+      return current.isReady || await current.ready ? await current.mux.open() : null;
     },
     async tryNow() {
       await connected()?.ready;
@@ -97,12 +131,19 @@ export function createPersistentLink(options: LinkOptions): PersistentLink {
 }
 
 interface SessionWatcher {
-  ready(): void;
+  /** @param inTime whether it came while connections wait for one */
+  ready(inTime: boolean): void;
+  late(): void;
   over(failure: TunnelFailure, lastedMs: number | null): void;
 }
 
-function startSession(options: LinkOptions, watcher: SessionWatcher): Session {
+function startSession(
+  options: LinkOptions,
+  watcher: SessionWatcher,
+  isWaitedFor: boolean,
+): Session {
   const { clock } = options;
+  const startedAtMs = clock.nowMs();
   const ready = Promise.withResolvers<boolean>();
   const call = options.call();
   let readyAtMs: number | null = null;
@@ -131,7 +172,7 @@ function startSession(options: LinkOptions, watcher: SessionWatcher): Session {
       readyAtMs = clock.nowMs();
       session.isReady = true;
       ready.resolve(true);
-      watcher.ready();
+      watcher.ready(readyAtMs - startedAtMs < PATIENCE_MS);
       watch();
     },
     onOpen() {}, // the protocol lets no acceptor open
@@ -164,7 +205,17 @@ function startSession(options: LinkOptions, watcher: SessionWatcher): Session {
     end,
   };
 
-  callOffTimer = clock.after(HELLO_LIMIT_MS, () => end(new TunnelFailure("no-answer")));
+  const late = (): void => {
+    ready.resolve(false);
+    const giveUp = (): void => end(new TunnelFailure("no-answer"));
+    callOffTimer = clock.after(HELLO_LIMIT_MS - PATIENCE_MS, giveUp);
+  };
+  if (isWaitedFor) {
+    callOffTimer = clock.after(PATIENCE_MS, () => {
+      late();
+      watcher.late();
+    });
+  } else late();
   mux.send(mux.session.hello());
   const reading = readFrames(call.output, MUX_CAPS.dialer, (frame) => {
     if (isOver) return;

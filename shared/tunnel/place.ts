@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Where the tunnel runs decides how it calls and what it can know: dom0, or a client VM. @module */
 
-import { hasQrexecSocket, isSurelyHalted, type QrexecCall, startCall } from "../io/qrexec_call.ts";
+import {
+  hasQrexecSocket,
+  isSurelyHalted,
+  type QrexecCall,
+  qrexecIncarnation,
+  startCall,
+} from "../io/qrexec_call.ts";
 import type { TcpPort } from "../io/tcp_port.ts";
 import { parseVmName, type VmName } from "../protocol/vm_name.ts";
 import { TunnelFailure } from "./failure.ts";
@@ -13,6 +19,8 @@ export type Target = VmName | "@default";
 
 export interface Place {
   readonly name: "dom0" | "VM";
+  /** Where no VM is named and none configured; null: nobody could say which. */
+  readonly defaultTarget: Target | null;
   /** @throws {ProtocolError} what cannot be called from here */
   parseTarget(untrustedWord: string): Target;
   /** @throws {TunnelFailure} the program that calls cannot be started */
@@ -21,17 +29,21 @@ export interface Place {
   isHalted(vm: Target): boolean;
   /** Known after a call was refused. */
   wasHalted(vm: Target): boolean;
+  /** Another text after each start of the VM; always the same where that cannot be seen. */
+  incarnation(vm: Target): string;
 }
 
 /** qrexec-client never starts a VM. */
 export function dom0Place(qrexecFolder: string): Place {
   return {
     name: "dom0",
+    defaultTarget: null,
     parseTarget: parseVmName,
     call: (vm, service, port) =>
       start("qrexec-client", ["-d", vm, `DEFAULT:QUBESRPC ${service}+${port} dom0`]),
     isHalted: (vm) => isSurelyHalted(qrexecFolder, vm),
     wasHalted: (vm) => !hasQrexecSocket(qrexecFolder, vm),
+    incarnation: (vm) => qrexecIncarnation(qrexecFolder, vm),
   };
 }
 
@@ -42,10 +54,12 @@ export function dom0Place(qrexecFolder: string): Place {
 export function vmPlace(): Place {
   return {
     name: "VM",
+    defaultTarget: "@default",
     parseTarget: (word) => word === "@default" ? word : parseVmName(word),
     call: (vm, service, port) => start("qrexec-client-vm", [vm, `${service}+${port}`]),
     isHalted: () => false,
     wasHalted: () => false,
+    incarnation: () => "",
   };
 }
 

@@ -9,15 +9,14 @@
 
 import type { PortRoute } from "../io/tcp_port.ts";
 import type { Clock } from "./clock.ts";
+import type { CallBudget } from "./call_budget.ts";
 import { directEnd } from "./direct_call.ts";
 import { type FailureClass, TunnelFailure } from "./failure.ts";
 import { close, join, type LocalEnd, type Traffic } from "./join.ts";
 import { createPersistentLink } from "./persistent_link.ts";
 import type { Place, Target } from "./place.ts";
+import { createRefusals } from "./refusals.ts";
 import type { RemoteEnd } from "./remote_end.ts";
-
-/** Calls of their own: real Xen carries some 10 to 25 per VM; more only take turns failing. */
-export const MAX_DIRECT = 64;
 
 export type Mode = "persistent" | "direct" | "unknown";
 
@@ -31,6 +30,8 @@ export interface PortState {
   /** Why not persistent; null if it is, or nobody has tried. */
   readonly modeReason: FailureClass | null;
   readonly open: number;
+  /** Of those that are open, how many have a call of their own. */
+  readonly direct: number;
   readonly total: number;
   readonly failed: number;
   readonly bytesUp: number;
@@ -50,6 +51,8 @@ export interface PortTunnelOptions {
   /** A place among all connections of the program; false: there is none. */
   readonly takePlace: () => boolean;
   readonly givePlace: () => void;
+  /** For calls of their own. */
+  readonly calls: CallBudget;
   readonly log: (failureClass: FailureClass | "mode", text: string) => void;
   readonly onChange: () => void;
   readonly wallClock: () => Date;
@@ -65,7 +68,8 @@ export interface PortTunnel {
 }
 
 export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
-  const { vm, route, place, clock, log, onChange } = options;
+  const { vm, route, place, clock, calls, log, onChange } = options;
+  const refusals = createRefusals(clock);
   const running = new Set<() => void>();
   let [open, total, failed, direct] = [0, 0, 0, 0];
   let [bytesUp, bytesDown] = [0, 0];
@@ -101,11 +105,15 @@ export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
     call: () => place.call(vm, "openclaw.Mux", route.remotePort),
     isHalted: () => place.isHalted(vm),
     wasHalted: () => place.wasHalted(vm),
-    onChange(failure) {
-      if (failure === null) return setMode("persistent", null);
-      // A VM that ended takes its stream along; that says nothing of the mode to come.
+    incarnation: () => place.incarnation(vm),
+    onChange(failure, asksSoon) {
+      if (failure === null) {
+        refusals.forget();
+        return setMode("persistent", null);
+      }
       if (mode === "persistent") note(failure);
-      setMode(failure.failureClass === "vm-halted" ? "unknown" : "direct", failure);
+      // A VM that ended takes its stream along; that says nothing of the mode to come.
+      setMode(asksSoon ? "unknown" : "direct", failure);
     },
   });
 
@@ -115,11 +123,28 @@ export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
     const stream = options.only === "direct" ? null : await link.open();
     if (stream !== null) return stream;
     if (place.isHalted(vm)) throw new TunnelFailure("vm-halted");
-    if (direct >= MAX_DIRECT) throw new TunnelFailure("too-many");
+    return await dialDirect();
+  };
+  const dialDirect = async (): Promise<RemoteEnd> => {
+    refusals.check();
+    if (!await calls.take()) {
+      const most = ` with a call of their own: ${calls.limit} are the most, of all tunnels here`;
+      throw new TunnelFailure("too-many", most);
+    }
     direct++;
-    const call = place.call(vm, "qubes.ConnectTCP", route.remotePort);
-    call.ended.then(() => direct--);
-    return directEnd(call, () => place.wasHalted(vm));
+    const over = (): void => {
+      direct--;
+      calls.give();
+      onChange();
+    };
+    try {
+      const call = place.call(vm, "qubes.ConnectTCP", route.remotePort);
+      call.ended.then(over);
+      return directEnd(call, () => place.wasHalted(vm), refusals.forget);
+    } catch (error) {
+      over();
+      throw error;
+    }
   };
 
   const carry = async (local: LocalEnd): Promise<void> => {
@@ -139,7 +164,7 @@ export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
   return {
     state: () => ({
       ...{ address: route.address, port: route.port, remotePort: route.remotePort, vm },
-      ...{ mode, modeReason, open, total, failed, bytesUp, bytesDown, lastFailure },
+      ...{ mode, modeReason, open, direct, total, failed, bytesUp, bytesDown, lastFailure },
     }),
     async serve(local) {
       total++;
@@ -155,6 +180,7 @@ export function createPortTunnel(options: PortTunnelOptions): PortTunnel {
       } catch (error) {
         if (!(error instanceof TunnelFailure)) throw error;
         failed++;
+        refusals.note(error);
         note(error);
       } finally {
         close(local);

@@ -3,6 +3,8 @@
 
 import { writeAll } from "../io/program.ts";
 import { createNotifier } from "../io/sd_notify.ts";
+import { ifPresentSync } from "../io/sync_files.ts";
+import { DEFAULT_GRANT_PAGES } from "./call_budget.ts";
 import type { TunnelProgram } from "./cli.ts";
 import type { Place } from "./place.ts";
 
@@ -17,8 +19,20 @@ function ownRuntimeFolder(): string | undefined {
   return folder === undefined || folder === "" ? undefined : `${folder}/openclaw`;
 }
 
+/**
+ * The kernel's limit of pages for vchans, which the units hand on: Deno lets no program that may not
+ * do everything read /sys.
+ */
+function grantPages(): number {
+  const folder = Deno.env.get("CREDENTIALS_DIRECTORY");
+  const text = folder === undefined
+    ? undefined
+    : ifPresentSync(() => Deno.readTextFileSync(`${folder}/gntalloc-limit`))?.trim();
+  return /^[0-9]{1,9}$/.test(text ?? "") ? Number(text) : DEFAULT_GRANT_PAGES;
+}
+
 /** Where things are, and what ends the program. */
-export function realTunnelProgram(place: Place): TunnelProgram {
+export function realTunnelProgram(place: Place, confFiles: readonly string[]): TunnelProgram {
   const root = rootFolder();
   const stop = new AbortController();
   const systemFolder = `${root}/run/openclaw`;
@@ -28,10 +42,11 @@ export function realTunnelProgram(place: Place): TunnelProgram {
   }
   return {
     place,
-    confFile: `${root}/etc/qubes/openclaw.conf`,
+    confFiles,
     runFolders: userFolder === undefined ? [systemFolder] : [systemFolder, userFolder],
     ownRunFolder: userFolder ?? systemFolder,
     stateFolder: Deno.env.get("RUNTIME_DIRECTORY"),
+    grantPages: grantPages(),
     notifier: createNotifier({
       notifySocket: Deno.env.get("NOTIFY_SOCKET"),
       watchdogUsec: undefined, // an idle tunnel does nothing at all

@@ -6,11 +6,12 @@ import type { Notifier } from "../io/sd_notify.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
 import { aborted, sleep } from "../io/timing.ts";
 import { VERSION } from "../io/version.ts";
+import { type CallBudget, callLimit, createCallBudget, uncountedBudget } from "./call_budget.ts";
 import { realClock } from "./clock.ts";
 import type { Place, Target } from "./place.ts";
 import { createPortTunnel, type PortTunnel } from "./port_tunnel.ts";
 import { createQuietLog } from "./quiet_log.ts";
-import { openStateFile } from "./state_file.ts";
+import { LOCK_FILE, openTunnelFolder, type TunnelFolder } from "./state_file.ts";
 
 /** An error of accept() that does not pass (no descriptors left) is looked at again this often. */
 const ACCEPT_PAUSE_MS = 100;
@@ -22,7 +23,9 @@ export interface TunnelOptions {
   readonly only: "direct" | null;
   /** Of all ports together. */
   readonly maxConnections: number;
-  /** Where this process has its state file. */
+  /** See callLimit(). */
+  readonly grantPages: number;
+  /** Where this process has its state file, beside the folders of other tunnels. */
   readonly stateFolder: string;
   readonly say: (line: string) => void;
   readonly notifier: Notifier;
@@ -35,10 +38,15 @@ export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Prom
   const startedAt = new Date().toISOString();
   let places = options.maxConnections;
   let changed = (): void => {};
+  const folder = await openTunnelFolder(options.stateFolder);
+  if (folder === null) {
+    say(`"status" does not see this tunnel: ${options.stateFolder} is not ours\n`);
+  }
+  const calls = callBudget(folder, options.grantPages);
   const tunnels = routes.map((route): PortTunnel => {
     const log = createQuietLog(realClock, (line) => say(`${nameOf(route)}: ${line}\n`));
     return createPortTunnel({
-      ...{ route, log, vm: options.vm, place: options.place, clock: realClock },
+      ...{ route, log, calls, vm: options.vm, place: options.place, clock: realClock },
       only: options.only,
       takePlace: () => places > 0 && (places--, true),
       givePlace: () => void places++,
@@ -46,13 +54,10 @@ export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Prom
       wallClock: () => new Date(),
     });
   });
-  const state = await openStateFile(options.stateFolder, () => ({
-    ...{ pid: Deno.pid, startedAt, version: VERSION },
+  const state = await folder?.keep(() => ({
+    ...{ pid: Deno.pid, startedAt, version: VERSION, mostDirect: calls.limit },
     ports: tunnels.map((tunnel) => tunnel.state()),
   }));
-  if (state === null) {
-    say(`"status" does not see this tunnel: ${options.stateFolder} is not ours\n`);
-  }
   changed = () => state?.changed();
   for (const route of routes) {
     say(`${nameOf(route)}: leads to port ${route.remotePort} of ${options.vm}\n`);
@@ -68,7 +73,22 @@ export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Prom
   for (const tunnel of tunnels) tunnel.stop();
   await Promise.all(accepting);
   options.notifier.close();
+  await calls.close();
   await state?.close();
+  await folder?.close();
+}
+
+/** The other tunnels of this machine have their folders beside this one's. */
+function callBudget(folder: TunnelFolder | null, grantPages: number): CallBudget {
+  if (folder === null) return uncountedBudget();
+  const slash = folder.path.lastIndexOf("/");
+  return createCallBudget({
+    runFolder: folder.path.slice(0, slash),
+    ownFolder: folder.path.slice(slash + 1),
+    lockFile: LOCK_FILE,
+    limit: callLimit(grantPages),
+    clock: realClock,
+  });
 }
 
 function listenAll(routes: readonly PortRoute[]): Deno.TcpListener[] {

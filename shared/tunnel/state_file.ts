@@ -12,7 +12,8 @@ import { createStateWriter, type StateWriter, writeState } from "../io/state_wri
 import type { PortState } from "./port_tunnel.ts";
 
 const STATE_FILE = "tunnel.json";
-const LOCK_FILE = "tunnel.lock";
+/** A running tunnel holds it. */
+export const LOCK_FILE = "tunnel.lock";
 const MAX_STATE_BYTES = 1024 * 1024;
 const WRITE_DELAY_MS = 250;
 /** Counters and ports are no secret; "status" is for everyone on this machine. */
@@ -22,39 +23,45 @@ export interface TunnelState {
   readonly pid: number;
   readonly startedAt: string;
   readonly version: string;
+  /** Connections with a qrexec call of their own: the most of all tunnels together. */
+  readonly mostDirect: number;
   readonly ports: readonly PortState[];
 }
 
-/** @returns null if the folder cannot be written: the tunnel works, "status" does not see it */
-export async function openStateFile(
-  folder: string,
-  getState: () => TunnelState,
-): Promise<StateWriter | null> {
-  const path = `${folder}/${STATE_FILE}`;
-  const options = { path, mode: STATE_MODE, delayMs: WRITE_DELAY_MS, getState };
+/** The folder of this tunnel, whose lock it holds. */
+export interface TunnelFolder {
+  readonly path: string;
+  /** Writes the state file, and keeps it true. */
+  keep(getState: () => TunnelState): Promise<StateWriter>;
+  /** Lets go of the lock. */
+  close(): Promise<void>;
+}
+
+/** @returns null if it cannot be written: the tunnel works, and no other sees it */
+export async function openTunnelFolder(path: string): Promise<TunnelFolder | null> {
+  const lockFile = `${path}/${LOCK_FILE}`;
   let lock: Deno.FsFile;
   try {
-    await Deno.mkdir(folder, { recursive: true });
-    lock = await Deno.open(`${folder}/${LOCK_FILE}`, {
-      read: true,
-      write: true,
-      create: true,
-      mode: STATE_MODE,
-    });
-    if (!await tryLock(lock)) return null;
-    await writeState(options);
+    await Deno.mkdir(path, { recursive: true });
+    lock = await Deno.open(lockFile, { read: true, write: true, create: true, mode: STATE_MODE });
   } catch (error) {
     const isExpected = error instanceof Deno.errors.PermissionDenied ||
       error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound;
     if (isExpected) return null;
     throw error;
   }
-  const writer = createStateWriter(options);
+  if (!await tryLock(lock)) return null;
   return {
-    changed: writer.changed,
+    path,
+    async keep(getState) {
+      const options = {
+        ...{ path: `${path}/${STATE_FILE}`, mode: STATE_MODE, delayMs: WRITE_DELAY_MS, getState },
+      };
+      await writeState(options);
+      return createStateWriter(options);
+    },
     async close() {
-      await writer.close();
-      await ifPresent(Deno.remove(`${folder}/${LOCK_FILE}`));
+      await ifPresent(Deno.remove(lockFile));
       lock.close();
     },
   };

@@ -6,16 +6,25 @@ import type { TunnelState } from "./state_file.ts";
 
 export function statusText(states: readonly TunnelState[]): string {
   if (states.length === 0) return "No tunnel runs.\n";
-  return states.map(({ pid, startedAt, ports }) =>
-    [`tunnel ${pid}, since ${startedAt}\n`, ...ports.map(portText)].join("")
-  ).join("");
+  const lines = states.flatMap(({ pid, startedAt, ports }) => [
+    `tunnel ${pid}, since ${startedAt}\n`,
+    ...ports.map(portText),
+  ]);
+  return lines.join("") + directText(states);
+}
+
+/** The limit is that of all tunnels together. */
+function directText(states: readonly TunnelState[]): string {
+  const open = states.flatMap(({ ports }) => ports).reduce((sum, { direct }) => sum + direct, 0);
+  const most = Math.min(...states.map(({ mostDirect }) => mostDirect));
+  return `connections with a qrexec call of their own: ${open} of at most ${most}\n`;
 }
 
 function portText(state: PortState): string {
   const { address, port, remotePort, vm, mode, modeReason, lastFailure } = state;
   const lines = [
     `  ${address} port ${port} -> ${vm} port ${remotePort}`,
-    `    mode: ${mode}${modeReason === null ? "" : ` (${modeReason})`}`,
+    `    mode: ${modeText(mode)}${modeReason === null ? "" : ` (${modeReason})`}`,
     `    connections: ${state.open} open, ${state.total} in all, ${state.failed} failed`,
     `    bytes: ${state.bytesUp} to the VM, ${state.bytesDown} from it`,
   ];
@@ -23,4 +32,8 @@ function portText(state: PortState): string {
     lines.push(`    last failure: ${lastFailure.class} at ${lastFailure.at}: ${lastFailure.text}`);
   }
   return lines.join("\n") + "\n";
+}
+
+function modeText(mode: PortState["mode"]): string {
+  return mode === "unknown" ? "the next connection decides" : mode;
 }

@@ -6,8 +6,8 @@ import { type Chat, openChat } from "./tunnel_client.ts";
 import type { Scene } from "./tunnel_parts.ts";
 import { type Way, WAY_TEXT } from "./tunnel_ways.ts";
 
-/** The tunnel's direct mode has places for 64; what they cost is told per 100. */
-const CONNECTIONS = { loopback: 100, socat: 100, direct: 50, persistent: 100 } as const;
+/** The tunnel's direct mode has places for 12; what they cost is told per 100. */
+const CONNECTIONS = { loopback: 100, socat: 100, direct: 12, persistent: 100 } as const;
 const RSS_GOAL_MB = 60;
 
 /** @param when for the names of the figures */

@@ -131,6 +131,15 @@ Deno.test("without a configured VM the policy chooses; the user's own tunnel has
   await until("the state is written", () => Deno.readTextFileSync(state).includes('"total":1'));
   const { stdout: shown } = await finish(tunnel(["status"]));
   assertStringIncludes(shown, `-> @default port ${list[0]}`);
+  const check = await finish(tunnel(["check", `${here}:${list[0]}`]));
+  assertEquals(check.code, 0, check.stdout + check.stderr);
+  assertStringIncludes(check.stdout, `port ${here} -> @default port ${list[0]}: good`);
+  const conf = `${world.vmHome("client")}/.config/openclaw`;
+  await Deno.mkdir(conf, { recursive: true });
+  const configured = `OPENCLAW_VM=agent\nOPENCLAW_PROXY_PORT=none\nOPENCLAW_GATEWAY_PORT=${here}\n`;
+  await Deno.writeTextFile(`${conf}/connect.conf`, configured);
+  const own = await finish(tunnel(["check"]));
+  assertStringIncludes(own.stdout, `port ${here} -> agent port ${here}: `);
   child.kill("SIGTERM");
   await said.ended;
   await proxy.shutdown();

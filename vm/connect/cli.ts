@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The words that openclaw-connect takes, and the configuration they go before. @module */
 
-import { exists } from "../../shared/io/files.ts";
-import { type OpenclawConf, readOpenclawConf } from "../../shared/io/openclaw_conf.ts";
+import { readFirstConf } from "../../shared/io/openclaw_conf.ts";
 import { expectWords, type OptionTable, parseNumber, parseWords } from "../../shared/io/options.ts";
 import { UsageError } from "../../shared/io/program.ts";
 import { parsePortRoute, type PortRoute } from "../../shared/io/tcp_port.ts";
@@ -60,7 +59,7 @@ export async function readSettings(
   if (options.has("help")) return "help";
   if (options.has("version")) return "version";
   expectWords(options.rest, 0, 0, `${CONNECT_PROGRAM} [OPTION...]`);
-  const conf = await firstConf(files);
+  const conf = await readFirstConf(files);
   const vm = options.value("vm");
   const timeout = options.value("timeout") ?? String(DEFAULT_TIMEOUT_S);
   return {
@@ -70,11 +69,6 @@ export async function readSettings(
     timeoutMs: 1000 * parseNumber("--timeout", timeout, 1, MAX_TIMEOUT_S),
     once: options.has("once"),
   };
-}
-
-async function firstConf(files: readonly string[]): Promise<OpenclawConf> {
-  const present = await Promise.all(files.map(exists));
-  return await readOpenclawConf(files[present.indexOf(true)] ?? files[0] ?? "");
 }
 
 function proxyRoute(word: string): PortRoute | null {

@@ -7,13 +7,14 @@ import { parseLoopback, parsePortRoute } from "../../../shared/io/tcp_port.ts";
 import { concat } from "../../../shared/protocol/bytes.ts";
 import { createBatchSender } from "../../../shared/tunnel/batch_sender.ts";
 import { createByteQueue } from "../../../shared/tunnel/byte_queue.ts";
-import { callFailure } from "../../../shared/tunnel/failure.ts";
+import { callFailure, TunnelFailure } from "../../../shared/tunnel/failure.ts";
 import { createDeadlines } from "../../../shared/tunnel/deadlines.ts";
 import { createFairSlots } from "../../../shared/tunnel/fair_slots.ts";
 import { createLinkBackoff } from "../../../shared/tunnel/link_backoff.ts";
 import { createQuietLog } from "../../../shared/tunnel/quiet_log.ts";
+import { createRefusals } from "../../../shared/tunnel/refusals.ts";
 import { createPrng } from "../../fuzz/prng.ts";
-import { handClock } from "./fixture.ts";
+import { callEnd, handClock } from "./fixture.ts";
 
 Deno.test("loopback, however it is spelt, and nothing else", () => {
   for (const good of ["127.0.0.1", "localhost", "::1", "[::1]"]) {
@@ -63,17 +64,31 @@ Deno.test("openclaw.conf: the original's lines, and each bad one by its number",
 
 Deno.test("the end of a call, told apart", () => {
   const show = (code: number, spoke = false, halted = false, untrustedStderr = ""): string =>
-    callFailure({ code, untrustedStderr }, spoke, halted)?.failureClass ?? "good";
+    callFailure(callEnd(code, untrustedStderr), spoke, halted)?.failureClass ?? "good";
   assertEquals(show(0), "good");
   assertEquals(show(125), "port-refused");
   assertEquals(show(125, false, true), "vm-halted");
   assertEquals(show(125, false, false, "qrexec connection timeout"), "no-answer");
+  for (
+    const said of [
+      "2026-11-28 qrexec-client[9]: libvchan-io.c: Failed to start data vchan server",
+      "gntshr: error: ioctl failed: No space left on device",
+      "xencall: error: Error on trying to open hypercall buffer device: Operation not permitted",
+      "Data vchan connection failed",
+    ]
+  ) {
+    assertEquals(show(125, false, true, said), "no-vchan", said);
+    assertEquals(show(125, true, false, said), "call-failed", "said by a VM that had spoken");
+    assertEquals(show(1, false, false, said), "call-failed", said);
+  }
+  const flood = callFailure({ ...callEnd(137, "yyy"), stderrFlood: true }, true, false);
+  assertEquals(flood?.failureClass, "protocol");
   assertEquals(show(126), "policy");
   assertEquals(show(127), "service-missing");
   assertEquals(show(255), "vm-died");
   assertEquals(show(255, true), "vm-died");
   for (const code of [1, 2, 125, 126, 127]) assertEquals(show(code, true), "call-failed");
-  const hostile = callFailure({ code: 1, untrustedStderr: "\x1b[2J\nroot:" }, false, false);
+  const hostile = callFailure(callEnd(1, "\x1b[2J\nroot:"), false, false);
   assert(hostile?.message.includes('"\\u{1b}[2J\\nroot:"'), hostile?.message);
 });
 
@@ -185,6 +200,9 @@ Deno.test("a shared stream that cannot be had is asked for less and less often",
   assertEquals(backoff.nextWaitMs("vm-died", 3_600_000), 0, "a good session: at once");
   assertEquals(backoff.nextWaitMs("vm-died", 100), 250);
   assertEquals(backoff.nextWaitMs("vm-halted", null), 0);
+  const policy = createLinkBackoff();
+  const refused = Array.from({ length: 8 }, () => policy.nextWaitMs("policy", null));
+  assertEquals([refused[0], refused.at(-1)], [30_000, 300_000]);
   assert(backoff.nextWaitMs("protocol", 3_600_000) >= 30_000);
 });
 
@@ -197,4 +215,43 @@ Deno.test("a flood of equal failures is two lines", () => {
   clock.advance(10_000);
   log("port-refused", "refused");
   assertEquals(lines, ["refused", "no", "refused (and 999 times before)"]);
+});
+
+Deno.test("what the policy refused is not asked for by each connection, and by one at a time", () => {
+  const clock = handClock();
+  const refusals = createRefusals(clock);
+  const policy = new TunnelFailure("policy");
+  let calls = 0;
+  /** A connection each second. */
+  const connect = (seconds: number): void => {
+    for (let i = 0; i < seconds; i++) {
+      const failure = (() => {
+        try {
+          refusals.check();
+          calls++;
+          return policy;
+        } catch (error) {
+          if (!(error instanceof TunnelFailure)) throw error;
+          return error;
+        }
+      })();
+      assertEquals(failure.failureClass, "policy");
+      refusals.note(failure);
+      clock.advance(1000);
+    }
+  };
+  connect(3600);
+  assertEquals(calls, 7, "in the first hour");
+  connect(24 * 3600);
+  assert(calls <= 7 + 25, `${calls} in a day`);
+  clock.advance(3_600_000);
+  refusals.check(); // it asks; who comes before it has its answer does not
+  assertThrows(() => refusals.check(), TunnelFailure, "not asked again for");
+  refusals.forget();
+  for (let i = 0; i < 3; i++) refusals.check();
+  refusals.note(policy);
+  clock.advance(30_000);
+  refusals.check();
+  refusals.note(new TunnelFailure("port-refused")); // the policy let it through
+  refusals.check();
 });

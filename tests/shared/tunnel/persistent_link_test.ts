@@ -26,6 +26,7 @@ const honest = (port: number, spoil = (bytes: Uint8Array) => bytes) => async (fa
 function link(
   run: (far: FarSide) => Promise<number>,
   clock = realClock,
+  incarnation = () => "",
 ): { readonly link: PersistentLink; readonly failures: FailureClass[]; calls(): number } {
   const failures: FailureClass[] = [];
   let calls = 0;
@@ -37,6 +38,7 @@ function link(
       call: () => (calls++, fakeCall(run)),
       isHalted: () => false,
       wasHalted: () => false,
+      incarnation,
       onChange: (failure) => {
         if (failure !== null) failures.push(failure.failureClass);
       },
@@ -312,4 +314,68 @@ Deno.test("24 hours of a VM that comes and goes: bounded calls, no timer left, a
   one.stop();
   await settle();
   assertEquals(clock.timers(), 0);
+});
+
+Deno.test("a late hello is waited for once, by those who came before the time was over", async () => {
+  const clock = handClock();
+  const hello = Promise.withResolvers<void>();
+  const { link: one, failures, calls } = link(async (far) => {
+    await hello.promise;
+    await far.write(HELLO);
+    for await (const _ of far.input);
+    return 0;
+  }, clock);
+  const early = one.open();
+  clock.advance(8_000);
+  assertEquals(await early, null);
+  assertEquals([one.state(), failures], ["connecting", ["no-answer"]]);
+  for (let i = 0; i < 10; i++) {
+    assertEquals(await one.open(), null, "at once");
+    clock.advance(1_000);
+  }
+  hello.resolve();
+  await settle();
+  assertEquals([one.state(), calls()], ["ready", 1]);
+  assert(await one.open() !== null, "it came after all, and is used");
+  one.stop();
+});
+
+Deno.test("a VM that never says hello: after the first time nobody waits for it", async () => {
+  const clock = handClock();
+  const { link: one, failures, calls } = link(() => new Promise(() => {}), clock);
+  const early = one.open();
+  clock.advance(8_000);
+  assertEquals(await early, null);
+  clock.advance(52_000);
+  assertEquals([one.state(), failures], ["off", ["no-answer", "no-answer"]]);
+  clock.advance(30_000);
+  assertEquals(await one.open(), null, "with a new call under way, and without its clock moving");
+  assertEquals([one.state(), calls()], ["connecting", 2]);
+  one.stop();
+  await settle();
+  assertEquals(clock.timers(), 0);
+});
+
+Deno.test("a VM that was started anew is asked at once, whatever the one before did", async () => {
+  const clock = handClock();
+  let start = 1;
+  const { link: one, calls } = link(
+    async (far) => {
+      if (start === 1) return 127;
+      await far.write(HELLO);
+      for await (const _ of far.input);
+      return 0;
+    },
+    clock,
+    () => `start ${start}`,
+  );
+  for (let i = 0; i < 5; i++) {
+    assertEquals(await one.open(), null);
+    await settle();
+  }
+  assertEquals([one.state(), calls()], ["off", 1]);
+  start = 2;
+  assert(await one.open() !== null);
+  assertEquals(calls(), 2);
+  one.stop();
 });
