@@ -203,6 +203,26 @@ Deno.test("only programs touch Deno.args and Deno.exit", () => {
   assertNone(broken.filter((line) => !line.startsWith(THIS_FILE)), "no program");
 });
 
+/** Files whose signal lives no longer than the one thing that listens to it. */
+const SHORT_SIGNALS: ReadonlySet<string> = new Set([
+  "vm/ctl/commands/logs.ts", // of the program, which listens once and ends
+  "vm/proxy/cursor/attempt_cursor.ts", // of one request
+  "vm/proxy/upstream_fetch.ts", // of one request
+]);
+
+Deno.test("who listens to a signal stops listening; nobody races the end of the program", () => {
+  const broken = under("dom0", "shared", "vm").flatMap(({ path, code }) => {
+    const count = (call: string): number => code.split(`.${call}("abort"`).length - 1;
+    const once = path === "shared/io/timing.ts" ? 1 : 0; // aborted(), to be awaited to its end
+    const listens = count("addEventListener") - count("removeEventListener") > once;
+    return [
+      ...(listens && !SHORT_SIGNALS.has(path) ? [`${path} goes on listening`] : []),
+      ...(/Promise\.race\(\[[^\]]*\baborted\(/.test(code) ? [`${path} races aborted()`] : []),
+    ];
+  });
+  assertNone(broken, "in a program that runs for weeks listeners pile up");
+});
+
 Deno.test("nobody imports a program", () => {
   const broken = FILES.filter(({ path }) => !path.startsWith("tests/")).flatMap((file) =>
     file.imports.filter(isRelative).map((to) => resolve(file.path, to)).filter(isProgram)

@@ -10,7 +10,7 @@
 
 import { clientConfFiles } from "../shared/io/openclaw_conf.ts";
 import { EXIT_FAILED, EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
-import { aborted, pause } from "../shared/io/timing.ts";
+import { pause, unlessAborted } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { CONNECT_HELP, CONNECT_PROGRAM, readSettings, type Settings } from "./connect/cli.ts";
 import { endpointsOf, probe } from "./connect/endpoint.ts";
@@ -32,9 +32,9 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const tunnel = startTunnel(settings);
   const ready = wait(settings, stop.signal, say);
-  const code = await Promise.race([tunnel.ended, aborted(stop.signal).then(() => null)]);
+  const code = await unlessAborted(stop.signal, tunnel.ended);
   stop.abort(); // ends the wait
-  if (code === null) await tunnel.stop();
+  if (code === undefined) await tunnel.stop();
   await ready;
   return code ?? EXIT_OK;
 }

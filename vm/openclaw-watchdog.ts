@@ -8,7 +8,7 @@
 
 import { EXIT_FAILED, EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
-import { aborted, pause } from "../shared/io/timing.ts";
+import { pause, unlessAborted } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { askHttp } from "./probe/http_answer.ts";
 import { runProgramToEnd } from "./probe/run_program.ts";
@@ -76,7 +76,7 @@ async function watch(parts: WatchParts): Promise<void> {
   let told = "";
   while (!stop.signal.aborted) {
     // A restart of a gateway with work to do takes minutes: the stop does not wait for it.
-    const found = await Promise.race([round(), aborted(stop.signal)]);
+    const found = await unlessAborted(stop.signal, round());
     if (found === undefined) break;
     if (found.summary !== told) await notifier.status(found.summary);
     told = found.summary;

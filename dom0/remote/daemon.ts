@@ -10,7 +10,7 @@
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
-import { aborted, serialised } from "../../shared/io/timing.ts";
+import { aborted, serialised, unlessAborted } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
@@ -122,7 +122,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   await notifier.ready();
 
   const served = Promise.all(links.all().map((link) => link.firstSession()));
-  await (once ? Promise.race([served, aborted(stop)]) : aborted(stop));
+  await (once ? unlessAborted(stop, served) : aborted(stop));
 
   live.stopping = true;
   unwatch();

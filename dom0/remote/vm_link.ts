@@ -66,10 +66,12 @@ export function openVmLink(options: LinkOptions): VmLink {
     const { promise, resolve } = Promise.withResolvers<void>();
     wakeUp = resolve;
     const timer = setTimeout(resolve, ms);
-    stopping.signal.addEventListener("abort", () => resolve(), { once: true });
+    const stop = (): void => resolve();
+    stopping.signal.addEventListener("abort", stop);
     if (stopping.signal.aborted) resolve();
     await promise;
     clearTimeout(timer);
+    stopping.signal.removeEventListener("abort", stop);
     wakeUp = () => {};
   };
 

@@ -32,9 +32,7 @@ function tick(): void {
     return;
   }
   const now = performance.now();
-  for (const wait of waits) {
-    if (wait.dueMs > now) continue;
-    waits.delete(wait);
-    wait.run();
-  }
+  // A tick may be late, and then has several: the one that was due first comes first.
+  const due = [...waits].filter(({ dueMs }) => dueMs <= now).sort((a, b) => a.dueMs - b.dueMs);
+  for (const wait of due) if (waits.delete(wait)) wait.run();
 }

@@ -20,8 +20,7 @@ export interface NameList {
 
 export function createNameList(maxNames = MAX_WAITING_NAMES): NameList {
   const names = new Set<RequestId>();
-  let descending: RequestId[] = [];
-  let sorted = true;
+  const descending: RequestId[] = [];
   let leftOut = false;
   return {
     add(id) {
@@ -31,14 +30,9 @@ export function createNameList(maxNames = MAX_WAITING_NAMES): NameList {
         return;
       }
       names.add(id);
-      if (names.size === 1) descending = [id];
-      else sorted = false;
+      descending.splice(placeOf(descending, id), 0, id);
     },
     take() {
-      if (!sorted) {
-        descending = [...names].sort().reverse();
-        sorted = true;
-      }
       const id = descending.pop();
       if (id !== undefined) names.delete(id);
       return id;
@@ -47,4 +41,15 @@ export function createNameList(maxNames = MAX_WAITING_NAMES): NameList {
     incomplete: () => leftOut,
     restart: () => leftOut = false,
   };
+}
+
+/** Where it belongs among names that are sorted already, the largest first. */
+function placeOf(descending: readonly RequestId[], id: RequestId): number {
+  let [from, to] = [0, descending.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((descending[middle] ?? id) > id) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

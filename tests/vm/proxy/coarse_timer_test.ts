@@ -26,3 +26,23 @@ Deno.test("waits come to their end in order, never early; one that is taken back
   assert(tookMs >= 120, `${tookMs} ms`);
   await new Promise((resolve) => setTimeout(resolve, 60)); // it stops by itself: no timer leaks
 });
+
+Deno.test("a tick that is late runs what was due in the order in which it was due", async () => {
+  const ended: string[] = [];
+  let cancelThird = (): void => {};
+  await new Promise<void>((resolve) => {
+    after(9, () => {
+      ended.push("third, last");
+      resolve();
+    });
+    after(6, () => {
+      ended.push("second");
+      cancelThird();
+    });
+    cancelThird = after(7, () => ended.push("taken back by one before it"));
+    after(3, () => ended.push("first"));
+    const began = performance.now();
+    while (performance.now() < began + 60); // nothing else runs: all of them are late
+  });
+  assertEquals(ended, ["first", "second", "third, last"]);
+});

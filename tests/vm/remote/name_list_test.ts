@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { makeRequestId, type RequestId } from "../../../shared/protocol/request_id.ts";
 import { createNameList } from "../../../vm/remote/name_list.ts";
 
@@ -23,4 +23,24 @@ Deno.test("createNameList() holds no more than its limit and says that it left s
   assertEquals([names.size(), names.incomplete()], [3, true]);
   names.restart();
   assertEquals(names.incomplete(), false);
+});
+
+Deno.test("createNameList() compares few names at each step, however many wait", () => {
+  const compared = { count: 0 };
+  /** Strings that count how often they are compared. */
+  const counted = (number: number): RequestId => {
+    const text = id(number);
+    return { [Symbol.toPrimitive]: () => (compared.count++, text) } as unknown as RequestId;
+  };
+  const names = createNameList();
+  const many = 9_999;
+  for (let number = 0; number < many; number++) names.add(counted(number));
+  compared.count = 0;
+  const steps = 1_000;
+  for (let step = 0; step < steps; step++) {
+    assertEquals(`${names.take()}`, `${id(step)}`);
+    names.add(counted(many + step));
+  }
+  const most = steps * (2 * Math.ceil(Math.log2(many)) + 1); // two values each, and this test's own
+  assert(compared.count <= most, `${compared.count} of ${most}`);
 });
