@@ -7,6 +7,7 @@ import { type Config, type Route, targetName } from "./config.ts";
 import { NO_TOKENS, type Tokens } from "./exchange.ts";
 import type { Admission, Limiter } from "./limits.ts";
 import { resolveModel } from "./models.ts";
+import { fittingFirst, needsOf } from "./needs.ts";
 import { affordable, estimate } from "./prices.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { readRequest } from "./read_request.ts";
@@ -60,8 +61,10 @@ export async function admit(
   if ("status" in body) return refuse(body);
   const all = resolveModel(body.model, config);
   if (all === null) return refuse(unknownModel(body.model, config));
-  const route = affordable(all, caller.limits, config);
-  if (route.length === 0) return refuse(noPrice(all));
+  const payable = affordable(all, caller.limits, config);
+  if (payable.length === 0) return refuse(noPrice(all));
+  const isChoice = payable.flat().length > 1;
+  const route = isChoice ? fittingFirst(payable, needsOf(api, body.untrustedBody)) : payable;
   const estimated = api === "count_tokens"
     ? { tokens: 0, spend: 0 }
     : estimate(expectedTokens(body), route, config);

@@ -7,7 +7,8 @@
  * whose breaker is open are passed over, unless nothing else is left in the first round: then the
  * first one is tried all the same, for a guess of ours is no reason to refuse a request. What
  * failed for good (a refused key, an unknown model) is not asked again. Between rounds it waits,
- * longer each time, or as long as the upstream said; never beyond the deadline.
+ * longer each time, or as long as the upstream said; never beyond the deadline. While another target
+ * is left, one that has not begun is given up early enough to ask it.
  *
  * @module
  */
@@ -29,6 +30,8 @@ export interface AttemptFailure {
 
 export interface Gate {
   admits(target: Target): boolean;
+  /** As admits(), but changes nothing. */
+  mayAsk(target: Target): boolean;
 }
 
 export interface Dice {
@@ -44,6 +47,8 @@ export interface AttemptPlan {
 
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 8000;
+/** Of the time that is left, for one target while another waits. */
+const SHARE_OF_DEADLINE = 0.8;
 
 export function createAttemptPlan(
   route: Route,
@@ -64,9 +69,15 @@ export function createAttemptPlan(
     targets.filter((target) => !dead.has(targetName(target)));
   const attempt = (target: Target): Step => {
     tried++;
-    const others = living(queue).length > 0;
-    const mayBeSlow = !streamed || !others;
-    return { do: "try", target, timeoutMs: mayBeSlow ? timing.responseMs : timing.firstByteMs };
+    const others = living(queue).some((other) => gate.mayAsk(other));
+    if (!others) return { do: "try", target, timeoutMs: timing.responseMs };
+    // A whole answer begins when it is done, so it has no other limit than that.
+    const longestMs = streamed ? timing.firstByteMs : timing.responseMs;
+    return {
+      do: "try",
+      target,
+      timeoutMs: Math.min(longestMs, Math.ceil(leftMs() * SHARE_OF_DEADLINE)),
+    };
   };
   const nextRound = (): Step => {
     const targets = living(order(route, dice));

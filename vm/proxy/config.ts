@@ -28,7 +28,23 @@ export interface Provider {
   readonly drop: readonly string[];
   /** Whether it serves /responses itself. */
   readonly responses: boolean;
+  /** By model, "*" for all others. */
+  readonly abilities: ReadonlyMap<string, Stated>;
   readonly cursor: CursorSettings;
+}
+
+export type Ability = "images" | "documents" | "tools" | "thinking";
+
+export interface Abilities {
+  readonly can: ReadonlySet<Ability>;
+  /** The longest answer; null: not known. */
+  readonly maxOutputTokens: number | null;
+}
+
+/** What proxy.json says of a model. null: nothing. */
+export interface Stated {
+  readonly can: ReadonlySet<Ability> | null;
+  readonly maxOutputTokens: number | null;
 }
 
 export interface CursorSettings {

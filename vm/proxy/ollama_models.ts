@@ -2,7 +2,8 @@
 /** What Ollama tells of itself and its models, told of the proxy's (docs.ollama.com/api). @module */
 
 import { createBodyBudget } from "./body_budget.ts";
-import type { Config } from "./config.ts";
+import { abilitiesOf } from "./abilities.ts";
+import type { Config, Target } from "./config.ts";
 import { modelNames, ownerOf, resolveModel } from "./models.ts";
 import { readRequest } from "./read_request.ts";
 import { faultReply, jsonReply, type ReplyTo } from "./reply.ts";
@@ -34,16 +35,22 @@ export async function handleOllama(
       const hold = createBodyBudget(MAX_SHOW_BYTES).open("", true);
       const body = await readRequest(request, hold);
       if ("status" in body) return faultReply(body, own);
-      if (resolveModel(body.model, config) === null) {
-        return faultReply(fault("not_found", "no such model"), own);
-      }
+      const target = resolveModel(body.model, config)?.[0]?.[0];
+      if (target === undefined) return faultReply(fault("not_found", "no such model"), own);
       const { details, modified_at } = tag(body.model, config, startedS);
-      const capabilities = ["completion", "tools", "vision", "thinking"];
+      const capabilities = ["completion", ...ollamaWords(target)];
       return jsonReply({ details, modified_at, model_info: {}, capabilities, template: "" }, to);
     }
     default:
       return null;
   }
+}
+
+function ollamaWords(target: Target): string[] {
+  const { can } = abilitiesOf(target);
+  const words = { tools: "tools", images: "vision", thinking: "thinking" } as const;
+  return (["tools", "images", "thinking"] as const).filter((one) => can.has(one))
+    .map((one) => words[one]);
 }
 
 function tag(name: string, config: Config, startedS: number) {

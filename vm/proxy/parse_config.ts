@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** proxy.json, checked: every problem with its path and what to write instead. @module */
 
-import type { Client, Config, CursorSettings, Price, Provider, ProviderKind } from "./config.ts";
+import { ABILITIES, ALL_MODELS } from "./abilities.ts";
+import type {
+  Client,
+  Config,
+  CursorSettings,
+  Price,
+  Provider,
+  ProviderKind,
+  Stated,
+} from "./config.ts";
 import { MODEL, MODEL_RULE } from "./config.ts";
 import { amount, client, limits, noLimits, nullable, reportTwins } from "./parse_clients.ts";
 import { readRoutes } from "./parse_routes.ts";
@@ -83,7 +92,20 @@ interface RawProvider extends Omit<Provider, "name" | "baseUrl"> {
   readonly baseUrl: string | null;
 }
 
+/** A model, or all that have no line of their own. */
+const ABILITIES_OF = new RegExp(`${MODEL.source}|^\\${ALL_MODELS}$`);
+
 const headerValue = text(PLAIN, "write plain text, and no key: keys go to apiKey");
+
+const stated: Read<Stated> = then(
+  record({
+    can: nullable(listOf(oneOf(ABILITIES), 0, ABILITIES.length)),
+    maxOutputTokens: nullable(whole(1, 1e9)),
+  }),
+  ({ can, maxOutputTokens }): Stated => ({
+    ...{ can: can === null ? null : new Set(can), maxOutputTokens },
+  }),
+);
 
 const provider = record<RawProvider>({
   kind: required(oneOf(["openai", "anthropic", "ollama", "cursor"])),
@@ -93,6 +115,7 @@ const provider = record<RawProvider>({
   models: optional(listOf(text(MODEL, "write a model's id")), []),
   drop: optional(listOf(text(/^\w{1,60}$/, "write a field's name"), 0, 50), []),
   responses: optional(flag, false),
+  abilities: optional(mapOf(stated, ABILITIES_OF, "write a model's id, or *"), new Map()),
   cursor: optional(cursorSettings, noCursor),
 });
 

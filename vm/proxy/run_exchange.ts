@@ -10,7 +10,7 @@ import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Secrets } from "./secrets.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { fault, mayRetry, shownToClient } from "./translate/fault.ts";
+import { fault, type FaultKind, mayRetry, shownToClient } from "./translate/fault.ts";
 import type { Patience } from "./upstream_fetch.ts";
 
 export interface RunParts {
@@ -44,11 +44,12 @@ export async function runExchange(
   parts: RunParts,
 ): Promise<Started> {
   const { breakers, dice } = parts;
+  const isClosed = (name: string): boolean => breakers.state(name) !== "open";
   const plan = createAttemptPlan(route, config.timing, exchange.stream, {
-    admits: (target) =>
-      breakers.state(targetName(target)) !== "open" && breakers.admits(target.provider.name),
+    admits: (target) => isClosed(targetName(target)) && breakers.admits(target.provider.name),
+    mayAsk: (target) => isClosed(targetName(target)) && isClosed(target.provider.name),
   }, dice);
-  let last: UpstreamFailure | null = null;
+  let shownOne: UpstreamFailure | null = null;
   for (;;) {
     const step = plan.next();
     if (step.do === "give up") break;
@@ -63,12 +64,12 @@ export async function runExchange(
       return { answer: await attempt(exchange, target, patience, parts), target };
     } catch (error) {
       if (!(error instanceof UpstreamFailure)) throw error;
-      last = worse(last, error);
+      shownOne = telling(shownOne, error);
       if (error.about.gone) throw error;
-      if (!learn(error, target, plan, parts)) break;
+      learn(error, target, plan, parts);
     }
   }
-  throw shown(last, exchange.model, parts.secrets);
+  throw shown(shownOne, exchange.model, parts.secrets);
 }
 
 async function attempt(
@@ -114,13 +115,13 @@ async function secretOf({ provider }: Target, secrets: Secrets): Promise<string 
   }
 }
 
-/** What the failure says of the upstream. @returns whether another attempt has a point */
+/** What the failure says of the upstream. */
 function learn(
   { fault: found, about }: UpstreamFailure,
   target: Target,
   plan: AttemptPlan,
   { breakers, secrets }: RunParts,
-): boolean {
+): void {
   const name = targetName(target);
   const retryAfterMs = about.retryAfterMs ?? null;
   plan.failed(target, { again: mayRetry(found), retryAfterMs });
@@ -134,22 +135,25 @@ function learn(
       if (found.kind === "authentication") breakers.keyRefused(target.provider.name);
       if (target.provider.apiKey !== null) secrets.refused(target.provider.apiKey);
       breakers.rest(name, REFUSED_KEY_REST_MS);
-      return true;
+      return;
     case "rate_limit":
       breakers.rest(name, retryAfterMs ?? 1000);
-      return true;
-    case "invalid_request":
-      return false; // it would be wrong everywhere
-    default:
-      return true;
   }
 }
 
-/** Of several failures the one that tells the client most: its own mistake, else the last. */
-function worse(before: UpstreamFailure | null, now: UpstreamFailure): UpstreamFailure {
-  return before?.fault.kind === "context_length" && now.fault.kind !== "invalid_request"
-    ? before
-    : now;
+/** What one provider refuses (a picture, a field, a long prompt) another one may take. */
+const OF_THE_REQUEST: ReadonlySet<FaultKind> = new Set([
+  ...["invalid_request", "context_length", "too_large"] as const,
+]);
+
+/**
+ * Of two failures the one that tells the client most: that of the first provider if it is the
+ * request's; one after which it is worth to come again; else the last.
+ */
+function telling(before: UpstreamFailure | null, now: UpstreamFailure): UpstreamFailure {
+  if (before === null) return now;
+  if (OF_THE_REQUEST.has(before.fault.kind)) return before;
+  return OF_THE_REQUEST.has(now.fault.kind) && mayRetry(before.fault) ? before : now;
 }
 
 function shown(last: UpstreamFailure | null, model: string, secrets: Secrets): UpstreamFailure {

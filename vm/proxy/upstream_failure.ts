@@ -17,24 +17,6 @@ export function emptyAnswer(): UpstreamFailure {
   });
 }
 
-const decoder = new TextDecoder();
-
-/** {"error": …} as the first event, in whatever frame; null for anything else. */
-export function firstEventError(bytes: Uint8Array): unknown {
-  const text = decoder.decode(bytes.subarray(0, 4096));
-  if (!text.includes('"error"')) return null;
-  const data = /^(?:event: ?error\r?\n)?data: ?(\{[^\n]*\})\s*$/m.exec(
-    text.split(/\r?\n\r?\n/)[0] ?? "",
-  );
-  if (data === null || !/"error"\s*:\s*[{"]/.test(data[1] ?? "")) return null;
-  try {
-    const parsed = JSON.parse(data[1] ?? "");
-    return Object.hasOwn(parsed, "error") && parsed.error !== null ? parsed : null;
-  } catch {
-    return null;
-  }
-}
-
 export async function failureOf(response: Response): Promise<UpstreamFailure> {
   const { status, headers } = response;
   if (status < 400) {

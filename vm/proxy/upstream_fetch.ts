@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** One HTTP call to an upstream: until its first byte it may fail, and nobody has seen it. @module */
+/** One HTTP call to an upstream: until its answer has begun it may fail, and nobody has seen it. @module */
 
 import { concat } from "../../shared/protocol/bytes.ts";
 import { after } from "./coarse_timer.ts";
 import { type Bytes, type ByteSource, UpstreamFailure } from "./exchange.ts";
-import { mayRetry, readFault } from "./translate/fault.ts";
+import { heldUntilContent, startingWith } from "./stream_start.ts";
 import type { Upload } from "./upload.ts";
-import { emptyAnswer, failureOf, failureOfError, firstEventError } from "./upstream_failure.ts";
+import { emptyAnswer, failureOf, failureOfError } from "./upstream_failure.ts";
 
 export interface UpstreamCall {
   readonly url: string;
@@ -17,14 +17,14 @@ export interface UpstreamCall {
 
 export interface UpstreamStart {
   readonly contentType: string;
-  /** A stream of events from its first bytes on; anything else whole, unless it is very long. */
+  /** A stream of events from its first content on; anything else whole, unless it is very long. */
   readonly body: Bytes | ByteSource;
 }
 
 export interface Patience {
   /** Until the first byte. */
   readonly timeoutMs: number;
-  /** Between bytes, in a body that is read as a whole. */
+  /** Between bytes, until the answer has begun. */
   readonly idleMs: number;
 }
 
@@ -78,21 +78,9 @@ async function begun(response: Response, alive: () => void): Promise<UpstreamSta
   const contentType = response.headers.get("content-type") ?? "";
   if (response.body === null) throw emptyAnswer();
   const body = contentType.includes("event-stream")
-    ? await begunStream(response.body)
+    ? await heldUntilContent(smallReads(response.body), alive)
     : await whole(response, response.body, alive);
   return { contentType, body };
-}
-
-/** Waits for the first bytes: an error that comes as the first event is still a failure. */
-async function begunStream(body: ReadableStream<Bytes>): Promise<ByteSource> {
-  const source = smallReads(body);
-  const first = await source.read();
-  if (first === null) throw emptyAnswer();
-  const failed = firstEventError(first);
-  if (failed === null) return startingWith(first, source);
-  source.cancel();
-  const found = readFault(undefined, failed);
-  throw new UpstreamFailure(found, { counts: mayRetry(found) });
 }
 
 async function whole(
@@ -113,7 +101,7 @@ async function whole(
     length += value.length;
     if (length > MAX_WHOLE_BYTES) {
       reader.releaseLock();
-      return startingWith(concat(chunks), smallReads(body));
+      return startingWith(chunks, smallReads(body));
     }
   }
 }
@@ -133,19 +121,6 @@ function smallReads(body: ReadableStream<Bytes>): ByteSource {
       return value.slice();
     },
     cancel: () => void reader.cancel().catch(() => {}),
-  };
-}
-
-function startingWith(first: Bytes, source: ByteSource): ByteSource {
-  let pending: Bytes | null = first;
-  return {
-    read() {
-      if (pending === null) return source.read();
-      const ready = pending;
-      pending = null;
-      return Promise.resolve(ready);
-    },
-    cancel: () => source.cancel(),
   };
 }
 

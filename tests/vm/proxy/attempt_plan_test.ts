@@ -25,6 +25,7 @@ function scene(tries: unknown, open: readonly string[] = [], streamed = true) {
   let nowMs = 5_000_000;
   const plan = createAttemptPlan(route, config.timing, streamed, {
     admits: (target) => !open.includes(targetName(target)),
+    mayAsk: (target) => !open.includes(targetName(target)),
   }, { nowMs: () => nowMs, random: () => 0.5 });
   return { plan, pass: (ms: number) => void (nowMs += ms) };
 }
@@ -94,7 +95,7 @@ Deno.test("by default no attempt begins after 30 s, however upstreams fail and w
       route,
       config.timing,
       true,
-      { admits: () => random() < 0.8 },
+      { admits: () => random() < 0.8, mayAsk: () => random() < 0.8 },
       dice,
     );
     for (let step = plan.next(); step.do !== "give up"; step = plan.next()) {
@@ -120,9 +121,20 @@ Deno.test("after the deadline nothing begins", () => {
   assertEquals(plan.next().do, "give up");
 });
 
-Deno.test("a request that is not streamed has the long time everywhere", () => {
-  const { plan, pass } = scene(["a/m", "b/m"], [], false);
-  assertEquals(trace(plan, pass, NEVER), ["a/m 100000", "b/m 100000"]);
+Deno.test("a provider that hangs on a request without stream is given up in time for the next", () => {
+  const { plan, pass } = scene(["a/m", "b/m", "c/m"], [], false);
+  const waited = [];
+  for (let step = plan.next(); step.do === "try"; step = plan.next()) {
+    waited.push(`${targetName(step.target)} ${step.timeoutMs}`);
+    if (step.timeoutMs < 100_000) pass(step.timeoutMs);
+    plan.failed(step.target, NEVER);
+  }
+  assertEquals(waited, ["a/m 8000", "b/m 1600", "c/m 100000"]);
+});
+
+Deno.test("where nobody else may be asked, an answer may take its time", () => {
+  const { plan, pass } = scene(["a/m", "b/m"], ["b/m"], false);
+  assertEquals(trace(plan, pass, NEVER)[0], "a/m 100000");
 });
 
 Deno.test("a rank is drawn by weight, and the rest of it stands in", () => {
