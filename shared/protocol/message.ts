@@ -35,7 +35,7 @@ import {
   MAX_SMALL_FRAME_BYTES,
 } from "./limits.ts";
 import { MAC_BYTES } from "./mac.ts";
-import { encodeMeta, type Outcome, parseMeta } from "./outcome.ts";
+import { encodeMeta, isOfVm, type Outcome, parseMeta } from "./outcome.ts";
 import { ProtocolError } from "./refusal.ts";
 import { parseV1Id } from "./request_id.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
@@ -186,7 +186,9 @@ function decodeDom0Fields(type: number, fields: ReturnType<typeof readFields>): 
     }
     case TYPE.outcome: {
       const [seq, mac] = [fields.uint32(), fields.bytes(MAC_BYTES)];
-      return { kind: "outcome", seq, mac, outcome: parseMeta(fields.rest()) };
+      const outcome = parseMeta(fields.rest());
+      if (isOfVm(outcome)) throw new ProtocolError("bad-meta", "an outcome of the VM's own");
+      return { kind: "outcome", seq, mac, outcome };
     }
     default:
       throw new ProtocolError("unknown-type", `type ${type} from dom0`);

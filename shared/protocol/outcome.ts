@@ -26,6 +26,7 @@ export const EXIT_OF_KIND = {
   "output-limit": 137,
   "process-limit": 137,
   "memory-limit": 137,
+  "not-stored": 255,
 } as const;
 
 export type OutcomeKind = keyof typeof EXIT_OF_KIND;
@@ -57,6 +58,11 @@ export const EMPTY_STREAM: StreamSummary = {
   bytes: 0,
   sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 };
+
+/** Whether only the VM's own service says so: dom0 never does. */
+export function isOfVm({ kind, reason }: Outcome): boolean {
+  return kind === "not-stored" || reason === "not-sent";
+}
 
 export function refusedOutcome(id: RequestId, nonce: string, reason: RefusalReason): Outcome {
   return {

@@ -42,6 +42,7 @@ export const REFUSAL_TEXT = {
   "locked-down": "dom0 is locked down",
   "not-recorded": "dom0 could not record the request on its disk",
   "needs-confirmation": "the policy wants a person in dom0 to confirm, and nobody can yet",
+  "not-sent": "its file in the queue could not be used",
   "overloaded": "too many requests of this VM are open",
   "policy-denied": "the policy in dom0 does not allow it",
   "replay": "a request with this id was seen before",

@@ -90,21 +90,6 @@ async function makeAll(vm: Vm): Promise<readonly (readonly [id: RequestId, why: 
   return ids;
 }
 
-vmTest("a folder in the way in running/ ends the session; the next one clears it", async (vm) => {
-  const first = await connectPeer(vm, { credits: 0 });
-  const exchange = await scriptRequest(vm, "x");
-  const running = runInProcess(vm, exchange);
-  await Deno.mkdir(`${vm.layout.running}/${exchange.id}`);
-  first.credit(1);
-  assertEquals((await first.ended).status.code, 1);
-  const second = await connectPeer(vm);
-  const { end } = await running;
-  assert(end.kind === "answered" && end.outcome.kind === "refused" && !end.signed);
-  await assertServes(vm, second); // and the refused one is not sent
-  assertEquals(namesIn(vm.layout.running), []);
-  await second.close();
-});
-
 vmTest("a copy of a request that has its answer is not sent again", async (vm) => {
   const peer = await connectPeer(vm);
   const exchange = await scriptRequest(vm, "x");

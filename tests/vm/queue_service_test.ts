@@ -275,28 +275,6 @@ vmTest("the folders going away ends the session", async (vm) => {
   assert(/the queue's folders were removed|No such file or directory/.test(stderr), stderr);
 });
 
-vmTest("a full disk ends the session with its reason, and loses nothing", async (vm) => {
-  const output = "first second" + "x".repeat(200_000);
-  const first = await connectPeer(vm);
-  const running = runInProcess(vm, await scriptRequest(vm, "x"));
-  const request = await first.nextRequest();
-  first.accept(request.seq);
-  await Deno.writeFile(`${vm.home}/ballast`, new Uint8Array(300_000));
-  first.output(request.seq, 1, output).catch(() => {});
-  const { status, stderr } = await first.ended;
-  assertEquals(status.code, 1);
-  assertStringIncludes(stderr, "No space left on device");
-  assertEquals(namesIn(vm.layout.running), [request.request.id]);
-  await Deno.remove(`${vm.home}/ballast`);
-  const second = await connectPeer(vm);
-  const again = await second.nextRequest();
-  await second.output(again.seq, 1, output);
-  await second.finish(again);
-  const { end, stdout } = await running;
-  assertEquals([end.kind, stdout.length], ["answered", output.length]);
-  await second.close();
-}, { memoryBytes: 500_000 });
-
 vmTest("a full disk: the client says so, and leaves nothing behind", async (vm) => {
   await Deno.writeFile(`${vm.home}/ballast`, new Uint8Array(490_000)).catch(() => {});
   const { code, stderr } = await runClient(vm, ["x".repeat(5000)]);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Moves an answer from results/ into the history. @module */
 
-import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
-import { writeAll } from "../../shared/io/program.ts";
+import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { historyFolder, type Layout, RESULT_PARTS, resultPath } from "./layout.ts";
+import { writePlain } from "./plain_file.ts";
 import { renameIfPresent } from "../../shared/io/sync_files.ts";
 
 /**
@@ -20,8 +20,5 @@ export function archiveAnswer(layout: Layout, id: RequestId, command: Uint8Array
     renameIfPresent(resultPath(layout, id, part), `${folder}/${part}`);
   }
   if (command === null) return;
-  using file = Deno.openSync(`${folder}/command`, {
-    ...{ write: true, create: true, truncate: true, mode: PRIVATE_FILE },
-  });
-  writeAll(file, command);
+  writePlain(layout, `${folder}/command`, command);
 }

@@ -18,6 +18,7 @@ import { type FolderWatch, UNRELIABLE_AFTER, watchFolders } from "../../shared/i
 import type { Follower } from "./follower.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { type Layout, prepareFolders, resultPath } from "./layout.ts";
+import { isPlain } from "./plain_file.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 
 /** How long a cancelled command may take to end: TERM, then KILL, in dom0. */
@@ -122,5 +123,5 @@ async function watchResults(
 
 /** Protocol 1 makes "exit" before it writes into it. */
 function isWhole(exitPath: string): boolean {
-  return (ifPresentSync(() => Deno.lstatSync(exitPath))?.size ?? 0) > 0;
+  return isPlain(exitPath) && (ifPresentSync(() => Deno.lstatSync(exitPath))?.size ?? 0) > 0;
 }

@@ -86,6 +86,11 @@ function outcomeMessages({ id, kind, reason }: Outcome, signed: boolean): readon
       return [`error: ended in dom0: dom0 was locked down (id=${id})`];
     case "stopping":
       return [`error: ended in dom0: the daemon there was stopped (id=${id})`];
+    case "not-stored":
+      return [
+        `error: the answer could not be stored in this VM (id=${id})`,
+        asHint("is the disk full? ~/.qvm-remote/audit.log says why, and how the command ended"),
+      ];
     case "output-limit":
       return [`error: ended in dom0: more output than its limit allows (id=${id})`];
     case "process-limit":
@@ -101,13 +106,14 @@ function refusalMessages(id: RequestId, reason: RefusalReason, signed: boolean):
   const by = signed ? "dom0" : "this VM's queue service";
   const hint = REFUSAL_HINT.get(reason);
   const text = `error: refused by ${by}: ${REFUSAL_TEXT[reason]} (id=${id})`;
-  return hint === undefined || !signed ? [text] : [text, asHint(hint)];
+  return hint === undefined || (!signed && reason !== "not-sent") ? [text] : [text, asHint(hint)];
 }
 
 /** Reasons that a person can do something about, here or in dom0. */
 const REFUSAL_HINT: ReadonlyMap<RefusalReason, string> = new Map([
   ["bad-mac", 'compare "qvm-remote key fingerprint" here with "qvm-remote-dom0 keys" in dom0'],
   ["future", 'in dom0, run "qvm-sync-clock"'],
+  ["not-sent", "~/.qvm-remote/audit.log says why"],
   ["locked-down", 'in dom0, run "qvm-remote-dom0 unlock" to end that'],
   ["policy-denied", "in dom0, see /etc/qubes/remote-policy.d"],
   ["stale", "run it again; if that does not help, compare the clocks"],

@@ -7,6 +7,7 @@
  */
 
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
+import { isPlain } from "./plain_file.ts";
 import { createStreamHash } from "./stream_hash.ts";
 
 const CHUNK_BYTES = 64 * 1024;
@@ -40,6 +41,7 @@ export function followFile(
   let poked = 0; // drains that are queued behind the one that runs
 
   const drain = async (): Promise<void> => {
+    if (file === undefined && !isPlain(path)) return; // the service makes it a file, in time
     file ??= ifPresentSync(() => Deno.openSync(path, { read: true }));
     if (file === undefined) return;
     const buffer = new Uint8Array(CHUNK_BYTES);

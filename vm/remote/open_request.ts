@@ -7,17 +7,33 @@ import type { Outcome } from "../../shared/protocol/outcome.ts";
 import { ProtocolError, REFUSAL_TEXT } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Layout } from "./layout.ts";
-import { removeIfPresent } from "../../shared/io/sync_files.ts";
-import { isAnswered, openOutput, publishOutcome } from "./result_files.ts";
+import { attempt } from "./local_failure.ts";
+import { clear } from "./plain_file.ts";
+import {
+  answerLocally,
+  dropOutput,
+  isAnswered,
+  openOutput,
+  publishOutcome,
+} from "./result_files.ts";
 
 export type ProtocolNumber = 1 | 2;
 
 export interface OpenRequest {
   readonly id: RequestId;
-  /** The bytes are in the file when it returns. */
-  write(stream: StreamNumber, offset: number, data: Uint8Array): void;
-  /** Makes the answer whole. @throws {ProtocolError} if output is missing or too much */
-  finish(outcome: Outcome, mac: Uint8Array): void;
+  /**
+   * The bytes are in the file when it returns, or they are dropped.
+   *
+   * @returns false as soon as the output cannot be stored here: nobody can use the rest
+   */
+  write(stream: StreamNumber, offset: number, data: Uint8Array): boolean;
+  /**
+   * Makes the answer whole: dom0's, or "not-stored" if that one cannot be kept.
+   *
+   * @returns why it could not be kept; null if it was
+   * @throws {ProtocolError} if output is missing or too much
+   */
+  finish(outcome: Outcome, mac: Uint8Array): string | null;
   close(): void;
 }
 
@@ -27,23 +43,37 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
   const answered = isAnswered(layout, id);
   const files = new Map<StreamNumber, Deno.FsFile>();
   const received = new Map<StreamNumber, number>();
+  let failure: string | null = null;
 
   const close = (): void => {
     for (const file of files.values()) file.close();
     files.clear();
+  };
+  const fail = (why: string): void => {
+    failure = why;
+    close();
+    dropOutput(layout, id);
   };
   const fileOf = (stream: StreamNumber): Deno.FsFile => {
     const file = files.get(stream) ?? openOutput(layout, id, stream);
     files.set(stream, file);
     return file;
   };
+  const publish = (outcome: Outcome, mac: Uint8Array): void => {
+    if (protocol === 2) return publishOutcome(layout, outcome, mac);
+    if (outcome.kind === "refused") clear(layout, `${layout.pending}/${id}.cmd`);
+    publishOutcome(layout, outcome, null, v1Note(outcome));
+  };
 
   return {
     id,
     write(stream, offset, data) {
       received.set(stream, offset + data.length);
+      if (answered || failure !== null) return failure === null;
       // The offset is where the file stands: the session accepts no other.
-      if (!answered) writeAll(fileOf(stream), data);
+      const why = attempt(() => writeAll(fileOf(stream), data));
+      if (why !== null) fail(why);
+      return why === null;
     },
     finish(outcome, mac) {
       close();
@@ -52,10 +82,13 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
       ) {
         throw new ProtocolError("unexpected", "outcome with other output than was sent");
       }
-      if (answered) return;
-      if (protocol === 2) return publishOutcome(layout, outcome, mac);
-      if (outcome.kind === "refused") removeIfPresent(`${layout.pending}/${id}.cmd`);
-      publishOutcome(layout, outcome, null, v1Note(outcome));
+      if (answered) return null;
+      const why = failure ?? attempt(() => publish(outcome, mac));
+      if (why === null) return null;
+      fail(why);
+      const text = `qvmremote.Queue: could not be stored here: ${why}\n`;
+      answerLocally(layout, id, outcome.nonce, { kind: "not-stored", reason: null }, text);
+      return why;
     },
     close,
   };

@@ -3,6 +3,7 @@
 
 import { UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
+import { isOsError } from "./local_failure.ts";
 
 const HINTS: ReadonlyMap<string, string> = new Map([
   ["ENOSPC", "the disk is full: make room in this VM's home"],
@@ -15,9 +16,8 @@ export async function namingOsErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (!(error instanceof Error) || typeof code !== "string" || code === "EPIPE") throw error;
-    const hint = HINTS.get(code);
+    if (!isOsError(error) || error.code === "EPIPE") throw error;
+    const hint = HINTS.get(error.code);
     throw new UserError(printable(error.message, 200), hint === undefined ? [] : [hint]);
   }
 }

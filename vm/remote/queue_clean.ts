@@ -9,6 +9,7 @@
 import { isLocked } from "../../shared/io/file_lock.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
+import { attempt, attemptAsync } from "./local_failure.ts";
 import { lockWithin } from "./lock.ts";
 import { isPresent } from "../../shared/io/sync_files.ts";
 import { idOfCompanion, idOfName, readQueueEntry } from "./queue_entry.ts";
@@ -56,9 +57,11 @@ export async function recoverQueue(layout: Layout): Promise<number | null> {
     const entry = readQueueEntry(`${layout.running}/${name}`, id);
     const nonce = entry.kind === "envelope" ? entry.nonce : V1_NONCE;
     const text = "command recovered (manual queue recover)\n";
-    answerLocally(layout, id, nonce, { kind: "interrupted", reason: null }, text);
-    forgetRequest(layout, id);
-    recovered++;
+    const why = attempt(() => {
+      answerLocally(layout, id, nonce, { kind: "interrupted", reason: null }, text);
+      forgetRequest(layout, id);
+    });
+    if (why === null) recovered++;
   }
   return recovered;
 }
@@ -74,10 +77,8 @@ async function cleanFolder(
       names.slice(at, at + BATCH).map(async (name) => {
         if (!await isStale(name)) return;
         // NotFound: a name that is not UTF-8, or somebody was faster
-        const gone = await ifPresent(
-          Deno.remove(`${folder}/${name}`, { recursive: true }).then(() => true),
-        );
-        if (gone === true) removed++;
+        const why = await attemptAsync(() => Deno.remove(`${folder}/${name}`, { recursive: true }));
+        if (why === null) removed++;
       }),
     );
   }

@@ -7,6 +7,8 @@
  *          \--cancelled--> answered "cancelled"        \--> sent again by a later session
  *           \--no request--> refused/, answered "refused"
  *
+ * What the file system refuses ends the request it was about, and nothing else waits for it.
+ *
  * @module
  */
 
@@ -18,7 +20,9 @@ import type { VmSession } from "../../shared/protocol/vm_session.ts";
 import type { Layout } from "./layout.ts";
 import { openRequest } from "./open_request.ts";
 import type { OpenRequests } from "./open_requests.ts";
+import { attempt } from "./local_failure.ts";
 import { isPresent, removeIfPresent, renameIfPresent } from "../../shared/io/sync_files.ts";
+import { clear, isPlain } from "./plain_file.ts";
 import { type QueueEntry, readQueueEntry, readV1Token } from "./queue_entry.ts";
 import { answerLocally, forgetRequest, isAnswered } from "./result_files.ts";
 import { setAside } from "./set_aside.ts";
@@ -41,9 +45,14 @@ export interface QueueCourier {
   takeAgain(id: RequestId): void;
   /** Deals with cancel/ID. Needs no credit. */
   cancel(id: RequestId): void;
+  /** Ends in dom0 what nobody here can use any more. Needs no credit. */
+  endInDom0(id: RequestId): void;
   /** Deals with pending/ID when its token did not come. Needs no credit. */
   giveUpToken(id: RequestId): void;
 }
+
+/** Entries that this session leaves alone; of more, the first is tried again. */
+const MAX_STUCK = 1_000;
 
 type Sendable = QueueEntry & { readonly kind: "envelope" | "v1" };
 
@@ -55,7 +64,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
 
   const clearAway = (id: RequestId): void => {
     for (const path of [pending(id), running(id)]) if (isPresent(path)) setAside(layout, path, id);
-    for (const suffix of ["auth", "cmd"]) removeIfPresent(`${pending(id)}.${suffix}`);
+    for (const suffix of ["auth", "cmd"]) clear(layout, `${pending(id)}.${suffix}`);
     forgetRequest(layout, id);
   };
 
@@ -68,6 +77,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
 
   /** Only now that it is in running/, where no crash can lose it. */
   const dispatch = (id: RequestId, entry: Sendable): void => {
+    const request = openRequest(layout, id, entry.kind === "v1" ? 1 : 2);
     let sent;
     if (entry.kind === "envelope") sent = session.request(entry.bytes);
     else {
@@ -76,7 +86,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
       sent = session.requestV1({ id, untrustedToken, body: entry.body });
     }
     send(sent.frame);
-    open.add(sent.seq, openRequest(layout, id, entry.kind === "v1" ? 1 : 2));
+    open.add(sent.seq, request);
     if (isCancelled(id)) cancel(id);
   };
 
@@ -98,6 +108,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
       return audit(`REFUSED-LOCALLY id=${id} "answered before"`);
     }
     if (entry.kind === "v1" && !tokens.take(id)) return;
+    if (isPresent(running(id)) && !isPlain(running(id))) clear(layout, running(id));
     if (!renameIfPresent(pending(id), running(id))) {
       if (isPresent(pending(id))) throw new Error(`${layout.running} is gone`);
       return; // its client took it back
@@ -108,14 +119,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
   };
 
   const cancel = (id: RequestId): void => {
-    const seq = open.seqOf(id);
-    if (seq !== undefined) {
-      const frame = session.cancel(seq);
-      if (frame === null) return; // cancelled before, or about to be answered
-      send(frame);
-      audit(`CANCEL id=${id}`);
-      return;
-    }
+    if (open.seqOf(id) !== undefined) return endInDom0(id);
     if (isPresent(running(id))) return; // goes with it, when it is sent again
     const entry = readQueueEntry(pending(id), id);
     if (entry.kind === "envelope" || entry.kind === "v1") {
@@ -124,15 +128,42 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
       removeIfPresent(pending(id));
       audit(`CANCEL id=${id} before dom0 took it`);
     }
-    removeIfPresent(`${layout.cancel}/${id}`);
+    clear(layout, `${layout.cancel}/${id}`);
+  };
+
+  const endInDom0 = (id: RequestId): void => {
+    const seq = open.seqOf(id);
+    const frame = seq === undefined ? null : session.cancel(seq);
+    if (frame === null) return; // cancelled before, or about to be answered
+    send(frame);
+    audit(`CANCEL id=${id}`);
+  };
+
+  const stuck = new Set<RequestId>();
+  /** It is not sent, and not looked at again in this session; its client is told if that is possible. */
+  const giveUp = (id: RequestId, why: string): void => {
+    stuck.add(id);
+    for (const first of stuck) if (stuck.size > MAX_STUCK) stuck.delete(first);
+    audit(`REFUSED-LOCALLY id=${id} ${printable(why, 200)}`);
+    attempt(() => {
+      const outcome = { kind: "refused", reason: "not-sent" } as const;
+      answerLocally(layout, id, V1_NONCE, outcome, `qvmremote.Queue: not sent to dom0: ${why}\n`);
+      clearAway(id);
+    });
+  };
+  const oneByOne = (work: (id: RequestId) => void) => (id: RequestId): void => {
+    if (stuck.has(id)) return;
+    const why = attempt(() => work(id));
+    if (why !== null) giveUp(id, why);
   };
 
   return {
-    take,
-    takeAgain,
-    cancel,
-    giveUpToken(id) {
+    take: oneByOne(take),
+    takeAgain: oneByOne(takeAgain),
+    cancel: oneByOne(cancel),
+    endInDom0,
+    giveUpToken: oneByOne((id) => {
       if (isPresent(pending(id))) refuse(id, "no token beside it (protocol 1)");
-    },
+    }),
   };
 }

@@ -7,6 +7,7 @@ import { MAX_BODY_BYTES, MAX_ENVELOPE_BYTES } from "../../shared/protocol/limits
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseV1Id, type RequestId } from "../../shared/protocol/request_id.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
+import { attempt } from "./local_failure.ts";
 
 export type QueueEntry =
   | { readonly kind: "envelope"; readonly bytes: Bytes; readonly nonce: string }
@@ -22,7 +23,11 @@ export function readQueueEntry(path: string, id: RequestId): QueueEntry {
   if (info === undefined) return { kind: "absent" };
   if (!info.isFile) return { kind: "bad", why: "not a regular file" };
   if (info.size > MAX_ENVELOPE_BYTES) return { kind: "bad", why: `${info.size} bytes` };
-  const bytes = ifPresentSync(() => readUpTo(path, MAX_ENVELOPE_BYTES + 1));
+  let bytes: Bytes | undefined;
+  const why = attempt(() =>
+    bytes = ifPresentSync(() => readUpTo(path, info, MAX_ENVELOPE_BYTES + 1))
+  );
+  if (why !== null) return { kind: "bad", why };
   return bytes === undefined ? { kind: "absent" } : parseQueueEntry(bytes, id);
 }
 
@@ -47,7 +52,8 @@ export function parseQueueEntry(untrustedBytes: Bytes, id: RequestId): QueueEntr
 export function readV1Token(path: string): string | undefined {
   const info = ifPresentSync(() => Deno.lstatSync(path));
   if (info === undefined || !info.isFile || info.size > MAX_TOKEN_FILE_BYTES) return undefined;
-  const bytes = ifPresentSync(() => readUpTo(path, MAX_TOKEN_FILE_BYTES));
+  let bytes: Bytes | undefined;
+  attempt(() => bytes = ifPresentSync(() => readUpTo(path, info, MAX_TOKEN_FILE_BYTES)));
   const untrustedToken = asLatin1(bytes ?? new Uint8Array(0)).trim();
   return /^[0-9a-f]{64}$/.test(untrustedToken) ? untrustedToken : undefined;
 }
@@ -70,8 +76,11 @@ export function idOfCompanion(untrustedName: string): RequestId | undefined {
   return base === undefined ? undefined : idOfName(base);
 }
 
-function readUpTo(path: string, maxBytes: number): Bytes {
+/** Of the file that was seen: a link that took its place is not followed. */
+function readUpTo(path: string, seen: Deno.FileInfo, maxBytes: number): Bytes | undefined {
   using file = Deno.openSync(path, { read: true });
+  const { dev, ino } = file.statSync();
+  if (dev !== seen.dev || ino !== seen.ino) return undefined;
   const bytes = new Uint8Array(Math.min(file.statSync().size, maxBytes));
   let length = 0;
   while (length < bytes.length) {

@@ -6,6 +6,7 @@ import { ifPresent } from "../../shared/io/files.ts";
 import { QUEUE_FOLDERS, type QueueFolder } from "../../shared/protocol/message.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Layout } from "./layout.ts";
+import { attemptAsync } from "./local_failure.ts";
 import { isPresent } from "../../shared/io/sync_files.ts";
 import { idOfCompanion, idOfName } from "./queue_entry.ts";
 import { idOfAnswer } from "./sweep.ts";
@@ -73,7 +74,9 @@ export async function hasOwner(
   id: RequestId,
   nowMs = Date.now(),
 ): Promise<boolean> {
-  if (await isLocked(path)) return true;
+  let locked: boolean | undefined; // one that cannot be opened is no client's of ours
+  await attemptAsync(async () => locked = await isLocked(path));
+  if (locked === true) return true;
   const companions = ["auth", "cmd"].map((suffix) => `${layout.pending}/${id}.${suffix}`);
   if (![...companions, `${layout.running}/${id}.auth`].some(isPresent)) return false;
   const info = await ifPresent(Deno.lstat(path));

@@ -19,10 +19,11 @@ import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { createVmSession, type Dom0Event } from "../../shared/protocol/vm_session.ts";
 import type { FolderChange } from "../../shared/io/folder_watch.ts";
 import type { Layout } from "./layout.ts";
+import { attempt } from "./local_failure.ts";
 import { createNameList, type NameList } from "./name_list.ts";
 import { createOpenRequests, type OpenRequests } from "./open_requests.ts";
 import { isPresent } from "../../shared/io/sync_files.ts";
-import { createQueueCourier } from "./queue_courier.ts";
+import { createQueueCourier, type QueueCourier } from "./queue_courier.ts";
 import { idOfCompanion, idOfName } from "./queue_entry.ts";
 import { createRescan } from "./queue_scan.ts";
 import { forgetRequest } from "./result_files.ts";
@@ -103,8 +104,8 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
     onSpecial(path, untrustedName) {
       const id = idOfName(untrustedName);
       if (id !== undefined && path.startsWith(`${layout.pending}/`)) return courier.take(id);
-      setAside(layout, path, "special");
-      audit(`REFUSED-LOCALLY name=${printable(untrustedName)} not a regular file`);
+      const why = attempt(() => setAside(layout, path, "special"));
+      audit(`REFUSED-LOCALLY name=${printable(untrustedName)} ${why ?? "not a regular file"}`);
     },
     onDone() {
       scanned = true;
@@ -120,7 +121,7 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
     ready = true;
     rescan.now();
   };
-  const act = createActor({ ...ports, session, open, begin, pump });
+  const act = createActor({ ...ports, session, open, courier, begin, pump });
 
   return {
     receive: (frame) => act(session.receive(frame)),
@@ -149,13 +150,14 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
 interface ActorPorts extends QueueSessionPorts {
   readonly session: ReturnType<typeof createVmSession>;
   readonly open: OpenRequests;
+  readonly courier: QueueCourier;
   readonly begin: () => void;
   readonly pump: () => void;
 }
 
 /** Does what dom0's messages ask for. */
 function createActor(ports: ActorPorts): (event: Dom0Event) => void {
-  const { layout, session, open, send, audit, begin, pump } = ports;
+  const { session, open, courier, send, audit, begin, pump } = ports;
   return (event) => {
     switch (event.kind) {
       case "hello":
@@ -169,22 +171,34 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
       case "accepted":
         audit(`ACCEPTED id=${open.get(event.seq).id}`);
         return;
-      case "output":
-        open.get(event.seq).write(event.stream, event.offset, event.data);
-        return send(session.window(event.seq, event.data.length));
-      case "outcome": {
+      case "output": {
         const request = open.get(event.seq);
-        const { id, kind, exitCode, reason } = event.outcome;
-        if (id !== request.id) throw new ProtocolError("unexpected", "outcome of another id");
-        request.finish(event.outcome, event.mac);
-        forgetRequest(layout, id);
-        open.remove(event.seq);
-        send(session.ack(event.seq));
-        audit(`OUTCOME id=${id} outcome=${kind} reason=${reason ?? "-"} exit=${exitCode}`);
-        return pump();
+        if (!request.write(event.stream, event.offset, event.data)) courier.endInDom0(request.id);
+        return send(session.window(event.seq, event.data.length));
       }
+      case "outcome":
+        conclude(event, ports);
+        return pump();
     }
   };
+}
+
+/** Keeps dom0's answer and says so; what cannot be kept at all comes again in the next session. */
+function conclude(
+  { seq, outcome, mac }: Dom0Event & { kind: "outcome" },
+  { layout, session, open, send, audit }: ActorPorts,
+): void {
+  const request = open.get(seq);
+  const { id, kind, exitCode, reason } = outcome;
+  if (id !== request.id) throw new ProtocolError("unexpected", "outcome of another id");
+  let why: string | null = null;
+  const lost = attempt(() => why = request.finish(outcome, mac));
+  audit(`OUTCOME id=${id} outcome=${kind} reason=${reason ?? "-"} exit=${exitCode}`);
+  if (lost !== null) return audit(`NOT-STORED id=${id} ${printable(lost, 200)}`);
+  if (why !== null) audit(`NOT-STORED id=${id} ${printable(why, 200)}`);
+  attempt(() => forgetRequest(layout, id)); // if it is sent again, it has its answer
+  open.remove(seq);
+  send(session.ack(seq));
 }
 
 /** Sorts the names in pending/: requests wait, companions tell of theirs, the rest is noted. */

@@ -7,7 +7,6 @@
  * @module
  */
 
-import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { writeAll } from "../../shared/io/program.ts";
 import { toHex } from "../../shared/protocol/bytes.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
@@ -19,19 +18,40 @@ import {
 } from "../../shared/protocol/outcome.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { historyFolder, type Layout, resultPath } from "./layout.ts";
-import { isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
+import { attempt, OutputGoneError } from "./local_failure.ts";
+import { clear, isPlain, openPlain, writePlain } from "./plain_file.ts";
 
 /** Whether the request has its whole answer, here or, taken by its client, in the history. */
 export function isAnswered(layout: Layout, id: RequestId): boolean {
-  return isPresent(resultPath(layout, id, "exit")) ||
-    isPresent(`${historyFolder(layout, id)}/exit`);
+  if (isPlain(resultPath(layout, id, "exit"))) return true;
+  let inHistory = false; // a history that cannot be read holds no answer
+  const path = `${historyFolder(layout, id)}/exit`;
+  attempt(() => inHistory = ifPresentSync(() => Deno.lstatSync(path))?.isFile ?? false);
+  return inHistory;
 }
 
 /** Opens a stream's file. A rest of an earlier session stays: the same bytes come again. */
 export function openOutput(layout: Layout, id: RequestId, stream: StreamNumber): Deno.FsFile {
-  const path = resultPath(layout, id, stream === 1 ? "out" : "err");
-  return Deno.openSync(path, { write: true, create: true, mode: PRIVATE_FILE });
+  return openPlain(layout, outputPath(layout, id, stream));
+}
+
+/**
+ * Gives up the output: others need the room, and a part of it is of no use. (Removing the files
+ * would free nothing while a client has them open.)
+ */
+export function dropOutput(layout: Layout, id: RequestId): void {
+  for (const stream of [1, 2] as const) {
+    attempt(() => {
+      using file = openOutput(layout, id, stream);
+      file.truncateSync(0);
+    });
+  }
+}
+
+function outputPath(layout: Layout, id: RequestId, stream: StreamNumber): string {
+  return resultPath(layout, id, stream === 1 ? "out" : "err");
 }
 
 /**
@@ -39,7 +59,7 @@ export function openOutput(layout: Layout, id: RequestId, stream: StreamNumber):
  *
  * @param mac null: nobody signed it
  * @param note goes below stderr: for a client of protocol 1, and where dom0 said nothing
- * @throws {Error} if output is missing: it comes again in the next session
+ * @throws {OutputGoneError} if output is missing
  */
 export function publishOutcome(
   layout: Layout,
@@ -50,24 +70,28 @@ export function publishOutcome(
   const { id } = outcome;
   setLength(layout, id, 1, outcome.out.bytes, "");
   setLength(layout, id, 2, outcome.err.bytes, note);
-  writePlainly(resultPath(layout, id, "meta"), encodeMeta(outcome));
-  if (mac !== null) writePlainly(resultPath(layout, id, "mac"), toHex(mac));
+  writePlain(layout, resultPath(layout, id, "meta"), encodeMeta(outcome));
+  const macPath = resultPath(layout, id, "mac");
+  if (mac === null) clear(layout, macPath); // what lies there speaks of another outcome
+  else writePlain(layout, macPath, toHex(mac));
   const temporary = `${layout.queue}/.${id}.exit`;
-  writePlainly(temporary, String(outcome.exitCode));
-  Deno.renameSync(temporary, resultPath(layout, id, "exit"));
+  writePlain(layout, temporary, String(outcome.exitCode));
+  const exitPath = resultPath(layout, id, "exit");
+  if (!isPlain(exitPath)) clear(layout, exitPath);
+  Deno.renameSync(temporary, exitPath);
 }
 
 /** Forgets a request that is answered: it is not sent again. */
 export function forgetRequest(layout: Layout, id: RequestId): void {
-  removeIfPresent(`${layout.running}/${id}`);
-  removeIfPresent(`${layout.running}/${id}.auth`);
-  removeIfPresent(`${layout.cancel}/${id}`);
+  clear(layout, `${layout.running}/${id}`);
+  clear(layout, `${layout.running}/${id}.auth`);
+  clear(layout, `${layout.cancel}/${id}`);
 }
 
 /** What the VM side itself can answer; "refused" needs a reason. */
 export type LocalOutcome =
   | { readonly kind: "refused"; readonly reason: RefusalReason }
-  | { readonly kind: "cancelled" | "interrupted"; readonly reason: null };
+  | { readonly kind: "cancelled" | "interrupted" | "not-stored"; readonly reason: null };
 
 /**
  * Answers a request that dom0 never gave an outcome for, without a MAC, the reason in err.
@@ -102,15 +126,9 @@ function setLength(
 ): void {
   using file = openOutput(layout, id, stream);
   const { size } = file.statSync();
-  if (size < bytes) throw new Error(`output of ${id} was removed while it ran`);
+  if (size < bytes) throw new OutputGoneError("its output was removed while it ran");
   if (size > bytes) file.truncateSync(bytes);
   if (note === "") return;
   file.seekSync(0, Deno.SeekMode.End);
   writeAll(file, note);
-}
-
-function writePlainly(path: string, data: string | Uint8Array): void {
-  const options = { write: true, create: true, truncate: true, mode: PRIVATE_FILE };
-  using file = Deno.openSync(path, options);
-  writeAll(file, data);
 }

@@ -2,7 +2,7 @@
 /** The service around a session: the lock, the stream, the watch, the end. @module */
 
 import { createSender, readFrames } from "../../shared/io/byte_stream.ts";
-import { ifPresent, readSmallText, writeAtomically, writeFully } from "../../shared/io/files.ts";
+import { writeAtomically, writeFully } from "../../shared/io/files.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
 import { SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
 import { CAPS_FROM_DOM0 } from "../../shared/protocol/message.ts";
@@ -10,10 +10,13 @@ import { printable } from "../../shared/protocol/printable.ts";
 import { audit } from "./audit_log.ts";
 import { watchFolders } from "../../shared/io/folder_watch.ts";
 import type { Layout } from "./layout.ts";
+import { attemptAsync } from "./local_failure.ts";
 import { lockWithin } from "./lock.ts";
+import { clear, isPlain } from "./plain_file.ts";
 import { createQueueSession } from "./queue_session.ts";
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { sweep } from "./sweep.ts";
-import { MAX_VM_NAME_CHARS } from "../../shared/protocol/vm_name.ts";
+import { readVmName } from "./vm_name_file.ts";
 
 /** The only timer of an idle session: is dom0 silent, has the watch missed something? */
 const CHECK_INTERVAL_MS = 10_000;
@@ -45,14 +48,15 @@ export async function serveQueue(layout: Layout): Promise<void> {
 
 function startSession(layout: Layout, fail: (error: unknown) => void) {
   const sender = createSender((bytes) => writeFully(Deno.stdout, bytes), fail);
+  const note = (why: string) => void audit(layout, `TIDY ${printable(why, 200)}`);
   const session = createQueueSession({
     layout,
     send: (bytes) => void sender.send(bytes),
     audit: (line) => void audit(layout, line),
     fail,
     onHello(vm) {
-      saveName(layout, vm).catch(fail);
-      sweep(layout).catch(fail);
+      attemptAsync(() => saveName(layout, vm)).then((why) => why === null || note(why)).catch(fail);
+      sweep(layout, note).catch(fail);
     },
   });
   const watch = watchFolders([layout.pending, layout.cancel], (change) => {
@@ -79,7 +83,9 @@ function startSession(layout: Layout, fail: (error: unknown) => void) {
 }
 
 /** What dom0 calls this VM: clients put it under their MAC. */
-async function saveName({ name }: Layout, vm: string): Promise<void> {
-  const known = await ifPresent(readSmallText(name, MAX_VM_NAME_CHARS + 1));
-  if (known?.trim() !== vm) await writeAtomically(name, `${vm}\n`);
+async function saveName(layout: Layout, vm: string): Promise<void> {
+  const { name } = layout;
+  if (isPresent(name) && !isPlain(name)) clear(layout, name);
+  const known = await readVmName(layout).catch(() => undefined); // whatever is wrong with it
+  if (known !== vm) await writeAtomically(name, `${vm}\n`);
 }

@@ -4,6 +4,7 @@
 import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
+import { attempt } from "./local_failure.ts";
 import { after } from "./timer.ts";
 
 /** Enough to find out what a broken client wrote; the oldest are removed. */
@@ -12,15 +13,26 @@ export const MAX_REFUSED_ENTRIES = 100;
 const HOLD_FIFO_MS = 1_000;
 
 /** Moves a queue entry into refused/. @param label its new name, an id or another plain word */
-export function setAside({ refused }: Layout, path: string, label: string): void {
+export function setAside({ queue, refused }: Layout, path: string, label: string): void {
+  const info = ifPresentSync(() => Deno.lstatSync(refused));
+  if (info !== undefined && !info.isDirectory) { // a link would lead out of the queue
+    Deno.renameSync(refused, `${queue}/${withRandom(".refused")}`);
+  }
   Deno.mkdirSync(refused, { recursive: true, mode: PRIVATE_FOLDER });
   releaseWatch(path);
-  const random = crypto.randomUUID().slice(0, 8); // two entries may have had the same name
-  ifPresentSync(() => Deno.renameSync(path, `${refused}/${label}.${random}`));
+  ifPresentSync(() => Deno.renameSync(path, `${refused}/${withRandom(label)}`));
   const names = Array.from(Deno.readDirSync(refused), ({ name }) => name).sort();
   for (const name of names.slice(0, Math.max(0, names.length - MAX_REFUSED_ENTRIES))) {
-    ifPresentSync(() => Deno.removeSync(`${refused}/${name}`, { recursive: true }));
+    attempt(() =>
+      // what cannot be removed is in nobody's way here
+      void ifPresentSync(() => Deno.removeSync(`${refused}/${name}`, { recursive: true }))
+    );
   }
+}
+
+/** Two entries may have had the same name. */
+function withRandom(label: string): string {
+  return `${label}.${crypto.randomUUID().slice(0, 8)}`;
 }
 
 /** A FIFO, a socket, a device: what one must not open without thought. */
@@ -37,6 +49,8 @@ export function isSpecial(
 function releaseWatch(path: string): void {
   const info = ifPresentSync(() => Deno.lstatSync(path));
   if (info?.isFifo !== true) return;
-  const fifo = ifPresentSync(() => Deno.openSync(path, { read: true, write: true }));
-  if (fifo !== undefined) after(HOLD_FIFO_MS, () => fifo.close());
+  attempt(() => {
+    const fifo = ifPresentSync(() => Deno.openSync(path, { read: true, write: true }));
+    if (fifo !== undefined) after(HOLD_FIFO_MS, () => fifo.close());
+  });
 }

@@ -8,7 +8,8 @@
 
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Layout } from "./layout.ts";
-import { renameIfPresent } from "../../shared/io/sync_files.ts";
+import { isPresent, renameIfPresent } from "../../shared/io/sync_files.ts";
+import { clear, isPlain } from "./plain_file.ts";
 import { readV1Token } from "./queue_entry.ts";
 import { after } from "./timer.ts";
 
@@ -34,7 +35,10 @@ export function createV1Tokens(layout: Layout, onLate: (id: RequestId) => void):
   return {
     take(id) {
       const [from, to] = [`${layout.pending}/${id}.auth`, `${layout.running}/${id}.auth`];
-      if (readV1Token(from) !== undefined) renameIfPresent(from, to);
+      if (readV1Token(from) !== undefined) {
+        if (isPresent(to) && !isPlain(to)) clear(layout, to);
+        renameIfPresent(from, to);
+      }
       stopWaiting(id);
       if (readV1Token(to) !== undefined) return true; // or an earlier session had moved it
       const late = (): void => {

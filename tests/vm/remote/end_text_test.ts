@@ -37,6 +37,7 @@ const CASES: readonly (readonly [end: RequestEnd, exitCode: number, firstMessage
   [answered("output-limit"), 137, "error: ended in dom0: more output"],
   [answered("process-limit"), 137, "error: ended in dom0: more processes"],
   [answered("memory-limit"), 137, "error: ended in dom0: more memory"],
+  [answered("not-stored"), 255, "error: the answer could not be stored in this VM"],
   [answered("cancelled", { cause: "deadline" }), 124, `timed out after 9s (id=${ID})`],
   [answered("done", { cause: "deadline", exit: 4 }), 4, ""],
   [answered("cancelled", { cause: "interrupt" }), 130, `interrupted (id=${ID})`],

@@ -16,6 +16,7 @@ import { describeEnd } from "../end_text.ts";
 import { catchInterrupts } from "../interrupts.ts";
 import { readKey } from "../key_file.ts";
 import type { Layout } from "../layout.ts";
+import { attempt } from "../local_failure.ts";
 import { createProgress } from "../progress.ts";
 import { createCapture } from "../run_json.ts";
 import { runRequest, type Sink } from "../run_request.ts";
@@ -55,7 +56,11 @@ export async function runCommand(layout: Layout, given: Given): Promise<number> 
   audit(layout, auditLine);
   if (capture !== null) writeAll(Deno.stdout, capture.json(id, end, exitCode, messages));
   if (end.kind === "answered") {
-    archiveAnswer(layout, id, command.mode === "script" ? command.script : line);
+    const kept = command.mode === "script" ? command.script : line;
+    const why = attempt(() => archiveAnswer(layout, id, kept)); // the command's own end stands
+    if (why !== null) {
+      writeAll(Deno.stderr, `${PROGRAM}: warning: not in the history: ${printable(why, 200)}\n`);
+    }
   }
   return exitCode;
 }
