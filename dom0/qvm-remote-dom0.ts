@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** qvm-remote-dom0: the daemon that runs what VMs ask for, and the operator's commands. @module */
 
+import { unknownCommand } from "../shared/io/did_you_mean.ts";
 import { parseWords } from "../shared/io/options.ts";
-import { runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { runProgram, writeAll } from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
-import { printable } from "../shared/protocol/printable.ts";
 import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./remote/command_table.ts";
 import { CONFIG_ENVIRONMENT } from "./remote/config.ts";
 import { runDaemon } from "./remote/daemon.ts";
@@ -30,7 +30,7 @@ async function main(words: readonly string[]): Promise<number> {
   if (command !== undefined) {
     const run = COMMANDS.get(command)?.run;
     if (run === undefined) {
-      throw new UsageError(`unknown command: ${printable(command)}`, [`${PROGRAM} --help`]);
+      throw unknownCommand("command", command, [...COMMANDS.keys()], `"${PROGRAM} --help"`);
     }
     if (rest.includes("--help") || rest.includes("-h")) return say(terminal, HELP);
     return await run(operator, rest);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-ports: which ports of this VM other domains may reach through qrexec. @module */
 
+import { unknownCommand } from "../shared/io/did_you_mean.ts";
 import { expectWords, parseWords } from "../shared/io/options.ts";
 import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
 import { VERSION } from "../shared/io/version.ts";
-import { printable } from "../shared/protocol/printable.ts";
 import {
   parsePorts,
   parseProxyPort,
+  PORTS_COMMANDS,
   PORTS_HELP,
   PORTS_OPTIONS,
   PORTS_PROGRAM,
@@ -49,10 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
       return await runStatus({ kind: await kind(), root, json, print }) ? EXIT_OK : EXIT_FAILED;
     }
     default:
-      throw new UsageError(
-        command === undefined ? "no command given" : `unknown command: ${printable(command)}`,
-        [`${PORTS_PROGRAM} --help`],
-      );
+      if (command === undefined) {
+        throw new UsageError("no command given", [`see "${PORTS_PROGRAM} --help"`]);
+      }
+      throw unknownCommand("command", command, PORTS_COMMANDS, `"${PORTS_PROGRAM} --help"`);
   }
 }
 

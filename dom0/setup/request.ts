@@ -7,6 +7,7 @@ import {
   type ParsedWords as Words,
   parseNumber,
   parseWords,
+  refuseOptionWord,
 } from "../../shared/io/options.ts";
 import { UsageError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -124,6 +125,7 @@ function parseAction(options: Words): Action {
   if (options.has("verify") && options.has("dry-run")) {
     throw new UsageError("--verify changes nothing; leave --dry-run out");
   }
+  refuseOptionWord(options, SETUP_OPTIONS);
   return { kind: options.has("verify") ? "verify" : "setup", request: parseRequest(options) };
 }
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The words of a command line, read strictly: options end at "--", and unless they may stand
- * anywhere at the first other word; an unknown or repeated option is an error, a value is never guessed. (@std/cli accepts
- * unknown options, gives them the next word for a value, and loses where "--" stood.)
+ * anywhere at the first other word; an unknown or repeated option is an error, a value is never
+ * guessed. The word "help" or "version" alone is the option of that name, where there is one.
+ * (@std/cli accepts unknown options, gives them the next word for a value, and loses where "--"
+ * stood.)
  *
  * @module
  */
 
 import { printable } from "../protocol/printable.ts";
+import { didYouMean } from "./did_you_mean.ts";
 import { UsageError } from "./program.ts";
 
 /** What one option takes: nothing ("flag"), one value, or one value each time it is given. */
@@ -43,7 +46,7 @@ export function parseWords(
 
   const take = (word: string, name: string, attached: string | undefined): void => {
     const kind = kinds.get(name);
-    if (kind === undefined) throw new UsageError(`unknown option: ${shown(word)}`);
+    if (kind === undefined) throw unknownOption(word, [...kinds.keys()]);
     const before = found.get(name) ?? [];
     if (before.length > 0 && kind !== "values") throw new UsageError(`--${name} is given twice`);
     if (kind === "flag") {
@@ -56,6 +59,7 @@ export function parseWords(
     found.set(name, [...before, value]);
   };
   const takeLetters = (word: string): void => {
+    if (kinds.has(word.slice(1))) throw unknownOption(word, [...kinds.keys()]); // "-json"
     for (let i = 1; i < word.length; i++) {
       const name = letters.get(word.charAt(i)) ?? "";
       if (kinds.get(name) === "flag" || !kinds.has(name)) take(word, name, undefined);
@@ -75,17 +79,42 @@ export function parseWords(
     const long = /^--([a-z0-9][a-z0-9-]*)(?:=(.*))?$/s.exec(word);
     if (long !== null) take(word, long[1] ?? "", long[2]);
     else if (/^-[^-]/.test(word)) takeLetters(word);
-    else if (word.startsWith("--")) throw new UsageError(`unknown option: ${shown(word)}`);
-    else if (place === "anywhere") passed.push(word);
+    else if (word.startsWith("--") || OTHER_DASH.test(word)) {
+      throw unknownOption(word, [...kinds.keys()]);
+    } else if (place === "anywhere") passed.push(word);
     else break;
+  }
+  let rest = [...passed, ...words.slice(at)];
+  const [only = ""] = rest;
+  if (!ended && rest.length === 1 && AS_WORDS.has(only) && kinds.get(only) === "flag") {
+    found.set(only, [""]);
+    rest = [];
   }
   return {
     has: (name) => found.has(name),
     value: (name) => found.get(name)?.[0],
     values: (name) => found.get(name) ?? [],
-    rest: [...passed, ...words.slice(at)],
+    rest,
     ended,
   };
+}
+
+const AS_WORDS: ReadonlySet<string> = new Set(["help", "version"]);
+/** What a text processor makes of "--". */
+const OTHER_DASH = /^[\u2010-\u2015\u2212]/;
+
+function unknownOption(word: string, known: readonly string[]): UsageError {
+  const name = word.replace(/^[-\u2010-\u2015\u2212]+/, "").replace(/=.*$/s, "");
+  const near = didYouMean(name, known, "--");
+  const hints = near.length === 0 && known.includes("help") ? ["--help lists them"] : near;
+  return new UsageError(`unknown option: ${shown(word)}`, hints);
+}
+
+/** Refuses a first word that is the name of an option: its dashes are missing. @throws {UsageError} */
+export function refuseOptionWord({ rest, ended }: ParsedWords, table: OptionTable): void {
+  const [word = ""] = rest;
+  if (ended || table[word] !== "flag") return;
+  throw new UsageError(`unexpected word: ${shown(word)}`, [`did you mean "--${word}"?`]);
 }
 
 /** A whole number from a command line. @throws {UsageError} naming the value and the range */

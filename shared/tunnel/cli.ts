@@ -2,6 +2,7 @@
 /** The command line of openclaw-tunnel, the same in dom0 and in a VM. @module */
 
 import { ConfError, type OpenclawConf, readFirstConf } from "../io/openclaw_conf.ts";
+import { unknownCommand } from "../io/did_you_mean.ts";
 import { expectWords, type ParsedWords, parseNumber, parseWords } from "../io/options.ts";
 import { EXIT_FAILED, EXIT_OK, UsageError } from "../io/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
@@ -15,6 +16,7 @@ import {
   DEFAULT_MAX_CONNECTIONS,
   MOST_CONNECTIONS,
   STATUS_OPTIONS,
+  TUNNEL_COMMANDS,
   TUNNEL_HELP,
   TUNNEL_OPTIONS,
 } from "./cli_table.ts";
@@ -57,9 +59,17 @@ export async function tunnelMain(
   if (command === "status") return await status(program, rest);
   if (command === "check") return await check(program, rest);
   const options = parseWords(words, TUNNEL_OPTIONS, { h: "help" }, "anywhere");
+  if (options.has("help")) {
+    program.print(TUNNEL_HELP);
+    return EXIT_OK;
+  }
   if (options.has("version")) {
     program.print(`${PROGRAM} ${VERSION}\n`);
     return EXIT_OK;
+  }
+  const [word = ""] = options.rest;
+  if (/^[a-z]+$/.test(word)) { // a port never is
+    throw unknownCommand("command", word, TUNNEL_COMMANDS, `"${PROGRAM} --help"`);
   }
   const { vm, routes } = await destinations(program, options);
   const most = options.value("max-connections");

@@ -116,18 +116,21 @@ served("somebody who stops reading ends the command: exit 141", async (vm) => {
 });
 
 vmTest("what cannot be sent is refused here, in the words of the original", async (vm) => {
-  const cases: readonly (readonly [args: string[], stdin: string | undefined, error: string])[] = [
-    [[""], undefined, "empty command"],
-    [[], "", "empty command"],
-    [["", "x"], undefined, "empty command"],
-    [[], "echo \0 x", "the command holds a NUL byte"],
-    [[], "x".repeat(MAX_BODY_BYTES + 1), "command too large (at least "],
-    [["a", "b\ufffd"], undefined, "a word of the command is not UTF-8"],
-  ];
-  for (const [args, stdin, error] of cases) {
+  const cases: readonly (readonly [string[], stdin: string | undefined, number, error: string])[] =
+    [
+      [[""], undefined, 2, "empty command"],
+      [[], "", 2, "empty command"],
+      [["-c", ""], undefined, 2, "empty command"],
+      [["", "x"], undefined, 2, "empty command"],
+      [["key", "import", "--force"], "\n", 2, "no key was given"],
+      [[], "echo \0 x", 1, "the command holds a NUL byte"],
+      [[], "x".repeat(MAX_BODY_BYTES + 1), 1, "command too large (at least "],
+      [["a", "b\ufffd"], undefined, 1, "a word of the command is not UTF-8"],
+    ];
+  for (const [args, stdin, exit, error] of cases) {
     const { code, stderr, stdout } = await runClient(vm, args, stdin);
     assertStringIncludes(stderr, `qvm-remote: error: ${error}`);
-    assertEquals([code, stdout], [1, ""]);
+    assertEquals([code, stdout], [exit, ""]);
   }
   assertEquals(namesIn(vm.layout.pending), []);
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-ctl, read. @module */
 
+import { unknownCommand } from "../../shared/io/did_you_mean.ts";
 import { expectWords, type ParsedWords, parseWords } from "../../shared/io/options.ts";
 import { UsageError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -22,8 +23,7 @@ export function readCall(args: readonly string[]): CtlCall | "help" | "version" 
   if (before.has("help") || name === "help" || name === undefined) return helpOr(before, name);
   const command = CTL_COMMANDS.get(name);
   if (command === undefined) {
-    const hint = `"${CTL_PROGRAM} help" lists them`;
-    throw new UsageError(`no such command: ${printable(name)}`, [hint]);
+    throw unknownCommand("command", name, [...CTL_COMMANDS.keys()], `"${CTL_PROGRAM} help"`);
   }
   if (name === "cron") { // its words are another program's
     const json = before.has("json") || rest.includes("--json");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-proxy. @module */
 
+import { unknownCommand } from "../../shared/io/did_you_mean.ts";
 import { expectWords, parseWords } from "../../shared/io/options.ts";
 import { UsageError, UserError } from "../../shared/io/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
@@ -34,7 +35,7 @@ export function readCommand(args: readonly string[]): Command {
   expectWords(words.rest, 0, 1, USAGE);
   const [command = "serve"] = words.rest;
   if (COMMANDS.has(command)) return command as Command;
-  throw new UsageError("no such command", [`usage: ${USAGE}`]);
+  throw unknownCommand("command", command, [...COMMANDS], `usage: ${USAGE}`);
 }
 
 /** @param text OPENCLAW_PROXY_PORT; 0 lets the system choose, which tests do */

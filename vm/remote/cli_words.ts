@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A command line as a value: a sub-command, a command to run, help. @module */
 
+import { isOneEditAway, unknownCommand } from "../../shared/io/did_you_mean.ts";
 import { expectWords, type ParsedWords, parseWords } from "../../shared/io/options.ts";
 import { UsageError } from "../../shared/io/program.ts";
 import {
@@ -12,6 +13,7 @@ import {
   SUB_COMMANDS,
   type SubCommand,
 } from "./cli_table.ts";
+import { shellQuote } from "../../shared/protocol/command.ts";
 import { MAX_TIMEOUT_MS } from "../../shared/protocol/limits.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 
@@ -29,7 +31,9 @@ export type CommandLine =
 /** @throws {UsageError} */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const front = parseWords(args, optionTable(RUN_OPTIONS), shortNames(RUN_OPTIONS));
-  const found = front.ended || front.has("command") ? undefined : findSubCommand(front.rest);
+  const isCommand = front.ended || front.has("command");
+  const found = isCommand ? undefined : findSubCommand(front.rest);
+  if (found === undefined && !isCommand) refuseMistyped(front.rest);
   if (found === undefined) return { kind: "run", given: asGiven([front], front.rest) };
   const { sub, rest } = found;
   const misplaced = Object.keys(RUN_OPTIONS).find((name) =>
@@ -55,10 +59,29 @@ function findSubCommand(
   if (short !== undefined && !(first === "queue" && isWord(second))) {
     return { sub: short, rest: words.slice(1) };
   }
-  if (first === "queue") throw new UsageError(`unknown queue command: ${printable(second)}`);
-  if (first !== "key") return undefined;
-  if (!isWord(second)) throw new UsageError("key requires: gen | show | import | fingerprint");
-  throw new UsageError(`unknown key command: ${printable(second)}`);
+  if (first !== "queue" && first !== "key") return undefined;
+  const seconds = SUB_COMMANDS.flatMap(({ path }) =>
+    path.startsWith(`${first} `) ? [path.slice(first.length + 1)] : []
+  );
+  if (!isWord(second)) throw new UsageError(`${first} requires: ${seconds.join(" | ")}`);
+  throw unknownCommand(`${first} command`, second, seconds, `"${PROGRAM} --help"`);
+}
+
+/**
+ * A command runs as root in dom0: what was meant for a sub-command does not get there.
+ *
+ * @throws {UsageError} if it is one edit away from a sub-command
+ */
+function refuseMistyped(words: readonly string[]): void {
+  const [first = "", second = ""] = words;
+  const typed = words.slice(1).every((word) => word.startsWith("-")) ? first : `${first} ${second}`;
+  const paths = SUB_COMMANDS.flatMap(({ path }) => [path, path.split(" ", 1)[0] ?? ""]);
+  const meant = [...paths, "help", "version"].find((path) => isOneEditAway(typed, path));
+  if (meant === undefined) return;
+  throw new UsageError(`no sub-command: ${printable(typed)}`, [
+    `did you mean "${PROGRAM} ${meant}"?`,
+    `to run it in dom0: ${PROGRAM} -- ${shellQuote(words)}`,
+  ]);
 }
 
 function isWord(text: string): boolean {

@@ -24,7 +24,7 @@ export async function readCommand(
 ): Promise<Command> {
   const command = await wordsOrStdin(given, stdin);
   if (command.mode === "script") {
-    if (command.script.length === 0) throw new UserError("empty command");
+    if (command.script.length === 0) throw emptyCommand();
     if (command.script.includes(NUL)) throw new UserError("the command holds a NUL byte");
   }
   const { length } = encodeCommand(command);
@@ -43,7 +43,7 @@ async function wordsOrStdin(given: Given, stdin: ByteSource): Promise<Command> {
   }
   if (program === undefined) return { mode: "script", script: await readAll(stdin) };
   if (args.length === 0) return { mode: "script", script: utf8(checkWord(program)) };
-  if (program === "") throw new UserError("empty command");
+  if (program === "") throw emptyCommand();
   return { mode: "argv", argv: [checkWord(program), ...args.map(checkWord)] };
 }
 
@@ -64,6 +64,10 @@ async function readAll(stdin: ByteSource): Promise<Uint8Array<ArrayBuffer>> {
     if (length > MAX_BODY_BYTES) throw tooLarge(`at least ${length}`);
   }
   return concat(chunks);
+}
+
+function emptyCommand(): UsageError {
+  return new UsageError("empty command", ["--help says what it takes"]);
 }
 
 function tooLarge(size: string): UserError {

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the command line of setup-vm asks for, checked before anything runs. @module */
 
-import { expectWords, type OptionTable, parseWords } from "../../shared/io/options.ts";
+import { didYouMean } from "../../shared/io/did_you_mean.ts";
+import {
+  expectWords,
+  type OptionTable,
+  parseWords,
+  refuseOptionWord,
+} from "../../shared/io/options.ts";
 import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
 import { UsageError } from "../../shared/io/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
@@ -93,6 +99,7 @@ function parseAction(options: Words): Action {
   if (options.has("verify") && options.has("dry-run")) {
     throw new UsageError("--verify changes nothing; leave --dry-run out");
   }
+  refuseOptionWord(options, SETUP_VM_OPTIONS);
   return { kind: options.has("verify") ? "verify" : "setup", request: parseRequest(options) };
 }
 
@@ -143,6 +150,7 @@ function parseProvider(text: string): ProviderChoice {
   const provider = PROVIDERS.find((name) => name === text);
   if (provider !== undefined) return provider;
   throw new UsageError(`no such provider: ${printable(text)}`, [
+    ...didYouMean(text, PROVIDERS),
     `there are: ${PROVIDERS.join(", ")}; multi is all of them, each in place of another that fails`,
   ]);
 }

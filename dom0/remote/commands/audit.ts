@@ -2,6 +2,7 @@
 /** audit show, audit verify. @module */
 
 import { ifPresent } from "../../../shared/io/files.ts";
+import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UsageError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
@@ -14,11 +15,8 @@ export async function audit(operator: Operator, words: readonly string[]): Promi
   const [action, ...more] = words;
   if (action === "show") return await show(operator, more);
   if (action === "verify") return await verify(operator, more);
-  throw new UsageError(
-    action === undefined
-      ? "audit requires: show | verify"
-      : `unknown audit command: ${printable(action)}`,
-  );
+  if (action === undefined) throw new UsageError("audit requires: show | verify");
+  throw unknownCommand("audit command", action, ["show", "verify"], '"audit show|verify"');
 }
 
 /** Events that are no success, for --failed. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** status, queue, check-config: looking at what is set and what is going on. @module */
 
+import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
 import { exists } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/io/options.ts";
-import { UsageError, UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/io/program.ts";
 import type { QueueEntry, QueueReport } from "../../../shared/protocol/message.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
@@ -72,9 +73,8 @@ export async function queue(operator: Operator, words: readonly string[]): Promi
   const [action = "status", ...vmWords] = options.rest;
   const question = QUEUE_ACTIONS.get(action);
   if (question === undefined) {
-    throw new UsageError(`unknown queue command: ${printable(action)}`, [
-      "queue status | clean | recover | debug",
-    ]);
+    const usage = '"queue status|clean|recover|debug"';
+    throw unknownCommand("queue command", action, [...QUEUE_ACTIONS.keys()], usage);
   }
   expectWords(vmWords, 0, 1, `qvm-remote-dom0 queue [--json] ${action} [VM]`);
   const changes = question === "clean" || question === "recover";

@@ -43,6 +43,41 @@ Deno.test("parseCommandLine() refuses what does not fit, and says what", () => {
   }
 });
 
+Deno.test("a word one edit away from a sub-command does not run in dom0", () => {
+  const cases: readonly (readonly [args: string[], meant: string])[] = [
+    [["stauts"], "status"],
+    [["pign"], "ping"],
+    [["queu"], "queue"],
+    [["logg"], "log"],
+    [["ket"], "key"],
+    [["hsitory"], "history"],
+    [["hlep"], "help"],
+    [["verison"], "version"],
+    [["stauts", "--json"], "status"],
+    [["-v", "stauts"], "status"],
+    [["keu", "gen"], "key gen"],
+    [["hsitory", "show", "x"], "history show"],
+  ];
+  for (const [args, meant] of cases) {
+    const error = assertThrows(() => parseCommandLine(args), UsageError, "no sub-command: ");
+    assertEquals(error.hints[0], `did you mean "qvm-remote ${meant}"?`);
+  }
+  assertEquals(parsed("--", "stauts"), "run: stauts");
+  assertEquals(parsed("-c", "stauts"), "run: ");
+  assertEquals(parsed("fping", "sys-net"), "run: fping sys-net");
+  for (const word of ["ls", "who", "stat", "stats now", "qvm-ls", "lsblk", "w", "id"]) {
+    assertEquals(parsed(word), `run: ${word}`);
+  }
+});
+
+Deno.test('"help" and "version" alone are no commands', () => {
+  for (const word of ["help", "version"]) {
+    const { given } = parseCommandLine([word]);
+    assertEquals([given.has(word), given.words], [true, []]);
+    assertEquals(parsed("--", word), `run: ${word}`);
+  }
+});
+
 Deno.test("parseTimeout() takes whole seconds, and refuses in the words of the original", () => {
   const timeout = (text: string) => parseTimeout(parseCommandLine(["-t", text, "x"]).given, 300);
   assertEquals(timeout("7"), 7000);

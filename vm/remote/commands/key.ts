@@ -2,7 +2,7 @@
 /** `qvm-remote key …`: makes, shows, takes the key. @module */
 
 import { exists } from "../../../shared/io/files.ts";
-import { EXIT_OK, UserError, writeAll } from "../../../shared/io/program.ts";
+import { EXIT_OK, UsageError, UserError, writeAll } from "../../../shared/io/program.ts";
 import { type AuthKey, makeAuthKeyText } from "../../../shared/protocol/auth_key.ts";
 import type { Given } from "../cli_words.ts";
 import { readKey, readKeyText, writeKey } from "../key_file.ts";
@@ -26,6 +26,9 @@ export async function keyShow(layout: Layout, given: Given): Promise<number> {
 export async function keyImport(layout: Layout, given: Given): Promise<number> {
   await refuseToReplace(layout, given);
   const text = given.words[0] ?? await readLine();
+  if (text.trim() === "") {
+    throw new UsageError("no key was given", ["it comes from stdin or as a word"]);
+  }
   return report(layout, given, await writeKey(layout, text));
 }
 
