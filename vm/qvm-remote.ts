@@ -12,6 +12,7 @@ import { type CommandLine, parseCommandLine } from "./remote/cli_words.ts";
 import { runCommand } from "./remote/commands/run.ts";
 import { type Layout, layoutOf } from "./remote/layout.ts";
 import { namingOsErrors } from "./remote/os_error.ts";
+import { visibleJson } from "./remote/visible_text.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const line = parseCommandLine(args);
@@ -34,7 +35,7 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) { // a program that asked for JSON also gets its errors so
     if (!(error instanceof UserError)) throw error;
     const { message, hints, exitCode } = error;
-    writeAll(Deno.stdout, JSON.stringify({ error: message, hints, exit: exitCode }) + "\n");
+    writeAll(Deno.stdout, visibleJson({ error: message, hints, exit: exitCode }) + "\n");
     throw error;
   }
 }

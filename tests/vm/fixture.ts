@@ -2,6 +2,7 @@
 /** A VM in a folder: its HOME, its key, and the two programs as they run when installed. @module */
 
 export { until } from "../until.ts";
+import { shellQuote } from "../../shared/protocol/command.ts";
 import { type AuthKey, makeAuthKeyText, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { type Layout, layoutOf, prepareFolders } from "../../vm/remote/layout.ts";
 import { writeKey } from "../../vm/remote/key_file.ts";
@@ -95,13 +96,38 @@ export function client(
   options: Partial<Deno.CommandOptions> = {},
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: [...flags(home, "HOME,NO_COLOR"), `${ROOT}vm/qvm-remote.ts`, ...args],
+    args: clientArgs(home, args),
     env: { HOME: home, DENO_DIR },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     ...options,
   });
+}
+
+function clientArgs(home: string, args: readonly string[]): string[] {
+  return [...flags(home, "HOME,NO_COLOR"), `${ROOT}vm/qvm-remote.ts`, ...args];
+}
+
+/**
+ * Runs the client in a terminal of its own.
+ *
+ * @param redirect as bash takes it: what of its output goes elsewhere
+ * @returns what the terminal was sent; its line ends are CR LF
+ */
+export async function runInTerminal(
+  { home }: Pick<Vm, "home">,
+  args: readonly string[],
+  redirect = "",
+): Promise<string> {
+  const line = `${shellQuote([Deno.execPath(), ...clientArgs(home, args)])} ${redirect}`;
+  const { stdout } = await new Deno.Command("script", {
+    args: ["-qefc", line, "/dev/null"],
+    env: { HOME: home, DENO_DIR, SHELL: "/bin/bash" },
+    stdin: "null",
+    stdout: "piped",
+  }).output();
+  return new TextDecoder().decode(stdout);
 }
 
 /** The queue service, not yet started. */

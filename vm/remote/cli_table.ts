@@ -22,6 +22,9 @@ export type OptionHelpTable = Readonly<Record<string, OptionHelp>>;
 
 const JSON_OPTION = { json: { kind: "flag", help: "one JSON object on stdout" } } as const;
 const HELP_OPTION = { help: { kind: "flag", short: "h", help: "this text" } } as const;
+const RAW_OPTION = {
+  raw: { kind: "flag", help: "leave terminal escapes in the output as they are" },
+} as const;
 const COUNT_OPTION = {
   number: { kind: "value", short: "n", value: "N", help: "how many" },
 } as const;
@@ -39,6 +42,7 @@ export const RUN_OPTIONS: OptionHelpTable = {
   verbose: { kind: "flag", short: "v", help: "say what happens, on stderr" },
   quiet: { kind: "flag", short: "q", help: "no progress on stderr" },
   ...JSON_OPTION,
+  raw: RAW_OPTION.raw,
   protocol: { kind: "value", value: "1|2", help: "1: for the daemon of the Python original" },
   ...HELP_OPTION,
   version: { kind: "flag", help: "the version" },
@@ -91,7 +95,7 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   subCommand("queue debug", "list the entries"),
   subCommand("log", "the last N lines of the audit log (20)", COUNT_OPTION, "[N]", [0, 1]),
   subCommand("history", "the last N commands (10)", COUNT_OPTION, "[N]", [0, 1]),
-  subCommand("history show", "one command, its output and its outcome", {}, "ID", [1, 1]),
+  subCommand("history show", "one command, its output and its outcome", RAW_OPTION, "ID", [1, 1]),
 ];
 
 /** For parseWords(). */

@@ -4,6 +4,7 @@
 import { type Bytes, concat, parseUtf8 } from "../../shared/protocol/bytes.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
+import { visibleJson } from "./visible_text.ts";
 import type { RequestEnd, Sink } from "./run_request.ts";
 
 export interface Capture {
@@ -29,7 +30,7 @@ export function createCapture(): Capture {
     stderr: keep(err),
     json(id, end, exitCode, messages) {
       const answered = end.kind === "answered" ? end.outcome : null;
-      return JSON.stringify({
+      return visibleJson({
         id,
         outcome: answered?.kind ?? end.kind,
         reason: answered?.reason ?? null,

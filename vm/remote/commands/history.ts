@@ -7,6 +7,7 @@ import type { Given } from "../cli_words.ts";
 import { type HistoryEntry, listHistory, readHistory, type StoredAnswer } from "../history.ts";
 import type { Layout } from "../layout.ts";
 import { idOfName } from "../queue_entry.ts";
+import { type OutputPort, outputPort } from "../output_port.ts";
 import { asJson } from "../run_json.ts";
 import { parseCount } from "./log.ts";
 import { asLine, print } from "./print.ts";
@@ -39,11 +40,11 @@ export async function historyShow(layout: Layout, given: Given): Promise<number>
   if (given.has("json")) {
     const streams = { ...asJson("stdout", answer.out), ...asJson("stderr", answer.err) };
     print(given, { ...entryJson(answer), ...streams }, "");
-  } else showAnswer(answer);
+  } else await showAnswer(answer, outputPort(Deno.stdout, given.has("raw")));
   return EXIT_OK;
 }
 
-function showAnswer(answer: StoredAnswer): void {
+async function showAnswer(answer: StoredAnswer, output: OutputPort): Promise<void> {
   const { id, outcome, exitCode, started, durationMs, untrustedCommand, out, err } = answer;
   writeAll(
     Deno.stdout,
@@ -53,7 +54,8 @@ function showAnswer(answer: StoredAnswer): void {
   );
   for (const [name, bytes] of [["stdout", out], ["stderr", err]] as const) {
     writeAll(Deno.stdout, `--- ${name}: ${bytes.length} bytes\n`);
-    writeAll(Deno.stdout, bytes);
+    await output.sink(bytes);
+    await output.finish();
     if (bytes.length > 0 && bytes.at(-1) !== 10) writeAll(Deno.stdout, "\n");
   }
 }

@@ -4,9 +4,10 @@
 import { writeAll } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { Given } from "../cli_words.ts";
+import { visibleJson } from "../visible_text.ts";
 
 export function print(given: Given, value: object, text: string): void {
-  writeAll(Deno.stdout, given.has("json") ? JSON.stringify(value) + "\n" : text);
+  writeAll(Deno.stdout, given.has("json") ? visibleJson(value) + "\n" : text);
 }
 
 const MAX_LINE_CHARS = 2000;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote COMMAND`: runs it, copies its output, ends with its exit code. @module */
 
-import { writeFully } from "../../../shared/io/files.ts";
 import { UsageError, writeAll } from "../../../shared/io/program.ts";
 import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
+import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { archiveAnswer } from "../archive.ts";
 import { audit } from "../audit_log.ts";
 import { PROGRAM } from "../cli_table.ts";
@@ -16,10 +16,11 @@ import { describeEnd } from "../end_text.ts";
 import { catchInterrupts } from "../interrupts.ts";
 import { readKey } from "../key_file.ts";
 import type { Layout } from "../layout.ts";
-import { attempt } from "../local_failure.ts";
+import { attempt, attemptAsync } from "../local_failure.ts";
+import { outputPort } from "../output_port.ts";
 import { createProgress } from "../progress.ts";
 import { createCapture } from "../run_json.ts";
-import { runRequest, type Sink } from "../run_request.ts";
+import { runRequest } from "../run_request.ts";
 import { shellQuote } from "../../../shared/protocol/command.ts";
 
 export const DEFAULT_TIMEOUT_SECONDS = 300;
@@ -32,18 +33,19 @@ export async function runCommand(layout: Layout, given: Given): Promise<number> 
   const protocol = parseProtocol(given.value("protocol"));
   const key = await readKey(layout); // before stdin is read: no key, no waiting
   const command = await readCommand(given);
-  const line = utf8(commandLine(command));
   const interrupts = catchInterrupts();
   const progress = createProgress(given, timeoutMs);
   const request = { layout, key, command, timeoutMs, protocol, interrupts };
   const exchange = await createExchange(request, progress.waitingForName);
   const { id } = exchange;
   const capture = given.has("json") ? createCapture() : null;
+  const raw = given.has("raw");
+  const [stdout, stderr] = [outputPort(Deno.stdout, raw), outputPort(Deno.stderr, raw)];
   const end = await runRequest(exchange, timeoutMs + ANSWER_GRACE_MS, {
     layout,
     interrupts,
-    stdout: capture?.stdout ?? writer(Deno.stdout),
-    stderr: capture?.stderr ?? writer(Deno.stderr),
+    stdout: capture?.stdout ?? stdout.sink,
+    stderr: capture?.stderr ?? stderr.sink,
     onPublished() {
       progress.submitted(id, exchange.signsOutput);
       const shown = printable(commandLine(command), MAX_LOGGED_CHARS);
@@ -51,22 +53,23 @@ export async function runCommand(layout: Layout, given: Given): Promise<number> 
     },
     onWaiting: (waitedMs) => progress.waiting(id, layout, waitedMs),
   });
+  if (end.kind === "answered" && end.cause === null) {
+    await attemptAsync(() => Promise.all([stdout.finish(), stderr.finish()]));
+  }
   const { exitCode, messages, auditLine } = describeEnd(id, timeoutMs, end);
   for (const message of messages) writeAll(Deno.stderr, `${PROGRAM}: ${message}\n`);
   audit(layout, auditLine);
   if (capture !== null) writeAll(Deno.stdout, capture.json(id, end, exitCode, messages));
-  if (end.kind === "answered") {
-    const kept = command.mode === "script" ? command.script : line;
-    const why = attempt(() => archiveAnswer(layout, id, kept)); // the command's own end stands
-    if (why !== null) {
-      writeAll(Deno.stderr, `${PROGRAM}: warning: not in the history: ${printable(why, 200)}\n`);
-    }
-  }
+  if (end.kind === "answered") keepAnswer(layout, id, command);
   return exitCode;
 }
 
-function writer(to: typeof Deno.stdout | typeof Deno.stderr): Sink {
-  return (bytes) => writeFully(to, bytes);
+/** What the command did stands, whether or not there is room for it in the history. */
+function keepAnswer(layout: Layout, id: RequestId, command: Command): void {
+  const kept = command.mode === "script" ? command.script : utf8(commandLine(command));
+  const why = attempt(() => archiveAnswer(layout, id, kept));
+  if (why === null) return;
+  writeAll(Deno.stderr, `${PROGRAM}: warning: not in the history: ${printable(why, 200)}\n`);
 }
 
 /** The command as a person would type it. */
