@@ -6,6 +6,7 @@
  * @module
  */
 
+import { seal } from "../../vm/proxy/translate/provenance.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type Anthropic from "@anthropic-ai/sdk";
 import { ask, clientsOf, failureOf, HELLO, MAJORS, textOf, TEXTS } from "./clients_anthropic.ts";
@@ -132,8 +133,8 @@ for (const [major, Client] of MAJORS) {
     });
   }
 
-  test(`B4 ${major}: thoughts, whole and streamed, signed by Anthropic, unsigned by others`, async (world) => {
-    for (const [via, signature] of [["ant", SIGNATURE], ["oll", ""]] as const) {
+  test(`B4 ${major}: thoughts, whole and streamed, signed by Anthropic, sealed with the name of others`, async (world) => {
+    for (const [via, signature] of [["ant", SIGNATURE], ["oll", seal("oll", "")]] as const) {
       world.plays(says(via, { thinking: "Which city?", texts: ["Yes."] }));
       const question = {
         ...ask(world.model(via)),

@@ -37,7 +37,7 @@ const FIELDS = {
   ...{ frequency_penalty: 0.1, presence_penalty: 0.2, logprobs: false, parallel_tool_calls: true },
   tools: [{
     type: "function" as const,
-    function: { name: "clock", parameters: { type: "object" } },
+    function: { name: "clock", parameters: { type: "object", properties: {} } },
   }],
 };
 

@@ -9,6 +9,7 @@
 
 import {
   fragments,
+  isRecord,
   records,
   type Said,
   stopOf,
@@ -45,8 +46,11 @@ export const anthropicError = (
     headers: { "request-id": "req_up1", ...headers },
   });
 
-/** What Anthropic refuses; null if it would answer. */
-export function checkMessages(body: Readonly<Record<string, unknown>>): string | null {
+/** What Anthropic refuses; null if it would answer. @param signature of its own thinking */
+export function checkMessages(
+  body: Readonly<Record<string, unknown>>,
+  signature: string = SIGNATURE,
+): string | null {
   const unknown = unknownField(body, KNOWN);
   if (unknown !== undefined) return `${unknown}: Extra inputs are not permitted`;
   if (typeof body["max_tokens"] !== "number") return "max_tokens: Field required";
@@ -54,14 +58,38 @@ export function checkMessages(body: Readonly<Record<string, unknown>>): string |
   if (newer && body["temperature"] !== undefined && body["temperature"] !== 1) {
     return "`temperature` is deprecated for this model.";
   }
+  if (body["tool_choice"] !== undefined && records(body["tools"]).length === 0) {
+    return "tool_choice: may only be specified while providing tools";
+  }
+  const { user_id = "" } = isRecord(body["metadata"]) ? body["metadata"] : {};
+  if (String(user_id).length > 256) return "metadata.user_id: at most 256 characters";
+  if (/^[^"{]*@/.test(String(user_id))) return "metadata.user_id: must not be an email address";
+  return checkOutput(body) ?? checkTurns(body, signature);
+}
+
+function checkTurns(
+  body: Readonly<Record<string, unknown>>,
+  signature: string,
+): string | null {
   let asked: unknown[] = [];
-  for (const [at, { role, content }] of records(body["messages"]).entries()) {
+  const messages = records(body["messages"]);
+  for (const [at, { role, content }] of messages.entries()) {
     if (at === 0 && role !== "user") return "messages: first message must use the user role";
     const blocks = typeof content === "string"
       ? [{ type: "text", text: content }]
       : records(content);
+    if (blocks.length === 0) return `messages.${at}: all messages must have non-empty content`;
     if (blocks.some(({ type, text }) => type === "text" && text === "")) {
       return "messages: text content blocks must be non-empty";
+    }
+    for (const block of blocks) {
+      if (block["type"] === "thinking" && block["signature"] !== signature) {
+        return `messages.${at}.content: Invalid \`signature\` in \`thinking\` block`;
+      }
+      if (!BLOCKS.has(block["type"])) return `messages.${at}.content: Input tag '${block["type"]}'`;
+      if (block["type"] === "tool_use" && !/^[A-Za-z0-9_-]+$/.test(String(block["id"]))) {
+        return `messages.${at}.content: tool_use.id: String should match pattern`;
+      }
     }
     const results = blocks.flatMap(({ type, tool_use_id }) =>
       type === "tool_result" ? [tool_use_id] : []
@@ -71,6 +99,56 @@ export function checkMessages(body: Readonly<Record<string, unknown>>): string |
     }
     asked = blocks.flatMap(({ type, id }) => type === "tool_use" ? [id] : []);
   }
+  return checkLast(body, messages);
+}
+
+const BLOCKS: ReadonlySet<unknown> = new Set([
+  ...["text", "image", "document", "search_result", "thinking", "redacted_thinking"],
+  ...["tool_use", "tool_result", "server_tool_use", "web_search_tool_result"],
+]);
+
+function checkLast(
+  body: Readonly<Record<string, unknown>>,
+  messages: readonly Readonly<Record<string, unknown>>[],
+): string | null {
+  const last = messages.at(-1);
+  const text = typeof last?.["content"] === "string"
+    ? last["content"]
+    : String(records(last?.["content"]).at(-1)?.["text"] ?? "");
+  if (last?.["role"] === "assistant" && text !== text.trimEnd()) {
+    return "messages: final assistant content cannot end with trailing whitespace";
+  }
+  const thinking = isRecord(body["thinking"]) ? body["thinking"]["type"] : "disabled";
+  const caller = records(messages.at(-2)?.["content"]);
+  const goesOn = records(last?.["content"]).some(({ type }) => type === "tool_result");
+  const first = caller[0]?.["type"];
+  return thinking === "enabled" && goesOn && first !== "thinking" && first !== "redacted_thinking"
+    ? "messages: Expected `thinking` or `redacted_thinking`, but found `tool_use`. When `thinking` " +
+      "is enabled, a final `assistant` message must start with a thinking block"
+    : null;
+}
+
+/** "JSON Schema limitations" of structured outputs. */
+function checkOutput(body: Readonly<Record<string, unknown>>): string | null {
+  const config = isRecord(body["output_config"]) ? body["output_config"] : {};
+  const format = isRecord(config["format"]) ? config["format"] : {};
+  const schemas = [
+    format["schema"],
+    ...records(body["tools"]).filter(({ strict }) => strict === true).map((tool) =>
+      tool["input_schema"]
+    ),
+  ];
+  for (const schema of schemas.filter(isRecord)) {
+    const text = JSON.stringify(schema);
+    const limit = /"(minimum|maximum|multipleOf|minLength|maxLength|maxItems|oneOf)":/.exec(text);
+    if (limit !== null) {
+      return `output_config.format.schema: property '${limit[1]}' is not supported`;
+    }
+    const objects = text.split('"type":"object"').length;
+    if (objects > text.split('"additionalProperties":false').length) {
+      return "output_config.format.schema: for 'object' type, 'additionalProperties' must be false";
+    }
+  }
   return null;
 }
 
@@ -79,21 +157,26 @@ const START_USAGE = {
   ...{ cache_read_input_tokens: USED.cached, service_tier: "standard" },
 };
 
-export const anthropicSays = (said: Said): Play => (request, tools) =>
+/** @param signature with which it signs, and which it takes back */
+export const anthropicSays = (said: Said, signature = SIGNATURE): Play => (request, tools) =>
   request.path.endsWith("/count_tokens")
     ? Response.json({ input_tokens: COUNTED })
-    : answers(said)(request, tools);
+    : answers(said, signature)(request, tools);
 
 export const COUNTED = 2095;
 
-const answers = (said: Said): Play =>
-  strictly(checkMessages, (message) => anthropicError(400, message), ({ body }, { gone }) => {
-    if (body["stream"] === true) return sse(messagePieces(said), gone);
-    return Response.json({
-      ...messageOf(said, blocksOf(said)),
-      usage: { ...START_USAGE, output_tokens: USED.output },
-    }, { headers: { "request-id": "req_up1" } });
-  });
+const answers = (said: Said, signature: string): Play =>
+  strictly(
+    (body) => checkMessages(body, signature),
+    (message) => anthropicError(400, message),
+    ({ body }, { gone }) => {
+      if (body["stream"] === true) return sse(messagePieces(said, signature), gone);
+      return Response.json({
+        ...messageOf(said, blocksOf(said, signature)),
+        usage: { ...START_USAGE, output_tokens: USED.output },
+      }, { headers: { "request-id": "req_up1" } });
+    },
+  );
 
 function messageOf(said: Said | null, content: unknown[]): Record<string, unknown> {
   const stop_reason = said === null ? null : stopOf(said);
@@ -103,9 +186,12 @@ function messageOf(said: Said | null, content: unknown[]): Record<string, unknow
   };
 }
 
-function blocksOf({ texts = [], thinking, calls = [] }: Said): Record<string, unknown>[] {
+function blocksOf(
+  { texts = [], thinking, calls = [] }: Said,
+  signature: string,
+): Record<string, unknown>[] {
   return [
-    ...(thinking === undefined ? [] : [{ type: "thinking", thinking, signature: SIGNATURE }]),
+    ...(thinking === undefined ? [] : [{ type: "thinking", thinking, signature }]),
     ...(texts.length === 0 ? [] : [{ type: "text", text: texts.join("") }]),
     ...calls.map(({ id, name, arguments: input }) => ({ type: "tool_use", id, name, input })),
   ];
@@ -120,12 +206,12 @@ export const errorEvent = (status: number, message: string): string => {
 };
 
 /** Each event is one piece. */
-export function messagePieces(said: Said): Piece[] {
+export function messagePieces(said: Said, signature = SIGNATURE): Piece[] {
   const message = { ...messageOf(null, []), usage: { ...START_USAGE, output_tokens: 1 } };
   return [
     anthropicEvent("message_start", { message }),
     anthropicEvent("ping", {}),
-    ...blocksOf(said).flatMap(blockPieces),
+    ...blocksOf(said, signature).flatMap(blockPieces),
     anthropicEvent("message_delta", {
       delta: {
         ...{
@@ -157,7 +243,7 @@ function startAndDeltas(block: Record<string, unknown>): Record<string, unknown>
           type: "thinking_delta",
           thinking,
         })),
-        { type: "signature_delta", signature: SIGNATURE },
+        { type: "signature_delta", signature: block["signature"] },
       ];
     case "tool_use":
       return [

@@ -10,6 +10,7 @@
 import {
   type Called,
   fragments,
+  isRecord,
   records,
   type Said,
   stopOf,
@@ -48,15 +49,59 @@ export const openAiError = (
     { status, headers: { "x-request-id": "req_up", ...headers } },
   );
 
+const KNOWN_IN_MESSAGES = "role content name tool_calls tool_call_id refusal audio function_call";
+const KNOWN_IN_CALLS = "id type function custom";
+
 /** What OpenAI refuses; null if it would answer. */
 export function checkChat(body: Readonly<Record<string, unknown>>): string | null {
   const unknown = unknownField(body, KNOWN);
   if (unknown !== undefined) return `Unrecognized request argument supplied: ${unknown}`;
-  if (body["parallel_tool_calls"] !== undefined && body["tools"] === undefined) {
+  return checkTools(body) ?? checkUser(body) ?? checkStop(body["stop"]) ??
+    checkMessages(records(body["messages"]));
+}
+
+/** Of both of OpenAI's APIs. */
+export function checkTools(body: Readonly<Record<string, unknown>>): string | null {
+  const { tools, tool_choice, parallel_tool_calls } = body;
+  if (Array.isArray(tools) && tools.length === 0) return "[] is too short - 'tools'";
+  if (tools === undefined && parallel_tool_calls !== undefined) {
     return "'parallel_tool_calls' is only allowed when 'tools' are specified.";
   }
+  if (tools === undefined && tool_choice !== undefined) {
+    return "'tool_choice' is only allowed when 'tools' are specified.";
+  }
+  for (const tool of records(tools)) {
+    const called = isRecord(tool["function"]) ? tool["function"] : tool;
+    const { parameters } = called;
+    if (isRecord(parameters) && parameters["type"] === "object" && !("properties" in parameters)) {
+      return `Invalid schema for function '${called["name"]}': object schema missing properties.`;
+    }
+  }
+  return null;
+}
+
+/** Of both of OpenAI's APIs. */
+export function checkUser(body: Readonly<Record<string, unknown>>): string | null {
+  for (const name of ["user", "safety_identifier"]) {
+    const id = String(body[name] ?? "");
+    if (id.length > 64) return `Invalid '${name}': string too long. Maximum length 64.`;
+  }
+  return null;
+}
+
+const checkStop = (stop: unknown): string | null =>
+  Array.isArray(stop) && stop.length > 4
+    ? "Invalid 'stop': array too long. Expected an array with maximum length 4."
+    : null;
+
+function checkMessages(messages: readonly Readonly<Record<string, unknown>>[]): string | null {
   const open = new Set<unknown>();
-  for (const { role, tool_calls, tool_call_id } of records(body["messages"])) {
+  for (const [at, message] of messages.entries()) {
+    const { role, content, tool_calls, tool_call_id } = message;
+    const unknown = unknownField(message, KNOWN_IN_MESSAGES) ??
+      records(tool_calls).flatMap((call) => unknownField(call, KNOWN_IN_CALLS) ?? [])[0] ??
+      records(content).flatMap((part) => "cache_control" in part ? ["cache_control"] : [])[0];
+    if (unknown !== undefined) return `Unknown parameter: 'messages[${at}].${unknown}'.`;
     if (role === "tool" && !open.delete(tool_call_id)) {
       return "messages with role 'tool' must be a response to a preceding message with 'tool_calls'.";
     }

@@ -9,6 +9,7 @@
 
 import {
   fragments,
+  records,
   type Said,
   stopOf,
   strictly,
@@ -16,7 +17,7 @@ import {
   unknownField,
   USED,
 } from "./double_said.ts";
-import { openAiError } from "./double_openai_chat.ts";
+import { checkTools, checkUser, openAiError } from "./double_openai_chat.ts";
 import { type Piece, type Play, sse } from "./proxy_upstream.ts";
 
 const KNOWN = "background context_management conversation include input instructions " +
@@ -33,12 +34,59 @@ const USAGE = {
 
 type Fields = Record<string, unknown>;
 
+export const ENCRYPTED = "gAAAAABpOpenAIsOwnReasoning0123456789abcdefghij==";
+
+const OWN_ID = "67cc";
+const PREFIXES: Readonly<Record<string, string>> = {
+  ...{ message: "msg", reasoning: "rs", function_call: "fc", custom_tool_call: "ctc" },
+};
+
+/** What OpenAI refuses; null if it would answer. It knows only items that it made. */
+export function checkResponses(body: Readonly<Record<string, unknown>>): string | null {
+  const unknown = unknownField(body, KNOWN);
+  if (unknown !== undefined) return `Unknown parameter: '${unknown}'.`;
+  const previous = body["previous_response_id"];
+  if (typeof previous === "string" && previous !== "resp_67cc") {
+    return `Previous response with id '${previous}' not found.`;
+  }
+  return checkTools(body) ?? checkUser(body) ?? checkInput(records(body["input"]), body);
+}
+
+function checkInput(
+  input: readonly Readonly<Record<string, unknown>>[],
+  body: Readonly<Record<string, unknown>>,
+): string | null {
+  const calls = new Set<unknown>();
+  for (const [at, item] of input.entries()) {
+    const { id, type = "message", call_id, encrypted_content } = item;
+    const prefix = PREFIXES[String(type)];
+    if (typeof id === "string" && prefix !== undefined && !id.startsWith(prefix)) {
+      return `Invalid 'input[${at}].id': '${id}'. Expected an ID that begins with '${prefix}'.`;
+    }
+    if (typeof id === "string" && !id.includes(OWN_ID)) return `Item with id '${id}' not found.`;
+    if (type === "reasoning") {
+      if (encrypted_content === undefined && (id === undefined || body["store"] === false)) {
+        return `Item with id '${id}' not found. Items are not persisted when store is false.`;
+      }
+      if (encrypted_content !== undefined && encrypted_content !== ENCRYPTED) {
+        return "The encrypted content could not be verified.";
+      }
+    }
+    if (type === "function_call") calls.add(call_id);
+    if (
+      type === "function_call_output" && !calls.has(call_id) &&
+      body["previous_response_id"] === undefined &&
+      !input.some((other) => other["type"] === "item_reference")
+    ) {
+      return `No tool call found for function call output with call_id ${call_id}.`;
+    }
+  }
+  return null;
+}
+
 export const openAiResponse = (said: Said): Play =>
   strictly(
-    (body) => {
-      const unknown = unknownField(body, KNOWN);
-      return unknown === undefined ? null : `Unknown parameter: '${unknown}'.`;
-    },
+    checkResponses,
     (message) => openAiError(400, message),
     ({ body }, { gone }) =>
       body["stream"] === true
@@ -73,10 +121,18 @@ function itemsOf(said: Said): Fields[] {
     content: [partOf(textOf(said))],
   };
   const calls = (said.calls ?? []).map(({ id, name, arguments: given }, at) => ({
-    ...{ type: "function_call", id: `fc_${at}`, call_id: id, name, status: "completed" },
+    ...{ type: "function_call", id: `fc_67cc${at}`, call_id: id, name, status: "completed" },
     arguments: JSON.stringify(given),
   }));
-  return [...(said.texts === undefined ? [] : [message]), ...calls];
+  const reasoning = {
+    ...{ type: "reasoning", id: "rs_67cc", encrypted_content: ENCRYPTED },
+    summary: [{ type: "summary_text", text: said.thinking ?? "" }],
+  };
+  return [
+    ...(said.thinking === undefined ? [] : [reasoning]),
+    ...(said.texts === undefined ? [] : [message]),
+    ...calls,
+  ];
 }
 
 export function responsePieces(said: Said): Piece[] {
@@ -106,6 +162,8 @@ export function responsePieces(said: Said): Piece[] {
       }
       add("output_text.done", { ...place, text: textOf(said), logprobs: [] });
       add("content_part.done", { ...place, part: partOf(textOf(said)) });
+    } else if (item["type"] === "reasoning") {
+      add("output_item.added", { output_index, item: { ...item, summary: [] } });
     } else {
       add("output_item.added", {
         output_index,

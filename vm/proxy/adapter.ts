@@ -3,10 +3,16 @@
 
 import type { Provider, Target } from "./config.ts";
 import { type Answer, type Exchange, isWhole, UpstreamFailure } from "./exchange.ts";
-import { nativeBody } from "./native_body.ts";
+import { type NativeBody, nativeBody } from "./native_body.ts";
+import type { Origins } from "./origins.ts";
 import { fault } from "./translate/fault.ts";
 import type { Upload } from "./upload.ts";
-import { callUpstream, type Patience, type UpstreamCall } from "./upstream_fetch.ts";
+import {
+  callUpstream,
+  type Patience,
+  type UpstreamCall,
+  type UpstreamStart,
+} from "./upstream_fetch.ts";
 
 export interface AttemptContext extends Patience {
   readonly secret: string | null;
@@ -34,10 +40,10 @@ export async function attemptNative(
   target: Target,
   api: WireApi,
   context: AttemptContext,
+  origins: Origins,
 ): Promise<Answer> {
-  const body = nativeBody(exchange, target);
-  const call = upstreamCall(exchange, target.provider, api, body, context.secret);
-  const start = await callUpstream(call, exchange.gone, context);
+  const { provider } = target;
+  const { start, changes } = await callNative(exchange, target, api, context, origins);
   const events = start.contentType.includes("event-stream");
   if (exchange.stream !== events) {
     if (!isWhole(start.body)) start.body.cancel();
@@ -53,8 +59,44 @@ export async function attemptNative(
       counts: true,
     });
   }
-  return { ...start, own: null };
+  const signs = api === "messages" || api === "responses";
+  const body = signs ? origins.watch(start.body, provider.name) : start.body;
+  return { contentType: start.contentType, body, own: null, changes };
 }
+
+/** What providers say of reasoning, signatures and items that they did not make. */
+const NOT_MINE = /signature|thinking|reasoning|encrypted|\bitem\b|begins with/i;
+
+/**
+ * Items of a time that is forgotten here may be another provider's: whoever refuses them is asked
+ * once more, without any.
+ */
+async function callNative(
+  exchange: Exchange,
+  target: Target,
+  api: WireApi,
+  context: AttemptContext,
+  { made }: Origins,
+): Promise<{ readonly start: UpstreamStart; readonly changes: readonly string[] }> {
+  const send = async ({ upload, changes }: NativeBody) => {
+    const call = upstreamCall(exchange, target.provider, api, upload, context.secret);
+    return { start: await callUpstream(call, exchange.gone, context), changes };
+  };
+  const first = nativeBody(exchange, target, api, made);
+  try {
+    return await send(first);
+  } catch (error) {
+    const refused = error instanceof UpstreamFailure && NOT_MINE.test(error.fault.message) &&
+      (error.fault.kind === "invalid_request" || error.fault.kind === "not_found");
+    if (!refused) throw error;
+    const bare = nativeBody(exchange, target, api, () => SOMEBODY_ELSE);
+    if (bare.changes.length <= first.changes.length) throw error;
+    return await send(bare);
+  }
+}
+
+/** No provider has this name. */
+const SOMEBODY_ELSE = "";
 
 export function upstreamCall(
   exchange: Exchange,

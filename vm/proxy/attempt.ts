@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One attempt at one target, by whatever way leads there. @module */
 
-import { type AttemptContext, attemptNative, nativeApi } from "./adapter.ts";
-import type { Target } from "./config.ts";
+import { attemptNative, nativeApi } from "./adapter.ts";
 import { attemptCursor } from "./cursor/attempt_cursor.ts";
 import { notServed } from "./events_answer.ts";
 import type { Answer, Exchange } from "./exchange.ts";
+import type { Origins } from "./origins.ts";
+import type { RunParts } from "./run_exchange.ts";
 import { attemptTranslated } from "./translated.ts";
 
-/** @throws {UpstreamFailure} */
-export async function attemptTarget(
-  exchange: Exchange,
-  target: Target,
-  context: AttemptContext,
-): Promise<Answer> {
-  const api = nativeApi(exchange, target.provider);
-  if (api !== null) return await attemptNative(exchange, target, api, context);
-  if (exchange.api === "count_tokens") return guessTokens(exchange);
-  if (exchange.api === "embeddings") throw notServed(exchange, target.provider.name);
-  if (target.provider.kind === "cursor") return await attemptCursor(exchange, target, context);
-  return await attemptTranslated(exchange, target, context);
+/** @returns an attempt; it throws UpstreamFailure */
+export function createAttempt(origins: Origins): RunParts["attempt"] {
+  return async (exchange, target, context) => {
+    const api = nativeApi(exchange, target.provider);
+    if (api !== null) return await attemptNative(exchange, target, api, context, origins);
+    if (exchange.api === "count_tokens") return guessTokens(exchange);
+    if (exchange.api === "embeddings") throw notServed(exchange, target.provider.name);
+    if (target.provider.kind === "cursor") return await attemptCursor(exchange, target, context);
+    return await attemptTranslated(exchange, target, context, origins);
+  };
 }
 
 /** Where the provider has no such call: four bytes for a token, the usual rule of thumb. */

@@ -26,6 +26,8 @@ export interface Provider {
   readonly models: readonly string[];
   /** Fields that this upstream does not know: taken out of a request. */
   readonly drop: readonly string[];
+  /** How it speaks where its host does not tell: one of DIALECT_NAMES. */
+  readonly dialect: string | null;
   /** Whether it serves /responses itself. */
   readonly responses: boolean;
   /** By model, "*" for all others. */

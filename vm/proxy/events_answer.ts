@@ -32,12 +32,13 @@ export async function eventsAnswer(
 ): Promise<Answer> {
   return exchange.stream
     ? await streamed(exchange, format, asked, source)
-    : await whole(exchange, format, source);
+    : await whole(exchange, format, asked, source);
 }
 
 async function whole(
   exchange: Exchange,
   format: ClientFormat,
+  asked: Asked,
   source: EventSource,
 ): Promise<Answer> {
   const collector = createCollector();
@@ -50,7 +51,7 @@ async function whole(
   if (completion === undefined) throw failure(found);
   return {
     contentType: "application/json",
-    body: new TextEncoder().encode(JSON.stringify(format.writeBody(completion, exchange))),
+    body: new TextEncoder().encode(JSON.stringify(format.writeBody(completion, exchange, asked))),
     own: { tokens: () => tokensOf(completion.usage), isBroken: () => false },
   };
 }

@@ -1,34 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The client's own body for an upstream of the same API: its bytes, unless a field must change. @module */
+/**
+ * The client's own body for an upstream of the same API: its bytes, unless there is something in it
+ * that this upstream refuses, or made itself for another one.
+ *
+ * @module
+ */
 
+import type { WireApi } from "./adapter.ts";
 import type { Target } from "./config.ts";
 import type { Bytes, Exchange } from "./exchange.ts";
+import { dialectOf } from "./translate/dialect.ts";
+import { fitBody } from "./translate/fit.ts";
+import type { Made } from "./translate/provenance.ts";
 import { type Upload, uploadOfParts } from "./upload.ts";
 
+export interface NativeBody {
+  readonly upload: Upload;
+  /** What was left out or changed, for the log: no content. */
+  readonly changes: readonly string[];
+}
+
+/**
+ * @param api of the provider
+ * @param made whose the items of earlier turns are
+ */
 export function nativeBody(
-  { api, body: sent }: Pick<Exchange, "api" | "body">,
-  target: Target,
-): Upload {
-  const { provider, model } = target;
+  { body: sent }: Pick<Exchange, "body">,
+  { provider, model }: Target,
+  api: WireApi,
+  made: Made,
+): NativeBody {
   const body = sent.untrustedBody;
+  const changes = new Set<string>();
+  const say = (change: string): void => void changes.add(change);
   const dropped = provider.drop.filter((name) => Object.hasOwn(body, name));
+  for (const name of dropped) say(`${name} left out`);
   // Ollama would answer with a limit of its own choice.
   const renames = provider.kind === "ollama" && api === "chat" &&
     Object.hasOwn(body, "max_completion_tokens");
-  if (dropped.length === 0 && !renames) {
-    if (body["model"] === model) return uploadOfParts([sent.untrustedBytes]);
-    const text = sent.untrustedText;
-    const place = placeOfModel(text);
-    if (place !== null && sent.cutOuts > 0) return sent.upload(replacedText(text, place, model));
-    if (place !== null) return replaced(sent.untrustedBytes, text, place, model);
+  const who = { provider: provider.name, model, dialect: dialectOf(provider) };
+  const fitted = fitBody(api, body, { ...who, made, say });
+  if (fitted === body && dropped.length === 0 && !renames) {
+    const upload = withModel(sent, model);
+    if (upload !== null) return { upload, changes: [] };
   }
-  const changed: Record<string, unknown> = { ...body, model };
+  const changed: Record<string, unknown> = { ...fitted, model };
   for (const name of dropped) delete changed[name];
   if (renames) {
     changed["max_tokens"] ??= changed["max_completion_tokens"];
     delete changed["max_completion_tokens"];
   }
-  return sent.upload(JSON.stringify(changed));
+  return { upload: sent.upload(JSON.stringify(changed)), changes: [...changes] };
+}
+
+/** The client's bytes with another model in them; null: it has to be written anew. */
+function withModel(sent: Exchange["body"], model: string): Upload | null {
+  if (sent.untrustedBody["model"] === model) return uploadOfParts([sent.untrustedBytes]);
+  const text = sent.untrustedText;
+  const place = placeOfModel(text);
+  if (place === null) return null;
+  return sent.cutOuts > 0
+    ? sent.upload(replacedText(text, place, model))
+    : replaced(sent.untrustedBytes, text, place, model);
 }
 
 const encoder = new TextEncoder();

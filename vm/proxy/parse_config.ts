@@ -15,6 +15,7 @@ import { MODEL, MODEL_RULE } from "./config.ts";
 import { amount, client, limits, noLimits, nullable, reportTwins } from "./parse_clients.ts";
 import { readRoutes } from "./parse_routes.ts";
 import { PLAIN, secretRef } from "./parse_secret.ts";
+import { DIALECT_NAMES } from "./translate/dialect.ts";
 import {
   BAD,
   flag,
@@ -114,6 +115,7 @@ const provider = record<RawProvider>({
   headers: optional(mapOf(headerValue, /^[a-z0-9-]{1,60}$/, "a header in lower case"), new Map()),
   models: optional(listOf(text(MODEL, "write a model's id")), []),
   drop: optional(listOf(text(/^\w{1,60}$/, "write a field's name"), 0, 50), []),
+  dialect: nullable(oneOf(DIALECT_NAMES)),
   responses: optional(flag, false),
   abilities: optional(mapOf(stated, ABILITIES_OF, "write a model's id, or *"), new Map()),
   cursor: optional(cursorSettings, noCursor),

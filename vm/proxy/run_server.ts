@@ -3,7 +3,7 @@
 
 import { writeAll } from "../../shared/io/program.ts";
 import { pause, within } from "../../shared/io/timing.ts";
-import { attemptTarget } from "./attempt.ts";
+import { createAttempt } from "./attempt.ts";
 import { budgetBytes, createBodyBudget } from "./body_budget.ts";
 import { createBreakers } from "./breaker.ts";
 import type { Config } from "./config.ts";
@@ -12,6 +12,7 @@ import { createLimiter } from "./limits.ts";
 import type { Places } from "./load_config.ts";
 import { createLineWriter, createLog } from "./log.ts";
 import { createMetrics, type Gauge } from "./metrics.ts";
+import { createOrigins } from "./origins.ts";
 import { keepConfig } from "./reload.ts";
 import { createSecrets, runForSecret } from "./secrets.ts";
 import { handle, type ServerParts } from "./server.ts";
@@ -72,7 +73,7 @@ export async function runServer(start: ServerStart): Promise<void> {
     config: live.current,
     limiter: createLimiter(ledger, nowMs),
     dice: { nowMs, random: Math.random },
-    attempt: attemptTarget,
+    attempt: createAttempt(createOrigins()),
     newId: () => crypto.randomUUID().replaceAll("-", "").slice(0, 24),
     enter() {
       active++;

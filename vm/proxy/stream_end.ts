@@ -13,7 +13,7 @@ import type { Exchange } from "./exchange.ts";
 import { sseText } from "./sse.ts";
 import { type Fault, writeAnthropicFault, writeOpenAiFault } from "./translate/fault.ts";
 import { ollamaHeartbeat, writeOllamaFault } from "./translate/ollama_response.ts";
-import { responseObject } from "./translate/responses_response.ts";
+import { RESPONSE_ID, responseObject } from "./translate/responses_response.ts";
 
 /** Ollama's streams are lines of JSON, all others events. */
 export const streamType = ({ api }: Pick<Exchange, "api">): string =>
@@ -50,7 +50,7 @@ export function heartbeatText(exchange: Exchange, head: string): string {
 function firstResponseSign(exchange: Exchange): string {
   if (!exchange.written && !exchange.isAgent) return ": still working\n\n";
   const { requestId, model, createdS } = exchange;
-  const who = { id: `resp_${requestId}`, model, createdS };
+  const who = { id: RESPONSE_ID + requestId, model, createdS };
   const type = "response.created";
   const response = responseObject(who, "in_progress", {});
   return sseText(JSON.stringify({ type, sequence_number: 0, response }), type);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request for a provider of another API: written in its words, and its answer read back. @module */
 
+import { abilitiesOf } from "./abilities.ts";
 import { type AttemptContext, upstreamCall } from "./adapter.ts";
 import { formatOf } from "./client_format.ts";
-import type { Provider, Target } from "./config.ts";
+import type { Target } from "./config.ts";
 import { eventsAnswer, type EventSource, notServed } from "./events_answer.ts";
 import {
   type Answer,
@@ -13,26 +14,33 @@ import {
   isWhole,
   UpstreamFailure,
 } from "./exchange.ts";
+import type { Origins } from "./origins.ts";
 import { createSseSplitter, SseError } from "./sse.ts";
 import { writeChatRequest } from "./translate/chat_request_write.ts";
 import { readChatResponse } from "./translate/chat_response.ts";
 import { createChatStreamReader } from "./translate/chat_stream_reader.ts";
 import { completionEvents } from "./translate/collect.ts";
 import type { Completion, StreamReader } from "./translate/completion.ts";
-import type { Conversation, Written } from "./translate/conversation.ts";
+import type {
+  Conversation,
+  RedactedPart,
+  ThinkingPart,
+  Written,
+} from "./translate/conversation.ts";
+import { dialectOf } from "./translate/dialect.ts";
 import { fault, faultOf, faultOfAnswer } from "./translate/fault.ts";
+import { fitBody } from "./translate/fit.ts";
 import { type JsonNode, parseJson } from "./translate/json_node.ts";
 import { writeMessagesRequest } from "./translate/messages_request_write.ts";
 import { readMessagesResponse } from "./translate/messages_response.ts";
 import { createMessagesStreamReader } from "./translate/messages_stream_reader.ts";
+import { isOwnPart, type Made } from "./translate/provenance.ts";
+import { claudeMaxOutputTokens } from "./translate/thinking.ts";
 import { TranslationError } from "./translate/translation_error.ts";
 import { callUpstream } from "./upstream_fetch.ts";
 
 /** A whole answer is kept in memory while it is translated. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
-/** Anthropic requires a limit; OpenAI's clients need not send one. */
-const DEFAULT_MAX_TOKENS = 8192;
-
 interface Wire {
   readonly api: "chat" | "messages";
   write(conversation: Conversation): Written;
@@ -40,13 +48,19 @@ interface Wire {
   createReader(): StreamReader;
 }
 
-function wireOf(provider: Provider): Wire {
+function wireOf(target: Target, made: Made): Wire {
+  const { provider, model } = target;
+  const { reasoning } = dialectOf(provider);
+  const maxTokens = abilitiesOf(target).maxOutputTokens ?? claudeMaxOutputTokens(model);
+  const isOwn = (part: ThinkingPart | RedactedPart): boolean =>
+    isOwnPart(part, provider.name, made);
   if (provider.kind === "anthropic") {
     return {
       api: "messages",
       write: (conversation) =>
         writeMessagesRequest(conversation, {
-          ...{ defaultMaxTokens: DEFAULT_MAX_TOKENS, cachePrompt: true },
+          ...{ defaultMaxTokens: maxTokens, maxTokens, cachePrompt: true },
+          takesBack: (part) => isOwn(part) && (part.kind === "redacted" || part.signature !== ""),
         }),
       readBody: readMessagesResponse,
       createReader: createMessagesStreamReader,
@@ -57,7 +71,10 @@ function wireOf(provider: Provider): Wire {
     api: "chat",
     // Without it a stream says nothing of what it cost; the client's own wish is kept apart.
     write: (conversation) =>
-      writeChatRequest({ ...conversation, includeUsage: conversation.stream }, { maxTokensField }),
+      writeChatRequest({ ...conversation, includeUsage: conversation.stream }, {
+        ...{ maxTokensField, provider: provider.name },
+        takesBack: (part) => reasoning === "wanted" || (part.maker !== undefined && isOwn(part)),
+      }),
     readBody: readChatResponse,
     createReader: createChatStreamReader,
   };
@@ -68,20 +85,30 @@ export async function attemptTranslated(
   exchange: Exchange,
   target: Target,
   context: AttemptContext,
+  { made }: Origins,
 ): Promise<Answer> {
   const { provider, model } = target;
   const format = formatOf(exchange);
   if (format === undefined) throw notServed(exchange, provider.name);
-  const wire = wireOf(provider);
-  const { asked, body, changes } = translateRequest(() => {
-    const { turns, ...asked } = format.readRequest(exchange);
-    const written = wire.write({ ...asked, turns, model });
-    const dropped = provider.drop.filter((name) => Object.hasOwn(written.body, name));
-    for (const name of dropped) delete written.body[name];
-    const changes = [...written.changes, ...dropped.map((name) => `${name} left out`)];
-    return { asked, body: exchange.body.upload(JSON.stringify(written.body)), changes };
+  const wire = wireOf(target, made);
+  const { asked, upload, changes } = translateRequest(() => {
+    const read = format.readRequest(exchange);
+    const written = wire.write({ ...read, model });
+    const changes = new Set(written.changes);
+    const say = (change: string): void => void changes.add(change);
+    const who = { provider: provider.name, model, dialect: dialectOf(provider) };
+    const body: Record<string, unknown> = {
+      ...fitBody(wire.api, written.body, { ...who, made, say }),
+    };
+    for (const name of provider.drop.filter((name) => Object.hasOwn(body, name))) {
+      delete body[name];
+      say(`${name} left out`);
+    }
+    const { tools, includeUsage } = read;
+    const asked = { tools, includeUsage, maker: provider.name };
+    return { asked, upload: exchange.body.upload(JSON.stringify(body)), changes: [...changes] };
   });
-  const call = upstreamCall(exchange, provider, wire.api, body, context.secret);
+  const call = upstreamCall(exchange, provider, wire.api, upload, context.secret);
   const start = await callUpstream(call, exchange.gone, context);
   const isStream = start.contentType.includes("event-stream") && !isWhole(start.body);
   const source = isStream

@@ -2,9 +2,11 @@
 /** One HTTP call to an upstream: until its answer has begun it may fail, and nobody has seen it. @module */
 
 import { concat } from "../../shared/protocol/bytes.ts";
+import { kindOfBytes } from "./body_kind.ts";
 import { after } from "./coarse_timer.ts";
 import { type Bytes, type ByteSource, UpstreamFailure } from "./exchange.ts";
 import { heldUntilContent, startingWith } from "./stream_start.ts";
+import { unpacked } from "./unpack.ts";
 import type { Upload } from "./upload.ts";
 import { emptyAnswer, failureOf, failureOfError } from "./upstream_failure.ts";
 
@@ -56,13 +58,15 @@ export async function callUpstream(
     forget = after(idleMs, giveUp);
   };
   try {
-    const response = await fetch(call.url, {
-      method: "POST",
-      headers: call.headers,
-      body: call.body,
-      redirect: "manual",
-      signal: stop.signal,
-    });
+    const response = await unpacked(
+      await fetch(call.url, {
+        method: "POST",
+        headers: call.headers,
+        body: call.body,
+        redirect: "manual",
+        signal: stop.signal,
+      }),
+    );
     if (response.status < 200 || response.status > 299) throw await failureOf(response);
     return await begun(response, alive);
   } catch (error) {
@@ -77,34 +81,62 @@ export async function callUpstream(
 async function begun(response: Response, alive: () => void): Promise<UpstreamStart> {
   const contentType = response.headers.get("content-type") ?? "";
   if (response.body === null) throw emptyAnswer();
-  const body = contentType.includes("event-stream")
-    ? await heldUntilContent(smallReads(response.body), alive)
-    : await whole(response, response.body, alive);
-  return { contentType, body };
+  if (!contentType.includes("event-stream")) {
+    const body = await whole(response, response.body, alive);
+    if (!isEvents(body)) return { contentType, body };
+    return { contentType: EVENT_STREAM, body: await heldUntilContent(body.events, alive) };
+  }
+  const source = smallReads(response.body);
+  const first = await source.read();
+  if (first === null) throw emptyAnswer();
+  const all = startingWith([first], source);
+  if (kindOfBytes(first) !== "json") {
+    return { contentType, body: await heldUntilContent(all, alive) };
+  }
+  return { contentType: "application/json", body: await readAll(all, alive) };
 }
+
+const EVENT_STREAM = "text/event-stream";
+
+/** A stream under another name. */
+interface Events {
+  readonly events: ByteSource;
+}
+
+const isEvents = (body: Bytes | ByteSource | Events): body is Events => "events" in body;
 
 async function whole(
   response: Response,
   body: ReadableStream<Bytes>,
   alive: () => void,
-): Promise<Bytes | ByteSource> {
+): Promise<Bytes | ByteSource | Events> {
   const announced = Number(response.headers.get("content-length") ?? NaN);
-  if (announced <= MAX_WHOLE_BYTES) return notEmpty(await response.bytes());
-  const reader = body.getReader();
+  if (announced <= MAX_WHOLE_BYTES) {
+    const bytes = notEmpty(await response.bytes());
+    return kindOfBytes(bytes) === "events" ? { events: sourceOf(bytes) } : bytes;
+  }
+  const source = smallReads(body);
+  const first = await source.read();
+  if (first === null) throw emptyAnswer();
+  const all = startingWith([first], source);
+  return kindOfBytes(first) === "events" ? { events: all } : await readAll(all, alive);
+}
+
+/** All of it, unless it is very long. */
+async function readAll(source: ByteSource, alive: () => void): Promise<Bytes | ByteSource> {
   const chunks: Bytes[] = [];
   let length = 0;
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return notEmpty(concat(chunks));
+  for (let chunk; (chunk = await source.read()) !== null;) {
     alive();
-    chunks.push(value);
-    length += value.length;
-    if (length > MAX_WHOLE_BYTES) {
-      reader.releaseLock();
-      return startingWith(chunks, smallReads(body));
-    }
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_WHOLE_BYTES) return startingWith(chunks, source);
   }
+  return notEmpty(concat(chunks));
 }
+
+const sourceOf = (bytes: Bytes): ByteSource =>
+  startingWith([bytes], { read: () => Promise.resolve(null), cancel() {} });
 
 /**
  * Through one buffer, whose part with bytes in it is copied: the runtime would make a new one of

@@ -5,9 +5,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readChatRequest } from "../../../vm/proxy/translate/chat_request_read.ts";
 import { parseJson } from "../../../vm/proxy/translate/json_node.ts";
 import { writeMessagesRequest } from "../../../vm/proxy/translate/messages_request_write.ts";
+import type { Written } from "../../../vm/proxy/translate/conversation.ts";
 import { TranslationError } from "../../../vm/proxy/translate/translation_error.ts";
 
-function translate(body: Record<string, unknown>): unknown {
+function translate(body: Record<string, unknown>): Written {
   const full = { model: "claude-sonnet-4-5", messages: [{ role: "user", content: "hi" }], ...body };
   const conversation = readChatRequest(parseJson(JSON.stringify(full), "body"));
   return writeMessagesRequest(conversation, { defaultMaxTokens: 4096, cachePrompt: false });
@@ -20,38 +21,6 @@ const REFUSED: readonly (readonly [body: Record<string, unknown>, path: string])
   [{ messages: [] }, "body.messages"],
   [{ messages: "hi" }, "body.messages"],
   [{ model: 5 }, "body.model"],
-  [
-    { messages: [{ role: "user", content: [{ type: "input_audio" }] }] },
-    "body.messages[0].content[0].type",
-  ],
-  [
-    {
-      messages: [{
-        role: "user",
-        content: [{ type: "image_url", image_url: { url: "http://x" } }],
-      }],
-    },
-    "body.messages[0].content[0].image_url.url",
-  ],
-  [
-    {
-      messages: [{
-        role: "user",
-        content: [{ type: "image_url", image_url: { url: "data:image/svg+xml;base64,AA" } }],
-      }],
-    },
-    "body.messages[0].content[0].image_url.url",
-  ],
-  [
-    {
-      messages: [{
-        role: "assistant",
-        tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: "[1]" } }],
-      }],
-    },
-    "body.messages[0].tool_calls[0].function.arguments",
-  ],
-  [{ tools: [{ type: "custom" }] }, "body.tools[0].type"],
   [{ tool_choice: "sometimes" }, "body.tool_choice"],
   [{ response_format: { type: "xml" } }, "body.response_format.type"],
   [{ functions: [] }, "body.functions"],
@@ -70,4 +39,47 @@ Deno.test("chat requests: what cannot be translated is named by its path, with t
   for (let i = 0; i < 300; i++) deep = `{"a":${deep}}`;
   const tools = [{ type: "function", function: { name: "f", parameters: JSON.parse(deep) } }];
   assertThrows(() => translate({ tools }), TranslationError, "nested deeper");
+});
+
+const user = (part: unknown) => ({ messages: [{ role: "user", content: [part] }] });
+const called = (text: string) => ({
+  messages: [
+    { role: "user", content: "u" },
+    {
+      role: "assistant",
+      tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: text } }],
+    },
+    { role: "tool", tool_call_id: "a", content: "r" },
+  ],
+});
+
+/** Field of the request -> what is said of it; the rest of the request goes on. */
+const LEFT_OUT: readonly (readonly [body: Record<string, unknown>, said: string])[] = [
+  [user({ type: "input_audio" }), "input_audio left out"],
+  [user({ type: "image_url", image_url: { url: "http://x" } }), "image left out"],
+  [
+    user({ type: "image_url", image_url: { url: "data:image/svg+xml;base64,AA" } }),
+    "image left out",
+  ],
+  [user({ type: "file", file: { file_id: "f" } }), "document left out"],
+  [called("[1]"), "broken arguments of a tool call repaired"],
+  [{ tools: [{ type: "custom" }] }, "tool custom left out"],
+];
+
+Deno.test("chat requests: a kind of content or of tool that nobody knows costs only itself", () => {
+  for (const [body, said] of LEFT_OUT) {
+    const { changes, body: sent } = translate(body);
+    assert(changes.includes(said), `${said}: ${changes}`);
+    assert(Array.isArray(sent["messages"]) && sent["messages"].length > 0);
+  }
+});
+
+Deno.test("an unknown kind leaves a note for the model in the place of what it was", () => {
+  const { body } = translate(user({ type: "input_audio" }));
+  assertEquals(body["messages"], [{
+    role: "user",
+    content: [{
+      ...{ type: "text", text: "[input_audio was left out here: it cannot be passed on]" },
+    }],
+  }]);
 });

@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { readChatRequest } from "../../../vm/proxy/translate/chat_request_read.ts";
 import { parseJson } from "../../../vm/proxy/translate/json_node.ts";
+import { claudeMaxOutputTokens } from "../../../vm/proxy/translate/thinking.ts";
 import { writeMessagesRequest } from "../../../vm/proxy/translate/messages_request_write.ts";
 import type { Written } from "../../../vm/proxy/translate/conversation.ts";
 
@@ -168,7 +169,12 @@ Deno.test("chat to messages: choices, formats, stops, the user", () => {
   assertEquals(body["stop_sequences"], ["END"]);
   assertEquals(body["metadata"], { user_id: "u1" });
   assertEquals(body["tool_choice"], undefined);
-  assertEquals(changes, ["seed left out", "n left out", "blank stop sequences left out"]);
+  assertEquals(changes, [
+    "tool_choice left out: no such tool is there",
+    "seed left out",
+    "n left out",
+    "blank stop sequences left out",
+  ]);
 });
 
 Deno.test("chat to messages: thinking and sampling as the model takes them", () => {
@@ -225,4 +231,28 @@ Deno.test("chat to messages: marks for the cache, unless the client set its own"
   assertEquals(marks({ messages: [system, user] }), 2);
   const own = { type: "text", text: "s", cache_control: { type: "ephemeral" } };
   assertEquals(marks({ messages: [{ role: "system", content: [own] }, user] }), 1);
+});
+
+Deno.test("chat to messages: max_tokens is the model's own, and never more", () => {
+  const OWN: readonly (readonly [model: string, tokens: number])[] = [
+    ["claude-3-haiku-20240307", 4096],
+    ["claude-3-5-sonnet-20241022", 8192],
+    ["claude-3-7-sonnet-20250219", 64_000],
+    ["claude-sonnet-4-20250514", 64_000],
+    ["claude-opus-4-1-20250805", 32_000],
+    ["claude-sonnet-4-5", 64_000],
+    ["claude-haiku-4-5-20251001", 64_000],
+    ["claude-opus-4-5", 64_000],
+    ["claude-opus-4-6", 128_000],
+    ["claude-of-another-family", 64_000],
+  ];
+  for (const [model, tokens] of OWN) {
+    assertEquals([model, claudeMaxOutputTokens(model)], [model, tokens]);
+  }
+  const request = { model: "m", messages: [{ role: "user", content: "u" }], max_tokens: 200_000 };
+  const sent = writeMessagesRequest(readChatRequest({ value: request, path: "body" }), {
+    ...{ defaultMaxTokens: 64_000, maxTokens: 64_000, cachePrompt: false },
+  });
+  assertEquals(sent.body["max_tokens"], 64_000);
+  assertEquals(sent.changes, ["max_tokens lowered to the model's own"]);
 });

@@ -6,6 +6,7 @@ import { createBodyBudget } from "../../../vm/proxy/body_budget.ts";
 import type { Target } from "../../../vm/proxy/config.ts";
 import { nativeBody, placeOfModel } from "../../../vm/proxy/native_body.ts";
 import { parseConfig } from "../../../vm/proxy/parse_config.ts";
+import { NOTHING_MADE } from "../../../vm/proxy/translate/provenance.ts";
 import { readRequest } from "../../../vm/proxy/read_request.ts";
 import { resolveModel } from "../../../vm/proxy/models.ts";
 import { bodyOf } from "./body_of.ts";
@@ -21,9 +22,9 @@ function target(provider: Record<string, unknown> = {}): Target {
 }
 
 function changed(text: string, to: Target = target()): string {
-  const body = nativeBody({ api: "chat", body: bodyOf(text) }, to);
-  assert(!(body instanceof ReadableStream));
-  return typeof body === "string" ? body : new TextDecoder().decode(body);
+  const { upload } = nativeBody({ body: bodyOf(text) }, to, "chat", NOTHING_MADE);
+  assert(!(upload instanceof ReadableStream));
+  return typeof upload === "string" ? upload : new TextDecoder().decode(upload);
 }
 
 const KEPT = [
@@ -85,8 +86,8 @@ for (const text of AMBIGUOUS) {
 
 Deno.test("the bytes themselves where nothing changes; fields are dropped and renamed", () => {
   const same = bytes('{"model":"new"}');
-  const sent = nativeBody({ api: "chat", body: bodyOf(same) }, target());
-  assert(sent === same);
+  const sent = nativeBody({ body: bodyOf(same) }, target(), "chat", NOTHING_MADE);
+  assert(sent.upload === same);
   assertEquals(changed('{"model":"x","seed":1}', target({ drop: ["seed"] })), '{"model":"new"}');
   const ollama = target({ kind: "ollama" });
   assertEquals(

@@ -57,13 +57,15 @@ Deno.test("ollama: formats, limits and what is left out", () => {
     const [fields, path] of [
       [{ format: "yaml" }, "body.format"],
       [{ messages: [{ role: "wizard" }] }, "body.messages[0].role"],
-      [{ messages: [{ role: "user", images: ["AAAA"] }] }, "body.messages[0].images[0]"],
       [{ options: { stop: [1] } }, "body.options.stop[0]"],
       [{ think: 7 }, "body.think"],
     ] as const
   ) {
     assertEquals(assertThrows(() => read(fields), TranslationError).path, path);
   }
+  assertEquals(read({ messages: [{ role: "user", images: ["AAAA"] }] }).changes, [
+    "image left out",
+  ]);
 });
 
 const ANSWER: Completion = {

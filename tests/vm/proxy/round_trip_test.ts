@@ -19,6 +19,8 @@ import { readMessagesRequest } from "../../../vm/proxy/translate/messages_reques
 import { writeMessagesRequest } from "../../../vm/proxy/translate/messages_request_write.ts";
 import { createMessagesStreamReader } from "../../../vm/proxy/translate/messages_stream_reader.ts";
 import { createMessagesStreamWriter } from "../../../vm/proxy/translate/messages_stream_writer.ts";
+import type { AssistantPart } from "../../../vm/proxy/translate/conversation.ts";
+import { seal } from "../../../vm/proxy/translate/provenance.ts";
 import { readResponsesRequest } from "../../../vm/proxy/translate/responses_request_read.ts";
 import { chatMessages, randomCompletion } from "./random_conversation.ts";
 import { bytesOf, content, inPieces, readPieces, WHO, writeAll } from "./streams.ts";
@@ -156,6 +158,10 @@ function inDeltas(events: readonly StreamEvent[], prng: Prng): StreamEvent[] {
   });
 }
 
+/** What the proxy writes of somebody's thinking says whose it is. */
+const asSealed = (part: AssistantPart): AssistantPart =>
+  part.kind === "thinking" ? { ...part, signature: seal(WHO.maker, part.signature) } : part;
+
 for (const format of ["chat", "messages"] as const) {
   Deno.test(`${format} streams: what is written is read again, in random pieces`, () => {
     for (let seed = 1; seed <= 400; seed++) {
@@ -163,7 +169,8 @@ for (const format of ["chat", "messages"] as const) {
       const want = randomCompletion(prng, format);
       const text = write(format, inDeltas(completionEvents(want), prng));
       const whole = read(format, [bytesOf(text)]);
-      assertEquals(collect(whole), { ...want, id: WHO.id, model: WHO.model }, `seed ${seed}`);
+      const sealed = { ...want, id: WHO.id, model: WHO.model, parts: want.parts.map(asSealed) };
+      assertEquals(collect(whole), format === "chat" ? { ...sealed, parts: want.parts } : sealed);
       const pieces = inPieces(bytesOf(text), prng, 1 + prng.below(300));
       assertEquals(read(format, pieces), whole, `seed ${seed}`);
     }

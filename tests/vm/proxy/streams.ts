@@ -4,7 +4,7 @@
 import type { Prng } from "../../fuzz/prng.ts";
 import { createSseSplitter, type SseEvent } from "../../../vm/proxy/sse.ts";
 import type {
-  ResponseIdentity,
+  AnswerIdentity,
   StreamEvent,
   StreamReader,
   StreamWriter,
@@ -15,7 +15,9 @@ export const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncode
 export const joined = (pieces: readonly Uint8Array[]): Uint8Array =>
   new Uint8Array(pieces.flatMap((piece) => [...piece]));
 
-export const WHO: ResponseIdentity = { id: "id1", model: "auto", createdS: 1_700_000_000 };
+export const WHO: AnswerIdentity = {
+  ...{ id: "id1", model: "auto", createdS: 1_700_000_000, maker: "up" },
+};
 
 export function splitWhole(text: string): SseEvent[] {
   const splitter = createSseSplitter();

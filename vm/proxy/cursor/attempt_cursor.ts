@@ -59,7 +59,9 @@ export async function attemptCursor(
   const events = createCursorEvents(target.model, cursor.thinking, tools);
   const source = sourceOf(child, events, stop);
   try {
-    const answer = await eventsAnswer(exchange, format, conversation, source);
+    const { includeUsage } = conversation;
+    const asked = { tools: conversation.tools, includeUsage, maker: target.provider.name };
+    const answer = await eventsAnswer(exchange, format, asked, source);
     return { ...answer, changes: conversation.changes };
   } catch (error) {
     stop();

@@ -7,6 +7,7 @@
  */
 
 import type { AssistantPart, Conversation, Turn, UserPart } from "../translate/conversation.ts";
+import { documentText } from "../translate/document.ts";
 
 /** What stands around a tool call, in the prompt and in the answer. */
 export const CALL_OPEN = "<openclaw_tool_call>";
@@ -56,6 +57,8 @@ function partText(part: UserPart | AssistantPart): string {
       return part.text;
     case "image":
       return "[an image, which this model cannot see]";
+    case "document":
+      return documentText(part).text;
     case "tool_call":
       return `${CALL_OPEN}{"name": ${JSON.stringify(part.name)}, "arguments": ${
         part.arguments === "" ? "{}" : part.arguments

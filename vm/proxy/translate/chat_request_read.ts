@@ -2,8 +2,8 @@
 /**
  * POST /v1/chat/completions, read (platform.openai.com/docs/api-reference/chat/create).
  *
- * Unknown kinds of content are refused, since a model would answer to less than was asked;
- * unknown fields are only reported, since clients send many that change little.
+ * Kinds of content nobody knows are left out, with a note for the model in their place; so are
+ * tools and fields. All of it is said: a session is not lost for one part of it.
  *
  * @module
  */
@@ -24,6 +24,8 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
+import { leftOutName, type Say } from "./text_parts.ts";
+import { readAllowed, withKnownChoice } from "./tool_choice.ts";
 import { TranslationError } from "./translation_error.ts";
 
 /** Fields that are read into something of the Conversation. */
@@ -52,11 +54,14 @@ export function readChatRequest(body: JsonNode): Conversation {
   refuseLegacyFunctions(body);
   const get = (key: string): JsonNode => field(body, key);
   const streamOptions = optional(get("stream_options"), (node) => node);
-  return {
+  const { turns, changes } = readChatTurns(get("messages"));
+  const left: string[] = [];
+  const say = (change: string): void => void left.push(change);
+  return withKnownChoice({
     origin: "chat",
     model: asString(get("model")),
-    ...readChatTurns(get("messages")),
-    tools: optional(get("tools"), asArray)?.map(readTool) ?? [],
+    turns,
+    tools: optional(get("tools"), asArray)?.flatMap((tool) => readTool(tool, say)) ?? [],
     ...given("toolChoice", optional(get("tool_choice"), readToolChoice)),
     ...given("parallelToolCalls", optional(get("parallel_tool_calls"), asBoolean)),
     ...given(
@@ -79,7 +84,8 @@ export function readChatRequest(body: JsonNode): Conversation {
     extras: Object.fromEntries(
       Object.entries(asObject(body)).filter(([key, value]) => !READ.has(key) && value !== null),
     ),
-  };
+    changes: [...changes, ...new Set(left)],
+  });
 }
 
 /** Answers to these would have to use "function_call", which nobody here writes. */
@@ -92,17 +98,20 @@ function refuseLegacyFunctions(body: JsonNode): void {
   }
 }
 
-function readTool(node: JsonNode): Tool {
+function readTool(node: JsonNode, say: Say): Tool[] {
   const type = field(node, "type");
-  if (asString(type) !== "function") refuseKind(type, "a tool of type", '"function"');
+  if (asString(type) !== "function") {
+    say(`tool ${leftOutName(type.value)} left out`);
+    return [];
+  }
   const called = field(node, "function");
-  return {
+  return [{
     name: asString(field(called, "name")),
     ...given("description", optional(field(called, "description"), asString)),
     schema: optional(field(called, "parameters"), asOpaqueObject) ?? NO_PARAMETERS,
     ...given("strict", optional(field(called, "strict"), asBoolean)),
     ...given("cache", optional(field(node, "cache_control"), asOpaqueObject)),
-  };
+  }];
 }
 
 /** What a tool without parameters takes. */
@@ -115,9 +124,16 @@ function readToolChoice(node: JsonNode): ToolChoice {
   if (typeof node.value === "string") {
     return refuseKind(node, "the choice", '"auto", "none", "required" or a function');
   }
-  const type = field(node, "type");
-  if (asString(type) !== "function") refuseKind(type, "a choice of type", '"function"');
-  return { kind: "named", name: asString(field(field(node, "function"), "name")) };
+  switch (asString(field(node, "type"))) {
+    case "function":
+      return { kind: "named", name: asString(field(field(node, "function"), "name")) };
+    case "allowed_tools": {
+      const allowed = field(node, "allowed_tools");
+      return readAllowed(field(allowed, "mode"), field(allowed, "tools"));
+    }
+    default: // a tool of another kind, which is left out
+      return { kind: "auto" };
+  }
 }
 
 function readStop(node: JsonNode): string[] {

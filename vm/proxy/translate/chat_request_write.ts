@@ -4,14 +4,17 @@
 import type {
   AssistantPart,
   Conversation,
+  RedactedPart,
   ResponseFormat,
   Thinking,
+  ThinkingPart,
   ToolChoice,
   ToolTurn,
   Turn,
   UserPart,
   Written,
 } from "./conversation.ts";
+import { writeChatFile } from "./document.ts";
 import { writeImageUrl } from "./image.ts";
 import { given } from "./json_node.ts";
 import { effortOf } from "./thinking.ts";
@@ -20,6 +23,10 @@ import { createShortIds } from "./tool_ids.ts";
 export interface ChatRequestOptions {
   /** OpenAI's newer models know only the longer one, Ollama only the shorter. */
   readonly maxTokensField: "max_tokens" | "max_completion_tokens";
+  /** Which thinking of earlier turns the provider wants back; without it none. */
+  readonly takesBack?: (part: ThinkingPart | RedactedPart) => boolean;
+  /** The provider's name: calls that it made itself get back what it signed at them. */
+  readonly provider?: string;
 }
 
 /** Writes what chat completions know, and says what they do not. */
@@ -28,15 +35,14 @@ export function writeChatRequest(from: Conversation, options: ChatRequestOptions
   if (from.topK !== undefined) changes.push("top_k left out");
   const { n, ...extras } = from.extras; // a Completion is one answer
   if (n !== undefined && n !== 1) changes.push("n left out");
-  const messages = writeTurns(from.turns, changes);
+  const messages = writeTurns(from.turns, { ...options, shortId: createShortIds(), changes });
   const body: Record<string, unknown> = {
     ...extras,
     model: from.model,
     messages,
     ...given("tools", from.tools.length === 0 ? undefined : from.tools.map(writeTool)),
     ...given("tool_choice", from.toolChoice && writeToolChoice(from.toolChoice)),
-    // OpenAI refuses the field where there are no tools.
-    ...given("parallel_tool_calls", from.tools.length === 0 ? undefined : from.parallelToolCalls),
+    ...given("parallel_tool_calls", from.parallelToolCalls),
     ...given(options.maxTokensField, from.maxTokens),
     ...given("temperature", from.temperature),
     ...given("top_p", from.topP),
@@ -50,45 +56,50 @@ export function writeChatRequest(from: Conversation, options: ChatRequestOptions
   return { body, changes: [...new Set(changes)] };
 }
 
+interface TurnOptions extends Omit<ChatRequestOptions, "maxTokensField"> {
+  readonly shortId: (id: string) => string;
+  readonly changes: string[];
+}
+
 /**
  * Chat takes only text as a tool's result, and all results of one turn before anything else; so
- * their images follow as a message of the user.
+ * their images and documents follow as a message of the user.
  */
-function writeTurns(turns: readonly Turn[], changes: string[]): Record<string, unknown>[] {
+function writeTurns(turns: readonly Turn[], options: TurnOptions): Record<string, unknown>[] {
   const messages: Record<string, unknown>[] = [];
-  const shortId = createShortIds();
-  let images: UserPart[] = [];
+  let moved: UserPart[] = [];
   const flush = (): void => {
-    if (images.length > 0) messages.push({ role: "user", content: images.map(writePart) });
-    images = [];
+    if (moved.length > 0) messages.push({ role: "user", content: moved.map(writePart) });
+    moved = [];
   };
   for (const turn of turns) {
     if (turn.role !== "tool") {
       flush();
-      messages.push(writeTurn(turn, shortId, changes));
+      messages.push(writeTurn(turn, options));
       continue;
     }
-    const found = turn.parts.filter(({ kind }) => kind === "image");
-    if (found.length > 0) changes.push("images of tool results moved to a user message");
-    images.push(...found);
-    messages.push(writeResult(turn, shortId(turn.callId), found.length));
+    const found = turn.parts.filter(({ kind }) => kind !== "text");
+    if (found.length > 0) {
+      options.changes.push("images, documents of tool results moved to a user message");
+    }
+    moved.push(...found);
+    messages.push(writeResult(turn, options.shortId(turn.callId), found.length));
   }
   flush();
   return messages;
 }
 
-function writeResult(turn: ToolTurn, id: string, images: number): Record<string, unknown> {
+function writeResult(turn: ToolTurn, id: string, moved: number): Record<string, unknown> {
   const text = turn.parts.flatMap((part) => part.kind === "text" ? [part.text] : []).join("\n");
-  const content = text === "" && images > 0 ? "(see the image below)" : text;
+  const content = text === "" && moved > 0 ? "(see the next message)" : text;
   return { role: "tool", tool_call_id: id, content };
 }
 
 function writeTurn(
   turn: Exclude<Turn, { role: "tool" }>,
-  shortId: (id: string) => string,
-  changes: string[],
+  options: TurnOptions,
 ): Record<string, unknown> {
-  if (turn.role === "assistant") return writeAssistant(turn.parts, shortId, changes);
+  if (turn.role === "assistant") return writeAssistant(turn.parts, options);
   return { role: turn.role, content: writeContent(turn.parts) };
 }
 
@@ -100,29 +111,41 @@ function writeContent(parts: readonly UserPart[]): unknown {
 }
 
 function writePart(part: UserPart): Record<string, unknown> {
-  if (part.kind === "text") return { type: "text", text: part.text };
-  const url = writeImageUrl(part.source);
-  return { type: "image_url", image_url: { url, ...given("detail", part.detail) } };
+  switch (part.kind) {
+    case "text":
+      return { type: "text", text: part.text };
+    case "image": {
+      const url = writeImageUrl(part.source);
+      return { type: "image_url", image_url: { url, ...given("detail", part.detail) } };
+    }
+    case "document":
+      return writeChatFile(part);
+    default:
+      return part satisfies never;
+  }
 }
 
 function writeAssistant(
   parts: readonly AssistantPart[],
-  shortId: (id: string) => string,
-  changes: string[],
+  { shortId, changes, takesBack = () => false, provider }: TurnOptions,
 ): Record<string, unknown> {
-  if (parts.some(({ kind }) => kind === "thinking" || kind === "redacted")) {
-    changes.push("thinking of earlier turns left out");
-  }
+  const thoughts = parts.filter((part) => part.kind === "thinking" || part.kind === "redacted");
+  const own = thoughts.flatMap((part) =>
+    part.kind === "thinking" && part.text !== "" && takesBack(part) ? [part.text] : []
+  );
+  if (own.length < thoughts.length) changes.push("thinking of earlier turns left out");
   const text = parts.flatMap((part) => part.kind === "text" ? [part.text] : []).join("");
   const calls = parts.flatMap((part) =>
     part.kind !== "tool_call" ? [] : [{
       id: shortId(part.id),
       type: "function",
       function: { name: part.name, arguments: part.arguments === "" ? "{}" : part.arguments },
+      ...given("extra_content", part.extra?.maker === provider ? part.extra?.fields : undefined),
     }]
   );
-  if (calls.length === 0) return { role: "assistant", content: text };
-  return { role: "assistant", content: text === "" ? null : text, tool_calls: calls };
+  const thought = given("reasoning_content", own.length === 0 ? undefined : own.join("\n"));
+  if (calls.length === 0) return { role: "assistant", content: text, ...thought };
+  return { role: "assistant", content: text === "" ? null : text, ...thought, tool_calls: calls };
 }
 
 function writeTool(tool: Conversation["tools"][number]): Record<string, unknown> {

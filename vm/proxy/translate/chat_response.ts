@@ -1,10 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A whole answer of chat completions ("The chat completion object"). @module */
 
-import { readChatUsage, readFinishReason, writeChatUsage, writeFinishReason } from "./chat_wire.ts";
+import {
+  isErrorReason,
+  readChatUsage,
+  readContent,
+  readFinishReason,
+  writeChatUsage,
+  writeFinishReason,
+} from "./chat_wire.ts";
 import type { Completion, ResponseIdentity } from "./completion.ts";
-import type { AssistantPart } from "./conversation.ts";
-import { asArray, asString, field, isAbsent, type JsonNode, optional } from "./json_node.ts";
+import type { AssistantPart, SignedExtra } from "./conversation.ts";
+import {
+  asArray,
+  asOpaqueObject,
+  asString,
+  field,
+  given,
+  isAbsent,
+  type JsonNode,
+  optional,
+} from "./json_node.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 import { TranslationError } from "./translation_error.ts";
 
@@ -16,6 +32,9 @@ export function readChatResponse(body: JsonNode): Completion {
   const message = field(choice, "message");
   const parts = readMessage(message);
   const reason = optional(field(choice, "finish_reason"), asString) ?? "stop";
+  if (isErrorReason(reason)) {
+    throw new TranslationError(`${choice.path}.finish_reason`, 'says "error"', "");
+  }
   const called = parts.some(({ kind }) => kind === "tool_call");
   const refused = !isAbsent(field(message, "refusal"));
   const stop = readFinishReason(reason);
@@ -31,8 +50,9 @@ export function readChatResponse(body: JsonNode): Completion {
 
 function readMessage(message: JsonNode): AssistantPart[] {
   const text = (key: string): string => optional(field(message, key), asString) ?? "";
-  const thought = text("reasoning_content") || text("reasoning"); // DeepSeek, Ollama
-  const said = text("content") + text("refusal");
+  const content = readContent(field(message, "content"));
+  const thought = (text("reasoning_content") || text("reasoning")) + content.thought;
+  const said = content.said + text("refusal");
   const calls = optional(field(message, "tool_calls"), asArray) ?? [];
   return [
     ...(thought === "" ? [] : [{ kind: "thinking", text: thought, signature: "" } as const]),
@@ -44,9 +64,16 @@ function readMessage(message: JsonNode): AssistantPart[] {
         id: optional(field(call, "id"), asString) ?? `call${i}`,
         name: asString(field(called, "name")),
         arguments: readArguments(field(called, "arguments")),
+        ...given("extra", readExtra(call)),
       };
     }),
   ];
+}
+
+/** Whose thoughts they are, only the caller knows. */
+function readExtra(call: JsonNode): SignedExtra | undefined {
+  const fields = optional(field(call, "extra_content"), asOpaqueObject);
+  return fields && { maker: "", fields };
 }
 
 /** Text, or, from servers that do not know better, the object itself. */
@@ -83,6 +110,7 @@ function writeMessage(parts: readonly AssistantPart[]): Record<string, unknown> 
       id: newId(part.id),
       type: "function",
       function: { name: part.name, arguments: part.arguments === "" ? "{}" : part.arguments },
+      ...given("extra_content", part.extra?.fields),
     }]
   );
   const [text, thought] = [join("text"), join("thinking")];

@@ -16,14 +16,16 @@
  */
 
 import { readArguments } from "./chat_response.ts";
-import { readChatUsage, readFinishReason } from "./chat_wire.ts";
+import { isErrorReason, readChatUsage, readContent, readFinishReason } from "./chat_wire.ts";
 import type { StopReason, StreamEvent, StreamReader } from "./completion.ts";
-import { readFault } from "./fault.ts";
+import { type Fault, readFault } from "./fault.ts";
 import {
   asArray,
   asNumber,
+  asOpaqueObject,
   asString,
   field,
+  given,
   isAbsent,
   type JsonNode,
   optional,
@@ -40,6 +42,9 @@ export function createChatStreamReader(): StreamReader {
     // Others come only where the client asked for them and the bytes are passed on as they are.
     if ((optional(field(choice, "index"), asNumber) ?? 0) !== 0) return [];
     const reason = optional(field(choice, "finish_reason"), asString);
+    if (reason !== undefined && isErrorReason(reason)) {
+      return [{ kind: "error", fault: failed(choice) }];
+    }
     if (reason !== undefined && reason !== "") stop = readFinishReason(reason);
     const delta = field(choice, "delta");
     return isAbsent(delta) ? [] : readDelta(delta, calls);
@@ -71,12 +76,19 @@ export function createChatStreamReader(): StreamReader {
   }, "chunk");
 }
 
+/** OpenRouter says in the choice what went wrong. */
+function failed(choice: JsonNode): Fault {
+  const error = field(choice, "error");
+  return readFault(undefined, isAbsent(error) ? { message: "the answer failed" } : error.value);
+}
+
 function readDelta(delta: JsonNode, calls: Calls): StreamEvent[] {
   const text = (key: string): string => optional(field(delta, key), asString) ?? "";
   const events: StreamEvent[] = [];
-  const thought = text("reasoning_content") || text("reasoning"); // DeepSeek, Ollama
+  const content = readContent(field(delta, "content"));
+  const thought = (text("reasoning_content") || text("reasoning")) + content.thought;
   if (thought !== "") events.push({ kind: "thinking", text: thought });
-  const said = text("content") + text("refusal");
+  const said = content.said + text("refusal");
   if (said !== "") events.push({ kind: "text", text: said });
   const toolCalls = field(delta, "tool_calls");
   if (!isAbsent(toolCalls)) {
@@ -124,7 +136,14 @@ function createCalls(): Calls {
         if (name === "") throw new TranslationError(call.path, "begins a call without a name", "");
         entry = { ours: count++, id };
         if (index !== undefined) byIndex.set(index, entry);
-        events.push({ kind: "tool", index: entry.ours, id: id || `call${entry.ours}`, name });
+        const extra = given("extra", optional(field(call, "extra_content"), asOpaqueObject));
+        events.push({
+          kind: "tool",
+          index: entry.ours,
+          id: id || `call${entry.ours}`,
+          name,
+          ...extra,
+        });
       }
       latest = entry;
       const fragment = hasFunction ? readArguments(field(called, "arguments")) : "";

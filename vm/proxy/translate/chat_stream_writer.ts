@@ -17,6 +17,7 @@ import {
   type StreamWriter,
 } from "./completion.ts";
 import { writeOpenAiFault } from "./fault.ts";
+import { given } from "./json_node.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
 export interface ChatStreamOptions {
@@ -81,6 +82,7 @@ export function createChatStreamWriter(
           id: newId(event.id),
           type: "function",
           function: { name: event.name, arguments: "" },
+          ...given("extra_content", event.extra),
         });
       case "arguments":
         bare.delete(event.index);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The messages of a chat completions request, read. @module */
 
-import type { AssistantPart, TextPart, Turn, UserPart } from "./conversation.ts";
+import type { AssistantPart, TextPart, ToolCallPart, Turn, UserPart } from "./conversation.ts";
+import { readChatFile } from "./document.ts";
 import { readImageUrl } from "./image.ts";
 import {
   asArray,
-  asOpaqueObject,
   asString,
   field,
   given,
@@ -14,7 +14,8 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
-import { onlyTexts, readCache, textPart } from "./text_parts.ts";
+import { repairedArguments } from "./repair_json.ts";
+import { leftOut, leftOutName, onlyTexts, readCache, type Say, textPart } from "./text_parts.ts";
 import { TranslationError } from "./translation_error.ts";
 
 export interface ReadTurns {
@@ -22,36 +23,43 @@ export interface ReadTurns {
   readonly changes: readonly string[];
 }
 
-/** @throws {TranslationError} for a role or a kind of content that is not known */
+/** @throws {TranslationError} for what is no message; kinds of content nobody knows are left out */
 export function readChatTurns(messages: JsonNode): ReadTurns {
-  const legacyIds = createLegacyIds();
-  const turns = asArray(messages).map((message) => readMessage(message, legacyIds));
-  const changes = asArray(messages).flatMap((message) =>
+  const changes: string[] = [];
+  const reader = { legacyIds: createLegacyIds(), say: (change: string) => changes.push(change) };
+  const turns = asArray(messages).map((message) => readMessage(message, reader));
+  const fields = asArray(messages).flatMap((message) =>
     ["name", "audio", "annotations"].filter((key) =>
       !isAbsent(field(message, key)) && field(message, "role").value !== "function"
     )
   ).map((key) => `messages: ${key} left out`);
-  return { turns, changes: [...new Set(changes)] };
+  return { turns, changes: [...new Set([...changes, ...fields])] };
 }
 
-function readMessage(message: JsonNode, legacyIds: LegacyIds): Turn {
+interface Reader {
+  readonly legacyIds: LegacyIds;
+  readonly say: Say;
+}
+
+function readMessage(message: JsonNode, reader: Reader): Turn {
   const role = field(message, "role");
   const content = field(message, "content");
+  const { legacyIds, say } = reader;
   switch (asString(role)) {
     case "system":
     case "developer":
-      return { role: "system", parts: readTexts(content) };
+      return { role: "system", parts: onlyTexts(readParts(content, say), say) };
     case "user":
-      return { role: "user", parts: readParts(content) };
+      return { role: "user", parts: readParts(content, say) };
     case "assistant":
-      return { role: "assistant", parts: readAssistant(message, legacyIds) };
+      return { role: "assistant", parts: readAssistant(message, reader) };
     case "tool": {
       const callId = asString(field(message, "tool_call_id"));
-      return { role: "tool", callId, parts: readParts(content), isError: false };
+      return { role: "tool", callId, parts: readParts(content, say), isError: false };
     }
     case "function": {
       const callId = legacyIds.answer(field(message, "name"));
-      return { role: "tool", callId, parts: readParts(content), isError: false };
+      return { role: "tool", callId, parts: readParts(content, say), isError: false };
     }
     default:
       return refuseKind(role, "the role", '"system", "developer", "user", "assistant" or "tool"');
@@ -59,7 +67,7 @@ function readMessage(message: JsonNode, legacyIds: LegacyIds): Turn {
 }
 
 /** Null and "" are no part. */
-function readParts(content: JsonNode): UserPart[] {
+function readParts(content: JsonNode, say: Say): UserPart[] {
   if (isAbsent(content)) return [];
   if (typeof content.value === "string") return textPart(content.value);
   return asArray(content).flatMap((part): UserPart[] => {
@@ -71,69 +79,66 @@ function readParts(content: JsonNode): UserPart[] {
         const image = field(part, "image_url");
         const detail = optional(field(image, "detail"), asString);
         const source = readImageUrl(field(image, "url"));
+        if (source === undefined) return [leftOut("image", say)];
         return [{ kind: "image", source, ...given("detail", detail), ...readCache(part) }];
       }
+      case "file":
+        return [readChatFile(part) ?? leftOut("document", say)];
       default:
-        return refuseKind(type, "content of type", '"text" or "image_url"');
+        return [leftOut(type.value, say)];
     }
   });
 }
 
-const readTexts = (content: JsonNode): TextPart[] => onlyTexts(readParts(content), content);
-
-function readAssistant(message: JsonNode, legacyIds: LegacyIds): AssistantPart[] {
-  const thought = optional(field(message, "reasoning_content"), asString) ?? "";
-  const refusal = optional(field(message, "refusal"), asString) ?? "";
+function readAssistant(message: JsonNode, { legacyIds, say }: Reader): AssistantPart[] {
+  const text = (key: string): string => optional(field(message, key), asString) ?? "";
+  const thought = text("reasoning_content") || text("reasoning");
   const calls = optional(field(message, "tool_calls"), asArray) ?? [];
   const legacy = field(message, "function_call");
   return [
     ...(thought === "" ? [] : [{ kind: "thinking", text: thought, signature: "" } as const]),
-    ...readAssistantText(field(message, "content")),
-    ...textPart(refusal),
-    ...calls.map(readToolCall),
-    ...(isAbsent(legacy) ? [] : [readCalled(legacy, legacyIds.call(field(legacy, "name")))]),
+    ...readAssistantText(field(message, "content"), say),
+    ...textPart(text("refusal")),
+    ...calls.map((call) => readToolCall(call, say)),
+    ...(isAbsent(legacy) ? [] : [readCalled(legacy, legacyIds.call(field(legacy, "name")), say)]),
   ];
 }
 
-function readAssistantText(content: JsonNode): TextPart[] {
-  if (isAbsent(content) || typeof content.value === "string") return readTexts(content);
+function readAssistantText(content: JsonNode, say: Say): TextPart[] {
+  if (isAbsent(content)) return [];
+  if (typeof content.value === "string") return textPart(content.value);
   return asArray(content).flatMap((part) => {
-    const type = field(part, "type");
-    switch (asString(type)) {
+    const type = asString(field(part, "type"));
+    switch (type) {
       case "text":
         return textPart(asString(field(part, "text")), readCache(part));
       case "refusal":
         return textPart(asString(field(part, "refusal")));
-      default:
-        return refuseKind(type, "content of type", '"text" or "refusal"');
+      default: // its own words; a note among them would be taken for a habit
+        say(`${leftOutName(type)} left out`);
+        return [];
     }
   });
 }
 
-function readToolCall(call: JsonNode): AssistantPart {
-  const type = field(call, "type");
-  if (!isAbsent(type) && asString(type) !== "function") {
-    refuseKind(type, "a tool call of type", '"function"');
+/** A custom tool's call has one text for all arguments. */
+function readToolCall(call: JsonNode, say: Say): AssistantPart {
+  const id = asString(field(call, "id"));
+  if (field(call, "type").value === "custom") {
+    const custom = field(call, "custom");
+    const input = optional(field(custom, "input"), asString) ?? "";
+    const name = asString(field(custom, "name"));
+    return { kind: "tool_call", id, name, arguments: JSON.stringify({ input }) };
   }
-  return readCalled(field(call, "function"), asString(field(call, "id")));
+  return readCalled(field(call, "function"), id, say);
 }
 
-function readCalled(called: JsonNode, id: string): AssistantPart {
-  const node = field(called, "arguments");
-  const text = optional(node, asString) ?? "";
-  requireJsonObject(text, node.path);
-  return { kind: "tool_call", id, name: asString(field(called, "name")), arguments: text };
-}
-
-/** "" stands for no arguments. @throws {TranslationError} if it is no JSON object */
-export function requireJsonObject(text: string, path: string): void {
-  if (text.trim() === "") return;
-  try {
-    const parsed: unknown = JSON.parse(text);
-    asOpaqueObject({ value: parsed, path });
-  } catch {
-    throw new TranslationError(path, "is not the text of a JSON object", "send one as a string");
-  }
+/** @param called has "name" and "arguments" */
+export function readCalled(called: JsonNode, id: string, say: Say): ToolCallPart {
+  const text = optional(field(called, "arguments"), asString) ?? "";
+  const whole = repairedArguments(text);
+  if (whole !== text) say("broken arguments of a tool call repaired");
+  return { kind: "tool_call", id, name: asString(field(called, "name")), arguments: whole };
 }
 
 interface LegacyIds {

@@ -2,7 +2,15 @@
 /** What whole answers and streams of chat completions share: usage and reasons to stop. @module */
 
 import { NO_USAGE, type StopReason, type Usage } from "./completion.ts";
-import { asCount, field, isAbsent, type JsonNode, optional } from "./json_node.ts";
+import {
+  asArray,
+  asCount,
+  asString,
+  field,
+  isAbsent,
+  type JsonNode,
+  optional,
+} from "./json_node.ts";
 
 const FROM_CHAT: ReadonlyMap<string, StopReason> = new Map<string, StopReason>([
   ["stop", "end"],
@@ -54,3 +62,28 @@ export function writeChatUsage(usage: Usage): Record<string, unknown> {
     completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
   };
 }
+
+/** What some write in the place of a reason: the answer is none. */
+export const isErrorReason = (untrusted: string): boolean => untrusted === "error";
+
+export interface Content {
+  readonly thought: string;
+  readonly said: string;
+}
+
+/** Text, or Mistral's list: {"type":"thinking","thinking":[texts]} and {"type":"text","text"}. */
+export function readContent(content: JsonNode): Content {
+  if (isAbsent(content)) return { thought: "", said: "" };
+  if (!Array.isArray(content.value)) return { thought: "", said: asString(content) };
+  let [thought, said] = ["", ""];
+  for (const part of asArray(content)) {
+    if (field(part, "type").value === "thinking") thought += readThought(field(part, "thinking"));
+    else said += optional(field(part, "text"), asString) ?? "";
+  }
+  return { thought, said };
+}
+
+const readThought = (thinking: JsonNode): string =>
+  typeof thinking.value === "string"
+    ? thinking.value
+    : asArray(thinking).map((part) => optional(field(part, "text"), asString) ?? "").join("");

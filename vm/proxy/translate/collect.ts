@@ -4,6 +4,7 @@
 import { type Completion, NO_USAGE, type StopReason, type StreamEvent } from "./completion.ts";
 import type { AssistantPart, ThinkingPart, ToolCallPart } from "./conversation.ts";
 import { type Fault, fault } from "./fault.ts";
+import { given } from "./json_node.ts";
 
 export interface Collector {
   push(event: StreamEvent): void;
@@ -49,7 +50,14 @@ export function createCollector(): Collector {
           blocks.push({ ...EMPTY, kind: "redacted", pieces: [event.data] });
           return;
         case "tool": {
-          const block = { ...EMPTY, kind: "tool_call" as const, pieces: [], ...named(event) };
+          const extra = given("extra", event.extra);
+          const block = {
+            ...EMPTY,
+            ...extra,
+            kind: "tool_call" as const,
+            pieces: [],
+            ...named(event),
+          };
           blocks.push(block);
           calls.set(event.index, block);
           return;
@@ -93,13 +101,14 @@ interface Block {
   pieces: string[];
   signature: string;
   closed: boolean;
+  extra?: Readonly<Record<string, unknown>>;
 }
 
 const EMPTY = { id: "", name: "", signature: "", closed: true };
 
 const named = ({ id, name }: { readonly id: string; readonly name: string }) => ({ id, name });
 
-function partOf({ kind, id, name, pieces, signature }: Block): AssistantPart {
+function partOf({ kind, id, name, pieces, signature, extra }: Block): AssistantPart {
   const text = pieces.join("");
   switch (kind) {
     case "text":
@@ -109,7 +118,10 @@ function partOf({ kind, id, name, pieces, signature }: Block): AssistantPart {
     case "redacted":
       return { kind, data: text };
     case "tool_call":
-      return { kind, id, name, arguments: text };
+      return {
+        ...{ kind, id, name, arguments: text },
+        ...given("extra", extra && { maker: "", fields: extra }),
+      };
     default:
       return kind satisfies never;
   }
@@ -147,10 +159,10 @@ const thinkingEvents = ({ text, signature }: ThinkingPart): StreamEvent[] => [
 ];
 
 const callEvents = (
-  { id, name, arguments: fragment }: ToolCallPart,
+  { id, name, arguments: fragment, extra }: ToolCallPart,
   index: number,
 ): StreamEvent[] => [
-  { kind: "tool", index, id, name },
+  { kind: "tool", index, id, name, ...given("extra", extra?.fields) },
   { kind: "arguments", index, fragment: fragment === "" ? "{}" : fragment },
   { kind: "tool_end", index },
 ];

@@ -50,7 +50,14 @@ export type StreamEvent =
   | { readonly kind: "signature"; readonly signature: string }
   | { readonly kind: "redacted"; readonly data: string }
   /** A tool call begins; `index` counts the calls from 0, each once. */
-  | { readonly kind: "tool"; readonly index: number; readonly id: string; readonly name: string }
+  | {
+    readonly kind: "tool";
+    readonly index: number;
+    readonly id: string;
+    readonly name: string;
+    /** Thoughts that its provider signed at the call; the maker's name is not in them. */
+    readonly extra?: Readonly<Record<string, unknown>>;
+  }
   | { readonly kind: "arguments"; readonly index: number; readonly fragment: string }
   /** No more arguments for this call. Chat streams do not say it. */
   | { readonly kind: "tool_end"; readonly index: number }
@@ -85,4 +92,9 @@ export interface ResponseIdentity {
   /** The model as the client named it. */
   readonly model: string;
   readonly createdS: number;
+}
+
+export interface AnswerIdentity extends ResponseIdentity {
+  /** The provider that answers, by its name in the configuration. */
+  readonly maker: string;
 }

@@ -30,12 +30,32 @@ export interface ImagePart {
   readonly cache?: CacheControl;
 }
 
+/** A PDF or a text, where only some providers take more than its words. */
+export interface DocumentPart {
+  readonly kind: "document";
+  readonly source:
+    | { readonly kind: "base64"; readonly mediaType: string; readonly data: string }
+    | { readonly kind: "text"; readonly text: string }
+    | { readonly kind: "url"; readonly url: string };
+  /** "" if it has none. */
+  readonly name: string;
+  readonly cache?: CacheControl;
+}
+
 export interface ToolCallPart {
   readonly kind: "tool_call";
   readonly id: string;
   readonly name: string;
   /** JSON text of an object; "" stands for no arguments. */
   readonly arguments: string;
+  /** Thoughts signed by the provider that made the call (Gemini's extra_content). */
+  readonly extra?: SignedExtra;
+}
+
+export interface SignedExtra {
+  /** "" in an answer that is just being read. */
+  readonly maker: string;
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export interface ThinkingPart {
@@ -43,15 +63,18 @@ export interface ThinkingPart {
   readonly text: string;
   /** "" if the provider signs none; Anthropic takes back only what it signed. */
   readonly signature: string;
+  /** The provider that thought it, where the client's words still say so. */
+  readonly maker?: string;
 }
 
 /** Thinking that only its provider can read. */
 export interface RedactedPart {
   readonly kind: "redacted";
   readonly data: string;
+  readonly maker?: string;
 }
 
-export type UserPart = TextPart | ImagePart;
+export type UserPart = TextPart | ImagePart | DocumentPart;
 export type AssistantPart = TextPart | ToolCallPart | ThinkingPart | RedactedPart;
 
 export type Turn =
@@ -75,10 +98,23 @@ export interface Tool {
   readonly schema: Readonly<Record<string, unknown>>;
   readonly strict?: boolean;
   readonly cache?: CacheControl;
+  /** What the client calls it, where that is more than a function; its calls are written so. */
+  readonly form?: ToolForm;
 }
 
+/** Kinds of tools that only the responses API has. */
+export type ToolForm =
+  /** Called with one text. */
+  | { readonly kind: "custom" }
+  | { readonly kind: "local_shell" }
+  | { readonly kind: "namespaced"; readonly namespace: string; readonly name: string };
+
 export type ToolChoice =
-  | { readonly kind: "auto" | "none" | "required" }
+  | {
+    readonly kind: "auto" | "none" | "required";
+    /** Only these tools, by name. */
+    readonly among?: readonly string[];
+  }
   | { readonly kind: "named"; readonly name: string };
 
 /** How much to think, in the word or in the number the client used. */

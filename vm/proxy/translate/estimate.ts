@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** How long a prompt is, roughly, where no provider counts it (/v1/messages/count_tokens). @module */
 
-import type { Conversation, Turn } from "./conversation.ts";
+import type { Conversation, DocumentPart, Turn } from "./conversation.ts";
 
 /** OpenClaw's first prompt, 60 KB of English and JSON, is about 19 thousand tokens. */
 const CHARS_PER_TOKEN = 3.2;
@@ -21,7 +21,14 @@ function tokensOf({ parts }: Turn): number {
   for (const part of parts) {
     if (part.kind === "image") images++;
     else if (part.kind === "tool_call") chars += part.name.length + part.arguments.length;
+    else if (part.kind === "document") chars += documentChars(part.source);
     else chars += part.kind === "redacted" ? part.data.length : part.text.length;
   }
   return TURN_TOKENS + chars / CHARS_PER_TOKEN + images * IMAGE_TOKENS;
+}
+
+/** Of a PDF about a tenth is text, by the size of its base64. */
+function documentChars(source: DocumentPart["source"]): number {
+  if (source.kind === "text") return source.text.length;
+  return source.kind === "base64" ? source.data.length / 10 : 0;
 }

@@ -2,8 +2,7 @@
 /** Images in requests: data: URLs, https: URLs, and Anthropic's sources. @module */
 
 import type { ImagePart } from "./conversation.ts";
-import { asString, field, type JsonNode, refuseKind } from "./json_node.ts";
-import { TranslationError } from "./translation_error.ts";
+import { asString, field, type JsonNode } from "./json_node.ts";
 
 /** What Anthropic takes (Vision, "Supported image formats"); OpenAI takes the same four. */
 const MEDIA_TYPES: ReadonlySet<string> = new Set([
@@ -13,45 +12,42 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
   "image/webp",
 ]);
 
-const FIX = "send it as data:image/png;base64,... or as an https: URL";
+type Source = ImagePart["source"];
 
-function base64Source(mediaType: string, data: string, path: string): ImagePart["source"] {
-  if (!MEDIA_TYPES.has(mediaType)) {
-    throw new TranslationError(path, "is no image of a known type", "use png, jpeg, gif or webp");
-  }
-  return { kind: "base64", mediaType, data };
-}
+const base64Source = (mediaType: string, data: string): Source | undefined =>
+  MEDIA_TYPES.has(mediaType) ? { kind: "base64", mediaType, data } : undefined;
 
-/** @throws {TranslationError} for anything but data: in base64 and https: */
-export function readImageUrl(node: JsonNode): ImagePart["source"] {
+/** @returns undefined for anything but https:, and data: in base64 of a type that is taken */
+export function readImageUrl(node: JsonNode): Source | undefined {
   const url = asString(node);
   if (/^https:\/\//i.test(url)) return { kind: "url", url };
+  const { mediaType, data } = readDataUrl(url) ?? {};
+  if (mediaType === undefined || data === undefined) return undefined;
+  return base64Source(mediaType === "image/jpg" ? "image/jpeg" : mediaType, data);
+}
+
+/** "data:image/png;base64,…", its type in small letters. @returns undefined for any other text */
+export function readDataUrl(
+  url: string,
+): { readonly mediaType: string; readonly data: string } | undefined {
   const [head] = /^data:[^,]{0,100},/i.exec(url) ?? [];
   const [, mediaType] = /^data:([a-z]+\/[a-z0-9.+-]+)(?:;[^;,]+)*;base64,$/i.exec(head ?? "") ?? [];
-  if (head === undefined || mediaType === undefined) {
-    throw new TranslationError(node.path, "is neither an https: nor a base64 data: URL", FIX);
-  }
-  const type = mediaType.toLowerCase() === "image/jpg" ? "image/jpeg" : mediaType.toLowerCase();
-  return base64Source(type, url.slice(head.length), node.path);
+  if (head === undefined || mediaType === undefined) return undefined;
+  return { mediaType: mediaType.toLowerCase(), data: url.slice(head.length) };
 }
 
 export const writeImageUrl = (source: ImagePart["source"]): string =>
   source.kind === "url" ? source.url : `data:${source.mediaType};base64,${source.data}`;
 
-/** {"type":"base64","media_type","data"} or {"type":"url","url"}. */
-export function readImageSource(node: JsonNode): ImagePart["source"] {
-  const type = field(node, "type");
-  switch (asString(type)) {
+/** {"type":"base64","media_type","data"} or {"type":"url","url"}; undefined for any other. */
+export function readImageSource(node: JsonNode): Source | undefined {
+  switch (asString(field(node, "type"))) {
     case "base64":
-      return base64Source(
-        asString(field(node, "media_type")),
-        asString(field(node, "data")),
-        `${node.path}.media_type`,
-      );
+      return base64Source(asString(field(node, "media_type")), asString(field(node, "data")));
     case "url":
       return readImageUrl(field(node, "url"));
-    default:
-      return refuseKind(type, "an image source of type", '"base64" or "url"');
+    default: // "file": kept by the provider it was uploaded to
+      return undefined;
   }
 }
 

@@ -23,7 +23,10 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
+import { isStrict } from "./fit_schema.ts";
 import { readMessageTurns, readTextBlocks } from "./messages_turns_read.ts";
+import { leftOutName, type Say } from "./text_parts.ts";
+import { withKnownChoice } from "./tool_choice.ts";
 
 /** Fields that are read into something of the Conversation. */
 const READ: ReadonlySet<string> = new Set([
@@ -52,13 +55,15 @@ export function readMessagesRequest(body: JsonNode): Conversation {
   const effort = config && optional(field(config, "effort"), asString);
   const choice = optional(get("tool_choice"), (node) => node);
   const oneAtATime = choice && optional(field(choice, "disable_parallel_tool_use"), asBoolean);
-  const system = isAbsent(get("system")) ? [] : readTextBlocks(get("system"));
+  const changes: string[] = [];
+  const say = (change: string): void => void changes.push(change);
+  const system = isAbsent(get("system")) ? [] : readTextBlocks(get("system"), say);
   const systemTurn: Turn[] = system.length === 0 ? [] : [{ role: "system", parts: system }];
-  return {
-    origin: "messages",
+  const read = {
+    origin: "messages" as const,
     model: asString(get("model")),
-    turns: [...systemTurn, ...readMessageTurns(get("messages"))],
-    tools: optional(get("tools"), asArray)?.map(readTool) ?? [],
+    turns: [...systemTurn, ...readMessageTurns(get("messages"), say)],
+    tools: optional(get("tools"), asArray)?.flatMap((tool) => readTool(tool, say)) ?? [],
     ...given("toolChoice", choice && readToolChoice(choice)),
     ...given("parallelToolCalls", oneAtATime === undefined ? undefined : !oneAtATime),
     ...given("maxTokens", optional(get("max_tokens"), asNumber)),
@@ -72,24 +77,27 @@ export function readMessagesRequest(body: JsonNode): Conversation {
     stream: optional(get("stream"), asBoolean) ?? false,
     includeUsage: true,
     extras: {},
-    changes: Object.entries(asObject(body))
-      .filter(([key, value]) => !READ.has(key) && value !== null)
-      .map(([key]) => `${key.slice(0, 40)} left out`),
   };
+  const unread = Object.entries(asObject(body))
+    .filter(([key, value]) => !READ.has(key) && value !== null)
+    .map(([key]) => `${key.slice(0, 40)} left out`);
+  return withKnownChoice({ ...read, changes: [...unread, ...new Set(changes)] });
 }
 
-function readTool(node: JsonNode): Tool {
+/** Tools that Anthropic runs or describes itself nobody else has. */
+function readTool(node: JsonNode, say: Say): Tool[] {
   const type = field(node, "type");
   if (!isAbsent(type) && asString(type) !== "custom") {
-    refuseKind(type, "a tool of type", "tools of your own, with input_schema");
+    say(`tool ${leftOutName(type.value)} left out`);
+    return [];
   }
-  return {
+  return [{
     name: asString(field(node, "name")),
     ...given("description", optional(field(node, "description"), asString)),
     schema: asOpaqueObject(field(node, "input_schema")),
     ...given("strict", optional(field(node, "strict"), asBoolean)),
     ...given("cache", optional(field(node, "cache_control"), asOpaqueObject)),
-  };
+  }];
 }
 
 function readToolChoice(node: JsonNode): ToolChoice {
@@ -126,7 +134,7 @@ function readThinking(node: JsonNode, effort: string | undefined): Thinking | un
 function readFormat(node: JsonNode): ResponseFormat {
   const type = field(node, "type");
   if (asString(type) !== "json_schema") refuseKind(type, "a format of type", '"json_schema"');
-  // OpenAI wants a name; Anthropic has none, and is always strict.
+  // OpenAI wants a name, which Anthropic has not; and its strict is stricter.
   const schema = asOpaqueObject(field(node, "schema"));
-  return { kind: "json_schema", name: "answer", schema, strict: true };
+  return { kind: "json_schema", name: "answer", schema, strict: isStrict(schema) };
 }

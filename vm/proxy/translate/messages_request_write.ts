@@ -3,7 +3,13 @@
 
 import type { Conversation, ResponseFormat, Tool, ToolChoice, Written } from "./conversation.ts";
 import { given } from "./json_node.ts";
-import { type Block, markLast, writeMessages, writeSystem } from "./messages_turns_write.ts";
+import {
+  type Block,
+  markLast,
+  type TakesBack,
+  writeMessages,
+  writeSystem,
+} from "./messages_turns_write.ts";
 import {
   anthropicEffortOf,
   budgetOf,
@@ -15,13 +21,19 @@ import {
 export interface MessagesRequestOptions {
   /** Anthropic wants a limit; this is it where the client gave none. */
   readonly defaultMaxTokens: number;
+  /** Most tokens of an answer of this model: more is an error. */
+  readonly maxTokens?: number;
   /**
    * Marks the end of the system prompt and of the conversation for Anthropic's cache, where the
    * client set no marks: OpenClaw sends the same 48 KB with each request, and only cached ones
    * are cheap.
    */
   readonly cachePrompt: boolean;
+  /** Which thinking of earlier turns the provider wants back; without it what is signed. */
+  readonly takesBack?: TakesBack;
 }
+
+const isSigned: TakesBack = (part) => part.kind === "redacted" || part.signature !== "";
 
 /** Writes what the messages API knows, and says what it does not. */
 export function writeMessagesRequest(from: Conversation, options: MessagesRequestOptions): Written {
@@ -30,10 +42,14 @@ export function writeMessagesRequest(from: Conversation, options: MessagesReques
     ...Object.keys(from.extras).map((key) => `${key.slice(0, 40)} left out`),
   ];
   const traits = claudeTraits(from.model);
-  const maxTokens = from.maxTokens ?? options.defaultMaxTokens;
-  const thinking = writeThinking(from, traits, maxTokens, changes);
+  const signed = options.takesBack ?? isSigned;
+  const wanted = from.maxTokens ?? options.defaultMaxTokens;
+  const maxTokens = Math.min(wanted, options.maxTokens ?? Infinity);
+  if (maxTokens < wanted) changes.push("max_tokens lowered to the model's own");
+  const thinking = writeThinking(from, traits, maxTokens, signed, changes);
   const system = writeSystem(from.turns, changes);
-  const messages = writeMessages(from.turns, changes, "thinking" in thinking);
+  const thinks = "thinking" in thinking;
+  const messages = writeMessages(from.turns, changes, (part) => thinks && signed(part));
   const tools = from.tools.map(writeTool);
   if (options.cachePrompt && !hasMarks(from)) {
     markLast(system.length > 0 ? system : tools);
@@ -96,11 +112,12 @@ function writeThinking(
   from: Conversation,
   traits: ClaudeTraits,
   maxTokens: number,
+  signed: TakesBack,
   changes: string[],
 ): Record<string, unknown> {
   const { thinking } = from;
   if (thinking === undefined || thinking.kind === "off") return {};
-  const why = whyNotThink(from, traits);
+  const why = whyNotThink(from, traits, signed);
   if (why !== undefined) {
     changes.push(`thinking left out: ${why}`);
     return {};
@@ -120,24 +137,28 @@ function writeThinking(
 }
 
 /** What Anthropic answers 400 to ("Extended thinking", tool use). */
-function whyNotThink(from: Conversation, traits: ClaudeTraits): string | undefined {
+function whyNotThink(
+  from: Conversation,
+  traits: ClaudeTraits,
+  signed: TakesBack,
+): string | undefined {
   if (!traits.thinks) return "the model has none";
   const kind = from.toolChoice?.kind;
   if (kind === "named" || kind === "required") return "a tool is forced";
-  if (traits.budget && lastCallHasNoThinking(from)) {
+  if (traits.budget && lastCallHasNoThinking(from, signed)) {
     return "the tool call that goes on came without signed thinking";
   }
   return undefined;
 }
 
 /** Clients of OpenAI's API cannot give back the signed thinking that came before a tool call. */
-function lastCallHasNoThinking({ turns }: Conversation): boolean {
+function lastCallHasNoThinking({ turns }: Conversation, signed: TakesBack): boolean {
   const last = turns.findLast((turn) => turn.role === "assistant" || turn.role === "tool");
   if (last?.role !== "tool") return false;
   const caller = turns.findLast((turn) => turn.role === "assistant");
   return caller?.role === "assistant" &&
     !caller.parts.some((part) =>
-      part.kind === "redacted" || (part.kind === "thinking" && part.signature !== "")
+      (part.kind === "redacted" || part.kind === "thinking") && signed(part)
     );
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A whole answer of the messages API. @module */
 
-import type { Completion, ResponseIdentity } from "./completion.ts";
+import type { AnswerIdentity, Completion } from "./completion.ts";
 import type { AssistantPart } from "./conversation.ts";
 import {
   asArray,
@@ -18,6 +18,7 @@ import {
   writeMessagesUsage,
   writeStopReason,
 } from "./messages_wire.ts";
+import { seal, sealExtra } from "./provenance.ts";
 import { inputOf, readToolUse } from "./text_parts.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
@@ -53,7 +54,7 @@ function readBlock(block: JsonNode): AssistantPart[] {
 
 export function writeMessagesResponse(
   completion: Completion,
-  who: ResponseIdentity,
+  who: AnswerIdentity,
 ): Record<string, unknown> {
   const newId = createAnswerIds();
   return {
@@ -61,31 +62,32 @@ export function writeMessagesResponse(
     type: "message",
     role: "assistant",
     model: who.model,
-    content: completion.parts.map((part) => writeBlock(part, newId)),
+    content: completion.parts.flatMap((part) => writeBlocks(part, who.maker, newId)),
     stop_reason: writeStopReason(completion.stop),
     stop_sequence: completion.stopSequence ?? null,
     usage: writeMessagesUsage(completion.usage),
   };
 }
 
-function writeBlock(
+function writeBlocks(
   part: AssistantPart,
+  maker: string,
   newId: (id: string) => string,
-): Record<string, unknown> {
+): Record<string, unknown>[] {
   switch (part.kind) {
     case "text":
-      return { type: "text", text: part.text };
+      return [{ type: "text", text: part.text }];
     case "thinking":
-      return { type: "thinking", thinking: part.text, signature: part.signature };
+      return [{ type: "thinking", thinking: part.text, signature: seal(maker, part.signature) }];
     case "redacted":
-      return { type: "redacted_thinking", data: part.data };
-    case "tool_call":
-      return {
-        type: "tool_use",
-        id: newId(part.id),
-        name: part.name,
-        input: inputOf(part.arguments),
-      };
+      return [{ type: "redacted_thinking", data: part.data }];
+    case "tool_call": {
+      const id = newId(part.id);
+      const call = { type: "tool_use", id, name: part.name, input: inputOf(part.arguments) };
+      if (part.extra === undefined) return [call];
+      const data = sealExtra(id, { maker, fields: part.extra.fields });
+      return [{ type: "redacted_thinking", data }, call];
+    }
     default:
       return part satisfies never;
   }

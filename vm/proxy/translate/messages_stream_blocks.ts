@@ -2,6 +2,7 @@
 /** The content blocks of a messages stream, in order and one at a time. @module */
 
 import type { StreamEvent } from "./completion.ts";
+import { seal, sealExtra } from "./provenance.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
 export type ContentEvent = Exclude<
@@ -20,12 +21,13 @@ export interface BlockWriter {
 type Send = (type: string, fields: Record<string, unknown>) => string;
 
 interface Open {
-  readonly kind: "text" | "thinking" | "tool";
+  readonly kind: "text" | "thinking" | "redacted" | "tool";
   /** Of the call; -1 for what is none. */
   readonly tool: number;
 }
 
-export function createBlockWriter(send: Send): BlockWriter {
+/** @param maker the provider that thinks: what it signs is sealed with its name */
+export function createBlockWriter(send: Send, maker: string): BlockWriter {
   const newId = createAnswerIds();
   let waiting: ContentEvent[] = [];
   let open: Open | undefined;
@@ -39,11 +41,18 @@ export function createBlockWriter(send: Send): BlockWriter {
     index++;
     return closed + send("content_block_start", { index, content_block: block });
   };
-  const close = (): string => {
+  /** Thinking that nobody signed gets a seal all the same: then it is known whose it is. */
+  const close = (signature = ""): string => {
     if (open === undefined) return "";
+    const signed = open.kind === "thinking"
+      ? delta({ type: "signature_delta", signature: seal(maker, signature) })
+      : "";
     open = undefined;
-    return send("content_block_stop", { index });
+    return signed + send("content_block_stop", { index });
   };
+
+  const redacted = (data: string): string =>
+    begin("redacted", { type: "redacted_thinking", data }) + close();
 
   const toolOpen = (): Open | undefined => open?.kind === "tool" ? open : undefined;
 
@@ -59,12 +68,14 @@ export function createBlockWriter(send: Send): BlockWriter {
       }
       case "signature":
         if (open?.kind !== "thinking") return "";
-        return delta({ type: "signature_delta", signature: event.signature }) + close();
+        return close(event.signature);
       case "redacted":
-        return begin("thinking", { type: "redacted_thinking", data: event.data }) + close();
+        return redacted(event.data);
       case "tool": {
-        const { index: tool, id, name } = event;
-        return begin("tool", { type: "tool_use", id: newId(id), name, input: {} }, tool);
+        const { index: tool, name, extra } = event;
+        const id = newId(event.id);
+        const before = extra === undefined ? "" : redacted(sealExtra(id, { maker, fields: extra }));
+        return before + begin("tool", { type: "tool_use", id, name, input: {} }, tool);
       }
       case "arguments":
         return delta({ type: "input_json_delta", partial_json: event.fragment });

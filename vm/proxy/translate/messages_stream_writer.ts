@@ -9,8 +9,8 @@
 
 import { sseText } from "../sse.ts";
 import {
+  type AnswerIdentity,
   NO_USAGE,
-  type ResponseIdentity,
   type StopReason,
   type StreamEvent,
   type StreamWriter,
@@ -19,14 +19,14 @@ import { writeAnthropicFault } from "./fault.ts";
 import { writeMessagesUsage, writeStopReason } from "./messages_wire.ts";
 import { createBlockWriter } from "./messages_stream_blocks.ts";
 
-export function createMessagesStreamWriter(who: ResponseIdentity): StreamWriter {
+export function createMessagesStreamWriter(who: AnswerIdentity): StreamWriter {
   let phase: "new" | "open" | "closed" = "new";
   let usage = NO_USAGE;
   let stop: StopReason = "end";
   let stopSequence: string | undefined;
   const send = (type: string, fields: Record<string, unknown>): string =>
     sseText(JSON.stringify({ type, ...fields }), type);
-  const blocks = createBlockWriter(send);
+  const blocks = createBlockWriter(send, who.maker);
 
   function start(): string {
     if (phase !== "new") return "";

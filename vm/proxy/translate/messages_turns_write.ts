@@ -6,13 +6,24 @@
  * @module
  */
 
-import type { AssistantPart, ToolTurn, Turn, UserPart } from "./conversation.ts";
+import type {
+  AssistantPart,
+  RedactedPart,
+  ThinkingPart,
+  ToolTurn,
+  Turn,
+  UserPart,
+} from "./conversation.ts";
+import { writeDocumentBlock } from "./document.ts";
 import { writeImageSource } from "./image.ts";
 import { given } from "./json_node.ts";
+import { inputOf } from "./text_parts.ts";
 import { createToolIds, type ToolIds } from "./tool_ids.ts";
 import { TranslationError } from "./translation_error.ts";
 
 export type Block = Record<string, unknown>;
+
+export type TakesBack = (part: ThinkingPart | RedactedPart) => boolean;
 
 export interface Message {
   readonly role: "user" | "assistant";
@@ -29,13 +40,13 @@ export function writeSystem(turns: readonly Turn[], changes: string[]): Block[] 
 }
 
 /**
- * @param thinks whether earlier thinking may be sent
+ * @param takesBack which thinking of earlier turns may be sent
  * @throws {TranslationError} if nothing is left, or a result answers no call
  */
 export function writeMessages(
   turns: readonly Turn[],
   changes: string[],
-  thinks: boolean,
+  takesBack: TakesBack,
 ): Message[] {
   const ids = createToolIds();
   const messages: Message[] = [];
@@ -49,7 +60,7 @@ export function writeMessages(
     if (turn.role === "system") return;
     if (turn.role === "user") add("user", turn.parts.flatMap(writeUserPart));
     else if (turn.role === "tool") add("user", [writeResult(turn, ids, i)]);
-    else add("assistant", turn.parts.flatMap((part) => writePart(part, ids, changes, thinks)));
+    else add("assistant", turn.parts.flatMap((part) => writePart(part, ids, changes, takesBack)));
   });
   if (messages.length === 0) {
     throw new TranslationError("body.messages", "hold no content", "send a user message with text");
@@ -76,6 +87,7 @@ export function markLast(blocks: Block[]): void {
 
 function writeUserPart(part: UserPart): Block[] {
   const cache = given("cache_control", part.cache);
+  if (part.kind === "document") return [writeDocumentBlock(part)];
   if (part.kind === "image") {
     return [{ type: "image", source: writeImageSource(part.source), ...cache }];
   }
@@ -92,7 +104,12 @@ function writeResult(turn: ToolTurn, ids: ToolIds, i: number): Block {
   };
 }
 
-function writePart(part: AssistantPart, ids: ToolIds, changes: string[], thinks: boolean): Block[] {
+function writePart(
+  part: AssistantPart,
+  ids: ToolIds,
+  changes: string[],
+  takesBack: TakesBack,
+): Block[] {
   switch (part.kind) {
     case "text":
       return writeUserPart(part);
@@ -101,24 +118,19 @@ function writePart(part: AssistantPart, ids: ToolIds, changes: string[], thinks:
         type: "tool_use",
         id: ids.call(part.id),
         name: part.name,
-        input: part.arguments.trim() === "" ? {} : parseArguments(part.arguments),
+        input: inputOf(part.arguments),
       }];
     case "thinking":
-      if (thinks && part.signature !== "") {
+      if (takesBack(part)) {
         return [{ type: "thinking", thinking: part.text, signature: part.signature }];
       }
       changes.push("thinking of earlier turns left out");
       return [];
     case "redacted":
-      if (thinks) return [{ type: "redacted_thinking", data: part.data }];
+      if (takesBack(part)) return [{ type: "redacted_thinking", data: part.data }];
       changes.push("thinking of earlier turns left out");
       return [];
     default:
       return part satisfies never;
   }
-}
-
-/** The reader has found it to be an object. */
-function parseArguments(text: string): unknown {
-  return JSON.parse(text);
 }

@@ -33,10 +33,11 @@ export function readOllamaRequest(body: JsonNode): Conversation {
   const option = <T>(key: string, read: (node: JsonNode) => T) =>
     optional(field(options, key), read);
   const limit = option("num_predict", asNumber);
+  const left: string[] = [];
   return {
     origin: "ollama",
     model: asString(get("model")),
-    turns: readOllamaTurns(get("messages")),
+    turns: readOllamaTurns(get("messages"), (change) => left.push(change)),
     tools: optional(get("tools"), asArray)?.map(readTool) ?? [],
     ...given("maxTokens", limit !== undefined && limit > 0 ? limit : undefined), // -1: no limit
     ...given("temperature", option("temperature", asNumber)),
@@ -54,10 +55,13 @@ export function readOllamaRequest(body: JsonNode): Conversation {
       }),
     ),
     changes: [
-      ...Object.keys(asObject(body)).filter((key) => !READ.has(key)),
-      ...Object.keys(asObject(options))
-        .filter((key) => !OPTIONS.has(key) && !EXTRAS.some((extra) => extra === key)),
-    ].map((key) => `${key.slice(0, 40)} left out`),
+      ...new Set(left),
+      ...[
+        ...Object.keys(asObject(body)).filter((key) => !READ.has(key)),
+        ...Object.keys(asObject(options))
+          .filter((key) => !OPTIONS.has(key) && !EXTRAS.some((extra) => extra === key)),
+      ].map((key) => `${key.slice(0, 40)} left out`),
+    ],
   };
 }
 

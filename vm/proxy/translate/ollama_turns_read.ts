@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The messages of an Ollama request, read. Calls and their results may come without ids. @module */
 
-import type { AssistantPart, ImagePart, ToolTurn, Turn } from "./conversation.ts";
-import { readImageUrl } from "./image.ts";
+import type { AssistantPart, ToolTurn, Turn, UserPart } from "./conversation.ts";
 import {
   asArray,
   asOpaqueObject,
@@ -12,11 +11,11 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
-import { textPart } from "./text_parts.ts";
+import { leftOut, type Say, textPart } from "./text_parts.ts";
 import { TranslationError } from "./translation_error.ts";
 
 /** @throws {TranslationError} for a role that is not known, and a result without a call */
-export function readOllamaTurns(messages: JsonNode): Turn[] {
+export function readOllamaTurns(messages: JsonNode, say: Say): Turn[] {
   const calls = createOpenCalls();
   return asArray(messages).map((message): Turn => {
     const role = field(message, "role");
@@ -26,7 +25,7 @@ export function readOllamaTurns(messages: JsonNode): Turn[] {
         return { role: "system", parts: texts };
       case "user": {
         const images = optional(field(message, "images"), asArray) ?? [];
-        return { role: "user", parts: [...texts, ...images.map(readImage)] };
+        return { role: "user", parts: [...texts, ...images.map((one) => readImage(one, say))] };
       }
       case "assistant":
         return { role: "assistant", parts: readAssistant(message, texts, calls) };
@@ -66,14 +65,12 @@ const MAGIC: readonly (readonly [base64: string, mediaType: string])[] = [
   ["UklGR", "image/webp"],
 ];
 
-function readImage(node: JsonNode): ImagePart {
+function readImage(node: JsonNode, say: Say): UserPart {
   const data = asString(node);
   const mediaType = MAGIC.find(([begin]) => data.startsWith(begin))?.[1];
-  if (mediaType === undefined) {
-    throw new TranslationError(node.path, "is no image of a known type", "send a base64 png");
-  }
-  const url = { value: `data:${mediaType};base64,${data}`, path: node.path };
-  return { kind: "image", source: readImageUrl(url) };
+  return mediaType === undefined
+    ? leftOut("image", say)
+    : { kind: "image", source: { kind: "base64", mediaType, data } };
 }
 
 interface OpenCalls {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** POST /v1/responses, read (platform.openai.com/docs/api-reference/responses/create). @module */
 
-import { NO_PARAMETERS, readJsonSchema } from "./chat_request_read.ts";
-import type { Conversation, ResponseFormat, Thinking, Tool, ToolChoice } from "./conversation.ts";
+import { readJsonSchema } from "./chat_request_read.ts";
+import type { Conversation, ResponseFormat, Thinking, ToolChoice } from "./conversation.ts";
 import {
   asArray,
   asBoolean,
   asNumber,
   asObject,
-  asOpaqueObject,
   asString,
   field,
   given,
@@ -17,7 +16,9 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
+import { readResponsesTool } from "./responses_tools.ts";
 import { readResponseTurns } from "./responses_turns_read.ts";
+import { readAllowed, withKnownChoice } from "./tool_choice.ts";
 import { TranslationError } from "./translation_error.ts";
 
 /** Fields that are read, and those that say nothing to a proxy that keeps nothing. */
@@ -59,16 +60,18 @@ export function readResponsesRequest(body: JsonNode): Conversation {
   const reasoning = optional(get("reasoning"), (node) => node);
   const instructions = optional(get("instructions"), asString) ?? "";
   const { turns, changes } = readResponseTurns(get("input"));
+  const left: string[] = [];
+  const say = (change: string): void => void left.push(change);
   const others = Object.entries(asObject(body)).filter(([key, value]) =>
     !READ.has(key) && value !== null
   );
-  return {
+  return withKnownChoice({
     origin: "responses",
     model: asString(get("model")),
     turns: instructions === ""
       ? turns
       : [{ role: "system", parts: [{ kind: "text", text: instructions }] }, ...turns],
-    tools: optional(get("tools"), asArray)?.map(readTool) ?? [],
+    tools: optional(get("tools"), asArray)?.flatMap((tool) => readResponsesTool(tool, say)) ?? [],
     ...given("toolChoice", optional(get("tool_choice"), readToolChoice)),
     ...given("parallelToolCalls", optional(get("parallel_tool_calls"), asBoolean)),
     ...given("maxTokens", optional(get("max_output_tokens"), asNumber)),
@@ -89,9 +92,10 @@ export function readResponsesRequest(body: JsonNode): Conversation {
     },
     changes: [
       ...changes,
+      ...new Set(left),
       ...others.filter(([key]) => !EXTRAS.has(key)).map(([key]) => `${key.slice(0, 40)} left out`),
     ],
-  };
+  });
 }
 
 /** The proxy keeps no conversations: what refers to one cannot be answered. */
@@ -112,17 +116,6 @@ function refuseState(body: JsonNode): void {
   }
 }
 
-function readTool(node: JsonNode): Tool {
-  const type = field(node, "type");
-  if (asString(type) !== "function") refuseKind(type, "a tool of type", '"function"');
-  return {
-    name: asString(field(node, "name")),
-    ...given("description", optional(field(node, "description"), asString)),
-    schema: optional(field(node, "parameters"), asOpaqueObject) ?? NO_PARAMETERS,
-    ...given("strict", optional(field(node, "strict"), asBoolean)),
-  };
-}
-
 function readToolChoice(node: JsonNode): ToolChoice {
   if (node.value === "auto" || node.value === "none" || node.value === "required") {
     return { kind: node.value };
@@ -130,9 +123,17 @@ function readToolChoice(node: JsonNode): ToolChoice {
   if (typeof node.value === "string") {
     return refuseKind(node, "the choice", '"auto", "none", "required" or a function');
   }
-  const type = field(node, "type");
-  if (asString(type) !== "function") refuseKind(type, "a choice of type", '"function"');
-  return { kind: "named", name: asString(field(node, "name")) };
+  switch (asString(field(node, "type"))) {
+    case "function":
+    case "custom":
+      return { kind: "named", name: asString(field(node, "name")) };
+    case "local_shell":
+      return { kind: "named", name: "local_shell" };
+    case "allowed_tools":
+      return readAllowed(field(node, "mode"), field(node, "tools"));
+    default: // a tool of another kind, which is left out
+      return { kind: "auto" };
+  }
 }
 
 function readEffort(node: JsonNode): Thinking {

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The response object of POST /v1/responses, and its items. @module */
 
-import type { Completion, ResponseIdentity, StopReason, Usage } from "./completion.ts";
+import type {
+  AnswerIdentity,
+  Completion,
+  ResponseIdentity,
+  StopReason,
+  Usage,
+} from "./completion.ts";
 import type { AssistantPart } from "./conversation.ts";
+import { type ItemPrefix, ownItemId, seal, sealExtra } from "./provenance.ts";
+import { callItem, prefixOf, type ToolForms } from "./responses_tools.ts";
 import { createAnswerIds } from "./tool_ids.ts";
+
+/** How the ids of our own responses begin: OpenAI knows none of them. */
+export const RESPONSE_ID = "resp_ocp_";
 
 export type Item = Readonly<Record<string, unknown>>;
 type Status = "in_progress" | "completed";
@@ -18,26 +29,21 @@ export const messageItem = (id: string, status: Status, content: readonly Item[]
   content,
 });
 
-export const reasoningItem = (id: string, summary: readonly Item[]): Item => ({
+/** @param sealed what brings the reasoning back to its maker; "" while it has only begun */
+export const reasoningItem = (id: string, summary: readonly Item[], sealed: string): Item => ({
   id,
   type: "reasoning",
   summary,
+  ...(sealed === "" ? {} : { encrypted_content: sealed }),
 });
+
+export const sealThinking = (maker: string, text: string, signature: string): string =>
+  seal(maker, JSON.stringify({ text, signature }));
+
+export const sealRedacted = (maker: string, data: string): string =>
+  seal(maker, JSON.stringify({ data }));
 
 export const summaryContent = (text: string): Item => ({ type: "summary_text", text });
-
-export const callItem = (
-  id: string,
-  status: Status,
-  call: { readonly callId: string; readonly name: string; readonly arguments: string },
-): Item => ({
-  id,
-  type: "function_call",
-  status,
-  call_id: call.callId,
-  name: call.name,
-  arguments: call.arguments,
-});
 
 /** Why an answer is not whole, or null. */
 export function incompleteReason(stop: StopReason): string | null {
@@ -91,27 +97,45 @@ export function finishedResponse(
 
 export function writeResponsesResponse(
   { parts, stop, usage }: Completion,
-  who: ResponseIdentity,
+  who: AnswerIdentity,
+  forms: ToolForms = new Map(),
 ): Record<string, unknown> {
   const newId = createAnswerIds();
-  const output = parts.flatMap((part, i): Item[] => writeItem(part, itemId(who, i), newId));
+  const output: Item[] = [];
+  for (const part of parts) {
+    for (const make of itemsOf(part, who.maker, newId, forms)) {
+      output.push(make((kind) => ownItemId(kind, who.id, output.length)));
+    }
+  }
   return finishedResponse(who, stop, output, usage);
 }
 
-export const itemId = (who: ResponseIdentity, index: number): string => `item_${who.id}_${index}`;
+type MakeItem = (id: (kind: ItemPrefix) => string) => Item;
 
-function writeItem(part: AssistantPart, id: string, newId: (id: string) => string): Item[] {
+function itemsOf(
+  part: AssistantPart,
+  maker: string,
+  newId: (id: string) => string,
+  forms: ToolForms,
+): MakeItem[] {
   switch (part.kind) {
     case "text":
-      return [messageItem(id, "completed", [textContent(part.text)])];
-    case "thinking":
-      return [reasoningItem(id, [summaryContent(part.text)])];
+      return [(id) => messageItem(id("msg"), "completed", [textContent(part.text)])];
+    case "thinking": {
+      const sealed = sealThinking(maker, part.text, part.signature);
+      return [(id) => reasoningItem(id("rs"), [summaryContent(part.text)], sealed)];
+    }
     case "redacted":
-      return [];
+      return [(id) => reasoningItem(id("rs"), [], sealRedacted(maker, part.data))];
     case "tool_call": {
       const text = part.arguments === "" ? "{}" : part.arguments;
-      const call = { callId: newId(part.id), name: part.name, arguments: text };
-      return [callItem(id, "completed", call)];
+      const callId = newId(part.id);
+      const form = forms.get(part.name);
+      const call = { status: "completed", callId, name: part.name, arguments: text } as const;
+      const item: MakeItem = (id) => callItem({ ...call, id: id(prefixOf(form)) }, form);
+      if (part.extra === undefined) return [item];
+      const sealed = sealExtra(callId, { maker, fields: part.extra.fields });
+      return [(id) => reasoningItem(id("rs"), [], sealed), item];
     }
     default:
       return part satisfies never;

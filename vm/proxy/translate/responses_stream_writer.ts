@@ -8,24 +8,37 @@
 
 import { sseText } from "../sse.ts";
 import {
+  type AnswerIdentity,
   NO_USAGE,
-  type ResponseIdentity,
   type StopReason,
   type StreamEvent,
   type StreamWriter,
 } from "./completion.ts";
 import { type Fault, writeOpenAiFault } from "./fault.ts";
-import { finishedResponse, incompleteReason, responseObject } from "./responses_response.ts";
+import {
+  finishedResponse,
+  incompleteReason,
+  type Item,
+  responseObject,
+} from "./responses_response.ts";
 import { createItemWriter } from "./responses_stream_items.ts";
+import type { ToolForms } from "./responses_tools.ts";
 
-export function createResponsesStreamWriter(who: ResponseIdentity): StreamWriter {
+/** What became of it: the items, for a client that refers to them later. */
+export type OnFinished = (output: readonly Item[]) => void;
+
+export function createResponsesStreamWriter(
+  who: AnswerIdentity,
+  forms: ToolForms = new Map(),
+  onFinished: OnFinished = () => {},
+): StreamWriter {
   let phase: "new" | "open" | "closed" = "new";
   let sequence = 0;
   let usage = NO_USAGE;
   let stop: StopReason = "end";
   const send = (type: string, fields: Readonly<Record<string, unknown>>): string =>
     sseText(JSON.stringify({ type, sequence_number: sequence++, ...fields }), type);
-  const items = createItemWriter(who, send);
+  const items = createItemWriter(who, send, forms);
   const inProgress = (type: string): string =>
     send(type, { response: responseObject(who, "in_progress", {}) });
 
@@ -50,6 +63,7 @@ export function createResponsesStreamWriter(who: ResponseIdentity): StreamWriter
     const rest = start() + items.finish();
     phase = "closed";
     const type = incompleteReason(stop) === null ? "response.completed" : "response.incomplete";
+    onFinished(items.output());
     return rest + send(type, { response: finishedResponse(who, stop, items.output(), usage) });
   }
 
@@ -69,9 +83,6 @@ export function createResponsesStreamWriter(who: ResponseIdentity): StreamWriter
         return fail(event.fault);
       case "end":
         return finish();
-      case "signature":
-      case "redacted":
-        return start(); // only their provider can read them
       default:
         return start() + items.write(event);
     }

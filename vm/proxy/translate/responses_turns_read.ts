@@ -6,8 +6,9 @@
  * @module
  */
 
-import { type ReadTurns, requireJsonObject } from "./chat_turns_read.ts";
-import type { AssistantPart, TextPart, Turn, UserPart } from "./conversation.ts";
+import { readCalled, type ReadTurns } from "./chat_turns_read.ts";
+import type { AssistantPart, SignedExtra, ToolCallPart, Turn, UserPart } from "./conversation.ts";
+import { readInputFile } from "./document.ts";
 import { readImageUrl } from "./image.ts";
 import {
   asArray,
@@ -19,95 +20,151 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
-import { onlyTexts, textPart } from "./text_parts.ts";
-import { TranslationError } from "./translation_error.ts";
+import { unseal, unsealExtra } from "./provenance.ts";
+import { localShellArguments, namespacedName } from "./responses_tools.ts";
+import { leftOut, leftOutName, onlyTexts, type Say, textPart } from "./text_parts.ts";
 
-/** @throws {TranslationError} for an item or a kind of content that is not known */
+/** @throws {TranslationError} for what is no item; kinds nobody knows are left out */
 export function readResponseTurns(input: JsonNode): ReadTurns {
   if (typeof input.value === "string") {
     return { turns: [{ role: "user", parts: textPart(input.value) }], changes: [] };
   }
   const turns: Turn[] = [];
-  const changes: string[] = [];
+  const changes = new Set<string>();
+  const reader = createItemReader((change) => void changes.add(change));
   for (const item of asArray(input)) {
-    const turn = readItem(item);
-    if (turn === undefined) {
-      changes.push("reasoning of earlier turns left out");
-      continue;
-    }
+    const turn = reader(item);
+    if (turn === undefined) continue;
     const last = turns.at(-1);
     if (turn.role === "assistant" && last?.role === "assistant") {
       turns[turns.length - 1] = { role: "assistant", parts: [...last.parts, ...turn.parts] };
     } else turns.push(turn);
   }
-  return { turns, changes };
+  return { turns, changes: [...changes] };
 }
 
-/** @returns undefined for reasoning, which only the provider that made it can read */
-function readItem(item: JsonNode): Turn | undefined {
-  const type = field(item, "type");
-  switch (isAbsent(type) ? "message" : asString(type)) {
-    case "message":
-      return readMessage(item);
-    case "function_call":
-      return { role: "assistant", parts: [readCall(item)] };
-    case "function_call_output": {
-      const parts = readParts(field(item, "output"));
-      return { role: "tool", callId: asString(field(item, "call_id")), parts, isError: false };
+/** @returns undefined for what is left out */
+function createItemReader(say: Say): (item: JsonNode) => Turn | undefined {
+  const extras = new Map<string, SignedExtra>();
+  const call = (item: JsonNode, name: string, text: string): Turn => {
+    const id = callIdOf(item);
+    const called = { value: { name, arguments: text }, path: item.path };
+    const extra = given("extra", extras.get(id));
+    return { role: "assistant", parts: [{ ...readCalled(called, id, say), ...extra }] };
+  };
+  const text = (item: JsonNode, key: string): string => optional(field(item, key), asString) ?? "";
+  return (item) => {
+    const type = field(item, "type");
+    switch (isAbsent(type) ? "message" : asString(type)) {
+      case "message":
+        return readMessage(item, say);
+      case "function_call": {
+        const name = namespacedName(text(item, "namespace"), asString(field(item, "name")));
+        return call(item, name, text(item, "arguments"));
+      }
+      case "custom_tool_call":
+        return call(
+          item,
+          asString(field(item, "name")),
+          JSON.stringify({ input: text(item, "input") }),
+        );
+      case "local_shell_call":
+        return call(item, "local_shell", localShellArguments(field(item, "action")));
+      case "function_call_output":
+      case "custom_tool_call_output":
+      case "local_shell_call_output":
+        return readOutput(item, say);
+      case "reasoning":
+        return readReasoning(item, extras, say);
+      default: // of tools that OpenAI runs, and what only it can read ("compaction")
+        say(`item ${leftOutName(type.value)} left out`);
+        return undefined;
     }
-    case "reasoning":
-      return undefined;
-    default:
-      return refuseKind(type, "an item of type", '"message", "function_call" or its output');
+  };
+}
+
+function callIdOf(item: JsonNode): ToolCallPart["id"] {
+  const callId = field(item, "call_id");
+  return asString(isAbsent(callId) ? field(item, "id") : callId);
+}
+
+function readOutput(item: JsonNode, say: Say): Turn {
+  const output = field(item, "output");
+  const parts = isAbsent(output) ? [] : readParts(output, say);
+  return { role: "tool", callId: callIdOf(item), parts, isError: false };
+}
+
+/** What the proxy sealed is its maker's; anything else only OpenAI can read. */
+function readReasoning(
+  item: JsonNode,
+  extras: Map<string, SignedExtra>,
+  say: Say,
+): Turn | undefined {
+  const encrypted = optional(field(item, "encrypted_content"), asString) ?? "";
+  const extra = unsealExtra(encrypted);
+  if (extra !== undefined) {
+    extras.set(extra.callId, extra);
+    return undefined;
   }
+  const part = thinkingOf(encrypted);
+  if (part !== undefined) return { role: "assistant", parts: [part] };
+  say("reasoning of earlier turns left out");
+  return undefined;
 }
 
-function readCall(item: JsonNode): AssistantPart {
-  const node = field(item, "arguments");
-  const text = optional(node, asString) ?? "";
-  requireJsonObject(text, node.path);
-  const id = asString(field(item, "call_id"));
-  return { kind: "tool_call", id, name: asString(field(item, "name")), arguments: text };
+function thinkingOf(encrypted: string): AssistantPart | undefined {
+  const { maker, payload } = unseal(encrypted) ?? {};
+  if (maker === undefined || payload === undefined) return undefined;
+  try {
+    const { text, signature, data }: Record<string, unknown> = JSON.parse(payload);
+    if (typeof data === "string") return { kind: "redacted", data, maker };
+    if (typeof text === "string" && typeof signature === "string") {
+      return { kind: "thinking", text, signature, maker };
+    }
+  } catch {
+    // cut off
+  }
+  return undefined;
 }
 
-function readMessage(item: JsonNode): Turn {
+function readMessage(item: JsonNode, say: Say): Turn {
   const role = field(item, "role");
   const content = field(item, "content");
   switch (asString(role)) {
     case "system":
     case "developer":
-      return { role: "system", parts: readTexts(content) };
+      return { role: "system", parts: onlyTexts(readParts(content, say), say) };
     case "user":
-      return { role: "user", parts: readParts(content) };
+      return { role: "user", parts: readParts(content, say) };
     case "assistant":
-      return { role: "assistant", parts: readTexts(content) };
+      return { role: "assistant", parts: onlyTexts(readParts(content, say), say) };
     default:
       return refuseKind(role, "the role", '"system", "developer", "user" or "assistant"');
   }
 }
 
-function readParts(content: JsonNode): UserPart[] {
+function readParts(content: JsonNode, say: Say): UserPart[] {
   if (typeof content.value === "string") return textPart(content.value);
   return asArray(content).flatMap((part): UserPart[] => {
     const type = field(part, "type");
     switch (asString(type)) {
       case "input_text":
       case "output_text":
+      case "text":
         return textPart(asString(field(part, "text")));
       case "refusal":
         return textPart(asString(field(part, "refusal")));
       case "input_image": {
-        if (isAbsent(field(part, "image_url"))) {
-          throw new TranslationError(`${part.path}.image_url`, "is missing", "give no file_id");
-        }
+        const url = field(part, "image_url");
+        const source = isAbsent(url) ? undefined : readImageUrl(url); // or kept, with a file_id
+        if (source === undefined) return [leftOut("image", say)];
         const detail = optional(field(part, "detail"), asString);
-        const source = readImageUrl(field(part, "image_url"));
         return [{ kind: "image", source, ...given("detail", detail) }];
       }
+      case "input_file":
+        return [readInputFile(part) ?? leftOut("document", say)];
       default:
-        return refuseKind(type, "content of type", '"input_text" or "input_image"');
+        return [leftOut(type.value, say)];
     }
   });
 }
-
-const readTexts = (content: JsonNode): TextPart[] => onlyTexts(readParts(content), content);

@@ -3,7 +3,6 @@
 
 import type { TextPart, ToolCallPart, UserPart } from "./conversation.ts";
 import { asOpaqueObject, asString, field, given, type JsonNode, optional } from "./json_node.ts";
-import { TranslationError } from "./translation_error.ts";
 
 /** "" is no part: providers refuse empty texts. */
 export const textPart = (text: string, cache: Pick<TextPart, "cache"> = {}): TextPart[] =>
@@ -13,13 +12,23 @@ export const textPart = (text: string, cache: Pick<TextPart, "cache"> = {}): Tex
 export const readCache = (part: JsonNode): Pick<TextPart, "cache"> =>
   given("cache", optional(field(part, "cache_control"), asOpaqueObject));
 
-/** @throws {TranslationError} if one of the parts is an image */
-export function onlyTexts(parts: readonly UserPart[], content: JsonNode): TextPart[] {
-  return parts.map((part) => {
-    if (part.kind === "text") return part;
-    throw new TranslationError(content.path, "holds an image", "put images into a user message");
-  });
+/** Says what reading left out or changed, for the log: kinds and names, no content. */
+export type Say = (change: string) => void;
+
+/** A client's word for a kind, fit for one line. */
+export const leftOutName = (type: unknown): string =>
+  typeof type === "string" ? type.slice(0, 40).replace(/[^\w.-]/g, ".") : "a part";
+
+/** In the place of what cannot be passed on: a session is not lost for one part of it. */
+export function leftOut(type: unknown, say: Say): TextPart {
+  const kind = leftOutName(type);
+  say(`${kind} left out`);
+  return { kind: "text", text: `[${kind} was left out here: it cannot be passed on]` };
 }
+
+/** Images and documents stand where only words may. */
+export const onlyTexts = (parts: readonly UserPart[], say: Say): TextPart[] =>
+  parts.map((part) => part.kind === "text" ? part : leftOut(part.kind, say));
 
 /** Anthropic's block of a tool call, in a request and in an answer. */
 export function readToolUse(block: JsonNode): ToolCallPart {

@@ -68,13 +68,31 @@ const NEW: ClaudeTraits = { thinks: true, sampling: false, budget: false };
  * "claude-3-5-sonnet-20241022", "claude-sonnet-4-20250514", "claude-opus-4-7".
  */
 export function claudeTraits(model: string): ClaudeTraits {
+  const version = claudeVersion(model);
+  if (version === null) return /claude-(2|instant)/.test(model) ? OLDEST : NEW;
+  if (version < 3.7) return OLDEST;
+  return version > 4.6 ? NEW : OLD;
+}
+
+/** 4.6 for "claude-opus-4-6"; null if the name tells none. */
+function claudeVersion(model: string): number | null {
   const [, before, after] =
     /claude-(?:(\d+(?:[-.]\d{1,2})?)-)?(?:opus|sonnet|haiku)(?:-(\d+(?:[-.]\d{1,2})?))?(?![\d])/
       .exec(model) ?? [];
   const version = before ?? after;
-  if (version === undefined) return /claude-(2|instant)/.test(model) ? OLDEST : NEW;
+  if (version === undefined) return null;
   const [major = 0, minor = 0] = version.split(/[-.]/).map(Number);
-  if (major >= 1000) return NEW; // a date, no version
-  if (major < 3 || (major === 3 && minor < 7)) return OLDEST;
-  return major > 4 || (major === 4 && minor > 6) ? NEW : OLD;
+  return major >= 1000 ? null : major + minor / 10; // a date is no version
+}
+
+/** Most tokens of an answer (platform.claude.com/docs, "Models overview"), without beta headers. */
+export function claudeMaxOutputTokens(model: string): number {
+  const version = claudeVersion(model);
+  const isOpus = model.includes("opus");
+  if (version === null) return /claude-(2|instant)/.test(model) ? 4096 : 64_000;
+  if (version < 3.5) return 4096;
+  if (version < 3.7) return 8192;
+  if (version < 4) return 64_000;
+  if (isOpus) return version < 4.5 ? 32_000 : version < 4.6 ? 64_000 : 128_000;
+  return 64_000;
 }

@@ -55,12 +55,23 @@ function createFreshIds(unfit: RegExp): (id: string) => string {
 const MAX_CHAT_ID_CHARS = 40;
 
 /** The same id for the same call, short enough for chat completions. */
-export function createShortIds(): (id: string) => string {
+export function createShortIds(maxChars = MAX_CHAT_ID_CHARS): (id: string) => string {
   const made = new Map<string, string>();
   return (id) => {
-    if (id.length <= MAX_CHAT_ID_CHARS) return id;
+    if (id.length <= maxChars) return id;
     const short = made.get(id) ?? `shortened${made.size}`;
     made.set(id, short);
     return short;
+  };
+}
+
+/** The same id for the same call, as Mistral wants it: nine letters and digits. */
+export function createPatternIds(fits: RegExp): (id: string) => string {
+  const made = new Map<string, string>();
+  return (id) => {
+    if (fits.test(id)) return id;
+    const known = made.get(id) ?? `call${String(made.size).padStart(5, "0")}`;
+    made.set(id, known);
+    return known;
   };
 }

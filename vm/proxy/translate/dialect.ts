@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What each kind of provider refuses, in one table. "OpenAI-compatible" is many dialects: what one
+ * must get back (its own reasoning) another answers with 400. fit_*.ts apply it to every body.
+ *
+ * Sources: platform.openai.com/docs/api-reference/chat/create, ai.google.dev/gemini-api/docs/
+ * openai and .../thought-signatures, api-docs.deepseek.com/guides/thinking_mode, platform.moonshot.ai
+ * (kimi-k2-thinking), docs.mistral.ai/api, console.groq.com/docs/openai, docs.x.ai/docs/guides/chat,
+ * openrouter.ai/docs, docs.ollama.com/api/openai-compatibility.
+ *
+ * @module
+ */
+
+/** Those that a configuration may name; "ollama" and "anthropic" are kinds of their own. */
+export const DIALECT_NAMES = [
+  "openai",
+  "gemini",
+  "deepseek",
+  "kimi",
+  "mistral",
+  "groq",
+  "xai",
+  "openrouter",
+  "generic",
+] as const;
+
+export interface Dialect {
+  /** reasoning_content of earlier answers: must be there, may be, must not be. */
+  readonly reasoning: "wanted" | "taken" | "refused";
+  /** extra_content of tool calls, in which Gemini signs its thoughts. */
+  readonly thoughtSignatures: "wanted" | "taken" | "refused";
+  /** cache_control at parts and tools, Anthropic's mark in chat completions. */
+  readonly cacheMarks: "taken" | "refused";
+  /** Parts of type "file" (PDF). */
+  readonly files: "taken" | "refused";
+  readonly maxStops: number;
+  /** Ids of tool calls that it takes; null: any of at most 40 characters. */
+  readonly callId: RegExp | null;
+  /** Top-level fields that are an error there. */
+  readonly refused: readonly string[];
+}
+
+/** Servers that nobody here knows: what harms nowhere. A refusal leads to the next of the route. */
+const GENERIC: Dialect = {
+  reasoning: "taken",
+  thoughtSignatures: "taken",
+  cacheMarks: "taken",
+  files: "refused",
+  maxStops: Infinity,
+  callId: null,
+  refused: [],
+};
+
+const STRICT: Dialect = {
+  ...GENERIC,
+  reasoning: "refused",
+  thoughtSignatures: "refused",
+  cacheMarks: "refused",
+  maxStops: 4,
+};
+
+const OPENAI_ONLY = [
+  ...["moderation", "prediction", "prompt_cache_key", "prompt_cache_retention"],
+  ...["safety_identifier", "service_tier", "store", "verbosity", "web_search_options"],
+];
+
+const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
+  ["openai", { ...STRICT, files: "taken" }],
+  ["gemini", {
+    ...STRICT,
+    thoughtSignatures: "wanted",
+    maxStops: 5,
+    refused: [...OPENAI_ONLY, "logit_bias"],
+  }],
+  ["deepseek", { ...STRICT, reasoning: "wanted", maxStops: 16 }],
+  ["kimi", { ...STRICT, reasoning: "wanted", maxStops: 5 }],
+  ["mistral", {
+    ...STRICT,
+    maxStops: Infinity,
+    callId: /^[A-Za-z0-9]{9}$/,
+    refused: [...OPENAI_ONLY, "logit_bias", "logprobs", "top_logprobs", "user"],
+  }],
+  ["groq", { ...STRICT, refused: ["logit_bias", "logprobs", "top_logprobs"] }],
+  ["xai", { ...STRICT, reasoning: "taken" }],
+  ["openrouter", { ...GENERIC, files: "taken", maxStops: 4 }],
+  ["ollama", { ...GENERIC, thoughtSignatures: "refused", cacheMarks: "refused" }],
+  ["anthropic", { ...GENERIC, files: "taken" }],
+]);
+
+/** Ends of hosts -> dialect. */
+const HOSTS: readonly (readonly [end: string, dialect: string])[] = [
+  ["api.openai.com", "openai"],
+  [".openai.azure.com", "openai"],
+  [".services.ai.azure.com", "openai"],
+  ["generativelanguage.googleapis.com", "gemini"],
+  ["api.deepseek.com", "deepseek"],
+  ["api.moonshot.ai", "kimi"],
+  ["api.moonshot.cn", "kimi"],
+  ["api.mistral.ai", "mistral"],
+  ["api.groq.com", "groq"],
+  ["api.x.ai", "xai"],
+  ["openrouter.ai", "openrouter"],
+];
+
+/** The part of a provider's configuration that tells how it speaks. */
+export interface Speaker {
+  readonly kind: string;
+  readonly baseUrl: string;
+  /** One of DIALECT_NAMES, where the host does not tell. */
+  readonly dialect: string | null;
+}
+
+export function dialectOf({ kind, baseUrl, dialect }: Speaker): Dialect {
+  return DIALECTS.get(dialect ?? (kind === "openai" ? dialectOfHost(baseUrl) : kind)) ?? GENERIC;
+}
+
+function dialectOfHost(baseUrl: string): string {
+  const host = URL.parse(baseUrl)?.hostname ?? "";
+  return HOSTS.find(([end]) => end.startsWith(".") ? host.endsWith(end) : host === end)?.[1] ??
+    "generic";
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A body of the messages API as Anthropic takes it. @module */
+
+import { type Body, type Fit, mapObjects, withFields } from "./fit.ts";
+import { forAnthropicOutput } from "./fit_schema.ts";
+import { isObject } from "./json_node.ts";
+import { isOwn } from "./provenance.ts";
+import { claudeTraits } from "./thinking.ts";
+import { fitAnthropicUserId } from "./user_id.ts";
+
+export function fitMessages(body: Body, fit: Fit): Body {
+  const fitted = withFields(withoutIdleChoice(body, fit), {
+    messages: withoutTrailingBlanks(ownThinking(body["messages"], fit), fit),
+    tools: fitTools(body["tools"]),
+    metadata: fitMetadata(body["metadata"], fit),
+    output_config: fitOutput(body["output_config"], fit),
+  });
+  return withThinkingOff(fitted, fit);
+}
+
+function withoutIdleChoice(body: Body, { say }: Fit): Body {
+  const { tools, tool_choice } = body;
+  if (tool_choice === undefined || (Array.isArray(tools) && tools.length > 0)) return body;
+  say("tool_choice left out: there are no tools");
+  return withFields(body, { tool_choice: undefined });
+}
+
+/** Thinking that another provider signed, or nobody, is an error in Anthropic's eyes. */
+function ownThinking(messages: unknown, { provider, made, say }: Fit): unknown {
+  return mapObjects(messages, (message) => {
+    if (message["role"] !== "assistant") return message;
+    const content = mapObjects(message["content"], (block) => {
+      const item = block["type"] === "thinking"
+        ? block["signature"] ?? ""
+        : block["type"] === "redacted_thinking"
+        ? block["data"]
+        : null;
+      if (typeof item !== "string" || isOwn(item, provider, made)) return block;
+      say("thinking of another provider left out");
+      return undefined;
+    });
+    if (Array.isArray(content) && content.length === 0) return undefined; // it was all thinking
+    return withFields(message, { content });
+  });
+}
+
+/**
+ * With a budget the turn that goes on with results of tools has to begin with its thinking; if that
+ * was another's, this one is answered without. Newer models do not ask for it.
+ */
+function withThinkingOff(body: Body, { model, say }: Fit): Body {
+  const { thinking, messages } = body;
+  if (!isObject(thinking) || thinking["type"] !== "enabled") return body;
+  if (!claudeTraits(model).budget || !goesOnWithoutThinking(messages)) return body;
+  say("thinking left out: the tool call that goes on came without signed thinking");
+  const context = body["context_management"];
+  const kept = isObject(context)
+    ? mapObjects(
+      context["edits"],
+      (edit) => String(edit["type"]).startsWith("clear_thinking") ? undefined : edit,
+    )
+    : undefined;
+  return withFields(body, {
+    thinking: undefined,
+    context_management: isObject(context) ? withFields(context, { edits: kept }) : context,
+  });
+}
+
+function goesOnWithoutThinking(messages: unknown): boolean {
+  if (!Array.isArray(messages)) return false;
+  const last: unknown = messages.at(-1);
+  const before: unknown = messages.at(-2);
+  if (!isObject(last) || !isObject(before) || before["role"] !== "assistant") return false;
+  const types = (content: unknown): unknown[] =>
+    Array.isArray(content) ? content.map((block) => isObject(block) ? block["type"] : null) : [];
+  const [first] = types(before["content"]);
+  return types(last["content"]).includes("tool_result") && first !== "thinking" &&
+    first !== "redacted_thinking";
+}
+
+/** "final assistant content cannot end with trailing whitespace" */
+function withoutTrailingBlanks(messages: unknown, { say }: Fit): unknown {
+  if (!Array.isArray(messages)) return messages;
+  const last: unknown = messages.at(-1);
+  if (!isObject(last) || last["role"] !== "assistant") return messages;
+  const content = trimmed(last["content"]);
+  if (content === last["content"]) return messages;
+  say("blanks at the end of the last message left out");
+  const before = messages.slice(0, -1);
+  const isEmpty = content === "" || (Array.isArray(content) && content.length === 0);
+  return isEmpty ? before : [...before, { ...last, content }];
+}
+
+function trimmed(content: unknown): unknown {
+  if (typeof content === "string") return content.trimEnd();
+  if (!Array.isArray(content)) return content;
+  const last: unknown = content.at(-1);
+  if (!isObject(last) || last["type"] !== "text" || typeof last["text"] !== "string") {
+    return content;
+  }
+  const text = last["text"].trimEnd();
+  if (text === last["text"]) return content;
+  return [...content.slice(0, -1), ...(text === "" ? [] : [{ ...last, text }])];
+}
+
+/** Its strict tools are structured output, too. */
+function fitTools(tools: unknown): unknown {
+  return mapObjects(tools, (tool) => {
+    const schema = tool["input_schema"];
+    return tool["strict"] === true && isObject(schema)
+      ? withFields(tool, { input_schema: forAnthropicOutput(schema) })
+      : tool;
+  });
+}
+
+function fitMetadata(metadata: unknown, { say }: Fit): unknown {
+  if (!isObject(metadata) || typeof metadata["user_id"] !== "string") return metadata;
+  const id = fitAnthropicUserId(metadata["user_id"]);
+  if (id !== metadata["user_id"]) say("metadata.user_id hashed: too long, or more than an id");
+  return withFields(metadata, { user_id: id });
+}
+
+function fitOutput(config: unknown, { say }: Fit): unknown {
+  if (!isObject(config) || !isObject(config["format"])) return config;
+  const { format } = config;
+  if (!isObject(format["schema"])) return config;
+  const schema = forAnthropicOutput(format["schema"]);
+  if (schema !== format["schema"]) say("json_schema: made fit for Anthropic");
+  return withFields(config, { format: withFields(format, { schema }) });
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** JSON Schemas as providers take them. The same object comes back where nothing had to change. @module */
+
+import { isObject, MAX_JSON_DEPTH } from "./json_node.ts";
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** Keywords whose value is a schema, a list of them, or a record of them. */
+const ONE = ["additionalProperties", "items", "not", "if", "then", "else", "contains"];
+const MANY = ["anyOf", "oneOf", "allOf", "prefixItems"];
+const NAMED = ["properties", "$defs", "definitions", "patternProperties", "dependentSchemas"];
+
+/** Changes each schema inside of this one, then the schema itself. Too deep ones stay as they are. */
+function mapSchemas(schema: Schema, change: (schema: Schema) => Schema, depth = 0): Schema {
+  if (depth > MAX_JSON_DEPTH) return schema;
+  let made: Record<string, unknown> | undefined;
+  const set = (key: string, value: unknown): void => {
+    if (value !== schema[key]) (made ??= { ...schema })[key] = value;
+  };
+  const inner = (value: unknown): unknown =>
+    isObject(value) ? mapSchemas(value, change, depth + 1) : value;
+  for (const key of ONE) if (isObject(schema[key])) set(key, inner(schema[key]));
+  for (const key of MANY) {
+    const list = schema[key];
+    if (!Array.isArray(list)) continue;
+    const next = list.map(inner);
+    if (next.some((value, i) => value !== list[i])) set(key, next);
+  }
+  for (const key of NAMED) {
+    const named = schema[key];
+    if (!isObject(named)) continue;
+    const next = Object.fromEntries(Object.entries(named).map(([k, value]) => [k, inner(value)]));
+    if (Object.keys(next).some((name) => next[name] !== named[name])) set(key, next);
+  }
+  return change(made ?? schema);
+}
+
+const isObjectType = ({ type }: Schema): boolean =>
+  type === "object" || (Array.isArray(type) && type.includes("object"));
+
+/** OpenAI: "object schema missing properties". */
+export const withProperties = (schema: Schema): Schema =>
+  mapSchemas(
+    schema,
+    (one) =>
+      isObjectType(one) && one["properties"] === undefined ? { ...one, properties: {} } : one,
+  );
+
+/**
+ * What Anthropic's structured outputs do not take ("JSON Schema limitations"): said in the
+ * description instead, as its own SDKs do.
+ */
+const LIMITS = [
+  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+  ...["minLength", "maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties"],
+  ...["contains", "minContains", "maxContains", "patternProperties", "propertyNames", "if"],
+  ...["then", "else", "not", "dependentRequired", "dependentSchemas", "unevaluatedProperties"],
+];
+const FORMATS: ReadonlySet<unknown> = new Set([
+  ...["date", "date-time", "time", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"],
+]);
+
+export const forAnthropicOutput = (schema: Schema): Schema => mapSchemas(schema, anthropicOutput);
+
+function anthropicOutput(schema: Schema): Schema {
+  const taken = LIMITS.filter((key) => schema[key] !== undefined);
+  if (schema["format"] !== undefined && !FORMATS.has(schema["format"])) taken.push("format");
+  if (typeof schema["minItems"] === "number" && schema["minItems"] > 1) taken.push("minItems");
+  const opens = isObjectType(schema) && schema["additionalProperties"] !== false;
+  const names = schema["oneOf"] !== undefined && schema["anyOf"] === undefined;
+  if (taken.length === 0 && !opens && !names) return schema;
+  const made: Record<string, unknown> = { ...schema };
+  if (opens) made["additionalProperties"] = false;
+  if (names) {
+    made["anyOf"] = made["oneOf"];
+    delete made["oneOf"];
+  }
+  if (taken.length > 0) {
+    const said = taken.map((key) => `${key}: ${JSON.stringify(schema[key])}`).join(", ");
+    const text = typeof schema["description"] === "string" ? `${schema["description"]} ` : "";
+    made["description"] = `${text}{${said}}`;
+    for (const key of taken) delete made[key];
+  }
+  return made;
+}
+
+/** Whether OpenAI would take it with strict: each object closed, each property required. */
+export function isStrict(schema: Schema): boolean {
+  let strict = true;
+  mapSchemas(schema, (one) => {
+    if (!isObjectType(one)) return one;
+    const names = Object.keys(isObject(one["properties"]) ? one["properties"] : {});
+    const required: unknown = one["required"] ?? [];
+    strict &&= one["additionalProperties"] === false && Array.isArray(required) &&
+      names.every((name) => required.includes(name));
+    return one;
+  });
+  return strict;
+}
