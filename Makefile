@@ -27,7 +27,7 @@ export DENO_NO_UPDATE_CHECK := 1
 
 # dom0: no network, no foreign code. It runs commands as root for its VMs, so a list of files or
 # programs it may touch would promise what it cannot keep; QUBES_CLAW_ROOT moves its files too.
-DOM0_ENV := QUBES_CLAW_ROOT,NOTIFY_SOCKET,WATCHDOG_USEC,INVOCATION_ID,QVM_REMOTE_VMS,QUBES_REMOTE_VMS,QVM_REMOTE_VM,QUBES_REMOTE_VM,QVM_REMOTE_VM_USER,QVM_REMOTE_MAX_TIMEOUT,QVM_REMOTE_MAX_OUTPUT,QVM_REMOTE_MAX_PROCESSES,QVM_REMOTE_MAX_MEMORY,QVM_REMOTE_PARALLEL,QVM_REMOTE_PARALLEL_PER_VM,QVM_REMOTE_PATH
+DOM0_ENV := QUBES_CLAW_ROOT,NOTIFY_SOCKET,WATCHDOG_USEC,INVOCATION_ID,QVM_REMOTE_VMS,QUBES_REMOTE_VMS,QVM_REMOTE_VM,QUBES_REMOTE_VM,QVM_REMOTE_VM_USER,QVM_REMOTE_MAX_TIMEOUT,QVM_REMOTE_MAX_OUTPUT,QVM_REMOTE_MAX_PROCESSES,QVM_REMOTE_MAX_MEMORY,QVM_REMOTE_TOTAL_PROCESSES,QVM_REMOTE_TOTAL_MEMORY,QVM_REMOTE_PARALLEL,QVM_REMOTE_PARALLEL_PER_VM,QVM_REMOTE_PATH
 QVM_REMOTE_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read --allow-write --allow-run --allow-env=$(DOM0_ENV) --allow-sys=uid --v8-flags=--max-semi-space-size=2,--optimize-for-size
 
 # VM: its own folder, no network, no programs. The launchers in vm/packaging put HOME in.
@@ -102,7 +102,7 @@ CTL_OPENCLAW := @ROOT@/usr/lib/qubes-claw/openclaw/bin/openclaw,@ROOT@/usr/lib/q
 OPENCLAW_CTL_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,journalctl,ss,$(CTL_OPENCLAW) --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.openclaw,$(CTL_PLACES),@ROOT@/run/qubes-service,@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-env=HOME,XDG_RUNTIME_DIR,QUBES_CLAW_ROOT,NO_COLOR,TERM --allow-sys=uid,systemMemoryInfo
 # openclaw-watchdog, root's where the units are the system's: loopback, systemd, two files, and the
 # call that tells dom0.
-OPENCLAW_WATCHDOG_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,systemd-notify,qrexec-client-vm --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.config/openclaw/watchdog.json --allow-env=HOME,NOTIFY_SOCKET,WATCHDOG_USEC,JOURNAL_STREAM $(SMALL_HEAP)
+OPENCLAW_WATCHDOG_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1 --allow-run=systemctl,systemd-notify,logger,qrexec-client-vm --allow-read=@HOME@/.config/openclaw/vm.json,@HOME@/.config/openclaw/watchdog.json --allow-env=HOME,NOTIFY_SOCKET,WATCHDOG_USEC,JOURNAL_STREAM $(SMALL_HEAP)
 
 .PHONY: help
 help: ## this list

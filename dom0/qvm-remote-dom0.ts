@@ -35,6 +35,9 @@ async function main(words: readonly string[]): Promise<number> {
     if (rest.includes("--help") || rest.includes("-h")) return say(terminal, HELP);
     return await run(operator, rest);
   }
+  if (options.has("cgroup") && options.has("no-cgroup")) {
+    throw new UsageError("--cgroup and --no-cgroup exclude each other");
+  }
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => stop.abort());
@@ -48,7 +51,7 @@ async function main(words: readonly string[]): Promise<number> {
     dryRun: options.has("dry-run"),
     // To the journal always; to a terminal if it was asked for.
     say: verbose || !Deno.stdout.isTerminal() ? (line) => writeAll(Deno.stdout, line) : () => {},
-    cgroup: options.value("cgroup"),
+    cgroup: options.has("no-cgroup") ? false : options.value("cgroup"),
     underSystemd: Deno.env.get("INVOCATION_ID") !== undefined,
     notifier: createNotifier({
       notifySocket: Deno.env.get("NOTIFY_SOCKET"),

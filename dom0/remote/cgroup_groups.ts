@@ -1,60 +1,143 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Process groups that are cgroups (version 2): nothing leaves them, one write ends all of one,
- * and the kernel keeps their limits. The folder comes from systemd (Delegate=yes). A fixed
- * number of cgroups is made once and used again and again.
+ * Process groups that are cgroups (version 2): a child process is in its parent's, one write ends
+ * all of one, and the kernel holds their limits. The folder comes from systemd (Delegate=yes):
+ *
+ *     qvm-remote-dom0.service/       Delegate=yes: ours
+ *       daemon/                      the daemon and its helpers: always room for these
+ *       commands/                    limits of all commands together
+ *         1/ 2/ 3/ ...               a new one for each command, with its limits
+ *
+ * Each command gets a new one: memory that stays charged to a cgroup after its processes ended
+ * (files in /dev/shm or /tmp) must not count for the next command, only for all of them.
  *
  * @module
  */
 
 import { sleep } from "../../shared/io/timing.ts";
-import { createCgroupKeeper } from "./cgroup_keeper.ts";
-import type { Groups } from "./process_group.ts";
-import { PREPARE_CGROUPS, runBash } from "./warden.ts";
+import { type CgroupKeeper, createCgroupKeeper } from "./cgroup_keeper.ts";
+import type { GroupEnd, Groups, LimitsInForce, Totals } from "./process_group.ts";
+import { PREPARE_CGROUPS, REMOVE_CGROUPS, runBash } from "./warden.ts";
 
 /** What was killed takes a moment to be gone. */
 const BUSY_WAIT_MS = 5;
 /** After the keeper has ended, or could not be started. */
 const RETRY_MS = 100;
+/** Cgroups that are done with are removed many at a time, when the answers are out. */
+const REMOVE_DELAY_MS = 250;
+/** How often a command is looked at. Without a limit in the kernel, a fork bomb has this long. */
+const LOOK_SECONDS = { kernel: "0.25", watched: "0.02" } as const;
+
+/** This machine, or this place in it, has no cgroup that can be divided. */
+export class CgroupError extends Error {
+  override readonly name = "CgroupError";
+}
 
 /**
  * @param folder a cgroup that is ours to divide; "" for the one this process is in
- * @param slots how many commands may run at once
- * @returns null where there is no cgroup to divide
+ * @throws {CgroupError} it cannot be divided; the text says why
  */
-export async function cgroupGroups(folder: string, slots: number): Promise<Groups | null> {
-  const names = Array.from({ length: slots }, (_, index) => `command-${index + 1}`);
-  const answer = await runBash(PREPARE_CGROUPS, folder, ...names);
-  const [, kind, divided] = /^(counted|limited) (\/.*)$/.exec(answer) ?? [];
-  if (divided === undefined) return null;
-  const keeper = createCgroupKeeper();
-  const free = names.map((name) => `${divided}/${name}`);
-  for (const cgroup of free) await keeper.ask("SETTLE", cgroup);
+export async function cgroupGroups(folder: string, totals: Totals): Promise<Groups> {
+  const words = [totals.maxTotalProcesses, totals.maxTotalMemoryBytes].map(String);
+  const { code, out, err } = await runBash(PREPARE_CGROUPS, folder, ...words);
+  if (code !== 0) throw new CgroupError(err === "" ? `bash ended with code ${code}` : err);
+  const [, processes, memory, divided] = /^(kernel|watched) (kernel|none) (\/.*)$/.exec(out) ?? [];
+  if (divided === undefined) throw new Error(`bug: bash answered ${out}`);
+  const groups = groupsIn(`${divided}/commands`, {
+    processes: processes === "kernel" ? "kernel" : "watched",
+    memory: memory === "kernel" ? "kernel" : "none",
+  });
+  await groups.setTotals(totals); // the keeper is there before the first command
+  return groups;
+}
 
-  const settle = async (cgroup: string): Promise<boolean> => {
-    for (;;) {
-      const state = await keeper.ask("SETTLE", cgroup).catch(() => "gone");
-      if (state === "ended" || state === "oom") return state === "oom";
-      await sleep(state === "busy" ? BUSY_WAIT_MS : RETRY_MS);
-    }
-  };
+interface CgroupLimits extends LimitsInForce {
+  readonly processes: "kernel" | "watched";
+}
+
+function groupsIn(commands: string, limits: CgroupLimits): Groups {
+  const keeper = createCgroupKeeper(LOOK_SECONDS[limits.processes]);
+  const removal = createRemoval();
+  let made = 0;
   return {
-    make() {
-      const cgroup = free.shift();
-      if (cgroup === undefined) throw new Error("bug: more commands than cgroups");
+    limits,
+    newCgroup: () => `${commands}/${++made}`,
+    dropCgroup: removal.add,
+    make({ cgroup, maxProcesses }) {
+      keeper.watch(cgroup, limits.processes === "kernel" ? "kernel" : String(maxProcesses));
       return {
-        cgroup,
-        limitsProcesses: kind === "limited",
-        started() {},
-        count: async () => Number(await keeper.ask("COUNT", cgroup)),
         signal: async (signal) => void await keeper.ask(signal, cgroup),
         async close() {
-          const ranOutOfMemory = await settle(cgroup);
-          free.push(cgroup);
-          return { ranOutOfMemory };
+          const end = await settle(keeper, cgroup);
+          removal.add(cgroup);
+          return end;
         },
       };
     },
-    close: () => keeper.close(),
+    async setTotals({ maxTotalProcesses, maxTotalMemoryBytes }) {
+      const answer = await keeper.ask(
+        `TOTAL ${maxTotalProcesses} ${maxTotalMemoryBytes}`,
+        commands,
+      );
+      if (answer !== "ok") throw new Error("the limits of all commands could not be set");
+    },
+    close() {
+      keeper.close();
+      removal.close();
+    },
+  };
+}
+
+/** Until nothing of it is left, however long that takes: it is not given back before. */
+async function settle(keeper: CgroupKeeper, cgroup: string): Promise<GroupEnd> {
+  for (;;) {
+    const answer = await keeper.settle(cgroup).catch(() => "gone");
+    const [state, ...happened] = answer.split(" ");
+    if (state === "ended") {
+      const total = happened.includes("total") ? "total" : "own";
+      return {
+        hadTooManyProcesses: happened.includes("killed"),
+        wasRefusedProcess: happened.includes("refused"),
+        ranOutOfMemory: happened.includes("oom") ? total : null,
+      };
+    }
+    await sleep(state === "busy" ? BUSY_WAIT_MS : RETRY_MS);
+  }
+}
+
+interface Removal {
+  add(cgroup: string): void;
+  /** What is still there goes with the folder. */
+  close(): void;
+}
+
+function createRemoval(): Removal {
+  let ended: string[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+  const later = (): void => {
+    if (!closed) timer ??= setTimeout(remove, REMOVE_DELAY_MS);
+  };
+  const remove = async (): Promise<void> => {
+    const removed = ended;
+    ended = [];
+    try {
+      const { out } = await runBash(REMOVE_CGROUPS, ...removed);
+      ended.push(...out.split("\n").filter((cgroup) => cgroup !== ""));
+    } catch { // no process to be had now
+      ended.push(...removed);
+    }
+    timer = undefined;
+    if (ended.length > 0) later();
+  };
+  return {
+    add(cgroup) {
+      ended.push(cgroup);
+      later();
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
   };
 }

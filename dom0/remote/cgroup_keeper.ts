@@ -1,29 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * One bash that lives as long as the daemon and does to cgroups what is asked of it. It is
- * there before a command can take every process that is to be had.
+ * there before a command can take every process that is to be had. What it watches is watched on
+ * by the next one, if somebody ends it.
  *
  * @module
  */
 
 import { CGROUP_KEEPER, CLEAN_ENV, NAME } from "./warden.ts";
 
-export type KeeperVerb = "TERM" | "KILL" | "COUNT" | "SETTLE";
+/** Between two attempts to start it again while something is to be watched. */
+const RESTART_MS = 100;
 
 export interface CgroupKeeper {
-  /** @returns its one line @throws {Error} if it has ended; the next call starts another */
-  ask(verb: KeeperVerb, cgroup: string): Promise<string>;
+  /**
+   * @param verb see CGROUP_KEEPER
+   * @returns its one line @throws {Error} if it has ended; the next call starts another
+   */
+  ask(verb: string, cgroup: string): Promise<string>;
+  /** Kills the cgroup when it has too many processes, until it is settled. */
+  watch(cgroup: string, most: string): void;
+  /** @returns see SETTLE @throws {Error} as ask() */
+  settle(cgroup: string): Promise<string>;
   close(): void;
 }
 
-export function createCgroupKeeper(): CgroupKeeper {
+/** @param lookSeconds between two looks at what is watched */
+export function createCgroupKeeper(lookSeconds: string): CgroupKeeper {
+  const watched = new Map<string, string>();
   let current: Keeper | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+
+  const watchAgain = (): void => {
+    timer = undefined;
+    try {
+      if (!closed && watched.size > 0) running();
+    } catch {
+      timer ??= setTimeout(watchAgain, RESTART_MS);
+    }
+  };
+  const running = (): Keeper => {
+    if (current !== null) return current;
+    const keeper = startKeeper(lookSeconds, () => {
+      current = null;
+      if (!closed) timer ??= setTimeout(watchAgain, RESTART_MS);
+    });
+    current = keeper;
+    for (const [cgroup, most] of watched) keeper.ask(`WATCH ${most} ${cgroup}\n`).catch(() => {});
+    return keeper;
+  };
+  const ask = async (verb: string, cgroup: string): Promise<string> =>
+    await running().ask(`${verb} ${cgroup}\n`);
   return {
-    ask(verb, cgroup) {
-      current ??= startKeeper(() => current = null);
-      return current.ask(`${verb} ${cgroup}\n`);
+    ask,
+    watch(cgroup, most) {
+      const isNew = current !== null;
+      watched.set(cgroup, most);
+      try {
+        const keeper = running(); // a new one is told of all
+        if (isNew) keeper.ask(`WATCH ${most} ${cgroup}\n`).catch(() => {});
+      } catch {
+        timer ??= setTimeout(watchAgain, RESTART_MS);
+      }
     },
-    close: () => current?.close(),
+    async settle(cgroup) {
+      const answer = await ask("SETTLE", cgroup);
+      if (answer !== "busy") watched.delete(cgroup);
+      return answer;
+    },
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      current?.close();
+    },
   };
 }
 
@@ -32,9 +82,9 @@ interface Keeper {
   close(): void;
 }
 
-function startKeeper(onEnd: () => void): Keeper {
+function startKeeper(lookSeconds: string, onEnd: () => void): Keeper {
   const child = new Deno.Command("/bin/bash", {
-    args: ["-c", CGROUP_KEEPER, NAME],
+    args: ["-c", CGROUP_KEEPER, NAME, lookSeconds],
     clearEnv: true,
     env: CLEAN_ENV,
     stdin: "piped",
@@ -43,8 +93,10 @@ function startKeeper(onEnd: () => void): Keeper {
   }).spawn();
   const writer = child.stdin.getWriter();
   const waiting: PromiseWithResolvers<string>[] = [];
+  let ended = false;
   const end = (): void => {
-    onEnd();
+    if (!ended) onEnd();
+    ended = true;
     for (const { reject } of waiting.splice(0)) reject(new Error("the cgroup keeper has ended"));
   };
   const answer = async (): Promise<void> => {

@@ -21,6 +21,7 @@ export const DAEMON_OPTIONS: OptionTable = {
   "dry-run": "flag",
   verbose: "flag",
   cgroup: "value",
+  "no-cgroup": "flag",
   help: "flag",
   version: "flag",
 };
@@ -69,7 +70,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
 
 export const HELP = `qvm-remote-dom0 - run in dom0 what authorised VMs ask for
 
-usage: qvm-remote-dom0 [--vm VM]... [--once] [--dry-run] [-v]
+usage: qvm-remote-dom0 [--vm VM]... [--once] [--dry-run] [-v] [--cgroup DIR | --no-cgroup]
        qvm-remote-dom0 COMMAND [WORDS]
 
 Without a command it is the daemon: it reads the queues of the VMs in
@@ -79,7 +80,8 @@ Without a command it is the daemon: it reads the queues of the VMs in
   --once        serve what is waiting now, then end
   --dry-run     say what would be run or refused; run nothing, change nothing
   -v, --verbose print each event on the terminal too
-  --cgroup DIR  put commands into cgroups below DIR (systemd's unit does this)
+  --cgroup DIR  divide this cgroup and put the commands into it (systemd's unit has its own)
+  --no-cgroup   run commands without a cgroup: no limit that holds, processes may be left
   --version, -h, --help
 
 commands:

@@ -23,6 +23,9 @@ export interface Config {
   readonly maxProcesses: number;
   /** In all of a command's processes together, where cgroups limit memory. */
   readonly maxMemoryBytes: number;
+  /** All commands together, where cgroups limit them. */
+  readonly maxTotalProcesses: number;
+  readonly maxTotalMemoryBytes: number;
   /** Commands at once, in all and for one VM. */
   readonly parallel: number;
   readonly parallelPerVm: number;
@@ -39,6 +42,8 @@ export const DEFAULT_CONFIG: Config = {
   maxOutputBytes: 10 * 1024 * 1024, // as the original
   maxProcesses: 256,
   maxMemoryBytes: 1024 * 1024 * 1024,
+  maxTotalProcesses: 2048, // eight commands with their most
+  maxTotalMemoryBytes: 2 * 1024 * 1024 * 1024, // half of what dom0 has by default
   parallel: 8, // as the original
   parallelPerVm: 4,
   path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -69,6 +74,13 @@ const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
   ["QVM_REMOTE_MAX_OUTPUT", (value) => ({ maxOutputBytes: parseDecimal(value, 1024, 2 ** 30) })],
   ["QVM_REMOTE_MAX_PROCESSES", (value) => ({ maxProcesses: parseDecimal(value, 1, 32768) })],
   ["QVM_REMOTE_MAX_MEMORY", (value) => ({ maxMemoryBytes: parseDecimal(value, 2 ** 24, 2 ** 40) })],
+  [
+    "QVM_REMOTE_TOTAL_PROCESSES",
+    (value) => ({ maxTotalProcesses: parseDecimal(value, 1, 2 ** 22) }),
+  ],
+  ["QVM_REMOTE_TOTAL_MEMORY", (value) => ({
+    maxTotalMemoryBytes: parseDecimal(value, 2 ** 24, 2 ** 40),
+  })],
   ["QVM_REMOTE_PARALLEL", (value) => ({ parallel: parseDecimal(value, 1, MAX_PARALLEL) })],
   ["QVM_REMOTE_PARALLEL_PER_VM", (value) => ({
     parallelPerVm: parseDecimal(value, 1, MAX_PARALLEL),

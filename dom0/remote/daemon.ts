@@ -8,7 +8,7 @@
  */
 
 import { makePrivateFolder } from "../../shared/io/files.ts";
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { errorText, UserError, writeAll } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
 import { aborted, serialised, unlessAborted } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
@@ -26,6 +26,7 @@ import { createLinkSet, type LinkSet } from "./link_set.ts";
 import { createOutcomeStore } from "./outcome_store.ts";
 import type { Paths } from "./paths.ts";
 import { decide, type Decision } from "./policy.ts";
+import type { LimitsInForce } from "./process_group.ts";
 import { callQueueService } from "./qrexec.ts";
 import { createRequestDesk, type RequestDesk } from "./request_desk.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
@@ -51,8 +52,8 @@ export interface DaemonOptions {
   readonly dryRun: boolean;
   /** Each audited event, for the journal or the terminal. */
   readonly say: (line: string) => void;
-  /** A cgroup to divide, where systemd did not delegate one. */
-  readonly cgroup: string | undefined;
+  /** A cgroup to divide, where systemd did not delegate one; false for --no-cgroup. */
+  readonly cgroup: string | false | undefined;
   readonly underSystemd: boolean;
   readonly notifier: Notifier;
 }
@@ -84,12 +85,12 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
     startedAt: new Date().toISOString(),
   };
   const audit = dryRun ? NO_AUDIT : openAudit({ ...paths, nowMs: Date.now, alsoTo: say });
-  const state = createDaemonState(paths.stateFile, () => describeState(live, links, desk));
+  const state = createDaemonState(paths.stateFile, () => describeState(live, links, desk, groups));
   const onChange = dryRun ? () => {} : state.changed;
   const scheduler = createScheduler(live.settings.config);
   const disk = ledgerFile(paths.ledgerFile);
   const ledger = await openLedger(dryRun ? readOnly(disk) : disk, Date.now);
-  const groups = dryRun ? null : await startGroups(options, audit);
+  const groups = dryRun ? null : await startGroups(options, live, audit);
   const desk = groups === null
     ? createDryRunDesk({ ...judgement(live), ledger, nowMs: Date.now, say })
     : makeDesk(live, options, { audit, ledger, scheduler, onChange, ...groups });
@@ -106,6 +107,9 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   reportProblems(live.settings.problems, audit, dryRun ? say : () => {});
   const applySettings = (): void => {
     scheduler.setLimits(live.settings.config);
+    groups?.groups.setTotals(live.settings.config).catch((error) => {
+      console.error(`limits of all commands: ${errorText(error)}`);
+    });
     if (live.settings.lockdown) desk.stop("locked-down");
     links.follow(live.settings.keys);
     onChange();
@@ -138,6 +142,9 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   audit.close();
   return 0;
 }
+
+/** Of a dry run, which runs nothing. */
+const NO_LIMITS: LimitsInForce = { processes: "none", memory: "none" };
 
 const NO_AUDIT: Audit = { record() {}, close() {} };
 
@@ -174,11 +181,17 @@ function judgement(live: Live): {
   };
 }
 
-async function startGroups(options: DaemonOptions, audit: Audit): Promise<GroupChoice> {
-  const groups = await prepareGroups(options);
-  const { once } = options;
-  audit.record("started", { version: VERSION, pid: Deno.pid, groups: groups.kind, once });
-  return groups;
+async function startGroups(
+  options: DaemonOptions,
+  { settings }: Live,
+  audit: Audit,
+): Promise<GroupChoice> {
+  const warn = (line: string): void => writeAll(Deno.stderr, line);
+  const choice = await prepareGroups({ ...options, warn }, settings.config);
+  const { kind, groups: { limits } } = choice;
+  const held = { groups: kind, processes: limits.processes, memory: limits.memory };
+  audit.record("started", { version: VERSION, pid: Deno.pid, ...held, once: options.once });
+  return choice;
 }
 
 interface DeskParts {
@@ -244,13 +257,19 @@ function watchSettings(paths: Paths, reload: () => Promise<void>, links: LinkSet
   };
 }
 
-function describeState(live: Live, links: LinkSet, desk: RequestDesk): DaemonState {
+function describeState(
+  live: Live,
+  links: LinkSet,
+  desk: RequestDesk,
+  choice: GroupChoice | null,
+): DaemonState {
   const jobs = desk.jobs();
   return {
     pid: Deno.pid,
     startedAt: live.startedAt,
     version: VERSION,
     lockdown: live.settings.lockdown,
+    limits: choice?.groups.limits ?? NO_LIMITS,
     problems: live.settings.problems,
     vms: links.all().map((link) => {
       const own = jobs.filter((job) => job.request.vm === link.vm);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Which kind of process group the commands get, and the end of what an earlier daemon left. @module */
 
-import { UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/io/program.ts";
+import { sleep } from "../../shared/io/timing.ts";
 import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import { cgroupGroups } from "./cgroup_groups.ts";
-import { MAX_PARALLEL } from "./config.ts";
 import type { Paths } from "./paths.ts";
-import type { Groups } from "./process_group.ts";
+import type { Groups, LimitsInForce, Totals } from "./process_group.ts";
 import { killMarked, sessionGroups } from "./session_groups.ts";
 import { createWardens, type Wardens } from "./wardens.ts";
+
+/** systemd may be busy with the cgroup for a moment. */
+const ATTEMPTS = 5;
+const RETRY_MS = 500;
 
 export interface GroupChoice {
   readonly kind: "cgroup" | "session";
@@ -21,15 +25,17 @@ export interface GroupChoice {
 
 export interface GroupOptions {
   readonly paths: Paths;
-  /** A cgroup that is ours to divide, from the command line. */
-  readonly cgroup: string | undefined;
+  /** A cgroup that is ours to divide, from the command line; false for --no-cgroup. */
+  readonly cgroup: string | false | undefined;
   /** systemd started this process, and delegated the cgroup it is in. */
   readonly underSystemd: boolean;
+  /** One line for the journal or the terminal. */
+  readonly warn: (line: string) => void;
 }
 
-export async function prepareGroups(
-  { paths, cgroup, underSystemd }: GroupOptions,
-): Promise<GroupChoice> {
+/** @throws {UserError} there is no cgroup for the commands, and nobody said --no-cgroup */
+export async function prepareGroups(options: GroupOptions, totals: Totals): Promise<GroupChoice> {
+  const { paths, cgroup } = options;
   // Two daemons on one machine (tests) must not take each other's commands for left ones.
   const digest = await crypto.subtle.digest("SHA-256", utf8(paths.outcomeFolder));
   const instance = `qr-${toHex(new Uint8Array(digest, 0, 4))}-`;
@@ -38,18 +44,44 @@ export async function prepareGroups(
   for await (const { name } of Deno.readDir(paths.workFolder)) {
     await Deno.remove(`${paths.workFolder}/${name}`);
   }
-  const chosen = (kind: GroupChoice["kind"], groups: Groups): GroupChoice => {
-    const wardens = createWardens();
-    const close = (): void => {
-      wardens.close();
-      groups.close();
-    };
-    return { kind, groups, wardens, markPrefix, close };
+  const groups = cgroup === false ? sessionGroups() : await ownCgroups(options, totals);
+  const wardens = createWardens(groups);
+  const close = (): void => {
+    wardens.close();
+    groups.close();
   };
-  if (cgroup !== undefined || underSystemd) {
-    const groups = await cgroupGroups(cgroup ?? "", MAX_PARALLEL);
-    if (groups !== null) return chosen("cgroup", groups);
-    if (cgroup !== undefined) throw new UserError(`${cgroup} is not a cgroup that can be divided`);
+  return { kind: cgroup === false ? "session" : "cgroup", groups, wardens, markPrefix, close };
+}
+
+async function ownCgroups(
+  { cgroup, underSystemd, warn }: GroupOptions,
+  totals: Totals,
+): Promise<Groups> {
+  if (cgroup === undefined && !underSystemd) {
+    throw new UserError("commands are run in cgroups, and this process was given none", HINTS);
   }
-  return chosen("session", sessionGroups());
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await cgroupGroups(cgroup || "", totals);
+    } catch (error) {
+      const what = `cannot prepare cgroups for the commands: ${errorText(error)}`;
+      if (!underSystemd || attempt === ATTEMPTS) throw new UserError(what, HINTS);
+      warn(`${what}; trying again\n`);
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+const HINTS: readonly string[] = [
+  'start it by systemd, which gives it one: "systemctl start qvm-remote-dom0"',
+  "or give it an empty cgroup of version 2 to divide: --cgroup DIR",
+  "or --no-cgroup: then limits of memory are not held, a fork bomb can take all of dom0, and " +
+  "processes can outlive their command",
+];
+
+/** For people, one line. */
+export function limitsText({ processes, memory }: LimitsInForce): string {
+  const held = { kernel: "held by the kernel", watched: "watched", none: "NOT HELD" };
+  const why = processes === "none" ? " (no cgroups: --no-cgroup)" : "";
+  return `limits of commands: processes ${held[processes]}, memory ${held[memory]}${why}`;
 }

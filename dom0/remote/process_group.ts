@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The processes of one command, as a whole: how many there are, and how to end them all.
- * Two ways, one interface: a cgroup, which nothing leaves (cgroup_groups.ts), and where no
- * cgroup was delegated, what can be found in /proc (session_groups.ts).
+ * The processes of one command, as a whole: that they are not too many, and how to end them all.
+ * Two ways, one interface: a cgroup (cgroup_groups.ts), and where the operator said --no-cgroup,
+ * what can be found in /proc (session_groups.ts).
  *
  * Deno opens /proc and /sys only to programs with every permission. This daemon has no network
  * permission, so a few lines of bash look there for it: warden.ts has all of them.
@@ -11,26 +11,51 @@
  */
 
 export interface ProcessGroup {
-  /** The cgroup that the command joins; "" for none. */
-  readonly cgroup: string;
-  /** The kernel keeps the limit of processes: nobody has to count. */
-  readonly limitsProcesses: boolean;
-  /** @param pid of the command's first process, which leads its session */
-  started(pid: number): void;
-  count(): Promise<number>;
   signal(signal: "TERM" | "KILL"): Promise<void>;
   /** Ends what is left and gives the group back. In a hurry, what is not seen is ended later. */
   close(inHurry: boolean): Promise<GroupEnd>;
 }
 
 export interface GroupEnd {
-  /** The kernel ended a process of the command, at the limit of its memory. */
-  readonly ranOutOfMemory: boolean;
+  /** All of it was killed, because it had too many processes. */
+  readonly hadTooManyProcesses: boolean;
+  /** The kernel refused it a process, at the limit. */
+  readonly wasRefusedProcess: boolean;
+  /** The kernel ended a process of it: at the limit of its own memory, or at that of all commands. */
+  readonly ranOutOfMemory: "own" | "total" | null;
+}
+
+export interface Member {
+  /** Unique, and in the environment of every process of the command. */
+  readonly mark: string;
+  /** Of the command's first process, which leads its session. */
+  readonly pid: number;
+  /** As newCgroup() named it. */
+  readonly cgroup: string;
+  readonly maxProcesses: number;
+}
+
+/** What all commands together may have, where the kernel holds it. */
+export interface Totals {
+  readonly maxTotalProcesses: number;
+  readonly maxTotalMemoryBytes: number;
+}
+
+/** Who holds the limits of the commands. */
+export interface LimitsInForce {
+  /** "watched": looked at many times a second; the whole command is killed when it has too many. */
+  readonly processes: "kernel" | "watched" | "none";
+  readonly memory: "kernel" | "none";
 }
 
 export interface Groups {
-  /** @param mark unique, and in the environment of every process of the command */
-  make(mark: string): ProcessGroup;
+  readonly limits: LimitsInForce;
+  /** A name for the cgroup of a command to come, never given twice; "" for none. */
+  newCgroup(): string;
+  /** A cgroup that no command came to be in. */
+  dropCgroup(cgroup: string): void;
+  make(member: Member): ProcessGroup;
+  setTotals(totals: Totals): Promise<void>;
   /** No command runs, and none will. */
   close(): void;
 }

@@ -10,18 +10,17 @@
 import { createChunkReader } from "../../shared/io/byte_stream.ts";
 import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { within } from "../../shared/io/timing.ts";
+import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND, type OutcomeKind } from "../../shared/protocol/outcome.ts";
-import type { Groups, ProcessGroup } from "./process_group.ts";
-import { MARK_VARIABLE } from "./warden.ts";
-import type { Wardens } from "./wardens.ts";
+import type { GroupEnd, Groups, ProcessGroup } from "./process_group.ts";
+import { MARK_VARIABLE, NAME } from "./warden.ts";
+import type { Warden, Wardens } from "./wardens.ts";
 
 /** Between TERM and KILL. */
 const GRACE_MS = 2_000;
 const KILL_AGAIN_MS = 100;
-/** How often a group's processes are counted where the kernel does not limit them. */
-const COUNT_INTERVAL_MS = 500;
 /** After the first process ended, its output is read on at most this long. */
 const DRAIN_MS = 1_000;
 const QUIET_MS = 20;
@@ -29,7 +28,10 @@ const QUIET_MS = 20;
 const EXIT_KILLED = 137;
 
 /** Why a command was ended before it ended itself. */
-export type StopReason = Exclude<OutcomeKind, "done" | "refused">;
+export type StopReason = Exclude<OutcomeKind, "done" | "refused" | LimitKind>;
+
+/** The group says so, when it has ended. */
+type LimitKind = "process-limit" | "memory-limit";
 
 export interface Limits {
   readonly timeoutMs: number;
@@ -70,16 +72,16 @@ export function startCommand(options: RunOptions): RunningCommand {
     Deno.writeFileSync(scriptFile, command.script, { mode: 0o600, createNew: true });
   }
   const argv = command.mode === "argv" ? command.argv : ["/bin/bash", "--", scriptFile];
-  const group = groups.make(mark);
-  let child: Deno.ChildProcess;
+  let warden: Warden;
   try {
-    child = wardens.start(orderOf(argv, group, options));
+    warden = wardens.start(orderOf(argv, options));
   } catch (error) { // no process to be had
     removeIfPresent(scriptFile);
-    void group.close(true);
     throw error;
   }
-  group.started(child.pid);
+  const { child, cgroup } = warden;
+  const { maxProcesses } = options.limits;
+  const group = groups.make({ mark, pid: child.pid, cgroup, maxProcesses });
   const stopper = createStopper(group);
   const ended = follow(child, group, stopper, options).finally(() => removeIfPresent(scriptFile));
   return { stop: stopper.stop, ended };
@@ -88,7 +90,6 @@ export function startCommand(options: RunOptions): RunningCommand {
 /** The words that a warden waits for. */
 function orderOf(
   argv: readonly string[],
-  { cgroup }: ProcessGroup,
   { environment, path, mark, limits }: RunOptions,
 ): readonly string[] {
   const variables = {
@@ -103,15 +104,15 @@ function orderOf(
   };
   const exports = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   return [
-    ...[cgroup, String(limits.maxProcesses), String(limits.maxMemoryBytes)],
+    ...[String(limits.maxProcesses), String(limits.maxMemoryBytes)],
     ...[String(exports.length), ...exports],
     ...[...argv, "go"],
   ];
 }
 
-/** What multiplies or floods, and what was revoked or locked down, gets no time to go on. */
+/** What floods, and what was revoked or locked down, gets no time to go on. */
 const AT_ONCE: ReadonlySet<StopReason> = new Set<StopReason>([
-  ...["process-limit", "output-limit", "revoked", "locked-down", "stopping"] as const,
+  ...["output-limit", "revoked", "locked-down", "stopping"] as const,
 ]);
 
 interface Stopper {
@@ -162,7 +163,6 @@ async function follow(
   { limits, onOutput }: RunOptions,
 ): Promise<Ended> {
   const timeout = setTimeout(() => stopper.stop("timeout"), limits.timeoutMs);
-  const stopCounting = countProcesses(group, limits.maxProcesses, stopper);
   const readers = [
     copyOutput(child.stdout, 1, limits.maxOutputBytes, onOutput, stopper),
     copyOutput(child.stderr, 2, limits.maxOutputBytes, onOutput, stopper),
@@ -170,34 +170,53 @@ async function follow(
   try {
     const status = await child.status;
     clearTimeout(timeout);
-    stopCounting();
     await stopper.close();
     const endedItself = stopper.reason() === null && status.signal === null;
     // A stream that stays open is held by a child in the background.
     const streamsEnded = await within(QUIET_MS, Promise.all(readers.map(({ done }) => done)));
-    const { ranOutOfMemory } = await group.close(endedItself && streamsEnded);
+    const end = await group.close(endedItself && streamsEnded);
     await drain(readers);
-    const killedByKernel = ranOutOfMemory && status.code === EXIT_KILLED;
-    const kind = stopper.reason() ?? (killedByKernel ? "memory-limit" : "done");
+    const limit = limitOf(end, status.code === EXIT_KILLED);
+    for (const line of limitNotes(end, limit, limits)) {
+      onOutput(2, utf8(`${NAME}: ${line}\n`));
+    }
+    const kind = stopper.reason() ?? limit ?? "done";
     return { kind, exitCode: EXIT_OF_KIND[kind] ?? status.code }; // a signal is 128 + its number
   } finally {
     clearTimeout(timeout);
-    stopCounting();
     await stopper.close();
   }
 }
 
-/** Where the kernel limits them there is nothing to do. @returns ends the counting */
-function countProcesses(group: ProcessGroup, most: number, stopper: Stopper): () => void {
-  if (group.limitsProcesses) return () => {};
-  let counting = false;
-  const timer = setInterval(async () => {
-    if (counting) return;
-    counting = true;
-    if (await group.count().catch(() => 0) > most) stopper.stop("process-limit");
-    counting = false;
-  }, COUNT_INTERVAL_MS);
-  return () => clearInterval(timer);
+/** The limit that ended the whole command, if one did. */
+function limitOf(
+  { hadTooManyProcesses, ranOutOfMemory }: GroupEnd,
+  wasKilled: boolean,
+): LimitKind | null {
+  if (hadTooManyProcesses) return "process-limit";
+  return ranOutOfMemory !== null && wasKilled ? "memory-limit" : null;
+}
+
+/** What an outcome cannot say, for whoever reads the command's stderr. */
+function limitNotes(
+  { wasRefusedProcess, ranOutOfMemory }: GroupEnd,
+  limit: LimitKind | null,
+  { maxProcesses, maxMemoryBytes }: Limits,
+): readonly string[] {
+  const notes: string[] = [];
+  if (wasRefusedProcess && limit !== "process-limit") {
+    notes.push(`a process could not be started: a command may have ${maxProcesses} at once`);
+  }
+  if (ranOutOfMemory === "own" && limit !== "memory-limit") {
+    notes.push(`a process was killed: a command may have ${maxMemoryBytes} bytes of memory`);
+  }
+  if (ranOutOfMemory === "total") {
+    notes.push(
+      "all commands together reached QVM_REMOTE_TOTAL_MEMORY; what earlier ones left in " +
+        "/dev/shm, /tmp and /run counts until it is removed",
+    );
+  }
+  return notes;
 }
 
 interface OutputReader {

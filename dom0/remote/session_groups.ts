@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Process groups found in /proc: members are in the command's session, or carry its mark in
- * their environment. A process that does both setsid() and a new environment escapes, which is
- * why the installed daemon has a delegated cgroup and uses cgroup_groups.ts.
+ * their environment. A process that does both setsid() and a new environment escapes, and a fork
+ * bomb can be faster than the counting. So it is used only where the operator said --no-cgroup.
  *
  * @module
  */
 
-import type { Groups } from "./process_group.ts";
+import type { Groups, Member, ProcessGroup } from "./process_group.ts";
 import { MARKED, runBash } from "./warden.ts";
 
 /** A look through all of /proc takes milliseconds: for commands that ended well, one for many. */
 const SWEEP_DELAY_MS = 250;
+const COUNT_INTERVAL_MS = 500;
 
 export function sessionGroups(): Groups {
   let ended: { readonly mark: string; readonly session: string }[] = [];
@@ -23,30 +24,52 @@ export function sessionGroups(): Groups {
     const sessions = swept.map(({ session }) => session).join(" ");
     await runBash(MARKED, "KILL", sessions, ...swept.map(({ mark }) => mark));
   };
-  const make: Groups["make"] = (mark) => {
-    let session = "";
-    const count = async (): Promise<number> =>
-      Number(await runBash(MARKED, "count", session, mark));
-    return {
-      cgroup: "",
-      limitsProcesses: false,
-      started: (pid) => void (session = String(pid)),
-      count,
-      signal: async (signal) => void await runBash(MARKED, signal, session, mark),
-      async close(inHurry) {
-        if (inHurry) {
-          ended.push({ mark, session });
-          timer ??= setTimeout(sweep, SWEEP_DELAY_MS);
-        } else {
-          do {
-            await runBash(MARKED, "KILL", session, mark);
-          } while (await count() > 0);
-        }
-        return { ranOutOfMemory: false };
-      },
-    };
+  return {
+    limits: { processes: "none", memory: "none" },
+    newCgroup: () => "",
+    dropCgroup() {},
+    make: (member) =>
+      sessionGroup(member, (left) => {
+        ended.push(left);
+        timer ??= setTimeout(sweep, SWEEP_DELAY_MS);
+      }),
+    setTotals: () => Promise.resolve(),
+    close() {},
   };
-  return { make, close() {} };
+}
+
+function sessionGroup(
+  { mark, pid, maxProcesses }: Member,
+  sweepLater: (left: { readonly mark: string; readonly session: string }) => void,
+): ProcessGroup {
+  const session = String(pid);
+  const signal = async (what: "TERM" | "KILL"): Promise<void> =>
+    void await runBash(MARKED, what, session, mark);
+  const count = async (): Promise<number> =>
+    Number((await runBash(MARKED, "count", session, mark)).out);
+  let hadTooManyProcesses = false;
+  const look = async (): Promise<void> => {
+    if (await count() > maxProcesses) hadTooManyProcesses = true;
+    if (hadTooManyProcesses) await signal("KILL");
+  };
+  let looking: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    looking ??= look().catch(() => {}).finally(() => looking = null);
+  }, COUNT_INTERVAL_MS);
+  return {
+    signal,
+    async close(inHurry) {
+      clearInterval(timer);
+      await looking;
+      if (inHurry && !hadTooManyProcesses) sweepLater({ mark, session });
+      else {
+        do {
+          await signal("KILL");
+        } while (await count() > 0);
+      }
+      return { hadTooManyProcesses, wasRefusedProcess: false, ranOutOfMemory: null };
+    },
+  };
 }
 
 /** Ends what an earlier daemon's commands left: every process with a mark that begins so. */

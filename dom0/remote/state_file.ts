@@ -6,6 +6,7 @@ import { ifPresent, PRIVATE_FILE, readSmallText } from "../../shared/io/files.ts
 import { createStateWriter, type StateWriter } from "../../shared/io/state_writer.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Paths } from "./paths.ts";
+import type { LimitsInForce } from "./process_group.ts";
 import type { LinkState } from "./vm_link.ts";
 
 const MAX_STATE_BYTES = 1024 * 1024;
@@ -28,6 +29,8 @@ export interface DaemonState {
   readonly startedAt: string;
   readonly version: string;
   readonly lockdown: boolean;
+  /** Who holds the limits of the commands. */
+  readonly limits: LimitsInForce;
   readonly vms: readonly VmState[];
   /** What is wrong with configuration, keys or policy now. */
   readonly problems: readonly string[];

@@ -13,104 +13,189 @@ export const MARK_VARIABLE = "QVM_REMOTE_MARK";
 export const NAME = "qvm-remote-dom0";
 
 /**
- * Waits for its order on stdin, joins the command's group and becomes the command. It leads a
- * session of its own already, so its process number is that of the session.
+ * Makes its cgroup while nobody waits for it. Then waits for its order on stdin, sets the limits,
+ * joins and becomes the command. It leads a session of its own already, so its process number is
+ * that of the session. Where the kernel offers a limit and it cannot be set, nothing is run.
  *
- *     order, words that end with NUL: cgroup or "", most processes, most memory, number of
- *     variables, the variables as NAME=value, the command's words, "go"
+ *     $1 the cgroup to make, or ""
+ *     order, words that end with NUL: most processes, most memory, number of variables, the
+ *     variables as NAME=value, the command's words, "go"
  */
 export const WARDEN = `
+cgroup=$1
+[ -z "$cgroup" ] || /usr/bin/mkdir -- "$cgroup" </dev/null || exit 125
 mapfile -d '' -t order
-[ "\${#order[@]}" -gt 5 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
+[ "\${#order[@]}" -gt 4 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
 unset 'order[-1]'
-cgroup=\${order[0]}
 if [ -n "$cgroup" ]; then
-  {
-    [ ! -e "$cgroup/pids.max" ] || echo "\${order[1]}" >"$cgroup/pids.max"
-    if [ -e "$cgroup/memory.max" ]; then
-      echo "\${order[2]}" >"$cgroup/memory.max"
-      echo 0 >"$cgroup/memory.swap.max"
-    fi
-    echo 0 >"$cgroup/cgroup.procs" || exit 125
-  } 2>/dev/null
+  put() { [ ! -e "$cgroup/$1" ] || echo "$2" >"$cgroup/$1" || exit 125; }
+  put pids.max "\${order[0]}"
+  put memory.max "\${order[1]}"
+  put memory.swap.max 0
+  put memory.oom.group 1 # half a command is of no use to anybody
+  echo 0 >"$cgroup/cgroup.procs" || exit 125
 fi
-export "\${order[@]:4:order[3]}"
+# The unit keeps the daemon from being ended where dom0 runs out of memory; not what it runs.
+read -r score </proc/self/oom_score_adj
+[ "$score" -ge 0 ] || echo 0 >/proc/self/oom_score_adj || exit 125
+export "\${order[@]:3:order[2]}"
 umask 022
-exec -- "\${order[@]:4+order[3]}" </dev/null
+exec -- "\${order[@]:3+order[2]}" </dev/null
 `;
 
 /**
- * Makes cgroups for the commands and prints the folder they are in; prints nothing where there
- * is no cgroup to divide. The daemon moves into a leaf of its own: a cgroup that has members
- * cannot hand controllers down.
+ * Divides a cgroup in two: "daemon" for the daemon and what it starts for itself, this bash
+ * included, and "commands", with limits for all commands together. A cgroup that has members
+ * cannot hand controllers down, so all of them move. What an earlier daemon left in "commands" is
+ * ended. Prints "kernel" or "watched" for processes, "kernel" or "none" for memory, and the
+ * folder; or says on stderr what is wrong, and fails.
  *
- *     $1 folder, or "" for the one that this process is in   $2… names of the cgroups
+ *     $1 folder, or "" for the one that this process is in   $2 most processes   $3 most memory
  */
 export const PREPARE_CGROUPS = `
+fail() { echo "$*" >&2; exit 1; }
 folder=$1
-shift
 if [ -z "$folder" ]; then
   while IFS=: read -r id _ path; do [ "$id" != 0 ] || own=$path; done </proc/self/cgroup
   while read -r _ _ _ _ mount _ rest; do
     case $rest in *"- cgroup2 "*) root=$mount ;; esac
   done </proc/self/mountinfo
-  [ -n "$root" ] && [ -n "$own" ] && [ "$own" != / ] || exit 0
+  [ -n "$root" ] && [ -n "$own" ] || fail "no cgroup of version 2 is mounted"
+  [ "$own" != / ] || fail "this process has no cgroup of its own"
   folder=$root$own
 fi
-mkdir -p "$folder/daemon" && echo "$PPID" >"$folder/daemon/cgroup.procs" || exit 0
-for controller in pids memory; do
-  case " $(<"$folder/cgroup.controllers") " in
-    *" $controller "*) echo "+$controller" >"$folder/cgroup.subtree_control" ;;
+commands=$folder/commands
+mkdir -p -- "$folder" || exit 1
+[ -e "$folder/cgroup.kill" ] ||
+  fail "$folder has no cgroup.kill: it is no cgroup of version 2, or Linux is older than 5.14"
+# Only what is the daemon's own is moved: others' processes mean that the cgroup is others'.
+mapfile -t members <"$folder/cgroup.procs" || exit 1
+for pid in "\${members[@]}"; do
+  parent=
+  { read -r line <"/proc/$pid/stat"; } 2>/dev/null || continue # it has ended
+  read -r _ parent _ <<<"\${line##*) }"
+  case " $PPID $$ " in
+    *" $pid "* | *" $parent "*) ;;
+    *) fail "process $pid is in $folder and none of this daemon's" ;;
   esac
 done
-for name; do
-  mkdir -p "$folder/$name" && echo 1 >"$folder/$name/cgroup.kill" || exit 0
+mkdir -p -- "$folder/daemon" "$commands" || exit 1
+echo 1 >"$commands/cgroup.kill" || exit 1
+for round in {1..100}; do
+  find "$commands" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null
+  left=$(find "$commands" -mindepth 1 -type d) || exit 1
+  [ -n "$left" ] || break
+  sleep 0.05
 done
-kind=counted
-[ ! -e "$folder/$name/pids.max" ] || kind=limited
-echo "$kind $folder"
+[ -z "$left" ] || fail "what an earlier daemon left does not end: $left"
+for pid in "\${members[@]}" "$PPID" "$$"; do
+  echo "$pid" >"$folder/daemon/cgroup.procs" || [ ! -e "/proc/$pid" ] || exit 1
+done
+processes=watched memory=none
+read -r controllers <"$folder/cgroup.controllers"
+case " $controllers " in *" pids "*) processes=kernel ;; esac
+case " $controllers " in *" memory "*) memory=kernel ;; esac
+for at in "$folder" "$commands"; do
+  [ "$processes" != kernel ] || echo +pids >"$at/cgroup.subtree_control" || exit 1
+  [ "$memory" != kernel ] || echo +memory >"$at/cgroup.subtree_control" || exit 1
+done
+[ "$processes" != kernel ] || echo "$2" >"$commands/pids.max" || exit 1
+[ "$memory" != kernel ] || echo "$3" >"$commands/memory.max" || exit 1
+echo "$processes $memory $folder"
 `;
 
 /**
  * Looks after the cgroups: reads "VERB cgroup" lines, prints one line for each. It starts no
  * process, so it works on while a command takes every process there is.
  *
- *     TERM, KILL   signals its members
- *     COUNT        how many they are
- *     SETTLE       kills what is left; "busy" until nothing is, then "oom" if the kernel ended a
- *                  process for lack of memory since the last time, else "ended"
+ *     TERM, KILL       signals its members
+ *     WATCH most       kills it as soon as it has more processes, or, where the kernel holds the
+ *                      limit (most is "kernel"), as soon as it was refused one
+ *     SETTLE           kills what is left; "busy" until nothing is. Then "ended" and what
+ *                      happened: "killed" for having too many processes; "refused" if it was
+ *                      refused one; "oom" if the kernel ended one for lack of memory, and "total"
+ *                      too if it was the memory of all commands that was used up
+ *     TOTAL p m        (of "commands") the most processes and memory of all commands
+ *
+ *     $1 seconds between two looks while something is watched
  */
 export const CGROUP_KEEPER = `
 exec 2>/dev/null
-declare -A oom_kills
-while read -r verb cgroup; do
-  answer=ok
+declare -A most killed
+counted() { # file, name: what an events file says
+  value=0
+  [ ! -e "$1" ] || while read -r name count; do [ "$name" != "$2" ] || value=$count; done <"$1"
+}
+look() {
+  local cgroup
+  for cgroup in "\${!most[@]}"; do
+    if [ "\${most[$cgroup]}" = kernel ]; then
+      counted "$cgroup/pids.events" max
+      [ "$value" -gt 0 ] || continue
+    else
+      pids=()
+      mapfile -t pids <"$cgroup/cgroup.procs"
+      [ "\${#pids[@]}" -gt "\${most[$cgroup]}" ] || continue
+    fi
+    echo 1 >"$cgroup/cgroup.kill"
+    killed[$cgroup]=1
+    unset 'most[$cgroup]'
+  done
+}
+settle() {
+  populated=0
+  read -r _ populated <"$cgroup/cgroup.events"
+  answer=busy
+  [ "$populated" = 0 ] || { echo 1 >"$cgroup/cgroup.kill"; return; }
+  answer=ended
+  [ -z "\${killed[$cgroup]}" ] || answer+=" killed"
+  counted "$cgroup/pids.events" max
+  [ "$value" = 0 ] || answer+=" refused"
+  counted "$cgroup/memory.events" oom_kill
+  if [ "$value" != 0 ]; then
+    answer+=" oom"
+    counted "$cgroup/memory.events" oom
+    [ "$value" != 0 ] || answer+=" total"
+  fi
+  unset 'most[$cgroup]' 'killed[$cgroup]'
+}
+pending=
+while :; do
+  wait_for=()
+  [ "\${#most[@]}" = 0 ] || wait_for=(-t "$1")
+  IFS= read -r "\${wait_for[@]}" line
+  code=$?
+  line=$pending$line pending=
+  if [ "$code" -gt 128 ]; then
+    pending=$line
+    look
+    continue
+  fi
+  [ "$code" = 0 ] || exit
+  cgroup=/\${line#*/} answer=ok
+  read -r verb first second _ <<<"\${line%%/*}"
   case $verb in
     TERM) while read -r pid; do kill -TERM "$pid"; done <"$cgroup/cgroup.procs" ;;
     KILL) echo 1 >"$cgroup/cgroup.kill" ;;
-    COUNT)
-      mapfile -t pids <"$cgroup/cgroup.procs"
-      answer=\${#pids[@]}
-      ;;
-    SETTLE)
-      populated=0
-      read -r _ populated <"$cgroup/cgroup.events"
-      if [ "$populated" != 0 ]; then
-        echo 1 >"$cgroup/cgroup.kill"
-        answer=busy
-      else
-        answer=ended
-        kills=0
-        [ ! -e "$cgroup/memory.events" ] || while read -r name count; do
-          [ "$name" != oom_kill ] || kills=$count
-        done <"$cgroup/memory.events"
-        [ "\${oom_kills[$cgroup]-$kills}" = "$kills" ] || answer=oom
-        oom_kills[$cgroup]=$kills
-      fi
+    WATCH) most[$cgroup]=$first ;;
+    SETTLE) settle ;;
+    TOTAL)
+      [ ! -e "$cgroup/pids.max" ] || echo "$first" >"$cgroup/pids.max" || answer=failed
+      [ ! -e "$cgroup/memory.max" ] || echo "$second" >"$cgroup/memory.max" || answer=failed
       ;;
   esac
   echo "$answer"
+  [ "\${#most[@]}" = 0 ] || look
 done
+`;
+
+/**
+ * Removes cgroups of commands that have ended, and what they made in them; prints those that are
+ * still there.
+ */
+export const REMOVE_CGROUPS = `
+find "$@" -depth -type d -exec rmdir {} + 2>/dev/null
+for cgroup; do [ ! -e "$cgroup" ] || echo "$cgroup"; done
 `;
 
 /**
@@ -167,15 +252,24 @@ done
 /** What bash itself needs; a command's variables come with its order. */
 export const CLEAN_ENV = { PATH: "/usr/bin:/bin", LC_ALL: "C" };
 
-/** Runs one of the texts. @returns what it printed, without the last newline */
-export async function runBash(text: string, ...words: readonly string[]): Promise<string> {
-  const { stdout } = await new Deno.Command("/bin/bash", {
+/** How one of the texts ended. */
+export interface BashEnd {
+  readonly code: number;
+  /** Without the last newline. */
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs one of the texts to its end. @throws {Error} if no process can be started */
+export async function runBash(text: string, ...words: readonly string[]): Promise<BashEnd> {
+  const { code, stdout, stderr } = await new Deno.Command("/bin/bash", {
     args: ["-c", text, NAME, ...words],
     clearEnv: true,
     env: CLEAN_ENV,
     stdin: "null",
     stdout: "piped",
-    stderr: "null",
+    stderr: "piped",
   }).output();
-  return new TextDecoder().decode(stdout).trimEnd();
+  const read = (bytes: Uint8Array): string => new TextDecoder().decode(bytes).trimEnd();
+  return { code, out: read(stdout), err: read(stderr) };
 }

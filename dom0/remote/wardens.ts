@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Processes that wait to become commands: between two commands one is started ahead, so that
- * the next need not wait for a process, a session and a bash.
+ * the next need not wait for a process, a session, a bash and a cgroup.
  *
  * @module
  */
 
 import { utf8 } from "../../shared/protocol/bytes.ts";
+import type { Groups } from "./process_group.ts";
 import { NAME, WARDEN } from "./warden.ts";
 
 /** The answer to the last command goes out first. */
 const REFILL_DELAY_MS = 5;
+
+export interface Warden {
+  readonly child: Deno.ChildProcess;
+  /** The one that it made and will join. */
+  readonly cgroup: string;
+}
 
 export interface Wardens {
   /**
@@ -19,13 +26,13 @@ export interface Wardens {
    * @param order see WARDEN; no word may have a NUL
    * @throws {Error} if no process can be started
    */
-  start(order: readonly string[]): Deno.ChildProcess;
+  start(order: readonly string[]): Warden;
   /** Ends the one that waits. */
   close(): void;
 }
 
-export function createWardens(): Wardens {
-  let spare: Deno.ChildProcess | null = null;
+export function createWardens(groups: Pick<Groups, "newCgroup" | "dropCgroup">): Wardens {
+  let spare: Warden | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
 
@@ -33,11 +40,13 @@ export function createWardens(): Wardens {
     timer = undefined;
     if (closed || spare !== null) return;
     try {
-      const waiting = spawnWarden();
+      const waiting = spawnWarden(groups.newCgroup());
       spare = waiting;
       // Nobody should end it, but a command runs as root and may end what it likes.
-      waiting.status.then(() => {
-        if (spare === waiting) spare = null;
+      waiting.child.status.then(() => {
+        if (spare !== waiting) return;
+        spare = null;
+        groups.dropCgroup(waiting.cgroup);
       });
     } catch {
       // no process to be had now: the next command starts its own
@@ -46,10 +55,10 @@ export function createWardens(): Wardens {
   refill();
   return {
     start(order) {
-      const warden = spare ?? spawnWarden();
+      const warden = spare ?? spawnWarden(groups.newCgroup());
       spare = null;
-      give(warden, order);
-      warden.status.then(() => {
+      give(warden.child, order);
+      warden.child.status.then(() => {
         if (!closed) timer ??= setTimeout(refill, REFILL_DELAY_MS);
       });
       return warden;
@@ -58,7 +67,7 @@ export function createWardens(): Wardens {
       closed = true;
       clearTimeout(timer);
       if (spare === null) return;
-      const { stdin, stdout, stderr } = spare;
+      const { stdin, stdout, stderr } = spare.child;
       for (const stream of [stdout, stderr]) stream.cancel().catch(() => {});
       stdin.close().catch(() => {});
       spare = null;
@@ -66,9 +75,9 @@ export function createWardens(): Wardens {
   };
 }
 
-function spawnWarden(): Deno.ChildProcess {
-  return new Deno.Command("/usr/bin/setsid", {
-    args: ["--", "/bin/bash", "-c", WARDEN, NAME],
+function spawnWarden(cgroup: string): Warden {
+  const child = new Deno.Command("/usr/bin/setsid", {
+    args: ["--", "/bin/bash", "-c", WARDEN, NAME, cgroup],
     cwd: "/",
     clearEnv: true,
     env: {}, // its variables come with the order
@@ -76,6 +85,7 @@ function spawnWarden(): Deno.ChildProcess {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  return { child, cgroup };
 }
 
 /** The end of the stream ends the order. One that has ended already tells so by its status. */

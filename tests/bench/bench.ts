@@ -4,8 +4,6 @@
  * Each figure stands beside the goal, and beside a baseline measured in the same run: a bare
  * qrexec call and a bare start of Deno. Prints a table, writes build/bench.json.
  *
- * QVM_REMOTE_BENCH_CGROUP=DIR runs the commands in cgroups below DIR, as the unit does.
- *
  * @module
  */
 
@@ -18,11 +16,9 @@ import { openPublisher, type Publisher } from "./publisher.ts";
 const ORIGINAL = { run: 1036, published: 1000, perSecond: 7, idleRssMb: 18 } as const;
 
 async function main(): Promise<number> {
-  const cgroup = Deno.env.get("QVM_REMOTE_BENCH_CGROUP");
   await using qubes = await install([{ name: "work" }, { name: "lab" }, { name: "idle" }]);
   for (const vm of ["work", "lab", "idle"]) await qubes.authorize(vm);
-  const words = cgroup === undefined ? [] : ["--cgroup", cgroup];
-  const daemon = await qubes.startDaemon(["work", "lab", "idle"], ...words);
+  const daemon = await qubes.startDaemon(["work", "lab", "idle"]);
   const { add, write } = startReport();
 
   await benchClient(qubes, add);

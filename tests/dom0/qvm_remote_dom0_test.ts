@@ -455,6 +455,45 @@ Deno.test("the daemon does not start with a configuration that is bad, and says 
     assertStringIncludes(stderr, `${paths.config}:2: unknown key "FOO"`);
   }));
 
+/** What is said without a cgroup: the words, the environment, the exit code, and the error. */
+const WITHOUT_CGROUP: readonly (readonly [
+  name: string,
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  code: number,
+  said: RegExp,
+])[] = [
+  ["none was given", ["--once"], {}, 1, /error: commands are run in cgroups, and .* given none/],
+  ["--cgroup is a plain folder", ["--once", "--cgroup", "ROOT/x"], {}, 1, /x has no cgroup\.kill/],
+  [
+    "--cgroup cannot be made",
+    ["--once", "--cgroup", "/proc/no-such-folder"],
+    {},
+    1,
+    /error: cannot prepare cgroups for the commands: .*no-such-folder/,
+  ],
+  ["both options", ["--cgroup", "/x", "--no-cgroup"], {}, 2, /--no-cgroup exclude each other/],
+  [
+    "under systemd it is tried again, then an error",
+    ["--once"],
+    { INVOCATION_ID: "x" },
+    1,
+    /^(cannot prepare cgroups for the commands: .*; trying again\n){4}qvm-remote-dom0: error: cannot/,
+  ],
+];
+
+for (const [name, words, environment, wanted, said] of WITHOUT_CGROUP) {
+  Deno.test(`the daemon does not run commands without a cgroup: ${name}`, () =>
+    withDom0(async ({ run, paths }) => {
+      const root = paths.config.replace("/etc/qubes/remote.conf", "");
+      const here = words.map((word) => word.replace("ROOT", root));
+      const { code, stderr } = await run(here, "", environment);
+      assertEquals(code, wanted, stderr);
+      assertMatch(stderr, said);
+      if (wanted === 1) assertStringIncludes(stderr, "hint: start it by systemd");
+    }));
+}
+
 Deno.test("queue: without a VM there is nothing to ask", () =>
   withDom0(async ({ run }) => {
     assertEquals(await run(["queue"]), { code: 0, stdout: "", stderr: "No VMs configured.\n" });

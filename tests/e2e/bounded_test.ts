@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What a command, or a VM that does not read, may cost dom0 and the other VMs. @module */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
+import { WHY_NO_CGROUP } from "../cgroup.ts";
 import { sealScript } from "./attack_request.ts";
 import { assertCleanRecords, assertPrompt, assertSmall, keepAsking } from "./hostile_scene.ts";
 import { type HostileSession, type HostileVm, hostileVm } from "./hostile_vm.ts";
@@ -70,29 +71,33 @@ Deno.test("output and processes of a command are bounded", async (t) => {
   assertEquals(await daemon.stop(), 0);
 });
 
-const cgroup = await freshCgroup();
-
 Deno.test({
-  name: `a fork bomb is ended, in cgroups${cgroup.why}`,
-  ignore: cgroup.folder === null,
+  name: `what only a cgroup holds is ended too${WHY_NO_CGROUP}`,
+  ignore: WHY_NO_CGROUP !== "",
   async fn() {
     await using qubes = await install([{ name: "loud" }]);
     await qubes.configure([`QVM_REMOTE_MAX_PROCESSES=${MAX_PROCESSES}`]);
     await qubes.authorize("loud");
-    const daemon = await qubes.startDaemon(["loud"], "--cgroup", cgroup.folder ?? "");
-    try {
-      const [started] = readAudit(qubes.world).filter(({ event }) => event === "started");
-      assertEquals(started?.groups, "cgroup");
-      await bomb(qubes, "loud");
-      const leavers = [...LEAVERS, ONLY_IN_CGROUP];
-      await Promise.all(leavers.map((leaver) => leave(qubes, "loud", leaver)));
-      await cancel(qubes, "loud");
-      assertSmall(daemon);
-    } finally {
-      await daemon.stop();
-      await removeCgroup(cgroup.folder ?? "");
-    }
+    const daemon = await qubes.startDaemon(["loud"]);
+    const [started] = readAudit(qubes.world).filter(({ event }) => event === "started");
+    assertEquals(started?.groups, "cgroup");
+    await leave(qubes, "loud", ONLY_IN_CGROUP);
+    assertSmall(daemon);
+    assertEquals(await daemon.stop(), 0);
   },
+});
+
+Deno.test("without a cgroup, processes of a command are counted, and end with it", async () => {
+  await using qubes = await install([{ name: "loud" }]);
+  await qubes.configure([`QVM_REMOTE_MAX_PROCESSES=${MAX_PROCESSES}`]);
+  await qubes.authorize("loud");
+  const daemon = await qubes.startDaemon(["loud"], "--no-cgroup");
+  const status = await qubes.dom0(["status"]);
+  assertStringIncludes(status.stdout, "processes NOT HELD, memory NOT HELD (no cgroups");
+  await bomb(qubes, "loud");
+  await Promise.all(LEAVERS.map((leaver) => leave(qubes, "loud", leaver)));
+  await cancel(qubes, "loud");
+  assertEquals(await daemon.stop(), 0);
 });
 
 Deno.test("a VM that does not read stops only itself", async (t) => {
@@ -340,28 +345,4 @@ function sha256(bytes: Uint8Array): string {
 
 function linesUpTo(line: string, bytes: number): Uint8Array {
   return new TextEncoder().encode(line.repeat(Math.ceil(bytes / line.length))).subarray(0, bytes);
-}
-
-/** A cgroup of this test's own, or why there is none. */
-async function freshCgroup(): Promise<{ readonly folder: string | null; readonly why: string }> {
-  const mounts = await Deno.readTextFile("/proc/self/mounts");
-  const mount = /^\S+ (\S+) cgroup2 /m.exec(mounts)?.[1];
-  if (mount === undefined) return { folder: null, why: ": no cgroup2 here" };
-  const folder = `${mount}/qvm-remote-e2e-${Deno.pid}`;
-  try {
-    await Deno.mkdir(folder);
-    await removeCgroup(folder);
-    return { folder, why: "" };
-  } catch (error) {
-    return { folder: null, why: `: ${error instanceof Error ? error.message : error}` };
-  }
-}
-
-/** Its processes have ended, but a cgroup may be busy for a moment longer. */
-async function removeCgroup(folder: string): Promise<void> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (isDirectory) await removeCgroup(`${folder}/${name}`);
-  }
-  const remove = new Deno.Command("rmdir", { args: [folder], stderr: "null" });
-  await until(`${folder} is empty`, () => remove.outputSync().success);
 }

@@ -53,7 +53,7 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
     store: createOutcomeStore(`${folder}/outcomes`),
     scheduler: createScheduler(DEFAULT_CONFIG),
     groups: sessionGroups(),
-    wardens: createWardens(),
+    wardens: createWardens({ newCgroup: () => "", dropCgroup() {} }),
     workFolder: `${folder}/work`,
     markPrefix: `cut-${Deno.pid}-`,
     nowMs: Date.now,

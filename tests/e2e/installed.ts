@@ -7,6 +7,7 @@
  * @module
  */
 
+import { freshCgroup } from "../cgroup.ts";
 import { until as waitUntil } from "../until.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
 import { sourceLauncher } from "./program_flags.ts";
@@ -40,7 +41,9 @@ export interface Daemon {
 
 export interface Installed extends AsyncDisposable {
   readonly world: World;
-  /** Starts the daemon; resolves when the VMs named are connected. */
+  /** What gives the daemon a cgroup of this world's own, or on a machine without one does without. */
+  readonly groupWords: readonly string[];
+  /** Starts the daemon, with groupWords or --no-cgroup; resolves when the VMs named are connected. */
   startDaemon(connected: readonly string[], ...words: string[]): Promise<Daemon>;
   /** An operator's command in dom0. */
   dom0(words: readonly string[], input?: string): Promise<Finished>;
@@ -77,6 +80,8 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
   await Deno.mkdir(`${world.dom0Root}/etc/qubes`, { recursive: true });
   await Deno.writeTextFile(confFile, `QVM_REMOTE_PATH="${world.dom0Bin}:${SYSTEM_PATH}"\n`);
 
+  const cgroup = freshCgroup();
+  const groupWords = cgroup === null ? ["--no-cgroup"] : ["--cgroup", cgroup.folder];
   const spawnDom0: Installed["spawnDom0"] = (words, env = {}) =>
     new Deno.Command(`${world.dom0Bin}/qvm-remote-dom0`, {
       args: [...words],
@@ -103,7 +108,11 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
     spawnDom0,
     client,
     spawnClient,
-    startDaemon: (connected, ...words) => startDaemon(world, spawnDom0(words), connected),
+    groupWords,
+    startDaemon(connected, ...words) {
+      const own = words.includes("--no-cgroup") ? [] : groupWords;
+      return startDaemon(world, spawnDom0([...own, ...words]), connected);
+    },
     async authorize(vm, ...options) {
       await expectGood(client(vm, ["key", "gen"]));
       const key = await expectGood(client(vm, ["key", "show"]));
@@ -114,7 +123,10 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
         append: true,
       });
     },
-    [Symbol.asyncDispose]: world.dispose,
+    async [Symbol.asyncDispose]() {
+      await world.dispose();
+      await cgroup?.remove();
+    },
   };
 }
 

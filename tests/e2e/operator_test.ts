@@ -258,7 +258,7 @@ Deno.test("operator: --once, --vm, --dry-run", async (t) => {
   const runs = `${world.folder}/runs`;
   const script = `echo "$QVM_REMOTE_ID" >>'${runs}'; echo x`;
   const run = async (...words: string[]): Promise<string> => {
-    const end = await finish(qubes.spawnDom0(words), "");
+    const end = await finish(qubes.spawnDom0([...qubes.groupWords, ...words]), "");
     assertEquals(end.code, 0, end.stderr);
     return end.stdout;
   };

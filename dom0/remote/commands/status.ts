@@ -11,6 +11,7 @@ import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { tryInstanceLock } from "../instance_lock.ts";
 import { createKeyStore } from "../key_store.ts";
 import { createOutcomeStore } from "../outcome_store.ts";
+import { limitsText } from "../group_choice.ts";
 import { type Operator, recordAction, requireRoot, vmFromWord } from "../operator.ts";
 import { askQueue, type Question } from "../queue_question.ts";
 import { readSettings } from "../settings.ts";
@@ -32,7 +33,8 @@ export async function status(operator: Operator, words: readonly string[]): Prom
 
 function describe(state: DaemonState): string {
   const head = `qvm-remote-dom0 ${state.version} is running (pid ${state.pid}, since ` +
-    `${state.startedAt})\n${state.lockdown ? "LOCKDOWN: nothing runs until unlock\n" : ""}`;
+    `${state.startedAt})\n${state.lockdown ? "LOCKDOWN: nothing runs until unlock\n" : ""}` +
+    `${limitsText(state.limits)}\n`;
   const rows = state.vms.map(({ vm, state, open, kept, acceptsV1, lastEnd }) => {
     const why = state === "connected" || lastEnd === null ? "" : `  (${lastEnd})`;
     return `${vm.padEnd(32)}${state.padEnd(12)}running=${open.length} kept=${kept}` +
@@ -45,10 +47,16 @@ export async function checkConfig(operator: Operator, words: readonly string[]):
   const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 check-config [--json]");
   const { problems, config, keys } = await settingsOf(operator);
+  const limits = (await readDaemonState(operator.paths))?.limits ?? null;
   if (options.has("json")) {
-    operator.print(JSON.stringify({ ok: problems.length === 0, problems, config }) + "\n");
+    operator.print(JSON.stringify({ ok: problems.length === 0, problems, config, limits }) + "\n");
   } else {
     for (const problem of problems) operator.print(`${problem}\n`);
+    operator.print(
+      limits === null
+        ? "limits of commands: the daemon is not running; it says who holds them when it starts\n"
+        : `${limitsText(limits)}\n`,
+    );
     if (problems.length === 0) {
       operator.print(`Configuration, keys and policy are good; VMs served: ${keys.size}.\n`);
     }

@@ -113,6 +113,16 @@ const GOOD: readonly Good[] = [
     expect: { maxMemoryBytes: 2 ** 40 },
   },
   {
+    name: "both limits of all commands, the least",
+    text: "QVM_REMOTE_TOTAL_PROCESSES=1\nQVM_REMOTE_TOTAL_MEMORY=16777216",
+    expect: { maxTotalProcesses: 1, maxTotalMemoryBytes: 2 ** 24 },
+  },
+  {
+    name: "both limits of all commands, the most",
+    text: "QVM_REMOTE_TOTAL_PROCESSES=4194304\nQVM_REMOTE_TOTAL_MEMORY=1099511627776",
+    expect: { maxTotalProcesses: 2 ** 22, maxTotalMemoryBytes: 2 ** 40 },
+  },
+  {
     name: "both limits of commands at once",
     text: "QVM_REMOTE_PARALLEL=64\nQVM_REMOTE_PARALLEL_PER_VM=1",
     expect: { parallel: 64, parallelPerVm: 1 },
@@ -204,6 +214,18 @@ const BAD: readonly Bad[] = [
     lines: [1],
     says: "from 16777216",
   },
+  {
+    name: "no process for all",
+    text: "QVM_REMOTE_TOTAL_PROCESSES=0",
+    lines: [1],
+    says: "from 1 to 4194304",
+  },
+  {
+    name: "too little memory for all",
+    text: "QVM_REMOTE_TOTAL_MEMORY=1048576",
+    lines: [1],
+    says: "from 16777216",
+  },
   { name: "parallel 0", text: "QVM_REMOTE_PARALLEL=0", lines: [1], says: "from 1 to 64" },
   { name: "parallel 65", text: "QVM_REMOTE_PARALLEL_PER_VM=65", lines: [1], says: "from 1 to 64" },
   { name: "a relative PATH", text: "QVM_REMOTE_PATH=/bin:bin", lines: [1], says: "absolute" },
@@ -238,7 +260,7 @@ Deno.test("parseConfig(): a bad value of the environment is a problem without a 
 });
 
 Deno.test("the names read from the environment are those of the file", () => {
-  assertEquals(CONFIG_ENVIRONMENT.length, 12);
+  assertEquals(CONFIG_ENVIRONMENT.length, 14);
   for (const name of CONFIG_ENVIRONMENT) assert(/^(QVM|QUBES)_REMOTE_[A-Z_]+$/.test(name), name);
 });
 

@@ -101,7 +101,7 @@ async function openWorld(folder: string, clock: Clock, wishes: Wishes): Promise<
     store: (wishes.store ?? same)(createOutcomeStore(`${folder}/outcomes`)),
     scheduler,
     groups: sessionGroups(),
-    wardens: createWardens(),
+    wardens: createWardens({ newCgroup: () => "", dropCgroup() {} }),
     workFolder: `${folder}/work`,
     markPrefix: `${MARKS}${crypto.randomUUID().slice(0, 8)}-`,
     nowMs: clock.nowMs,

@@ -13,58 +13,54 @@ import {
   startCommand,
 } from "../../../dom0/remote/runner.ts";
 import { killMarked, sessionGroups } from "../../../dom0/remote/session_groups.ts";
-import { createWardens } from "../../../dom0/remote/wardens.ts";
-import { argvBody, filesBelow, namesIn, processesWith, until, withFolder } from "./fixture.ts";
+import { WARDEN } from "../../../dom0/remote/warden.ts";
+import { createWardens, type Wardens } from "../../../dom0/remote/wardens.ts";
+import { freshCgroup, WHY_NO_CGROUP } from "../../cgroup.ts";
+import {
+  argvBody,
+  childrenWith,
+  filesBelow,
+  namesIn,
+  processesWith,
+  until,
+  withFolder,
+} from "./fixture.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const LIMITS: Limits = {
   ...{ timeoutMs: 20_000, maxProcesses: 256, maxMemoryBytes: 2 ** 30, maxOutputBytes: 2 ** 20 },
 };
-const SLOTS = 32;
-const WARDENS = createWardens();
+const TOTALS = { maxTotalProcesses: 1024, maxTotalMemoryBytes: 2 ** 31 };
+const CGROUP = freshCgroup();
 
-/** Where the test may make cgroups; null where it may not. */
-function cgroupMount(): string | null {
-  const info = Deno.readTextFileSync("/proc/self/mountinfo");
-  const mount = /^(?:\S+ ){4}(\S+) .* - cgroup2 /m.exec(info)?.[1];
-  if (mount === undefined) return null;
-  try {
-    const probe = `${mount}/qvm-remote-probe-${Deno.pid}`;
-    Deno.mkdirSync(probe);
-    Deno.removeSync(probe);
-    return mount;
-  } catch {
-    return null;
-  }
+interface Kit {
+  readonly groups: Groups;
+  readonly wardens: Wardens;
 }
-
-const MOUNT = cgroupMount();
-const CGROUP = `${MOUNT}/qvm-remote-test-${Deno.pid}`;
 
 interface Kind {
   readonly name: string;
   readonly ignore: boolean;
-  /** The same groups for all tests: cgroups are made once and used again. */
-  readonly groups: () => Promise<Groups>;
+  /** The same for all tests. */
+  readonly kit: () => Promise<Kit>;
 }
 
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => made ??= make();
+function once(make: () => Promise<Groups>): () => Promise<Kit> {
+  let made: Promise<Kit> | undefined;
+  return () => made ??= make().then((groups) => ({ groups, wardens: createWardens(groups) }));
 }
 
-const KINDS: readonly Kind[] = [
-  { name: "session", ignore: false, groups: once(() => Promise.resolve(sessionGroups())) },
-  {
-    name: MOUNT === null ? "cgroup (no cgroup2 mount that can be written)" : "cgroup",
-    ignore: MOUNT === null,
-    groups: once(async () => {
-      const groups = await cgroupGroups(CGROUP, SLOTS);
-      if (groups === null) throw new Error(`${CGROUP} cannot be divided`);
-      return groups;
-    }),
-  },
-];
+const SESSION = {
+  name: "session",
+  ignore: false,
+  kit: once(() => Promise.resolve(sessionGroups())),
+} satisfies Kind;
+const IN_CGROUP = {
+  name: `cgroup${WHY_NO_CGROUP}`,
+  ignore: CGROUP === null,
+  kit: once(() => cgroupGroups(CGROUP?.folder ?? "", TOTALS)),
+} satisfies Kind;
+const KINDS: readonly Kind[] = [SESSION, IN_CGROUP];
 
 let marks = 0;
 
@@ -81,11 +77,11 @@ interface Running extends RunningCommand {
   bytes(stream: 1 | 2): Uint8Array;
 }
 
-function start(groups: Groups, workFolder: string, run: Run): Running {
+function start({ groups, wardens }: Kit, workFolder: string, run: Run): Running {
   const mark = `runner-test-${Deno.pid}-${++marks}`;
   const chunks = { 1: [] as Uint8Array[], 2: [] as Uint8Array[] };
   const running = startCommand({
-    ...{ command: run.command, mark, path: PATH, workFolder, groups, wardens: WARDENS },
+    ...{ command: run.command, mark, path: PATH, workFolder, groups, wardens },
     environment: run.environment ?? {},
     limits: { ...LIMITS, ...run.limits },
     onOutput: (stream, bytes) => void chunks[stream].push(bytes.slice()),
@@ -107,7 +103,7 @@ type Start = (run: Run | string) => Running;
 /** A test for each kind of group; what a command leaves behind fails it. */
 function eachKind(
   name: string,
-  test: (start: Start, folder: string, groups: Groups) => Promise<void>,
+  test: (start: Start, folder: string) => Promise<void>,
 ): void {
   for (const kind of KINDS) {
     Deno.test({
@@ -117,17 +113,16 @@ function eachKind(
       ...{ sanitizeOps: false, sanitizeResources: false },
       fn: () =>
         withFolder(async (folder) => {
-          const groups = await kind.groups();
+          const kit = await kind.kit();
           const marksOfTest: string[] = [];
           await test(
             (run) => {
               const what = typeof run === "string" ? { command: script(run) } : run;
-              const running = start(groups, folder, what);
+              const running = start(kit, folder, what);
               marksOfTest.push(running.mark);
               return running;
             },
             folder,
-            groups,
           );
           // A sweep that waits for its time is the last that carries a mark.
           await until("no process is left", () =>
@@ -416,17 +411,16 @@ eachKind(
 );
 
 Deno.test({
-  name: "runner, cgroup: what leaves the session and the environment is ended too",
-  ignore: MOUNT === null,
+  name: `runner, ${IN_CGROUP.name}: what leaves the session and the environment is ended too`,
+  ignore: IN_CGROUP.ignore,
   fn: () =>
     withFolder(async (folder) => {
-      const groups = await KINDS[1]?.groups();
-      if (groups === undefined) throw new Error("bug: no kind");
+      const kit = await IN_CGROUP.kit();
       const number = rareNumber();
       const text = `env -i setsid --fork sleep ${number} >/dev/null 2>&1; echo done`;
-      assertEquals((await result(start(groups, folder, { command: script(text) }))).out, "done\n");
+      assertEquals((await result(start(kit, folder, { command: script(text) }))).out, "done\n");
       assertEquals(processesWith(number), []);
-      const timed = start(groups, folder, {
+      const timed = start(kit, folder, {
         command: script(`env -i setsid --fork sleep ${number}; sleep ${number}`),
         limits: { timeoutMs: 300 },
       });
@@ -500,37 +494,48 @@ eachKind("commands at the same time do not mix", async (start) => {
 });
 
 eachKind(
-  "a command that the kernel does not take leaves nothing behind, and no slot less",
+  "a command that the kernel does not take leaves nothing behind",
   async (start, folder) => {
     const long = argv("true", "x".repeat(200_000)); // MAX_ARG_STRLEN is 128 KiB
-    for (let n = 0; n < SLOTS + 1; n++) {
-      try {
-        const { exitCode } = await start({ command: long }).ended;
-        assertNotEquals(exitCode, 0);
-      } catch (error) {
-        assert(error instanceof Error && !error.message.includes("more commands"), String(error));
-      }
-    }
+    const { exitCode } = await start({ command: long }).ended;
+    assertNotEquals(exitCode, 0);
     assertEquals(namesIn(folder), []);
     assertEquals((await result(start("echo fine"))).out, "fine\n");
   },
 );
 
-Deno.test("runner: a command whose group cannot be joined does not run", () =>
+Deno.test("runner: a command whose cgroup cannot be made does not run, and its stderr says so", () =>
   withFolder(async (folder) => {
-    const make: Groups["make"] = () => ({
-      cgroup: `${folder}/no-such-cgroup`,
-      limitsProcesses: true,
-      count: () => Promise.resolve(0),
-      signal: () => Promise.resolve(),
-      started() {},
-      close: () => Promise.resolve({ ranOutOfMemory: false }),
-    });
+    const groups = { ...sessionGroups(), newCgroup: () => `${folder}/no-such-folder/1` };
+    const wardens = createWardens(groups);
     const command = script(`echo ran >${folder}/ran`);
-    const { exitCode } = await result(start({ make, close() {} }, folder, { command }));
-    assertNotEquals(exitCode, 0);
+    const { exitCode, err } = await result(start({ groups, wardens }, folder, { command }));
+    wardens.close();
+    assertEquals(exitCode, 125);
+    assertStringIncludes(err, "no-such-folder/1");
     assertEquals(namesIn(folder), []);
   }));
+
+/** A plain folder takes the part of a cgroup: what cannot be written there is a limit not set. */
+for (const file of ["pids.max", "memory.max", "memory.oom.group", "cgroup.procs"]) {
+  Deno.test(`runner: a command whose ${file} cannot be set does not run, and its stderr says so`, () =>
+    withFolder(async (folder) => {
+      const child = new Deno.Command("/bin/bash", {
+        args: ["-c", WARDEN, "warden", `${folder}/cgroup`],
+        ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+      }).spawn();
+      await until("it has made its cgroup", () => namesIn(folder).includes("cgroup"));
+      Deno.mkdirSync(`${folder}/cgroup/${file}`); // a folder cannot be written
+      const writer = child.stdin.getWriter();
+      const words = ["9", "99", "0", "touch", `${folder}/ran`, "go"];
+      await writer.write(utf8(words.map((word) => `${word}\0`).join("")));
+      await writer.close();
+      const { code, stderr } = await child.output();
+      assertEquals(code, 125);
+      assertStringIncludes(new TextDecoder().decode(stderr), `cgroup/${file}`);
+      assertEquals(namesIn(folder), ["cgroup"]);
+    }));
+}
 
 Deno.test("runner: what an earlier daemon left is found by its mark, and nothing else", () =>
   withFolder(async (folder) => {
@@ -555,29 +560,92 @@ Deno.test("runner: what an earlier daemon left is found by its mark, and nothing
   }));
 
 Deno.test({
-  name: "runner, cgroup: the cgroups of these tests are empty and can be removed",
-  ignore: MOUNT === null,
+  name: `runner, ${IN_CGROUP.name}: each command has a new cgroup, which is removed after it`,
+  ignore: IN_CGROUP.ignore,
+  ...{ sanitizeOps: false, sanitizeResources: false },
+  fn: () =>
+    withFolder(async (folder) => {
+      const kit = await IN_CGROUP.kit();
+      const own = async (): Promise<string> => {
+        const text = 'while IFS=: read -r id _ path; do [ "$id" != 0 ] || echo "$path"; done ' +
+          "</proc/self/cgroup";
+        return (await result(start(kit, folder, { command: script(text) }))).out.trim();
+      };
+      const [first, second] = [await own(), await own()];
+      assert(first.includes("/commands/") && second.includes("/commands/"), `${first} ${second}`);
+      assertNotEquals(first, second);
+      // One may be there for the command to come.
+      await until("what is done with is gone", () =>
+        foldersIn(`${CGROUP?.folder}/commands`).length <= 1);
+    }),
+});
+
+Deno.test({
+  name: `runner, ${IN_CGROUP.name}: what a command makes in its cgroup is removed with it`,
+  ignore: IN_CGROUP.ignore,
+  ...{ sanitizeOps: false, sanitizeResources: false },
+  fn: () =>
+    withFolder(async (folder) => {
+      const kit = await IN_CGROUP.kit();
+      const number = rareNumber();
+      const text = `at=$(sed -n 's/^0:://p' /proc/self/cgroup)
+cd "${CGROUP?.folder}/commands/\${at##*/}" && mkdir -p nested/deeper || exit
+sleep ${number} &
+echo $! >nested/deeper/cgroup.procs
+exit 4`;
+      assertEquals((await result(start(kit, folder, { command: script(text) }))).exitCode, 4);
+      assertEquals(processesWith(number), []);
+      await until("it is gone", () => foldersIn(`${CGROUP?.folder}/commands`).length <= 1);
+    }),
+});
+
+Deno.test({
+  name: `runner, ${IN_CGROUP.name}: if the keeper is killed, another watches`,
+  ignore: IN_CGROUP.ignore,
+  ...{ sanitizeOps: false, sanitizeResources: false },
+  fn: () =>
+    withFolder(async (folder) => {
+      const kit = await IN_CGROUP.kit();
+      const number = rareNumber();
+      const text = `while [ ! -e ${folder}/go ]; do sleep 0.01; done
+for i in {1..60}; do sleep ${number} & done; wait`;
+      const limits = { maxProcesses: 40 };
+      const running = start(kit, folder, { command: script(text), limits });
+      await until("the keeper is there", () => childrenWith("oom_kill").length === 1);
+      for (const pid of childrenWith("oom_kill")) Deno.kill(pid, "SIGKILL");
+      Deno.writeTextFileSync(`${folder}/go`, "");
+      assertEquals(await running.ended, { kind: "process-limit", exitCode: 137 });
+      assertEquals(processesWith(number), []);
+    }),
+});
+
+Deno.test({
+  name: `runner, ${IN_CGROUP.name}: nothing of these tests is left in it`,
+  ignore: IN_CGROUP.ignore,
+  ...{ sanitizeOps: false, sanitizeResources: false },
   async fn() {
-    const groups = await KINDS[1]?.groups();
-    assert(groups !== undefined);
-    const slots = namesIn(CGROUP).filter((name) => name.startsWith("command-"));
-    assertEquals(slots.length, SLOTS);
-    Deno.writeTextFileSync(`${MOUNT}/cgroup.procs`, "0"); // this process moved into a leaf
-    for (const name of slots) {
-      assertEquals(Deno.readTextFileSync(`${CGROUP}/${name}/cgroup.procs`), "", name);
-      Deno.removeSync(`${CGROUP}/${name}`);
-    }
+    const { groups, wardens } = await IN_CGROUP.kit();
+    wardens.close();
+    groups.close();
+    const folder = `${CGROUP?.folder}`;
+    // This process moved into a leaf; test files that run beside it started theirs from there.
     await until("the leaf is empty", () => {
-      const left = Deno.readTextFileSync(`${CGROUP}/daemon/cgroup.procs`).trim();
-      // Test files that run beside this one started these while this process was in the leaf.
-      for (const pid of left === "" ? [] : left.split("\n")) {
+      const left = Deno.readTextFileSync(`${folder}/daemon/cgroup.procs`).trim().split("\n");
+      for (const pid of left.filter((line) => line !== "")) {
         try {
-          Deno.writeTextFileSync(`${MOUNT}/cgroup.procs`, pid);
+          Deno.writeTextFileSync(`${folder}/../cgroup.procs`, pid);
         } catch { /* it has ended */ }
       }
-      return left === "";
+      return left[0] === "";
     });
-    Deno.removeSync(`${CGROUP}/daemon`);
-    Deno.removeSync(CGROUP);
+    for (const name of foldersIn(`${folder}/commands`)) {
+      assertEquals(Deno.readTextFileSync(`${folder}/commands/${name}/cgroup.procs`), "", name);
+    }
+    await CGROUP?.remove();
   },
 });
+
+function foldersIn(path: string): string[] {
+  return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory)
+    .map(({ name }) => name);
+}

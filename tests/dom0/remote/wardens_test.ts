@@ -2,14 +2,14 @@
 /** The process that waits for a command: what ends it, and what never starts one. @module */
 
 import { assertEquals } from "@std/assert";
-import { createWardens, type Wardens } from "../../../dom0/remote/wardens.ts";
+import { createWardens, type Warden, type Wardens } from "../../../dom0/remote/wardens.ts";
 import { childrenWith, until, withFolder } from "./fixture.ts";
 
 /** Processes that wait for an order. */
 const waiting = (): number[] => childrenWith("mapfile -d '' -t order");
 
 async function withWardens(test: (wardens: Wardens) => Promise<void>): Promise<void> {
-  const wardens = createWardens();
+  const wardens = createWardens({ newCgroup: () => "", dropCgroup() {} });
   try {
     await until("one waits", () => waiting().length === 1);
     await test(wardens);
@@ -19,9 +19,9 @@ async function withWardens(test: (wardens: Wardens) => Promise<void>): Promise<v
   }
 }
 
-const order = (...argv: readonly string[]): string[] => ["", "9", "9", "1", "A=b", ...argv, "go"];
+const order = (...argv: readonly string[]): string[] => ["9", "9", "1", "A=b", ...argv, "go"];
 
-async function outputOf(child: Deno.ChildProcess): Promise<string> {
+async function outputOf({ child }: Warden): Promise<string> {
   const { stdout } = await child.output();
   return new TextDecoder().decode(stdout);
 }
@@ -29,16 +29,16 @@ async function outputOf(child: Deno.ChildProcess): Promise<string> {
 Deno.test("wardens: the one that waits becomes the command, and another waits", () =>
   withWardens(async (wardens) => {
     const [pid] = waiting();
-    const child = wardens.start(order("sh", "-c", "echo $$ $A"));
-    assertEquals(child.pid, pid);
-    assertEquals(await outputOf(child), `${pid} b\n`);
+    const warden = wardens.start(order("sh", "-c", "echo $$ $A"));
+    assertEquals(warden.child.pid, pid);
+    assertEquals(await outputOf(warden), `${pid} b\n`);
     await until("another waits", () => waiting().length === 1);
   }));
 
 Deno.test("wardens: several at once are each their own", () =>
   withWardens(async (wardens) => {
-    const children = ["1", "2", "3"].map((word) => wardens.start(order("echo", word)));
-    assertEquals(await Promise.all(children.map(outputOf)), ["1\n", "2\n", "3\n"]);
+    const started = ["1", "2", "3"].map((word) => wardens.start(order("echo", word)));
+    assertEquals(await Promise.all(started.map(outputOf)), ["1\n", "2\n", "3\n"]);
   }));
 
 Deno.test("wardens: if the one that waits is killed, the next command has its own", () =>
@@ -54,13 +54,13 @@ Deno.test("wardens: an order that is cut off runs nothing", () =>
     withWardens(async (wardens) => {
       const whole = order("touch", `${folder}/ran`);
       for (let length = 0; length < whole.length; length++) {
-        const child = wardens.start(whole.slice(0, length));
+        const { child } = wardens.start(whole.slice(0, length));
         assertEquals((await child.output()).code, 125, `${length} words`);
       }
       const inside = wardens.start([...whole.slice(0, -1), "g"]);
-      assertEquals((await inside.output()).code, 125);
+      assertEquals((await inside.child.output()).code, 125);
       assertEquals([...Deno.readDirSync(folder)], []);
-      assertEquals((await wardens.start(whole).output()).code, 0);
+      assertEquals((await wardens.start(whole).child.output()).code, 0);
       assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["ran"]);
     })
   ));
