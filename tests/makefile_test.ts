@@ -155,7 +155,7 @@ Deno.test("openclaw-ctl and the watchdog ask loopback only, and start no program
   }
   assert(
     programFlags("openclaw-watchdog").includes(
-      "--allow-run=systemctl,systemd-notify,qrexec-client-vm",
+      "--allow-run=systemctl,systemd-notify,logger,qrexec-client-vm",
     ),
   );
   const ctl = programFlags("openclaw-ctl").find((flag) => flag.startsWith("--allow-run="));
