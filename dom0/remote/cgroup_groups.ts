@@ -40,7 +40,9 @@ export class CgroupError extends Error {
 export async function cgroupGroups(folder: string, totals: Totals): Promise<Groups> {
   const words = [totals.maxTotalProcesses, totals.maxTotalMemoryBytes].map(String);
   const { code, out, err } = await runBash(PREPARE_CGROUPS, folder, ...words);
-  if (code !== 0) throw new CgroupError(err === "" ? `bash ended with code ${code}` : err);
+  if (code !== 0) {
+    throw new CgroupError(err === "" ? `bash ended with code ${code}` : err.replaceAll("\n", "; "));
+  }
   const [, processes, memory, divided] = /^(kernel|watched) (kernel|none) (\/.*)$/.exec(out) ?? [];
   if (divided === undefined) throw new Error(`bug: bash answered ${out}`);
   const groups = groupsIn(`${divided}/commands`, {

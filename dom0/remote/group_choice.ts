@@ -58,26 +58,31 @@ async function ownCgroups(
   totals: Totals,
 ): Promise<Groups> {
   if (cgroup === undefined && !underSystemd) {
-    throw new UserError("commands are run in cgroups, and this process was given none", HINTS);
+    throw new UserError("commands are run in cgroups, and this process was given none", [
+      'start it by systemd, which gives it one: "systemctl start qvm-remote-dom0"',
+      "or give it an empty cgroup of version 2 to divide: --cgroup DIR",
+      NO_CGROUP_HINT,
+    ]);
   }
   for (let attempt = 1;; attempt++) {
     try {
       return await cgroupGroups(cgroup || "", totals);
     } catch (error) {
       const what = `cannot prepare cgroups for the commands: ${errorText(error)}`;
-      if (!underSystemd || attempt === ATTEMPTS) throw new UserError(what, HINTS);
+      if (!underSystemd || attempt === ATTEMPTS) {
+        throw new UserError(what, [
+          "it needs cgroups of version 2, Linux 5.14 or later, and Delegate=yes in its unit",
+          NO_CGROUP_HINT,
+        ]);
+      }
       warn(`${what}; trying again\n`);
       await sleep(RETRY_MS);
     }
   }
 }
 
-const HINTS: readonly string[] = [
-  'start it by systemd, which gives it one: "systemctl start qvm-remote-dom0"',
-  "or give it an empty cgroup of version 2 to divide: --cgroup DIR",
-  "or --no-cgroup: then limits of memory are not held, a fork bomb can take all of dom0, and " +
-  "processes can outlive their command",
-];
+const NO_CGROUP_HINT = "or --no-cgroup: then memory is not limited, a fork bomb can take all of " +
+  "dom0, and processes can outlive their command";
 
 /** For people, one line. */
 export function limitsText({ processes, memory }: LimitsInForce): string {
