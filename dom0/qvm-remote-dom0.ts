@@ -3,7 +3,7 @@
 
 import { unknownCommand } from "../shared/io/did_you_mean.ts";
 import { parseWords } from "../shared/io/options.ts";
-import { runProgram, writeAll } from "../shared/io/program.ts";
+import { runProgram, UsageError, writeAll } from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./remote/command_table.ts";
