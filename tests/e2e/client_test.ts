@@ -176,12 +176,17 @@ async function withEnds(t: Deno.TestContext, qubes: Installed): Promise<void> {
     await until("dom0 ended it", () => readAudit(world).at(-1)?.event === "cancelled");
   });
 
-  await t.step("a client that is killed leaves its request to end by itself", async () => {
-    const { child, end } = await start(["-v", "-c", "echo up; sleep 0.5"]);
-    child.kill("SIGKILL");
-    const id = idOf((await end()).stderr);
-    await until("it is done", () => eventsOf(id).includes("done"));
-  });
+  await t.step(
+    "a client that is killed, or whose terminal is closed, takes its command along",
+    async () => {
+      for (const signal of ["SIGKILL", "SIGHUP"] as const) {
+        const { child, end } = await start(["-v", "-c", "echo up; exec sleep 1005"]);
+        child.kill(signal);
+        const id = idOf((await end()).stderr);
+        await until("it is cancelled", () => eventsOf(id).includes("cancelled"));
+      }
+    },
+  );
 }
 
 Deno.test("client: --json has every outcome", (t) =>

@@ -159,6 +159,7 @@ vmTest("a request that cannot be moved is refused, once, and the rest is served"
   const exchange = await scriptRequest(vm, "x");
   (await exchange.publish())[Symbol.dispose]();
   const path = `${vm.layout.pending}/${exchange.id}`;
+  await Deno.chmod(path, 0o600); // as a client that takes no lock
   await mount(path);
   const peer = await connectPeer(vm);
   const exit = `${exchange.id}.exit`;

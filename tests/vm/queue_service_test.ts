@@ -200,9 +200,10 @@ vmTest("a burst of requests, more than the watch can tell of, is taken as a whol
     }
   })();
   const published: string[] = [];
+  using clients = new DisposableStack();
   for (let i = 0; i < count; i++) {
     const exchange = await scriptRequest(vm, "x");
-    using _owned = await exchange.publish();
+    clients.use(await exchange.publish());
     published.push(exchange.id);
   }
   await serving;
@@ -213,7 +214,8 @@ vmTest("a burst of requests, more than the watch can tell of, is taken as a whol
 vmTest("no more requests than credits; what waits goes in order of its name", async (vm) => {
   const exchanges = [];
   for (let i = 0; i < 5; i++) exchanges.push(await scriptRequest(vm, "x"));
-  for (const exchange of exchanges.toReversed()) (await exchange.publish())[Symbol.dispose]();
+  using clients = new DisposableStack();
+  for (const exchange of exchanges.toReversed()) clients.use(await exchange.publish());
   const peer = await connectPeer(vm, { credits: 2 });
   const ids = exchanges.map(({ id }) => id).sort();
   const first = await peer.nextRequest();

@@ -10,7 +10,7 @@ async function isPending(vm: Vm): Promise<void> {
   await until("the request is in the queue", () => namesIn(vm.layout.pending).length === 1);
 }
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   vmTest(`${signal} before dom0 took the request takes it back: exit 130`, async (vm) => {
     const child = client(vm, ["touch /tmp/never"]).spawn();
     await isPending(vm);
@@ -44,6 +44,53 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     },
   );
 }
+
+for (const signal of ["SIGQUIT", "SIGKILL"] as const) {
+  vmTest(`${signal} while it runs: the service cancels it in dom0`, async (vm) => {
+    const peer = await connectPeer(vm);
+    const child = client(vm, ["sleep 99"]).spawn();
+    const request = await peer.nextRequest();
+    peer.accept(request.seq);
+    child.kill(signal);
+    assertEquals((await child.output()).signal, signal);
+    await peer.next("cancel");
+    await peer.finish(request, "cancelled");
+    const log = await Deno.readTextFile(vm.layout.audit);
+    assertStringIncludes(log, `CANCEL id=${request.request.id} its client is gone`);
+    await peer.close();
+  });
+
+  vmTest(`${signal} before dom0 took it: it is never sent`, async (vm) => {
+    const child = client(vm, ["touch /tmp/never"]).spawn();
+    await isPending(vm);
+    const [id = ""] = namesIn(vm.layout.pending);
+    child.kill(signal);
+    await child.output();
+    const peer = await connectPeer(vm);
+    const next = runInProcess(vm, await scriptRequest(vm, "x"));
+    const request = await peer.nextRequest();
+    assert(request.request.id !== id, "the second comes first: the first is not sent");
+    assertEquals(await Deno.readTextFile(`${vm.layout.results}/${id}.exit`), "130");
+    await peer.finish(request);
+    await next;
+    await peer.close();
+  });
+}
+
+vmTest("a client that died between two sessions: sent again, and cancelled", async (vm) => {
+  const first = await connectPeer(vm);
+  const child = client(vm, ["sleep 99"]).spawn();
+  const { request } = await first.nextRequest();
+  await first.kill();
+  child.kill("SIGKILL");
+  await child.output();
+  const second = await connectPeer(vm);
+  const again = await second.nextRequest();
+  assertEquals(again.request.id, request.id);
+  await second.next("cancel");
+  await second.finish(again, "cancelled");
+  await second.close();
+});
 
 vmTest("a second Ctrl-C leaves at once", async (vm) => {
   const peer = await connectPeer(vm);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Ctrl-C and a polite kill: the first asks the command to end, the second leaves. A hang-up is
- * left alone, or nohup would have no effect.
+ * Ctrl-C, a polite kill, a closed terminal: the first asks the command to end, the second leaves.
+ * (Deno 2.9 catches the hang-up as soon as it catches any signal, and ends: nohup would have no
+ * effect if this left it alone.)
  *
  * @module
  */
@@ -18,7 +19,7 @@ export interface Interrupts {
 export function catchInterrupts(): Interrupts {
   const listeners: (() => void)[] = [];
   let count = 0;
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => {
       count++;
       for (const listener of listeners) listener();

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request's file, and the sign that its client lives. @module */
 
-import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { writeAll } from "../../shared/io/program.ts";
 import { type Layout, prepareFolders } from "./layout.ts";
+import { OWNED_FILE } from "./request_owner.ts";
 import { removeIfPresent } from "../../shared/io/sync_files.ts";
 
 /**
  * Writes a file that this program holds the lock of. The lock goes with the file through its
- * renames: it tells `queue clean` that somebody waits for the answer.
+ * renames: it tells the service and `queue clean` that somebody waits for the answer.
  */
 export async function writeOwned(
   layout: Layout,
   path: string,
   data: Uint8Array,
 ): Promise<Deno.FsFile> {
-  const open = () => Deno.openSync(path, { write: true, createNew: true, mode: PRIVATE_FILE });
+  const open = () => Deno.openSync(path, { write: true, createNew: true, mode: OWNED_FILE });
   let file;
   try {
     file = open();

@@ -4,7 +4,8 @@
  * next session only tidies up. Takes one request from its folder to dom0, or answers it here:
  *
  *     pending/ID --is a request, not cancelled--> running/ID --> sent
- *          \--cancelled--> answered "cancelled"        \--> sent again by a later session
+ *          \--cancelled, or its client is gone         \--> sent again by a later session
+ *           \      --> answered "cancelled"
  *           \--no request--> refused/, answered "refused"
  *
  * What the file system refuses ends the request it was about, and nothing else waits for it.
@@ -24,6 +25,7 @@ import { attempt } from "./local_failure.ts";
 import { isPresent, removeIfPresent, renameIfPresent } from "../../shared/io/sync_files.ts";
 import { clear, isPlain } from "./plain_file.ts";
 import { type QueueEntry, readQueueEntry, readV1Token } from "./queue_entry.ts";
+import { createOwnerWatch, ownerOf } from "./request_owner.ts";
 import { answerLocally, forgetRequest, isAnswered } from "./result_files.ts";
 import { setAside } from "./set_aside.ts";
 import type { V1Tokens } from "./v1_tokens.ts";
@@ -46,7 +48,7 @@ export interface QueueCourier {
   /** Deals with cancel/ID. Needs no credit. */
   cancel(id: RequestId): void;
   /** Ends in dom0 what nobody here can use any more. Needs no credit. */
-  endInDom0(id: RequestId): void;
+  endInDom0(id: RequestId, why: string): void;
   /** Deals with pending/ID when its token did not come. Needs no credit. */
   giveUpToken(id: RequestId): void;
 }
@@ -58,6 +60,7 @@ type Sendable = QueueEntry & { readonly kind: "envelope" | "v1" };
 
 export function createQueueCourier(ports: CourierPorts): QueueCourier {
   const { layout, session, open, tokens, send, audit } = ports;
+  const owners = createOwnerWatch();
   const pending = (id: RequestId) => `${layout.pending}/${id}`;
   const running = (id: RequestId) => `${layout.running}/${id}`;
   const isCancelled = (id: RequestId) => isPresent(`${layout.cancel}/${id}`);
@@ -87,6 +90,9 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
     }
     send(sent.frame);
     open.add(sent.seq, request);
+    owners.watch(running(id), () => {
+      if (open.seqOf(id) !== undefined) endInDom0(id, "its client is gone");
+    });
     if (isCancelled(id)) cancel(id);
   };
 
@@ -107,6 +113,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
       clearAway(id);
       return audit(`REFUSED-LOCALLY id=${id} "answered before"`);
     }
+    if (ownerOf(pending(id)) === "gone") return cancelHere(id, entry, "its client is gone");
     if (entry.kind === "v1" && !tokens.take(id)) return;
     if (isPresent(running(id)) && !isPlain(running(id))) clear(layout, running(id));
     if (!renameIfPresent(pending(id), running(id))) {
@@ -119,24 +126,26 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
   };
 
   const cancel = (id: RequestId): void => {
-    if (open.seqOf(id) !== undefined) return endInDom0(id);
+    if (open.seqOf(id) !== undefined) return endInDom0(id, "");
     if (isPresent(running(id))) return; // goes with it, when it is sent again
     const entry = readQueueEntry(pending(id), id);
-    if (entry.kind === "envelope" || entry.kind === "v1") {
-      const nonce = entry.kind === "envelope" ? entry.nonce : V1_NONCE;
-      answerLocally(layout, id, nonce, { kind: "cancelled", reason: null }, "");
-      removeIfPresent(pending(id));
-      audit(`CANCEL id=${id} before dom0 took it`);
-    }
+    if (entry.kind === "envelope" || entry.kind === "v1") cancelHere(id, entry, "");
     clear(layout, `${layout.cancel}/${id}`);
   };
 
-  const endInDom0 = (id: RequestId): void => {
+  const cancelHere = (id: RequestId, entry: Sendable, why: string): void => {
+    const nonce = entry.kind === "envelope" ? entry.nonce : V1_NONCE;
+    answerLocally(layout, id, nonce, { kind: "cancelled", reason: null }, "");
+    removeIfPresent(pending(id));
+    audit(`CANCEL id=${id} before dom0 took it ${why}`.trimEnd());
+  };
+
+  const endInDom0 = (id: RequestId, why: string): void => {
     const seq = open.seqOf(id);
     const frame = seq === undefined ? null : session.cancel(seq);
     if (frame === null) return; // cancelled before, or about to be answered
     send(frame);
-    audit(`CANCEL id=${id}`);
+    audit(`CANCEL id=${id} ${why}`.trimEnd());
   };
 
   const stuck = new Set<RequestId>();

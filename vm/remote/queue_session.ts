@@ -173,7 +173,9 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
         return;
       case "output": {
         const request = open.get(event.seq);
-        if (!request.write(event.stream, event.offset, event.data)) courier.endInDom0(request.id);
+        if (!request.write(event.stream, event.offset, event.data)) {
+          courier.endInDom0(request.id, "its output cannot be stored");
+        }
         return send(session.window(event.seq, event.data.length));
       }
       case "outcome":
