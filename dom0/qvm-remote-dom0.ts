@@ -2,6 +2,7 @@
 /** qvm-remote-dom0: the daemon that runs what VMs ask for, and the operator's commands. @module */
 
 import { unknownCommand } from "../shared/io/did_you_mean.ts";
+import { realClock } from "../shared/io/clock.ts";
 import { parseWords } from "../shared/io/options.ts";
 import { runProgram, UsageError, writeAll } from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
@@ -52,6 +53,7 @@ async function main(words: readonly string[]): Promise<number> {
     // To the journal always; to a terminal if it was asked for.
     say: verbose || !Deno.stdout.isTerminal() ? (line) => writeAll(Deno.stdout, line) : () => {},
     cgroup: options.has("no-cgroup") ? false : options.value("cgroup"),
+    clock: realClock,
     underSystemd: Deno.env.get("INVOCATION_ID") !== undefined,
     notifier: createNotifier({
       notifySocket: Deno.env.get("NOTIFY_SOCKET"),

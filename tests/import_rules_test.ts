@@ -157,6 +157,23 @@ Deno.test("shared/protocol imports only itself and does no I/O", () => {
   assertNone(broken, "the protocol core is bytes and values");
 });
 
+/** Asking the machine for the time; "new Date(ms)" does not. */
+const ASKS_TIME = /\bDate\s*\.\s*now\b|\bDate\s*\(\s*\)|\bperformance\s*\.\s*now\b/;
+const CLOCK_FILE = "shared/io/clock.ts";
+
+Deno.test("only one module asks the machine what time it is", () => {
+  const asking = under("dom0", "shared", "vm/remote").filter(({ code }) =>
+    ASKS_TIME.test(withoutStrings(code))
+  ).map(({ path }) => path);
+  assertNone(asking.filter((path) => path !== CLOCK_FILE), `dates and spans are of ${CLOCK_FILE}`);
+  assertEquals(asking, [CLOCK_FILE], "the rule sees nothing");
+  const bad = ["Date.now()", "nowMs: Date.now,", "new Date()", "Date()", "performance.now()"];
+  for (const code of bad) assert(ASKS_TIME.test(code), `${code} is not seen`);
+  for (const code of ["new Date(ms)", "Date.parse(text)", "Date.UTC(2026)", "performance.mark()"]) {
+    assert(!ASKS_TIME.test(code), `${code} is taken for asking`);
+  }
+});
+
 Deno.test("what is installed imports no package but @std and node: builtins", () => {
   const broken = under("dom0", "shared", "vm").flatMap(({ path, imports }) =>
     imports.filter((to) => !isRelative(to) && !to.startsWith("node:") && !to.startsWith("@std/"))

@@ -35,7 +35,7 @@ export interface Audit {
 export interface AuditOptions {
   readonly auditFile: string;
   readonly logFile: string;
-  readonly nowMs: () => number;
+  readonly dateMs: () => number;
   /** Gets each line for people as well. */
   readonly alsoTo?: (line: string) => void;
   readonly maxFileBytes?: number;
@@ -46,7 +46,7 @@ export interface AuditOptions {
  * is made under a lock, on the end that the chain has then.
  */
 export function openAudit(options: AuditOptions): Audit {
-  const { auditFile, logFile, nowMs, alsoTo = () => {}, maxFileBytes = MAX_FILE_BYTES } = options;
+  const { auditFile, logFile, dateMs, alsoTo = () => {}, maxFileBytes = MAX_FILE_BYTES } = options;
   Deno.mkdirSync(auditFile.slice(0, auditFile.lastIndexOf("/")), { recursive: true });
   const lock = Deno.openSync(`${auditFile}.lock`, {
     write: true,
@@ -58,7 +58,7 @@ export function openAudit(options: AuditOptions): Audit {
   let end: ChainEnd = { seq: 0, hash: CHAIN_START };
 
   const add = (event: string, fields: AuditFields): void => {
-    const time = new Date(nowMs()).toISOString();
+    const time = new Date(dateMs()).toISOString();
     const record = chainRecord(end, time, event, fields);
     machine.append(record.line);
     end = record;

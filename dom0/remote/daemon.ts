@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Clock } from "../../shared/io/clock.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, UserError, writeAll } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
@@ -22,6 +23,7 @@ import { type GroupChoice, prepareGroups } from "./group_choice.ts";
 import { takeInstanceLock } from "./instance_lock.ts";
 import { createKeyStore, isSameRight, type StoredKey } from "./key_store.ts";
 import { type Ledger, ledgerFile, openLedger, readOnly } from "./ledger.ts";
+import { PROTOCOLS } from "./ledger_memory.ts";
 import { createLinkSet, type LinkSet } from "./link_set.ts";
 import { createOutcomeStore } from "./outcome_store.ts";
 import type { Paths } from "./paths.ts";
@@ -56,6 +58,7 @@ export interface DaemonOptions {
   readonly cgroup: string | false | undefined;
   readonly underSystemd: boolean;
   readonly notifier: Notifier;
+  readonly clock: Clock;
 }
 
 /** What changes while the daemon runs. */
@@ -67,7 +70,7 @@ interface Live {
 
 /** Runs until `stop` fires, or with --once until all VMs are served. @returns the exit code */
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<number> {
-  const { paths, once, dryRun, say, notifier } = options;
+  const { paths, once, dryRun, say, notifier, clock } = options;
   await makePrivateFolder(paths.libFolder);
   using _lock = await takeInstanceLock(paths.libFolder);
   for (const name of ["runFolder", "workFolder", "keyFolder", "policyFolder"] as const) {
@@ -82,29 +85,33 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   const live: Live = {
     settings: await firstSettings(settingsOptions),
     stopping: false,
-    startedAt: new Date().toISOString(),
+    startedAt: new Date(clock.dateMs()).toISOString(),
   };
-  const audit = dryRun ? NO_AUDIT : openAudit({ ...paths, nowMs: Date.now, alsoTo: say });
-  const state = createDaemonState(paths.stateFile, () => describeState(live, links, desk, groups));
+  const audit = dryRun ? NO_AUDIT : openAudit({ ...paths, dateMs: clock.dateMs, alsoTo: say });
+  const state = createDaemonState(
+    paths.stateFile,
+    () => describeState(live, links, desk, groups, ledgerProblems(ledger)),
+  );
   const onChange = dryRun ? () => {} : state.changed;
   const scheduler = createScheduler(live.settings.config);
   const disk = ledgerFile(paths.ledgerFile);
-  const ledger = await openLedger(dryRun ? readOnly(disk) : disk, Date.now);
+  const ledger = await openLedger(dryRun ? readOnly(disk) : disk, clock.dateMs);
   const groups = dryRun ? null : await startGroups(options, live, audit);
   const desk = groups === null
-    ? createDryRunDesk({ ...judgement(live), ledger, nowMs: Date.now, say })
+    ? createDryRunDesk({ ...judgement(live), ledger, clock, say })
     : makeDesk(live, options, { audit, ledger, scheduler, onChange, ...groups });
   const links = createLinkSet({
     ...{ desk, audit, onChange },
     open: (vm, key) =>
       openVmLink({
-        ...{ vm, key, desk, audit, onChange, callService: callQueueService, nowMs: Date.now },
+        ...{ vm, key, desk, audit, onChange, clock, callService: callQueueService },
         isHalted: (name) => isSurelyHalted(paths.qrexecFolder, name),
         vmUser: () => live.settings.config.vmUser,
         endWhenIdleMs: once ? ONCE_IDLE_MS : 0,
       }),
   });
-  reportProblems(live.settings.problems, audit, dryRun ? say : () => {});
+  const problems = [...live.settings.problems, ...ledgerProblems(ledger)];
+  reportProblems(problems, audit, dryRun ? say : () => {});
   const applySettings = (): void => {
     scheduler.setLimits(live.settings.config);
     groups?.groups.setTotals(live.settings.config).catch((error) => {
@@ -203,13 +210,13 @@ interface DeskParts {
 
 function makeDesk(
   live: Live,
-  { paths }: DaemonOptions,
+  { paths, clock }: DaemonOptions,
   parts: DeskParts & Pick<GroupChoice, "groups" | "wardens" | "markPrefix">,
 ): RequestDesk {
   return createRequestDesk({
     ...judgement(live),
     ...parts,
-    ...{ nowMs: Date.now, workFolder: paths.workFolder },
+    ...{ clock, workFolder: paths.workFolder },
     isOnRecord: newestRecords(paths.auditFile),
     config: () => live.settings.config,
     store: createOutcomeStore(paths.outcomeFolder),
@@ -257,11 +264,23 @@ function watchSettings(paths: Paths, reload: () => Promise<void>, links: LinkSet
   };
 }
 
+/** While something may have run that is not known any more; it ends at the date that it names. */
+function ledgerProblems(ledger: Ledger): readonly string[] {
+  const why = ledger.wasLost ? "the ledger was lost or cut" : "the clock of dom0 was set back";
+  return PROTOCOLS.flatMap((protocol) => {
+    const untilMs = ledger.refusesUntilMs(protocol);
+    if (untilMs === null) return [];
+    const until = new Date(untilMs).toISOString();
+    return [`requests of protocol ${protocol} are refused until ${until}: ${why}`];
+  });
+}
+
 function describeState(
   live: Live,
   links: LinkSet,
   desk: RequestDesk,
   choice: GroupChoice | null,
+  problems: readonly string[],
 ): DaemonState {
   const jobs = desk.jobs();
   return {
@@ -270,7 +289,7 @@ function describeState(
     version: VERSION,
     lockdown: live.settings.lockdown,
     limits: choice?.groups.limits ?? NO_LIMITS,
-    problems: live.settings.problems,
+    problems: [...live.settings.problems, ...problems],
     vms: links.all().map((link) => {
       const own = jobs.filter((job) => job.request.vm === link.vm);
       return {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The desk of --dry-run: judges as the real one does, says what it would do, does nothing. @module */
 
+import type { Clock } from "../../shared/io/clock.ts";
 import { describeCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
@@ -17,14 +18,14 @@ export interface DryRunOptions {
   readonly decide: (request: AuthenticRequest) => Decision;
   readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
   readonly ledger: Ledger;
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, "dateMs">;
   readonly say: (line: string) => void;
 }
 
 export function createDryRunDesk(options: DryRunOptions): RequestDesk {
-  const { ledger, nowMs, say } = options;
+  const { ledger, clock, say } = options;
   const judge = (request: AuthenticRequest, stored: StoredKey): string => {
-    const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
+    const stale = checkFreshness(request, clock.dateMs()) ?? ledger.objection(request);
     const command = commandOrNull(request);
     const refused = stale ?? (command === null ? "bad-body" : null) ??
       options.closedBecause(request.vm, stored);

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Clock } from "../../shared/io/clock.ts";
 import { errorText } from "../../shared/io/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import { EXIT_OF_KIND, type Outcome } from "../../shared/protocol/outcome.ts";
@@ -33,9 +34,15 @@ export interface ExecutionOptions {
   readonly wardens: Wardens;
   readonly workFolder: string;
   readonly markPrefix: string;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   /** Something that "status" shows has changed. */
   readonly onChange: () => void;
+}
+
+/** As a date for people, and as a moment to measure from. */
+interface Start {
+  readonly atMs: number;
+  readonly spanMs: number;
 }
 
 export interface StopControl {
@@ -52,7 +59,7 @@ export interface Execution {
 }
 
 export function createExecution(options: ExecutionOptions): Execution {
-  const { audit, store, scheduler, nowMs, onChange } = options;
+  const { audit, store, scheduler, clock, onChange } = options;
   const active = new Set<Promise<void>>();
   let marks = 0;
 
@@ -84,7 +91,7 @@ export function createExecution(options: ExecutionOptions): Execution {
   const runNow = (job: Job, parked: ParkedCommand, onEnd: () => void): RunningCommand | null => {
     const { request } = job;
     const { maxTimeoutMs, path, ...limits } = options.config();
-    const startedAtMs = nowMs();
+    const start: Start = { atMs: clock.dateMs(), spanMs: clock.spanMs() };
     try {
       const running = startCommand({
         command: parked.take(),
@@ -105,13 +112,13 @@ export function createExecution(options: ExecutionOptions): Execution {
         },
       });
       running.ended.then(
-        (ended) => conclude(job, ended, startedAtMs),
+        (ended) => conclude(job, ended, start),
         (error) => concludeFailed(job, error),
       ).finally(onEnd);
       return running;
     } catch (error) { // a word too long for the kernel, no process to be had
       job.append(2, utf8(`qvm-remote-dom0: cannot be started: ${errorText(error)}\n`));
-      conclude(job, { kind: "done", exitCode: EXIT_NOT_RUNNABLE }, startedAtMs);
+      conclude(job, { kind: "done", exitCode: EXIT_NOT_RUNNABLE }, start);
       queueMicrotask(onEnd);
       return null;
     }
@@ -122,9 +129,10 @@ export function createExecution(options: ExecutionOptions): Execution {
     conclude(job, { kind: "interrupted", exitCode: EXIT_OF_KIND.interrupted }, null);
   };
 
-  const conclude = (job: Job, { kind, exitCode }: Ended, startedAtMs: number | null): void => {
+  const conclude = (job: Job, { kind, exitCode }: Ended, start: Start | null): void => {
     const { vm, id, nonce } = job.request;
-    const durationMs = startedAtMs === null ? 0 : Math.max(0, Math.round(nowMs() - startedAtMs));
+    const durationMs = start === null ? 0 : Math.round(clock.spanMs() - start.spanMs);
+    const startedAtMs = start?.atMs ?? null;
     const outcome = job.finish((spool: Spool) => ({
       ...{ id, nonce, kind, reason: null, exitCode, startedAtMs, durationMs },
       ...{ out: spool.summary(1), err: spool.summary(2) },

@@ -34,7 +34,8 @@ export interface Seat {
 
 export interface Job {
   readonly request: JobRequest;
-  readonly takenAtMs: number;
+  /** When it was taken, or found by this daemon; a span, not a date. */
+  readonly sinceMs: number;
   /** Ends it, if it has not ended. */
   stop(reason: StopReason): void;
   /** Output came in. */
@@ -58,14 +59,14 @@ export interface Job {
 
 export interface JobOptions {
   readonly request: JobRequest;
-  readonly takenAtMs: number;
+  readonly sinceMs: number;
   readonly spool: Spool;
   /** What an earlier daemon left; null for a new request. */
   readonly outcome: Outcome | null;
   readonly onStop: (reason: StopReason) => void;
 }
 
-export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOptions): Job {
+export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptions): Job {
   let seat: Seat | null = null;
   let ended = outcome;
   const end = Promise.withResolvers<void>();
@@ -102,7 +103,7 @@ export function createJob({ request, takenAtMs, spool, outcome, onStop }: JobOpt
     });
   return {
     request,
-    takenAtMs,
+    sinceMs,
     pump,
     stop(reason) {
       if (ended === null) onStop(reason);

@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The ledger of taken requests: why nothing runs twice. A request is on the disk here before
- * anything of it runs. Entries leave when a request that old would be refused by its date.
+ * anything of it runs. Many requests share one sync.
  *
- * One line an entry: TIME-MS PROTOCOL VM ID, in order of time. Many requests share one sync.
+ * A second file, "ledger.dates", says on which dates something was taken, some time ahead, so that
+ * it is written once a minute. A ledger that is gone, or cut, while that file says there was one, is
+ * not replaced by an empty one in silence: requests of those dates are refused.
  *
  * @module
  */
 
 import { ifPresent, writeAtomically, writeFully } from "../../shared/io/files.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { firstDateAfter } from "../../shared/protocol/freshness.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { rememberForMs } from "../../shared/protocol/freshness.ts";
+import { overlapping, withRange } from "./date_ranges.ts";
+import {
+  createLedgerMemory,
+  entryLine,
+  type LedgerMemory,
+  parseRanges,
+  type Protocol,
+  PROTOCOLS,
+  type RangesByProtocol,
+  rangesText,
+} from "./ledger_memory.ts";
 
 /** The file is written anew when it has this many lines more than are still needed. */
 const SLACK_LINES = 4096;
@@ -20,15 +34,24 @@ const SLACK_LINES = 4096;
  * each second needs 72,000 for protocol 2.
  */
 const MAX_ENTRIES_PER_VM = 100_000;
-const LINE = /^([0-9]{1,15}) ([12]) ([^ ]+) ([^ ]+)$/;
+/** "ledger.dates" is written so far ahead. If the ledger is lost, requests are refused as long. */
+const AHEAD_MS = 60_000;
+
+type Taken = Pick<AuthenticRequest, "vm" | "id" | "protocol">;
 
 export interface Ledger {
-  has(request: Pick<AuthenticRequest, "vm" | "id">): boolean;
+  has(request: Pick<Taken, "vm" | "id">): boolean;
+  /** Why this request must not run: it was taken, or may have been and is forgotten. */
+  objection(request: Taken & Pick<AuthenticRequest, "issuedAtMs">): RefusalReason | null;
   /** Remembers at once, resolves when it is on the disk. Rejects if the disk refused: do not run. */
-  add(request: Pick<AuthenticRequest, "vm" | "id" | "protocol">): Promise<void>;
+  add(request: Taken): Promise<void>;
   size(): number;
   /** Whether so much is remembered of this VM that it has to wait until some is forgotten. */
   isFull(vm: VmName): boolean;
+  /** What was there when it was opened is not what "ledger.dates" says. */
+  readonly wasLost: boolean;
+  /** Requests that a VM issues now are refused until that date; null: they are not. */
+  refusesUntilMs(protocol: Protocol): number | null;
   close(): void;
 }
 
@@ -37,75 +60,64 @@ export interface LedgerDisk {
   read(): Promise<string>;
   append(text: string): Promise<void>;
   replace(text: string): Promise<void>;
+  /** "ledger.dates". */
+  readDates(): Promise<string>;
+  replaceDates(text: string): Promise<void>;
   close(): void;
 }
 
-export async function openLedger(disk: LedgerDisk, nowMs: () => number): Promise<Ledger> {
-  // Insertion order is order of time, one map for each time span.
-  const taken = new Map<1 | 2, Map<string, number>>([[1, new Map()], [2, new Map()]]);
-  const of = (protocol: 1 | 2): Map<string, number> => taken.get(protocol) ?? new Map();
-  const size = (): number => of(1).size + of(2).size;
-  const perVm = new Map<string, number>();
-  const remember = (protocol: 1 | 2, vm: string, id: string, atMs: number): void => {
-    const key = `${vm} ${id}`;
-    if (!of(protocol).has(key)) perVm.set(vm, (perVm.get(vm) ?? 0) + 1);
-    of(protocol).set(key, atMs);
-  };
-  const forget = (protocol: 1 | 2, key: string): void => {
-    const vm = key.slice(0, key.indexOf(" "));
-    const left = (perVm.get(vm) ?? 0) - 1;
-    if (left > 0) perVm.set(vm, left);
-    else perVm.delete(vm);
-    of(protocol).delete(key);
-  };
-  const keyOf = (request: Pick<AuthenticRequest, "vm" | "id">): string =>
-    `${request.vm} ${request.id}`;
+export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promise<Ledger> {
+  const memory = createLedgerMemory(await disk.read());
+  const dates = parseRanges("taken", await disk.readDates());
+  const wasLost = isLost(memory, dates);
+  if (wasLost) memory.loseRanges(dates);
+  memory.forgetOld(dateMs());
+  await disk.replace(memory.text());
+  let fileLines = memory.size();
 
-  const forgetOld = (): void => {
-    for (const protocol of [1, 2] as const) {
-      const oldest = nowMs() - rememberForMs(protocol);
-      for (const [key, atMs] of of(protocol)) {
-        if (atMs >= oldest) break;
-        forget(protocol, key);
-      }
+  interface Waiting {
+    readonly protocol: Protocol;
+    readonly key: string;
+    readonly atMs: number;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }
+  let waiting: Waiting[] = [];
+  let writing = false;
+
+  const writeEntries = async (batch: readonly Waiting[]): Promise<void> => {
+    memory.forgetOld(dateMs());
+    fileLines += batch.length;
+    // The batch is in memory already, so a rewritten file holds it too.
+    if (fileLines > memory.size() + SLACK_LINES) {
+      fileLines = memory.size();
+      await disk.replace(memory.text());
+    } else {
+      await disk.append(
+        batch.map(({ protocol, key, atMs }) => entryLine(protocol, key, atMs)).join(""),
+      );
     }
   };
-  const wholeText = (): string => {
-    const lines = [1, 2].flatMap((protocol) =>
-      [...of(protocol as 1 | 2)].map(([key, atMs]) => `${atMs} ${protocol} ${key}\n`)
-    );
-    return lines.join("");
+  /** After the entries: so the ledger never has less than this file says. */
+  const writeDates = async (batch: readonly Waiting[]): Promise<void> => {
+    const more: RangesByProtocol = new Map(dates);
+    for (const { protocol, atMs } of batch) {
+      const known = more.get(protocol) ?? [];
+      if (overlapping(known, { fromMs: atMs, toMs: atMs }) !== undefined) continue;
+      more.set(protocol, withRange(known, { fromMs: atMs, toMs: atMs + AHEAD_MS }));
+    }
+    if (PROTOCOLS.every((protocol) => more.get(protocol) === dates.get(protocol))) return;
+    await disk.replaceDates(rangesText("taken", more));
+    for (const [protocol, ranges] of more) dates.set(protocol, ranges);
   };
-
-  let fileLines = 0;
-  const text = await disk.read();
-  // What follows the last newline was cut off by a crash: nothing of it ran.
-  for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
-    const [, atMs, protocol, vm, id] = LINE.exec(line) ?? [];
-    if (atMs === undefined || vm === undefined || id === undefined) continue;
-    remember(protocol === "1" ? 1 : 2, vm, id, Number(atMs));
-  }
-  forgetOld();
-  await disk.replace(wholeText());
-  fileLines = size();
-
-  let waiting: { line: string; resolve: () => void; reject: (error: unknown) => void }[] = [];
-  let writing = false;
   const writeWaiting = async (): Promise<void> => {
     writing = true;
     while (waiting.length > 0) {
       const batch = waiting;
       waiting = [];
       try {
-        forgetOld();
-        fileLines += batch.length;
-        // The batch is in the maps already, so a rewritten file holds it too.
-        if (fileLines > size() + SLACK_LINES) {
-          fileLines = size();
-          await disk.replace(wholeText());
-        } else {
-          await disk.append(batch.map(({ line }) => line).join(""));
-        }
+        await writeEntries(batch);
+        await writeDates(batch);
         for (const { resolve } of batch) resolve();
       } catch (error) {
         // A line may have been cut in its middle: the next one must not be joined to it.
@@ -117,26 +129,43 @@ export async function openLedger(disk: LedgerDisk, nowMs: () => number): Promise
   };
 
   return {
-    has: (request) => of(1).has(keyOf(request)) || of(2).has(keyOf(request)),
-    add(request) {
-      const atMs = nowMs();
-      remember(request.protocol, request.vm, request.id, atMs);
+    has: ({ vm, id }) => memory.has(vm, id),
+    objection(request) {
+      if (memory.has(request.vm, request.id)) return "replay";
+      return memory.forgottenFor(request) === undefined ? null : "clock";
+    },
+    add({ protocol, vm, id }) {
+      const atMs = dateMs();
+      memory.remember(protocol, vm, id, atMs);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      waiting.push({ line: `${atMs} ${request.protocol} ${keyOf(request)}\n`, resolve, reject });
+      waiting.push({ protocol, key: `${vm} ${id}`, atMs, resolve, reject });
       if (!writing) writeWaiting();
       return promise;
     },
-    size,
+    size: memory.size,
     isFull(vm) {
-      if ((perVm.get(vm) ?? 0) < MAX_ENTRIES_PER_VM) return false;
-      forgetOld();
-      return (perVm.get(vm) ?? 0) >= MAX_ENTRIES_PER_VM;
+      if (memory.count(vm) < MAX_ENTRIES_PER_VM) return false;
+      memory.forgetOld(dateMs());
+      return memory.count(vm) >= MAX_ENTRIES_PER_VM;
+    },
+    wasLost,
+    refusesUntilMs(protocol) {
+      const range = memory.forgottenFor({ protocol, issuedAtMs: dateMs() });
+      return range === undefined ? null : firstDateAfter(protocol, range.toMs);
     },
     close: () => disk.close(),
   };
 }
 
+/** The end of each range was written when something of its last minute had been taken. */
+function isLost(memory: LedgerMemory, dates: RangesByProtocol): boolean {
+  return [...dates].some(([protocol, ranges]) =>
+    ranges.some(({ toMs }) => !memory.knowsOf(protocol, { fromMs: toMs - AHEAD_MS, toMs }))
+  );
+}
+
 export function ledgerFile(path: string): LedgerDisk {
+  const datesPath = `${path}.dates`;
   let file: Deno.FsFile | null = null;
   return {
     async read() {
@@ -152,6 +181,10 @@ export function ledgerFile(path: string): LedgerDisk {
       file = null;
       await writeAtomically(path, text, { sync: true });
     },
+    async readDates() {
+      return await ifPresent(Deno.readTextFile(datesPath)) ?? "";
+    },
+    replaceDates: (text) => writeAtomically(datesPath, text, { sync: true }),
     close() {
       file?.close();
       file = null;
@@ -159,8 +192,8 @@ export function ledgerFile(path: string): LedgerDisk {
   };
 }
 
-/** For --dry-run: knows what was taken, and leaves the file alone. */
+/** For --dry-run: knows what was taken, and leaves the files alone. */
 export function readOnly(disk: LedgerDisk): LedgerDisk {
   const nothing = (): Promise<void> => Promise.resolve();
-  return { ...disk, append: nothing, replace: nothing };
+  return { ...disk, append: nothing, replace: nothing, replaceDates: nothing };
 }

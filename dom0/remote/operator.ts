@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What an operator's command needs: where things are, the terminal, the audit. @module */
 
+import { dateMs } from "../../shared/io/clock.ts";
 import { UserError, writeAll } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
@@ -50,7 +51,7 @@ export function recordAction(
   fields: AuditFields,
 ): void {
   const { auditFile, logFile } = paths;
-  const audit = openAudit({ auditFile, logFile, nowMs: Date.now });
+  const audit = openAudit({ auditFile, logFile, dateMs });
   audit.record("operator", { action, ...fields });
   audit.close();
 }

@@ -11,17 +11,17 @@ const ONE_MORE_EVERY_MS = 5_000;
 
 export interface RefusalBudget {
   /** False when the budget is used up. */
-  spend(nowMs: number): boolean;
+  spend(spanMs: number): boolean;
 }
 
 export function createRefusalBudget(): RefusalBudget {
   let left = BURST;
   let lastMs = 0;
   return {
-    spend(nowMs) {
-      const earned = Math.max(0, (nowMs - lastMs) / ONE_MORE_EVERY_MS);
+    spend(spanMs) {
+      const earned = Math.max(0, (spanMs - lastMs) / ONE_MORE_EVERY_MS);
       left = Math.min(BURST, left + earned) - 1;
-      lastMs = nowMs;
+      lastMs = spanMs;
       return left >= 0;
     },
   };

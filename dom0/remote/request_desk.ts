@@ -84,7 +84,7 @@ export type Verdict =
   | { readonly observed: true };
 
 export function createRequestDesk(options: DeskOptions): RequestDesk {
-  const { audit, ledger, store, nowMs, onChange } = options;
+  const { audit, ledger, store, clock, onChange } = options;
   const jobs = new Map<VmName, Map<RequestId, Job>>();
   const turns = new Map<VmName, Promise<unknown>>();
   const execution = createExecution(options);
@@ -105,7 +105,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   for (const { request, outcome, keptSinceMs, wasInterrupted } of store.recover()) {
     const spool = store.reopen(request.vm, request.id);
     const onStop = (): void => {};
-    const job = createJob({ request, takenAtMs: keptSinceMs, spool, outcome, onStop });
+    const job = createJob({ request, sinceMs: clock.spanMs(), spool, outcome, onStop });
     jobsOf(request.vm).set(request.id, job);
     const { kind, startedAtMs, durationMs } = outcome;
     const endedAtMs = startedAtMs === null ? keptSinceMs : startedAtMs + durationMs;
@@ -148,7 +148,8 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       before.attach(seat);
       return { job: before };
     }
-    const stale = checkFreshness(request, nowMs()) ?? (ledger.has(request) ? "replay" : null);
+    const stale = checkFreshness(request, clock.dateMs()) ?? ledger.objection(request);
+    if (stale === "clock") onChange(); // "status" says until when
     if (stale !== null) return refuse(vm, claimed, stale, seat);
     if (isFull(vm) && !forgetUnclaimed(vm)) return refuse(vm, claimed, "overloaded", seat);
     if (ledger.isFull(vm)) return refuse(vm, claimed, "overloaded", seat);
@@ -196,7 +197,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     try {
       job = createJob({
         request: { vm, id, nonce, digest, protocol },
-        takenAtMs: nowMs(),
+        sinceMs: clock.spanMs(),
         spool: store.begin(request),
         outcome: null,
         onStop: (reason) => control === null ? stoppedEarly ??= reason : control.stop(reason),
@@ -274,9 +275,9 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     },
     idle: () => execution.idle(),
     forgetOld() {
-      const oldest = nowMs() - KEEP_OUTCOME_MS;
+      const oldest = clock.spanMs() - KEEP_OUTCOME_MS;
       for (const job of all()) {
-        if (job.outcome() === null || job.takenAtMs > oldest || job.hasSeat()) continue;
+        if (job.outcome() === null || job.sinceMs > oldest || job.hasSeat()) continue;
         recordQuietly(audit, "outcome-expired", nameOf(job.request));
         forget(job);
       }

@@ -6,7 +6,9 @@
  * @module
  */
 
+import type { Clock } from "../../shared/io/clock.ts";
 import { errorText } from "../../shared/io/program.ts";
+import { pause } from "../../shared/io/timing.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Audit } from "./audit_log.ts";
@@ -42,14 +44,14 @@ export interface LinkOptions {
   readonly isHalted: (vm: VmName) => boolean;
   readonly desk: RequestDesk;
   readonly audit: Audit;
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, "spanMs" | "every">;
   readonly onChange: () => void;
   /** See SessionOptions; other than 0, the link ends with its first session. */
   readonly endWhenIdleMs: number;
 }
 
 export function openVmLink(options: LinkOptions): VmLink {
-  const { vm, key, audit, nowMs, onChange, endWhenIdleMs } = options;
+  const { vm, key, audit, clock, onChange, endWhenIdleMs } = options;
   const stopping = new AbortController();
   const backoff = createBackoff();
   const budget = createRefusalBudget();
@@ -62,16 +64,12 @@ export function openVmLink(options: LinkOptions): VmLink {
     state = next;
     onChange();
   };
-  const pause = async (ms: number): Promise<void> => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    wakeUp = resolve;
-    const timer = setTimeout(resolve, ms);
-    const stop = (): void => resolve();
-    stopping.signal.addEventListener("abort", stop);
-    if (stopping.signal.aborted) resolve();
-    await promise;
-    clearTimeout(timer);
-    stopping.signal.removeEventListener("abort", stop);
+  /** Until something suggests that the VM is there, the end of the link, or that long. */
+  const rest = async (ms: number): Promise<void> => {
+    if (stopping.signal.aborted) return;
+    const woken = new AbortController();
+    wakeUp = () => woken.abort();
+    await pause(ms, woken.signal);
     wakeUp = () => {};
   };
 
@@ -81,7 +79,7 @@ export function openVmLink(options: LinkOptions): VmLink {
       lastEnd = "the VM is halted";
       return { kind: "no-connection" };
     }
-    const startedMs = nowMs();
+    const startedMs = clock.spanMs();
     let wasReady = false;
     const call = options.callService(vm, options.vmUser(), "");
     const onReady = (): void => {
@@ -90,8 +88,10 @@ export function openVmLink(options: LinkOptions): VmLink {
       setState("connected");
     };
     let violation: ProtocolError | null = null;
+    let silence: string | null = null;
     try {
-      await runSession({ ...options, call, budget, onReady }, stopping.signal);
+      const { silentMs } = await runSession({ ...options, call, budget, onReady }, stopping.signal);
+      if (silentMs !== null) silence = `nothing heard for ${Math.round(silentMs / 1000)} s`;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (error.violation !== "cut-off") violation = error;
@@ -103,10 +103,10 @@ export function openVmLink(options: LinkOptions): VmLink {
       audit.record("violation", { vm, violation: violation.violation, detail: violation.message });
       return { kind: "violation" };
     }
-    lastEnd = stopping.signal.aborted ? "stopped" : describeExit(ended);
+    lastEnd = stopping.signal.aborted ? "stopped" : silence ?? describeExit(ended);
     if (!wasReady) return { kind: "no-connection" };
     audit.record("disconnected", { vm, why: lastEnd });
-    return { kind: "lost", lastedMs: nowMs() - startedMs };
+    return { kind: "lost", lastedMs: clock.spanMs() - startedMs };
   };
 
   const run = async (): Promise<void> => {
@@ -124,7 +124,7 @@ export function openVmLink(options: LinkOptions): VmLink {
       firstEnd.resolve();
       if (endWhenIdleMs !== 0) break;
       setState("waiting");
-      await pause(backoff.nextWaitMs(end));
+      await rest(backoff.nextWaitMs(end));
     }
     setState("stopped");
   };
@@ -138,6 +138,7 @@ export function openVmLink(options: LinkOptions): VmLink {
     firstSession: () => firstEnd.promise,
     async stop() {
       stopping.abort();
+      wakeUp();
       await running;
     },
   };

@@ -8,6 +8,8 @@
  */
 
 import { readFrames } from "../../shared/io/byte_stream.ts";
+import type { Clock } from "../../shared/io/clock.ts";
+import { createSilence } from "../../shared/io/silence.ts";
 import { createDom0Session, type VmEvent } from "../../shared/protocol/dom0_session.ts";
 import { PING_INTERVAL_MS, SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
 import { CAPS_FROM_VM } from "../../shared/protocol/message.ts";
@@ -36,24 +38,36 @@ export interface SessionOptions {
   readonly call: QrexecCall;
   readonly desk: RequestDesk;
   readonly budget: RefusalBudget;
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, "spanMs" | "every">;
   readonly onReady: () => void;
   /** End the session when the VM has sent nothing for this long and nothing is open; 0: never. */
   readonly endWhenIdleMs: number;
 }
 
+/** How a session ended that broke nothing. */
+export interface SessionResult {
+  /** The VM gave no sign of life for so long, so this side ended it; null: another end. */
+  readonly silentMs: number | null;
+}
+
 /**
- * Runs until the call ends, or `stop` fires, or the VM breaks the protocol.
+ * Runs until the call ends, or `stop` fires, or the VM is silent for too long (it may be paused), or
+ * breaks the protocol.
  *
- * @throws {ProtocolError} the VM broke the protocol, or was silent for too long
+ * @throws {ProtocolError} the VM broke the protocol
  */
-export async function runSession(options: SessionOptions, stop: AbortSignal): Promise<void> {
-  const { vm, key, call, desk, budget, nowMs, onReady, endWhenIdleMs } = options;
+export async function runSession(
+  options: SessionOptions,
+  stop: AbortSignal,
+): Promise<SessionResult> {
+  const { vm, key, call, desk, budget, clock, onReady, endWhenIdleMs } = options;
   const session = createDom0Session(vm);
   const seats = new Map<number, { readonly seat: Seat; job: Job | null; cancelled: boolean }>();
   let over = false;
   let failure: unknown = null;
-  let lastHeardMs = nowMs();
+  const silence = createSilence(PING_INTERVAL_MS, clock);
+  let lastHeardMs = clock.spanMs();
+  let endedSilentMs: number | null = null;
   let ready = false;
   let someWait = false; // a job has output and was given no room, whatever its own window says
 
@@ -107,7 +121,7 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     }
     if (refused === null) {
       if (place.cancelled) place.job?.stop("cancelled");
-    } else if (!budget.spend(nowMs())) throw new ProtocolError("too-many-refusals", refused);
+    } else if (!budget.spend(clock.spanMs())) throw new ProtocolError("too-many-refusals", refused);
   };
 
   const act = (event: VmEvent): void | Promise<void> => {
@@ -148,18 +162,19 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     }
   };
 
-  const heartbeat = setInterval(() => {
-    const silentMs = nowMs() - lastHeardMs;
+  const endHeartbeat = clock.every(PING_INTERVAL_MS, () => {
+    const silentMs = silence.lookMs();
     if (silentMs > (ready ? SILENCE_LIMIT_MS : HELLO_LIMIT_MS)) {
-      end(new ProtocolError("silent", `nothing for ${Math.round(silentMs / 1000)} s`));
+      if (!over) endedSilentMs = silentMs;
+      end();
     } else if (ready) {
       const ping = session.ping();
       if (ping !== null) send(ping);
     }
-  }, PING_INTERVAL_MS);
-  const idleCheck = endWhenIdleMs === 0 ? undefined : setInterval(() => {
-    if (seats.size === 0 && nowMs() - lastHeardMs >= endWhenIdleMs) end();
-  }, endWhenIdleMs);
+  });
+  const endIdleCheck = endWhenIdleMs === 0 ? () => {} : clock.every(endWhenIdleMs, () => {
+    if (seats.size === 0 && clock.spanMs() - lastHeardMs >= endWhenIdleMs) end();
+  });
   const onStop = (): void => end();
   stop.addEventListener("abort", onStop);
   if (stop.aborted) end();
@@ -168,19 +183,21 @@ export async function runSession(options: SessionOptions, stop: AbortSignal): Pr
     send(session.hello());
     await readFrames(call.output, CAPS_FROM_VM, (frame) => {
       if (over) return;
-      lastHeardMs = nowMs();
+      lastHeardMs = clock.spanMs();
+      silence.heard();
       return act(session.receive(frame));
     });
   } catch (error) {
     end(error); // what breaks after this side ended the call is its own doing, and no failure
   } finally {
     end();
-    clearInterval(heartbeat);
-    clearInterval(idleCheck);
+    endHeartbeat();
+    endIdleCheck();
     stop.removeEventListener("abort", onStop);
     for (const { job, seat } of seats.values()) job?.detach(seat);
   }
   if (failure !== null) throw failure;
+  return { silentMs: endedSilentMs };
 }
 
 function bodyOf(event: RequestEvent): Uint8Array {

@@ -16,6 +16,20 @@ export function rememberForMs(protocol: 1 | 2): number {
   return age + lead;
 }
 
+/** When a request with this date may have been taken: while it was fresh. */
+export function takenBetween(
+  { protocol, issuedAtMs }: Pick<AuthenticRequest, "protocol" | "issuedAtMs">,
+): { readonly fromMs: number; readonly toMs: number } {
+  const [maxAgeMs, maxLeadMs] = window(protocol);
+  return { fromMs: issuedAtMs - maxLeadMs, toMs: issuedAtMs + maxAgeMs };
+}
+
+/** The first date of a request that cannot have been taken by then. */
+export function firstDateAfter(protocol: 1 | 2, takenAtMs: number): number {
+  const [, maxLeadMs] = window(protocol);
+  return takenAtMs + maxLeadMs + 1;
+}
+
 /** null if the request's date lies within the window around now. */
 export function checkFreshness(request: AuthenticRequest, nowMs: number): RefusalReason | null {
   const [maxAgeMs, maxLeadMs] = window(request.protocol);

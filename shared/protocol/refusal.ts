@@ -38,6 +38,7 @@ export class ProtocolError extends Error {
 export const REFUSAL_TEXT = {
   "bad-body": "the command holds a NUL byte or is not a list of UTF-8 words",
   "bad-mac": "the request is not signed with the key dom0 has for this VM",
+  "clock": "dom0 cannot know whether it ran before: its clock was set back, or its ledger was lost",
   "future": "the request is dated in the future: the clocks of the VM and of dom0 differ",
   "locked-down": "dom0 is locked down",
   "not-recorded": "dom0 could not record the request on its disk",

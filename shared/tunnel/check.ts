@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-tunnel check": every part of the way to each port, tried and timed. @module */
 
+import { spanMs } from "../io/clock.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
 import { within } from "../io/timing.ts";
 import { realClock } from "./clock.ts";
@@ -52,9 +53,9 @@ export async function checkPorts(
 }
 
 async function timed(part: CheckPart["part"], run: () => Promise<Answer>): Promise<CheckPart> {
-  const startMs = performance.now();
+  const startMs = spanMs();
   const answer = await run();
-  return { part, ...answer, ms: Math.round((performance.now() - startMs) * 100) / 100 };
+  return { part, ...answer, ms: Math.round((spanMs() - startMs) * 100) / 100 };
 }
 
 const good = (text: string): Answer => ({ verdict: "good", failure: null, text });
@@ -86,7 +87,7 @@ function checkVm(place: Place, vm: Target): Answer {
 async function checkPersistent(place: Place, vm: Target, route: PortRoute): Promise<Answer> {
   if (place.isHalted(vm)) return failed(new TunnelFailure("vm-halted"));
   let why = new TunnelFailure("vm-halted");
-  const startMs = performance.now();
+  const startMs = spanMs();
   let helloMs = 0;
   const link = createPersistentLink({
     clock: realClock,
@@ -95,7 +96,7 @@ async function checkPersistent(place: Place, vm: Target, route: PortRoute): Prom
     wasHalted: () => place.wasHalted(vm),
     incarnation: () => place.incarnation(vm),
     onChange(failure) {
-      if (failure === null) helloMs = performance.now() - startMs;
+      if (failure === null) helloMs = spanMs() - startMs;
       else why = failure;
     },
   });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Time, so that a test can let a day pass in a second. @module */
 
+import { spanMs } from "../io/clock.ts";
+
 export interface Clock {
   /** Never goes back. */
   nowMs(): number;
@@ -9,7 +11,7 @@ export interface Clock {
 }
 
 export const realClock: Clock = {
-  nowMs: () => performance.now(),
+  nowMs: spanMs,
   after(ms, run) {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The tunnel: listens on every port, until it is stopped. @module */
 
+import { dateMs } from "../io/clock.ts";
 import { errorText, UserError } from "../io/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
@@ -35,7 +36,7 @@ export interface TunnelOptions {
 export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Promise<void> {
   const { routes, say } = options;
   const listeners = listenAll(routes);
-  const startedAt = new Date().toISOString();
+  const startedAt = new Date(dateMs()).toISOString();
   let places = options.maxConnections;
   let changed = (): void => {};
   const folder = await openTunnelFolder(options.stateFolder);
@@ -51,7 +52,7 @@ export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Prom
       takePlace: () => places > 0 && (places--, true),
       givePlace: () => void places++,
       onChange: () => changed(),
-      wallClock: () => new Date(),
+      wallClock: () => new Date(dateMs()),
     });
   });
   const state = await folder?.keep(() => ({

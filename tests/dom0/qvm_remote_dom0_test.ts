@@ -551,7 +551,7 @@ Deno.test("enable: the word yes is needed; disable needs none", () =>
 /** Records of two VMs, ten minutes apart, the last half a minute ago. */
 function writeAudit(paths: Paths, maxFileBytes = 1e9): void {
   let nowMs = Date.now() - 50 * 60_000 - 30_000;
-  const audit = openAudit({ ...paths, nowMs: () => nowMs, maxFileBytes });
+  const audit = openAudit({ ...paths, dateMs: () => nowMs, maxFileBytes });
   const rows: readonly (readonly [string, Record<string, string | number>])[] = [
     ["started", { pid: 1 }],
     ["done", { vm: "work", exit: 0 }],

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { realClock } from "../../shared/io/clock.ts";
 import { assert, assertEquals } from "@std/assert";
 import { DEFAULT_CONFIG } from "../../dom0/remote/config.ts";
 import { newestRecords, openAudit } from "../../dom0/remote/audit_log.ts";
@@ -39,9 +40,9 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
   const audit = openAudit({
     auditFile: `${folder}/audit.jsonl`,
     logFile: `${folder}/log`,
-    nowMs: Date.now,
+    dateMs: realClock.dateMs,
   });
-  const ledger = await openLedger(ledgerFile(`${folder}/ledger`), Date.now);
+  const ledger = await openLedger(ledgerFile(`${folder}/ledger`), realClock.dateMs);
   await Deno.mkdir(`${folder}/work`);
   const desk = createRequestDesk({
     config: () => DEFAULT_CONFIG,
@@ -56,7 +57,7 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
     wardens: createWardens({ newCgroup: () => "", dropCgroup() {} }),
     workFolder: `${folder}/work`,
     markPrefix: `cut-${Deno.pid}-`,
-    nowMs: Date.now,
+    clock: realClock,
     onChange() {},
   });
   const trace = `${folder}/trace`;
@@ -79,7 +80,7 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
           key: { key, acceptsV1: false },
           call: callWith(wire, patienceMs),
           desk,
-          nowMs: Date.now,
+          clock: realClock,
         },
         ...{ budget: { spend: () => true }, onReady() {}, endWhenIdleMs: 0 },
       }, new AbortController().signal);

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { dateMs } from "../../shared/io/clock.ts";
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
 
@@ -18,7 +19,7 @@ export const MAX_AUDIT_BYTES = 5 * 1024 * 1024;
  *
  * @returns false if the line could not be written
  */
-export function audit({ audit: path }: Layout, line: string, now = new Date()): boolean {
+export function audit({ audit: path }: Layout, line: string, now = new Date(dateMs())): boolean {
   try {
     using file = Deno.openSync(path, { append: true, create: true, mode: PRIVATE_FILE });
     file.writeSync(new TextEncoder().encode(`[${localTime(now)}] ${line}\n`));

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { spanMs } from "../../shared/io/clock.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Bell } from "./bell.ts";
 import type { Exchange } from "./exchange.ts";
@@ -71,13 +72,13 @@ async function wait(
   { layout, bell, interrupts, followers, outputFailure, onWaiting }: WaitPorts,
 ): Promise<WaitEnd> {
   const exitPath = resultPath(layout, exchange.id, "exit");
-  const startMs = performance.now();
+  const startMs = spanMs();
   const deadlineMs = startMs + waitMs;
   let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
   for (;;) {
     if (isWhole(exitPath)) return { kind: "answered", cause: stop?.cause ?? null };
     for (const follower of followers) follower.poke();
-    const nowMs = performance.now();
+    const nowMs = spanMs();
     if (stop === null) {
       const cause = interrupts.count() > 0
         ? "interrupt"

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { spanMs } from "../../shared/io/clock.ts";
+
 export interface Bell {
   ring(): void;
   /** Resolves at the next ring, or at once if it rang since the last wait, or when time is up. */
@@ -23,7 +25,7 @@ export function createBell(): Bell {
     wake();
   };
   const setAlarm = (delayMs: number): void => {
-    const atMs = performance.now() + delayMs;
+    const atMs = spanMs() + delayMs;
     if (atMs >= alarmAtMs) return;
     alarmAtMs = atMs;
     AbortSignal.timeout(Math.ceil(delayMs)).onabort = () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Chooses the protocol, and finds the name that protocol 2 needs. @module */
 
+import { spanMs } from "../../shared/io/clock.ts";
 import { UserError } from "../../shared/io/program.ts";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
 import type { Command } from "../../shared/protocol/command.ts";
@@ -48,11 +49,11 @@ async function awaitVmName(
   interrupts.listen(bell.ring);
   onNameMissing();
   try {
-    const endMs = performance.now() + timeoutMs;
+    const endMs = spanMs() + timeoutMs;
     for (;;) {
       const vm = await readVmName(layout);
       if (vm !== undefined) return vm;
-      const leftMs = endMs - performance.now();
+      const leftMs = endMs - spanMs();
       if (interrupts.count() > 0) throw new InterruptedError();
       if (leftMs <= 0) throw new NeverConnectedError();
       await bell.wait(Math.min(leftMs, RECHECK_MS));

@@ -112,6 +112,7 @@ function refusalMessages(id: RequestId, reason: RefusalReason, signed: boolean):
 /** Reasons that a person can do something about, here or in dom0. */
 const REFUSAL_HINT: ReadonlyMap<RefusalReason, string> = new Map([
   ["bad-mac", 'compare "qvm-remote key fingerprint" here with "qvm-remote-dom0 keys" in dom0'],
+  ["clock", 'wait a minute and try again; in dom0, "qvm-remote-dom0 status" says until when'],
   ["future", 'in dom0, run "qvm-sync-clock"'],
   ["not-sent", "~/.qvm-remote/audit.log says why"],
   ["locked-down", 'in dom0, run "qvm-remote-dom0 unlock" to end that'],

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Asks dom0 to run `true`: does it answer, and how fast? Leaves no trace in log or history. @module */
 
+import { spanMs } from "../../shared/io/clock.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import { createExchange, NeverConnectedError } from "./create_exchange.ts";
 import { describeEnd } from "./end_text.ts";
@@ -33,12 +34,12 @@ export async function probeDom0(layout: Layout, timeoutMs: number): Promise<Prob
     if (error instanceof NeverConnectedError) return { kind: "silent" };
     throw error;
   }
-  const startMs = performance.now();
+  const startMs = spanMs();
   const discard = () => Promise.resolve();
   const end = await runRequest(exchange, timeoutMs, {
     ...{ layout, interrupts, stdout: discard, stderr: discard, onPublished() {}, onWaiting() {} },
   });
-  const roundTripMs = performance.now() - startMs;
+  const roundTripMs = spanMs() - startMs;
   for (const part of RESULT_PARTS) removeIfPresent(resultPath(layout, exchange.id, part));
   if (end.kind === "withdrawn" || end.kind === "no-answer") return { kind: "silent" };
   const { exitCode, messages } = describeEnd(exchange.id, timeoutMs, end);

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { dateMs } from "../../shared/io/clock.ts";
 import { isLocked } from "../../shared/io/file_lock.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
@@ -32,7 +33,7 @@ export interface CleanReport {
   readonly archived: number;
 }
 
-export async function cleanQueue(layout: Layout, nowMs = Date.now()): Promise<CleanReport> {
+export async function cleanQueue(layout: Layout, nowMs = dateMs()): Promise<CleanReport> {
   const archived = await archiveAnswers(layout, nowMs - YOUNG_MS);
   const removed = await cleanFolder(layout.pending, (name) => isStalePending(layout, name, nowMs)) +
     await cleanFolder(layout.cancel, (name) => Promise.resolve(!isOpen(layout, name))) +

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What lies in the queue, counted and listed. Nothing is opened but a request's own lock. @module */
 
+import { dateMs } from "../../shared/io/clock.ts";
 import { isLocked } from "../../shared/io/file_lock.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import { QUEUE_FOLDERS, type QueueFolder } from "../../shared/protocol/message.ts";
@@ -44,7 +45,7 @@ export interface ListedEntry {
 export async function listQueue(
   layout: Layout,
   maxEntries: number,
-  nowMs = Date.now(),
+  nowMs = dateMs(),
 ): Promise<readonly ListedEntry[]> {
   const entries: ListedEntry[] = [];
   for (const folder of QUEUE_FOLDERS) {
@@ -72,7 +73,7 @@ export async function hasOwner(
   layout: Layout,
   path: string,
   id: RequestId,
-  nowMs = Date.now(),
+  nowMs = dateMs(),
 ): Promise<boolean> {
   let locked: boolean | undefined; // one that cannot be opened is no client's of ours
   await attemptAsync(async () => locked = await isLocked(path));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Reads the folders when watching them is not enough, and not more often than that. @module */
 
+import { spanMs } from "../../shared/io/clock.ts";
 import { UNRELIABLE_AFTER } from "../../shared/io/folder_watch.ts";
 import type { Layout } from "./layout.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
@@ -54,7 +55,7 @@ export function createRescan(ports: RescanPorts): Rescan {
     if (reading) return plan();
     reading = true;
     changes = 0;
-    const startedAtMs = performance.now();
+    const startedAtMs = spanMs();
     try {
       stamp = stampOf([pending, cancel]);
       ports.onStart();
@@ -64,7 +65,7 @@ export function createRescan(ports: RescanPorts): Rescan {
     } catch (error) {
       if (!closed) ports.fail(error);
     } finally {
-      readMs = performance.now() - startedAtMs;
+      readMs = spanMs() - startedAtMs;
       reading = false;
     }
   };

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { dateMs } from "../../shared/io/clock.ts";
 import { ifPresent, PRIVATE_FILE, readSmall } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
@@ -39,7 +40,7 @@ export async function createRequestV1(
   if (REFUSED_BYTES.test(asLatin1(script))) {
     throw new UserError("protocol 1 does not carry control characters");
   }
-  const id = makeRequestId(Date.now(), Deno.pid, randomBits());
+  const id = makeRequestId(dateMs(), Deno.pid, randomBits());
   const token = await v1Token(key, id);
   const pending = `${layout.pending}/${id}`;
   return {

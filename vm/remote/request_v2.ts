@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request of protocol 2: built, signed, published, withdrawn, cancelled. @module */
 
+import { dateMs } from "../../shared/io/clock.ts";
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
 import { type Command, encodeCommand } from "../../shared/protocol/command.ts";
@@ -21,7 +22,7 @@ export async function createRequestV2(
   command: Command,
   timeoutMs: number,
 ): Promise<Exchange> {
-  const nowMs = Date.now();
+  const nowMs = dateMs();
   const id = makeRequestId(nowMs, Deno.pid, randomBits());
   const nonce = makeNonce();
   const { mode } = command;

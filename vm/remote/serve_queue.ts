@@ -2,8 +2,10 @@
 /** The service around a session: the lock, the stream, the watch, the end. @module */
 
 import { createSender, readFrames } from "../../shared/io/byte_stream.ts";
+import { realClock } from "../../shared/io/clock.ts";
 import { writeAtomically, writeFully } from "../../shared/io/files.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
+import { createSilence } from "../../shared/io/silence.ts";
 import { SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
 import { CAPS_FROM_DOM0 } from "../../shared/protocol/message.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -63,15 +65,15 @@ function startSession(layout: Layout, fail: (error: unknown) => void) {
     if (change.folderGone) fail(new Error("the queue's folders were removed"));
     else session.changed(change);
   });
-  let lastFrameAtMs = performance.now();
+  const silence = createSilence(CHECK_INTERVAL_MS, realClock);
   const timer = setInterval(() => {
-    if (performance.now() - lastFrameAtMs > SILENCE_LIMIT_MS) fail(new Error("dom0 is silent"));
+    if (silence.lookMs() > SILENCE_LIMIT_MS) fail(new Error("dom0 is silent"));
     session.checkWatch();
   }, CHECK_INTERVAL_MS);
   return {
     read: () =>
       readFrames(Deno.stdin.readable, CAPS_FROM_DOM0, (frame) => {
-        lastFrameAtMs = performance.now();
+        silence.heard();
         session.receive(frame);
       }),
     close() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Tidying at the start of a session: what no client will come for, and what is too old. @module */
 
+import { dateMs } from "../../shared/io/clock.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { archiveAnswer } from "./archive.ts";
@@ -18,7 +19,7 @@ export const HISTORY_DAYS = 30;
 export async function sweep(
   layout: Layout,
   note: (text: string) => void,
-  nowMs = Date.now(),
+  nowMs = dateMs(),
 ): Promise<void> {
   await archiveAnswers(layout, nowMs - ORPHAN_AGE_MS, note);
   const why = await attemptAsync(() => pruneHistory(layout, nowMs, note));

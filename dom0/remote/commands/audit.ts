@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** audit show, audit verify. @module */
 
+import { dateMs } from "../../../shared/io/clock.ts";
 import { ifPresent } from "../../../shared/io/files.ts";
 import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
@@ -82,7 +83,7 @@ function parseSince(text: string | undefined): number {
   if (text === undefined) return 0;
   const [, count, unit = ""] = /^([0-9]{1,6})([smhd])$/.exec(text) ?? [];
   const unitMs = new Map([["s", 1e3], ["m", 60e3], ["h", 3600e3], ["d", 86400e3]]).get(unit);
-  if (count !== undefined && unitMs !== undefined) return Date.now() - Number(count) * unitMs;
+  if (count !== undefined && unitMs !== undefined) return dateMs() - Number(count) * unitMs;
   const time = /^[0-9]{4}-/.test(text) ? Date.parse(text) : NaN;
   if (Number.isNaN(time)) {
     throw new UsageError(`--since takes a date, or 90s, 15m, 6h, 2d, got: ${printable(text)}`);

@@ -8,7 +8,7 @@ if (import.meta.main) {
   const audit = openAudit({
     auditFile: `${folder}/audit.jsonl`,
     logFile: `${folder}/log`,
-    nowMs: Date.now,
+    dateMs: Date.now,
     maxFileBytes: Number(maxFileBytes),
   });
   Deno.stdout.writeSync(new Uint8Array([0x0a])); // ready

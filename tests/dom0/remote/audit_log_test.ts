@@ -13,7 +13,7 @@ function open(folder: string, more: Partial<AuditOptions> = {}): Audit {
   return openAudit({
     auditFile: `${folder}/audit.jsonl`,
     logFile: `${folder}/log`,
-    nowMs: stoppedClock().nowMs,
+    dateMs: stoppedClock().dateMs,
     ...more,
   });
 }
@@ -292,7 +292,7 @@ Deno.test({
 Deno.test("audit: records are many a second, and their time is the clock's", () =>
   withFolder((folder) => {
     const clock = stoppedClock();
-    const audit = open(folder, { nowMs: clock.nowMs });
+    const audit = open(folder, { dateMs: clock.dateMs });
     for (let n = 0; n < 3; n++) {
       audit.record("test", {});
       clock.advance(1500);

@@ -2,6 +2,7 @@
 /** What the tests of dom0 share: folders, requests, a clock that stands still, waiting. @module */
 
 export { until } from "../../until.ts";
+import type { Clock } from "../../../shared/io/clock.ts";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Bytes, utf8 } from "../../../shared/protocol/bytes.ts";
 import {
@@ -58,14 +59,38 @@ export async function runTool(program: string, ...args: string[]): Promise<strin
   return new TextDecoder().decode(stdout);
 }
 
-export interface Clock {
-  readonly nowMs: () => number;
+export interface TestClock extends Clock {
+  readonly dateMs: () => number;
+  readonly spanMs: () => number;
+  /** Time passes; what is due runs, once. */
   advance(ms: number): void;
+  /** Somebody sets the clock. */
+  step(ms: number): void;
 }
 
-export function stoppedClock(startMs = NOW_MS): Clock {
-  let now = startMs;
-  return { nowMs: () => now, advance: (ms) => void (now += ms) };
+export function stoppedClock(startMs = NOW_MS): TestClock {
+  let date = startMs;
+  let span = 1000;
+  const timers = new Set<{ readonly everyMs: number; readonly run: () => void; dueMs: number }>();
+  return {
+    dateMs: () => date,
+    spanMs: () => span,
+    advance(ms) {
+      date += ms;
+      span += ms;
+      for (const timer of timers) {
+        if (timer.dueMs > span) continue;
+        timer.dueMs = span + timer.everyMs;
+        timer.run();
+      }
+    },
+    every(ms, run) {
+      const timer = { everyMs: ms, run, dueMs: span + ms };
+      timers.add(timer);
+      return () => void timers.delete(timer);
+    },
+    step: (ms) => void (date += ms),
+  };
 }
 
 /** The nth id of a test. */

@@ -24,7 +24,7 @@ async function withJob(
     const spool = createOutcomeStore(folder).begin(request);
     const stops: StopReason[] = [];
     const onStop = (reason: StopReason): void => void stops.push(reason);
-    const job = createJob({ request, takenAtMs: NOW_MS, spool, outcome: null, onStop });
+    const job = createJob({ request, sinceMs: NOW_MS, spool, outcome: null, onStop });
     await run(job, stops);
     job.close();
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { rememberForMs } from "../../../shared/protocol/freshness.ts";
+import { MAX_REQUEST_LEAD_MS } from "../../../shared/protocol/limits.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import {
   type Ledger,
@@ -40,7 +41,8 @@ const range = (from: number, to: number): number[] =>
 
 interface MemoryDisk extends LedgerDisk {
   content: string;
-  /** What was called, in order: "read", "append", "replace". */
+  dates: string;
+  /** What was called, in order. */
   readonly calls: string[];
 }
 
@@ -48,10 +50,10 @@ interface MemoryDisk extends LedgerDisk {
  * A disk in memory. The call with the number `failAt` (from 1) throws, after an append has
  * written a part, as a full disk does; a failed replace leaves the file as it was.
  */
-function memoryDisk({ content = "", failAt = 0, tornBytes = 7 } = {}): MemoryDisk {
+function memoryDisk({ content = "", dates = "", failAt = 0, tornBytes = 7 } = {}): MemoryDisk {
   const failNow = (): boolean => disk.calls.length === failAt;
   const disk: MemoryDisk = {
-    content,
+    ...{ content, dates },
     calls: [],
     async read() {
       disk.calls.push("read");
@@ -73,13 +75,24 @@ function memoryDisk({ content = "", failAt = 0, tornBytes = 7 } = {}): MemoryDis
       if (failNow()) throw new Error("no replace");
       disk.content = text;
     },
+    async readDates() {
+      disk.calls.push("readDates");
+      if (failNow()) throw new Error("no read");
+      return await Promise.resolve(disk.dates);
+    },
+    async replaceDates(text) {
+      disk.calls.push("replaceDates");
+      await Promise.resolve();
+      if (failNow()) throw new Error("no replace");
+      disk.dates = text;
+    },
     close() {},
   };
   return disk;
 }
 
 Deno.test("ledger: has what was added, of this VM and no other, in both protocols", async () => {
-  const ledger = await openLedger(memoryDisk(), stoppedClock().nowMs);
+  const ledger = await openLedger(memoryDisk(), stoppedClock().dateMs);
   assertEquals([ledger.size(), ledger.has(entry(1))], [0, false]);
   await ledger.add(entry(1));
   await ledger.add(entry(2, 1));
@@ -93,24 +106,24 @@ for (const protocol of [1, 2] as const) {
   Deno.test(`ledger: protocol ${protocol} is remembered to the end of its window, and not longer`, async () => {
     const clock = stoppedClock();
     const disk = memoryDisk();
-    const ledger = await openLedger(disk, clock.nowMs);
+    const ledger = await openLedger(disk, clock.dateMs);
     await ledger.add(entry(1, protocol));
     clock.advance(rememberForMs(protocol));
     await ledger.add(entry(2, protocol)); // looks for what is old
     assertEquals(ledger.has(entry(1)), true, "at the last moment");
-    assertEquals((await openLedger(disk, clock.nowMs)).has(entry(1)), true);
+    assertEquals((await openLedger(disk, clock.dateMs)).has(entry(1)), true);
     clock.advance(1);
     await ledger.add(entry(3, protocol));
     assertEquals(ledger.has(entry(1)), false);
     assertEquals(ledger.has(entry(2)), true);
-    const again = await openLedger(disk, clock.nowMs);
+    const again = await openLedger(disk, clock.dateMs);
     assertEquals([again.has(entry(1)), again.has(entry(2)), again.size()], [false, true, 2]);
   });
 }
 
 Deno.test("ledger: a long window of protocol 1 does not keep protocol 2, nor the other way", async () => {
   const clock = stoppedClock();
-  const ledger = await openLedger(memoryDisk(), clock.nowMs);
+  const ledger = await openLedger(memoryDisk(), clock.dateMs);
   await ledger.add(entry(1, 1));
   await ledger.add(entry(2, 2));
   clock.advance(rememberForMs(2) + 1);
@@ -121,8 +134,8 @@ Deno.test("ledger: a long window of protocol 1 does not keep protocol 2, nor the
 Deno.test("ledger: the file is private, readable, and survives a restart", () =>
   withFolder(async (folder) => {
     const path = `${folder}/ledger`;
-    const { nowMs } = stoppedClock();
-    const first = await openLedger(ledgerFile(path), nowMs);
+    const { dateMs } = stoppedClock();
+    const first = await openLedger(ledgerFile(path), dateMs);
     await Promise.all([first.add(entry(1)), first.add(entry(2, 1, LAB))]);
     first.close();
     assertEquals(modeOf(path), 0o600);
@@ -130,14 +143,15 @@ Deno.test("ledger: the file is private, readable, and survives a restart", () =>
       Deno.readTextFileSync(path),
       `${NOW_MS} 2 work ${requestId(1)}\n${NOW_MS} 1 lab ${requestId(2)}\n`,
     );
-    const second = await openLedger(ledgerFile(path), nowMs);
+    const second = await openLedger(ledgerFile(path), dateMs);
     assertEquals([second.has(entry(1)), second.has(entry(2, 1, LAB)), second.size()], [
       true,
       true,
       2,
     ]);
     assertEquals(modeOf(path), 0o600);
-    assertEquals(namesIn(folder), ["ledger"]);
+    assertEquals(namesIn(folder), ["ledger", "ledger.dates"]);
+    assertEquals(modeOf(`${path}.dates`), 0o600);
     second.close();
   }));
 
@@ -146,11 +160,11 @@ Deno.test("ledger: every cut of the file's end keeps the lines that are whole", 
   const whole = line(1) + line(2) + line(3);
   for (let length = 0; length <= whole.length; length++) {
     const disk = memoryDisk({ content: whole.slice(0, length) });
-    const ledger = await openLedger(disk, stoppedClock().nowMs);
+    const ledger = await openLedger(disk, stoppedClock().dateMs);
     const lines = Math.floor(length / line(1).length);
     assertEquals(ledger.size(), lines, `${length} bytes`);
     await ledger.add(entry(9));
-    const again = await openLedger(disk, stoppedClock().nowMs);
+    const again = await openLedger(disk, stoppedClock().dateMs);
     const found = [1, 2, 3].filter((n) => again.has(entry(n)));
     assertEquals([...found, again.has(entry(9))], [...range(1, lines + 1), true]);
   }
@@ -163,7 +177,7 @@ Deno.test("ledger: lines that are none do not hide those that are", async () => 
     `${NOW_MS} 2 work ${requestId(2)} more\n`,
   ];
   const content = bad.map((line) => line + good).join("") + `${NOW_MS} 2 lab ${requestId(3)}\n`;
-  const ledger = await openLedger(memoryDisk({ content }), stoppedClock().nowMs);
+  const ledger = await openLedger(memoryDisk({ content }), stoppedClock().dateMs);
   assertEquals([ledger.size(), ledger.has(entry(1)), ledger.has(entry(3, 2, LAB))], [
     2,
     true,
@@ -175,7 +189,7 @@ Deno.test("ledger: add() resolves when the disk has it, not before", async () =>
   const disk = memoryDisk();
   const gate = Promise.withResolvers<void>();
   const slow = { ...disk, append: (text: string) => gate.promise.then(() => disk.append(text)) };
-  const ledger = await openLedger(slow, stoppedClock().nowMs);
+  const ledger = await openLedger(slow, stoppedClock().dateMs);
   let resolved = 0;
   const adds = [1, 2].map((n) => ledger.add(entry(n)).then(() => void resolved++));
   assertEquals(ledger.has(entry(2)), true, "remembered at once");
@@ -197,11 +211,11 @@ Deno.test("ledger: 1000 adds at once share syncs, and all are on the disk", () =
         return file.append(text);
       },
     };
-    const ledger = await openLedger(counted, stoppedClock().nowMs);
+    const ledger = await openLedger(counted, stoppedClock().dateMs);
     await Promise.all(range(0, 1000).map((n) => ledger.add(entry(n))));
     assert(syncs <= 2, `${syncs} syncs`);
     ledger.close();
-    const again = await openLedger(ledgerFile(`${folder}/ledger`), stoppedClock().nowMs);
+    const again = await openLedger(ledgerFile(`${folder}/ledger`), stoppedClock().dateMs);
     assertEquals(range(0, 1000).filter((n) => !again.has(entry(n))), []);
     again.close();
   }));
@@ -215,7 +229,7 @@ async function live(disk: MemoryDisk, kept: Map<number, number>): Promise<boolea
   let ok = true;
   let ledger: Ledger;
   try {
-    ledger = await openLedger(disk, clock.nowMs);
+    ledger = await openLedger(disk, clock.dateMs);
   } catch {
     return false;
   }
@@ -224,7 +238,7 @@ async function live(disk: MemoryDisk, kept: Map<number, number>): Promise<boolea
     const results = await Promise.allSettled(
       range(n, n + wave).map(async (each) => {
         await ledger.add(entry(each));
-        kept.set(each, clock.nowMs());
+        kept.set(each, clock.dateMs());
       }),
     );
     if (results.some(({ status }) => status === "rejected")) ok = false;
@@ -233,8 +247,10 @@ async function live(disk: MemoryDisk, kept: Map<number, number>): Promise<boolea
     assertEquals(forgotten, [], `call ${disk.calls.length}`);
     n += wave;
     clock.advance(rememberForMs(2) / 3);
-    const again = await openLedger(memoryDisk({ content: disk.content }), clock.nowMs);
-    const since = clock.nowMs() - rememberForMs(2);
+    const { content, dates } = disk;
+    const again = await openLedger(memoryDisk({ content, dates }), clock.dateMs);
+    assertEquals(again.wasLost, false, `call ${disk.calls.length}`);
+    const since = clock.dateMs() - rememberForMs(2);
     const lost = [...kept].filter(([each, atMs]) => atMs >= since && !again.has(entry(each)));
     assertEquals(lost, [], `lost by call ${disk.calls.length}`);
   }
@@ -258,12 +274,12 @@ for (const tornBytes of [0, 7, 60]) {
 }
 
 Deno.test("ledger: after a failed add the next one is good, and the failed one still counts", async () => {
-  const disk = memoryDisk({ failAt: 3, tornBytes: 20 }); // read, replace, append
-  const ledger = await openLedger(disk, stoppedClock().nowMs);
+  const disk = memoryDisk({ failAt: 4, tornBytes: 20 }); // two reads, replace, append
+  const ledger = await openLedger(disk, stoppedClock().dateMs);
   await assertRejects(() => ledger.add(entry(1)), Error, "no append");
   assertEquals(ledger.has(entry(1)), true);
   await ledger.add(entry(2));
-  const again = await openLedger(disk, stoppedClock().nowMs);
+  const again = await openLedger(disk, stoppedClock().dateMs);
   assertEquals([again.has(entry(1)), again.has(entry(2))], [true, true]);
 });
 
@@ -272,8 +288,8 @@ Deno.test({
   ignore: !IS_ROOT,
   fn: () =>
     withSmallDisk(64, async (folder) => {
-      const { nowMs } = stoppedClock();
-      const ledger = await openLedger(ledgerFile(`${folder}/ledger`), nowMs);
+      const { dateMs } = stoppedClock();
+      const ledger = await openLedger(ledgerFile(`${folder}/ledger`), dateMs);
       await ledger.add(entry(0));
       // Leaves 4 KiB, so that one append is cut in its middle.
       await Deno.writeFile(`${folder}/ballast`, new Uint8Array(52 * 1024));
@@ -281,23 +297,25 @@ Deno.test({
       await Deno.remove(`${folder}/ballast`);
       await ledger.add(entry(300));
       ledger.close();
-      const again = await openLedger(ledgerFile(`${folder}/ledger`), nowMs);
+      const again = await openLedger(ledgerFile(`${folder}/ledger`), dateMs);
       assertEquals([again.has(entry(0)), again.has(entry(300))], [true, true]);
       again.close();
-      assertEquals(namesIn(folder), ["ledger"]);
+      assertEquals(namesIn(folder), ["ledger", "ledger.dates"]);
     }),
 });
 
 Deno.test("ledger: compaction keeps exactly what is needed", async () => {
   const clock = stoppedClock();
   const disk = memoryDisk();
-  const ledger = await openLedger(disk, clock.nowMs);
+  const ledger = await openLedger(disk, clock.dateMs);
   await ledger.add(entry(0, 1)); // needed for 28 hours
   await Promise.all(range(1, SLACK_LINES + 20).map((n) => ledger.add(entry(n))));
   clock.advance(rememberForMs(2) + 1);
   await Promise.all(range(9000, 9010).map((n) => ledger.add(entry(n))));
   await ledger.add(entry(9010));
-  const found = disk.content.trimEnd().split("\n").map((line) => line.split(" ").at(-1));
+  const [first = "", ...entries] = disk.content.trimEnd().split("\n");
+  assertEquals(first, `forgotten 2 ${NOW_MS} ${NOW_MS}`);
+  const found = entries.map((line) => line.split(" ").at(-1));
   const needed = [0, ...range(9000, 9011)].map((n) => requestId(n));
   assertEquals([...found].sort(), [...needed].map(String).sort());
   assertEquals(ledger.size(), needed.length);
@@ -306,7 +324,7 @@ Deno.test("ledger: compaction keeps exactly what is needed", async () => {
 Deno.test("ledger: a year of requests stays within the window and the slack", async () => {
   const clock = stoppedClock();
   const disk = memoryDisk();
-  const ledger = await openLedger(disk, clock.nowMs);
+  const ledger = await openLedger(disk, clock.dateMs);
   const windowAdds = 60; // one wave in each tenth of the window, six in a wave
   let [most, mostLines] = [0, 0];
   for (let wave = 0; wave < 6000; wave++) {
@@ -326,9 +344,166 @@ Deno.test("ledger: read-only knows what was taken and writes nothing", () =>
     const path = `${folder}/ledger`;
     const text = `${NOW_MS - 1e9} 2 work ${requestId(7)}\n${NOW_MS} 2 work ${requestId(1)}\n12 2 w`;
     await Deno.writeTextFile(path, text);
-    const ledger = await openLedger(readOnly(ledgerFile(path)), stoppedClock().nowMs);
+    const ledger = await openLedger(readOnly(ledgerFile(path)), stoppedClock().dateMs);
     assertEquals([ledger.has(entry(1)), ledger.has(entry(7))], [true, false]);
     await ledger.add(entry(2));
     ledger.close();
     assertEquals([Deno.readTextFileSync(path), namesIn(folder)], [text, ["ledger"]]);
   }));
+
+/** As the desk asks: a request with this id that was issued on this date. */
+const dated = (n: number, issuedAtMs: number, protocol: 1 | 2 = 2) => ({
+  ...entry(n, protocol),
+  issuedAtMs,
+});
+
+Deno.test("ledger: a clock that was ahead for a while lets nothing run twice", async () => {
+  const clock = stoppedClock();
+  const disk = memoryDisk();
+  const ledger = await openLedger(disk, clock.dateMs);
+  const first = dated(1, NOW_MS);
+  await ledger.add(first);
+  clock.step(400_000);
+  await ledger.add(entry(2)); // the first is too old by this clock, and leaves
+  assertEquals(ledger.has(first), false);
+  clock.step(-400_000);
+  clock.advance(10_000);
+  assertEquals(ledger.objection(first), "clock");
+  const again = await openLedger(disk, clock.dateMs);
+  assertEquals(again.objection(first), "replay", "it was not yet gone from the file");
+
+  // It ends by itself, and says when.
+  const endMs = ledger.refusesUntilMs(2) ?? 0;
+  assertEquals(endMs, NOW_MS + MAX_REQUEST_LEAD_MS + 1);
+  clock.advance(endMs - clock.dateMs() - 1);
+  assertEquals(ledger.objection(dated(3, clock.dateMs())), "clock");
+  clock.advance(1);
+  assertEquals([ledger.objection(dated(3, clock.dateMs())), ledger.refusesUntilMs(2)], [
+    null,
+    null,
+  ]);
+  assertEquals(ledger.objection(first), "clock");
+});
+
+Deno.test("ledger: a clock that is set back keeps what is known, and refuses nothing new", async () => {
+  const clock = stoppedClock();
+  const ledger = await openLedger(memoryDisk(), clock.dateMs);
+  await ledger.add(entry(1));
+  clock.step(-600_000);
+  for (let minute = 0; minute < 20; minute++) {
+    clock.advance(60_000);
+    await ledger.add(entry(100 + minute));
+    assertEquals(ledger.objection(dated(2, clock.dateMs())), null, `minute ${minute}`);
+    assertEquals(ledger.objection(dated(1, NOW_MS)), minute < 16 ? "replay" : "clock");
+  }
+});
+
+Deno.test("ledger: ten years ahead for an hour, and nobody is locked out afterwards", async () => {
+  const clock = stoppedClock();
+  const disk = memoryDisk();
+  const ledger = await openLedger(disk, clock.dateMs);
+  await ledger.add(entry(1));
+  clock.step(10 * 365 * 24 * 3600_000);
+  const wrongMs = clock.dateMs();
+  for (let n = 10; n < 70; n++) {
+    await ledger.add(entry(n));
+    clock.advance(60_000);
+  }
+  clock.step(-10 * 365 * 24 * 3600_000);
+  for (const known of [ledger, await openLedger(disk, clock.dateMs)]) {
+    assertEquals(known.objection(dated(2, clock.dateMs())), null);
+    await known.add(entry(3));
+    assertEquals(known.objection(dated(10, wrongMs)), "clock", "in ten years, the same bytes");
+    assert(known.size() < 10, `${known.size()} entries of a time that is far away`);
+  }
+});
+
+Deno.test("ledger: each step of the clock between two requests, and no replay passes", async () => {
+  const steps = [
+    -86_400_000,
+    -4e5,
+    -361_000,
+    -61_000,
+    -1,
+    0,
+    1,
+    61_000,
+    301_000,
+    361_000,
+    4e5,
+    1e10,
+  ];
+  for (const there of steps) {
+    for (const back of steps) {
+      const clock = stoppedClock();
+      const disk = memoryDisk();
+      let ledger = await openLedger(disk, clock.dateMs);
+      const taken = dated(1, clock.dateMs());
+      await ledger.add(taken);
+      for (const step of [there, back]) {
+        clock.step(step);
+        await ledger.add(entry(2));
+        for (const known of [ledger, ledger = await openLedger(disk, clock.dateMs)]) {
+          // Fresh by this clock or not: the ledger alone keeps it from running.
+          assert(known.objection(taken) !== null, `${there}, ${back}`);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("ledger: a file that is gone, empty, or cut is no empty ledger", async () => {
+  const clock = stoppedClock();
+  const disk = memoryDisk();
+  const ledger = await openLedger(disk, clock.dateMs);
+  for (let n = 1; n <= 4; n++) {
+    await ledger.add(entry(n));
+    clock.advance(61_000);
+  }
+  const { content, dates } = disk;
+  const lines = content.split("\n");
+  const cuts = ["", lines[0] + "\n", lines.slice(0, 3).join("\n") + "\n", content.slice(0, -5)];
+  for (const cut of cuts) {
+    const damaged = memoryDisk({ content: cut, dates });
+    for (const again of [1, 2].map(() => openLedger(damaged, clock.dateMs))) {
+      const opened = await again;
+      for (let n = 1; n <= 4; n++) {
+        const objection = opened.objection(dated(n, NOW_MS + 61_000 * (n - 1)));
+        assert(objection !== null, `request ${n}, ${cut.length} bytes`);
+      }
+    }
+    const opened = await openLedger(memoryDisk({ content: cut, dates }), clock.dateMs);
+    assertEquals(opened.wasLost, true);
+    const endMs = opened.refusesUntilMs(2) ?? Infinity;
+    assert(endMs - clock.dateMs() <= 2 * 60_000, `refuses for ${endMs - clock.dateMs()} ms`);
+    assertEquals(opened.objection(dated(5, endMs)), null);
+  }
+  const whole = await openLedger(memoryDisk({ content, dates }), clock.dateMs);
+  assertEquals([whole.wasLost, whole.refusesUntilMs(2)], [false, null]);
+  const fresh = await openLedger(memoryDisk(), clock.dateMs);
+  assertEquals([fresh.wasLost, fresh.refusesUntilMs(2)], [false, null], "there never was one");
+});
+
+Deno.test("ledger: protocol 1's long window is not held against protocol 2, nor the other way", async () => {
+  const clock = stoppedClock();
+  const ledger = await openLedger(memoryDisk(), clock.dateMs);
+  await ledger.add(entry(1, 2));
+  clock.advance(rememberForMs(2) + 1);
+  await ledger.add(entry(2, 2));
+  assertEquals(ledger.has(entry(1)), false);
+  assertEquals(ledger.objection(dated(3, clock.dateMs(), 1)), null);
+  assertEquals([ledger.refusesUntilMs(1), ledger.refusesUntilMs(2)], [null, null]);
+});
+
+Deno.test("ledger: the dates are written once a minute, whatever is taken", async () => {
+  const clock = stoppedClock();
+  const disk = memoryDisk();
+  const ledger = await openLedger(disk, clock.dateMs);
+  for (let n = 0; n < 600; n++) {
+    await ledger.add(entry(n));
+    clock.advance(1_000);
+  }
+  const written = disk.calls.filter((call) => call === "replaceDates").length;
+  assert(written <= 11, `${written} times in ten minutes`);
+  assert(disk.dates.split("\n").length === 2, disk.dates);
+});

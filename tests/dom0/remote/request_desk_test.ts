@@ -34,16 +34,17 @@ import { createWardens } from "../../../dom0/remote/wardens.ts";
 import { createPrng } from "../../fuzz/prng.ts";
 import {
   argvBody,
-  type Clock,
   filesBelow,
   KEY,
   LAB,
+  NOW_MS,
   OTHER_KEY_TEXT,
   processesWith,
   requestFields,
   requestId,
   type RequestWishes,
   stoppedClock,
+  type TestClock,
   until,
   withFolder,
   WORK,
@@ -69,7 +70,7 @@ interface Wishes {
 
 interface World {
   readonly folder: string;
-  readonly clock: Clock;
+  readonly clock: TestClock;
   readonly wishes: Wishes;
   readonly desk: RequestDesk;
   readonly ledger: Ledger;
@@ -81,14 +82,14 @@ interface World {
   close(): Promise<void>;
 }
 
-async function openWorld(folder: string, clock: Clock, wishes: Wishes): Promise<World> {
+async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Promise<World> {
   await Deno.mkdir(`${folder}/work`, { recursive: true });
   const same = <T>(value: T): T => value;
   const auditFile = `${folder}/log/audit.jsonl`;
-  const realAudit = openAudit({ auditFile, logFile: `${folder}/log/log`, nowMs: clock.nowMs });
+  const realAudit = openAudit({ auditFile, logFile: `${folder}/log/log`, dateMs: clock.dateMs });
   const ledger = await openLedger(
     (wishes.ledgerDisk ?? same)(ledgerFile(`${folder}/ledger`)),
-    clock.nowMs,
+    clock.dateMs,
   );
   const scheduler = createScheduler(wishes.config);
   const desk = createRequestDesk({
@@ -104,7 +105,7 @@ async function openWorld(folder: string, clock: Clock, wishes: Wishes): Promise<
     wardens: createWardens({ newCgroup: () => "", dropCgroup() {} }),
     workFolder: `${folder}/work`,
     markPrefix: `${MARKS}${crypto.randomUUID().slice(0, 8)}-`,
-    nowMs: clock.nowMs,
+    clock,
     onChange() {},
   });
   return {
@@ -256,12 +257,12 @@ const ORDER: readonly {
   {
     ...{ name: "an old request", reason: "stale", taken: false },
     event: () =>
-      v2({ issuedAtMs: stoppedClock().nowMs() - MAX_REQUEST_AGE_MS - 1, body: utf8("") }),
+      v2({ issuedAtMs: stoppedClock().dateMs() - MAX_REQUEST_AGE_MS - 1, body: utf8("") }),
   },
   {
     ...{ name: "a request of the future", reason: "future", taken: false },
     event: () =>
-      v2({ issuedAtMs: stoppedClock().nowMs() + MAX_REQUEST_LEAD_MS + 1, body: utf8("") }),
+      v2({ issuedAtMs: stoppedClock().dateMs() + MAX_REQUEST_LEAD_MS + 1, body: utf8("") }),
   },
   { name: "an empty script", reason: "bad-body", taken: true, event: () => v2({ body: utf8("") }) },
   { name: "a NUL in a script", reason: "bad-body", taken: true, event: () => script("a\0b") },
@@ -329,7 +330,7 @@ deskTest(
   "desk: requests at both ends of the window are taken",
   () =>
     withWorld({}, async (world) => {
-      const now = world.clock.nowMs();
+      const now = world.clock.dateMs();
       for (
         const [n, issuedAtMs] of [[1, now - MAX_REQUEST_AGE_MS], [
           2,
@@ -376,6 +377,68 @@ deskTest(
       assertEquals((await send(next, event)).seat.log, ["outcome refused replay"]);
       await next.close();
       assertEquals(runs(world.folder), "x\n");
+    }),
+);
+
+deskTest(
+  "desk: the clock goes ahead, another request comes, the clock is right again: no replay",
+  () =>
+    withWorld({}, async (world) => {
+      const event = await script(`echo x >>${world.folder}/runs`);
+      const sent = await send(world, event);
+      await sent.seat.answered;
+      world.desk.acknowledged(jobOf(sent));
+      world.clock.step(400_000);
+      const issuedAtMs = world.clock.dateMs();
+      const other = await send(world, await script("true", 2, { issuedAtMs }));
+      assertEquals((await other.seat.answered).kind, "done");
+      world.clock.step(-400_000);
+      world.clock.advance(5_000);
+      assertEquals((await send(world, event)).seat.log, ["outcome refused clock"]);
+      assertEquals(world.events().at(-1), "refused clock");
+      const next = await world.restart();
+      const [word] = (await send(next, event)).seat.log;
+      assert(["outcome refused clock", "outcome refused replay"].includes(word ?? ""), word);
+      await next.close();
+      assertEquals(runs(world.folder), "x\n");
+    }),
+);
+
+deskTest(
+  "desk: a request that a lost ledger knew is refused, and does not run again",
+  () =>
+    withWorld({}, async (world) => {
+      const event = await script(`echo x >>${world.folder}/runs`);
+      const sent = await send(world, event);
+      await sent.seat.answered;
+      world.desk.acknowledged(jobOf(sent));
+      await Deno.remove(`${world.folder}/ledger`);
+      const next = await world.restart();
+      assertEquals(next.ledger.wasLost, true);
+      assertEquals((await send(next, event)).seat.log, ["outcome refused clock"]);
+      const soon = await script("true", 2, { issuedAtMs: next.clock.dateMs() + 1_000 });
+      assertEquals((await send(next, soon)).seat.log, ["outcome refused clock"]);
+      next.clock.advance((next.ledger.refusesUntilMs(2) ?? 0) - next.clock.dateMs());
+      const late = await script("true", 3, { issuedAtMs: next.clock.dateMs() });
+      assertEquals((await (await send(next, late)).seat.answered).kind, "done");
+      await next.close();
+      assertEquals(runs(world.folder), "x\n");
+    }),
+);
+
+deskTest(
+  "desk: a step of the clock neither drops an outcome nor stretches a duration",
+  () =>
+    withWorld({}, async (world) => {
+      const sent = await send(world, await script("sleep 1000"));
+      world.clock.step(48 * 3600_000);
+      world.clock.advance(250);
+      jobOf(sent).stop("cancelled");
+      const { startedAtMs, durationMs } = await sent.seat.answered;
+      assertEquals([startedAtMs, durationMs], [NOW_MS, 250]);
+      jobOf(sent).detach(sent.seat);
+      world.desk.forgetOld();
+      assertEquals(world.desk.jobs().length, 1);
     }),
 );
 

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What time it is: nothing else asks the machine. Two questions that are not the same:
+ *
+ * - How long did it take? spanMs(), CLOCK_MONOTONIC: it never goes back, whoever sets the clock,
+ *   and it stands still while the machine sleeps, as the timers do. So a deadline is awake time:
+ *   who was asleep with us is not late.
+ * - When was it? dateMs(), CLOCK_REALTIME: it may be set in either direction at any moment. What
+ *   must not be forgotten by mistake does not rest on it alone (dom0/remote/ledger.ts).
+ *
+ * @module
+ */
+
+export interface Clock {
+  /** ms since 1970. */
+  dateMs(): number;
+  /** ms since some moment of this process. */
+  spanMs(): number;
+  /** Runs it again and again; once for all the turns that were slept through. @returns ends that */
+  every(ms: number, run: () => void): () => void;
+}
+
+export function dateMs(): number {
+  return Date.now();
+}
+
+export function spanMs(): number {
+  return performance.now();
+}
+
+export const realClock: Clock = {
+  dateMs,
+  spanMs,
+  every(ms, run) {
+    const timer = setInterval(run, ms);
+    return () => clearInterval(timer);
+  },
+};

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import { assertEquals } from "@std/assert";
+import { PING_INTERVAL_MS } from "../../../shared/protocol/limits.ts";
+import { encodeFromVm } from "../../../shared/protocol/message.ts";
+import type { CallEnd, QrexecCall } from "../../../shared/io/qrexec_call.ts";
+import { createDryRunDesk } from "../../../dom0/remote/dry_run_desk.ts";
+import { openLedger, readOnly } from "../../../dom0/remote/ledger.ts";
+import { openVmLink, type VmLink } from "../../../dom0/remote/vm_link.ts";
+import { KEY, stoppedClock, type TestClock, until, WORK } from "./fixture.ts";
+
+interface Scene {
+  readonly link: VmLink;
+  readonly clock: TestClock;
+  /** "connected", "disconnected WHY", "violation WORD". */
+  readonly events: readonly string[];
+  /** Each call of the service, by the frames that the VM says in it. */
+  readonly calls: ReadableStreamDefaultController<Uint8Array>[];
+}
+
+const HELLO = encodeFromVm({ kind: "hello", version: 2 });
+const pong = (token: number) => encodeFromVm({ kind: "pong", token });
+
+/** A link to a VM that says what the test lets it say. */
+async function withLink(run: (scene: Scene) => Promise<void>): Promise<void> {
+  const clock = stoppedClock();
+  const events: string[] = [];
+  const calls: Scene["calls"] = [];
+  const nothing = () => Promise.resolve();
+  const disk = { read: () => Promise.resolve(""), readDates: () => Promise.resolve("") };
+  const files = { ...disk, append: nothing, replace: nothing, replaceDates: nothing, close() {} };
+  const ledger = await openLedger(readOnly(files), clock.dateMs);
+  const desk = createDryRunDesk({
+    ...{ ledger, clock, say() {}, closedBecause: () => null },
+    decide: () => ({ action: "deny", because: "test" }),
+  });
+  const callService = (): QrexecCall => {
+    const { promise, resolve } = Promise.withResolvers<CallEnd>();
+    let isOver = false;
+    const output = new ReadableStream<Uint8Array>({
+      start: (vm) => void calls.push(vm),
+      cancel: () => void (isOver = true), // it reads no further
+    });
+    const vm = calls.at(-1);
+    return {
+      ...{ output, closeInput() {}, ended: promise },
+      input: { send: nothing, backlogBytes: () => 0 },
+      kill() {
+        if (!isOver) vm?.close();
+        isOver = true;
+        resolve({ code: 255, untrustedStderr: "", stderrFlood: false });
+      },
+    };
+  };
+  const link = openVmLink({
+    ...{ vm: WORK, key: { key: KEY, acceptsV1: false }, desk, clock, callService },
+    ...{ isHalted: () => false, vmUser: () => "DEFAULT", onChange() {}, endWhenIdleMs: 0 },
+    audit: {
+      record: (event, { why = "", violation = "" }) =>
+        void events.push(`${event} ${why}${violation}`.trim()),
+      close() {},
+    },
+  });
+  try {
+    await run({ link, clock, events, calls });
+  } finally {
+    await link.stop();
+  }
+}
+
+async function connect({ link, calls }: Scene): Promise<void> {
+  calls.at(-1)?.enqueue(HELLO);
+  await until("it is connected", () => link.state() === "connected");
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+Deno.test("link: a VM that falls silent is a lost connection, and is soon called again", () =>
+  withLink(async (scene) => {
+    const { link, clock, events, calls } = scene;
+    await connect(scene);
+    for (let look = 1; look <= 4; look++) clock.advance(PING_INTERVAL_MS);
+    // Called again after a quarter of a second: one that broke the protocol waits for a minute.
+    await until("it is called again", () => calls.length === 2);
+    assertEquals(events, ["connected", "disconnected nothing heard for 80 s"]);
+    assertEquals(link.lastEnd(), "nothing heard for 80 s");
+  }));
+
+Deno.test("link: a VM that answers pings is heard, however long it asks for nothing", () =>
+  withLink(async (scene) => {
+    const { clock, events, calls } = scene;
+    await connect(scene);
+    for (let look = 1; look <= 20; look++) {
+      clock.advance(PING_INTERVAL_MS);
+      calls[0]?.enqueue(pong(look));
+      await turn();
+    }
+    assertEquals([events, calls.length], [["connected"], 1]);
+  }));
+
+const HOUR_MS = 3600 * 1000;
+
+for (
+  const [name, sleep] of [
+    [
+      "the machine slept for an hour: the clock of spans stood still",
+      (clock: TestClock) => clock.step(HOUR_MS),
+    ],
+    ["this process was stopped for an hour", (clock: TestClock) => clock.advance(HOUR_MS)],
+    ["the clock is set back by an hour", (clock: TestClock) => clock.step(-HOUR_MS)],
+  ] as const
+) {
+  Deno.test(`link: ${name}, and the session goes on`, () =>
+    withLink(async (scene) => {
+      const { clock, events, calls } = scene;
+      await connect(scene);
+      clock.advance(PING_INTERVAL_MS);
+      sleep(clock);
+      clock.advance(PING_INTERVAL_MS);
+      calls[0]?.enqueue(pong(1));
+      await turn();
+      for (let look = 2; look <= 10; look++) {
+        clock.advance(PING_INTERVAL_MS);
+        calls[0]?.enqueue(pong(look));
+        await turn();
+      }
+      assertEquals([events, calls.length], [["connected"], 1]);
+    }));
+}
+
+Deno.test("link: what breaks the protocol is a violation, and is left alone", () =>
+  withLink(async (scene) => {
+    const { link, events, calls } = scene;
+    await connect(scene);
+    calls[0]?.enqueue(HELLO);
+    await until("it ended", () => link.state() === "waiting");
+    assertEquals(events, ["connected", "violation unexpected"]);
+  }));
+
+Deno.test("link: one that waits is woken, and ends at once when it is stopped", () =>
+  withLink(async (scene) => {
+    const { link, calls } = scene;
+    await connect(scene);
+    calls[0]?.enqueue(HELLO); // a violation: it would wait for a minute
+    await until("it waits", () => link.state() === "waiting");
+    link.wake();
+    await until("it is called again", () => calls.length === 2);
+    calls[1]?.enqueue(HELLO);
+    calls[1]?.enqueue(HELLO);
+    await until("it waits", () => link.state() === "waiting");
+    await link.stop();
+    assertEquals(link.state(), "stopped");
+  }));
