@@ -2,7 +2,11 @@
 /** Manual pages and completions name what the programs take: every command, every option. @module */
 
 import { assert, assertEquals } from "@std/assert";
-import { COMMANDS, DAEMON_OPTIONS } from "../dom0/remote/command_table.ts";
+import {
+  AUTHORIZE_OPTIONS,
+  CONNECT_OPTIONS as CONNECT_OPTIONS_DOM0,
+} from "../dom0/remote/commands/authorize.ts";
+import { COMMANDS, DAEMON_OPTIONS, HELP as DOM0_HELP } from "../dom0/remote/command_table.ts";
 import { HELP as SETUP_HELP } from "../dom0/setup/help.ts";
 import { SETUP_OPTIONS } from "../dom0/setup/request.ts";
 import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
@@ -50,6 +54,23 @@ Deno.test("qvm-remote-dom0(8) has every option and command, and the version", ()
     `qubes-claw ${VERSION}`,
   ].filter((word) => !text.includes(word));
   assertEquals(missing, []);
+});
+
+Deno.test("authorize and connect: each option is in the help, the manual and the completion", async () => {
+  const page = plain(DOM0_PAGE);
+  for (
+    const [name, table] of [["authorize", AUTHORIZE_OPTIONS], ["connect", CONNECT_OPTIONS_DOM0]]
+  ) {
+    const options = optionsOf(table as object);
+    const help = new RegExp(`^  ${name} .*$`, "m").exec(DOM0_HELP)?.[0] ?? "";
+    assertEquals(options.filter((option) => !help.includes(option)), [], "--help");
+    const from = page.indexOf(`\n${name} [`);
+    const section = page.slice(from, page.indexOf("\n", from + 1));
+    assertEquals(options.filter((option) => !section.includes(option)), [], section);
+    const file = "dom0/packaging/qvm-remote-dom0.bash-completion";
+    const words = await complete(file, "_qvm_remote_dom0", ["qvm-remote-dom0", `${name}`, ""]);
+    assertEquals(options.filter((option) => !words.includes(option)), [], "completion");
+  }
 });
 
 const optionsOf = (...tables: readonly object[]): readonly string[] =>

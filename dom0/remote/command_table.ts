@@ -3,7 +3,15 @@
 
 import type { OptionTable } from "../../shared/io/options.ts";
 import { audit } from "./commands/audit.ts";
-import { authorize, connect, disconnect, keys, revoke } from "./commands/authorize.ts";
+import {
+  authorize,
+  AUTHORIZE_WORDS,
+  connect,
+  CONNECT_WORDS,
+  disconnect,
+  keys,
+  revoke,
+} from "./commands/authorize.ts";
 import { disable, enable, lockdown, unlock } from "./commands/service.ts";
 import { checkConfig, queue, status } from "./commands/status.ts";
 import type { Operator } from "./operator.ts";
@@ -31,7 +39,7 @@ export const DAEMON_SHORT = { v: "verbose", h: "help" } as const;
 export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   ["authorize", {
     run: authorize,
-    words: "[--fetch] [--grant full] [--accept-v1] VM [KEY]",
+    words: AUTHORIZE_WORDS,
     about: "let a VM send commands; asks for its key, or fetches it from the VM",
   }],
   ["revoke", {
@@ -41,7 +49,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   }],
   ["connect", {
     run: connect,
-    words: "[--grant full] VM [KEY]",
+    words: CONNECT_WORDS,
     about: "authorize a running VM with the key that is in it, after looking that it answers",
   }],
   ["disconnect", { run: disconnect, words: "VM", about: "revoke, and empty the VM's queue" }],

@@ -42,9 +42,18 @@ export class PolicyError extends Error {
 
 /** The seam: everything that decides about a request is behind this call. */
 export function decide(rules: readonly Rule[], request: AuthenticRequest): Decision {
-  const rule = rules.find(({ source }) => source === "@anyvm" || source === request.vm);
+  const rule = rules.find((rule) => isFor(rule, request.vm));
   if (rule === undefined) return { action: "deny", because: "no rule" };
   return { action: rule.action, because: rule.where };
+}
+
+/** Whether anything is said of the VM: without a rule all is denied. */
+export function hasRule(rules: readonly Rule[], vm: VmName): boolean {
+  return rules.some((rule) => isFor(rule, vm));
+}
+
+function isFor({ source }: Rule, vm: VmName): boolean {
+  return source === "@anyvm" || source === vm;
 }
 
 const ACTIONS: ReadonlySet<string> = new Set(["allow", "ask", "deny"]);

@@ -12,8 +12,9 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Config, parseConfig } from "./config.ts";
 import type { KeyStore, StoredKey } from "./key_store.ts";
 import type { Paths } from "./paths.ts";
-import type { Rule } from "./policy.ts";
+import { hasRule, type Rule } from "./policy.ts";
 import { readPolicyFolder } from "./policy_files.ts";
+import { inTurn } from "./settings_lock.ts";
 
 export const MAX_CONFIG_BYTES = 256 * 1024;
 
@@ -42,9 +43,18 @@ export interface SettingsOptions {
  * @returns config null: the file is bad, and there is no last good one
  */
 export async function readSettings(
+  options: SettingsOptions,
+  lastGood: Config | null,
+): Promise<ReadSettings> {
+  return await inTurn(options.paths.keyFolder, () => readNow(options, lastGood));
+}
+
+type ReadSettings = Omit<Settings, "config"> & { readonly config: Config | null };
+
+async function readNow(
   { paths, keyStore, environment, onlyVms }: SettingsOptions,
   lastGood: Config | null,
-): Promise<Omit<Settings, "config"> & { readonly config: Config | null }> {
+): Promise<ReadSettings> {
   const problems: string[] = [];
   let config = lastGood;
   try {
@@ -79,6 +89,10 @@ export async function readSettings(
     rules = await readPolicyFolder(paths.policyFolder);
   } catch (error) {
     problems.push(`policy: nothing is allowed: ${errorText(error)}`);
+  }
+  for (const vm of rules === null ? [] : keys.keys()) {
+    if (hasRule(rules ?? [], vm)) continue;
+    problems.push(`${vm}: it has a key, but no rule of the policy is for it: all is refused`);
   }
   return { config, keys, rules, problems, lockdown: await exists(paths.lockdownFile) };
 }

@@ -34,6 +34,7 @@ Deno.test("operator: authorise, revoke, lock down, look", async (t) => {
   // One that is halted, and one that does not exist: neither may stop the others.
   const etc = `${world.dom0Root}/etc/qubes`;
   for (const vm of ["late", "ghost"]) {
+    await Deno.writeTextFile(`${etc}/remote-policy.d/50-${vm}.policy`, `* ${vm} * allow\n`);
     const key = crypto.randomUUID().replaceAll("-", "").repeat(2);
     keys.add(key);
     await Deno.writeTextFile(`${etc}/remote.d/${vm}.key`, key, { mode: 0o600 });
@@ -104,6 +105,9 @@ Deno.test("operator: authorise, revoke, lock down, look", async (t) => {
     await scene.dom0(0, "connect", "--grant", "full", "--fingerprint", stdout.trim(), "lab");
     await until("lab is back", () => stateOf(qubes, "lab") === "connected");
     assertEquals((await qubes.client("lab", ["echo", "x"])).code, 0);
+  });
+  await t.step("a right that comes or goes is no problem on record, not even half of it", () => {
+    assertEquals(readAudit(world).filter(({ event }) => event === "problem"), []);
   });
   await t.step("status, keys, queue, audit show what there is", () => looking(scene));
   await t.step(

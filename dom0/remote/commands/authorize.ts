@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** authorize, connect, revoke, disconnect, keys: which VMs may send commands. @module */
 
-import { ifPresent, readSmallText, writeAtomically } from "../../../shared/io/files.ts";
-import { expectWords, parseWords } from "../../../shared/io/options.ts";
+import {
+  ifPresent,
+  makePrivateFolder,
+  readSmallText,
+  writeAtomically,
+} from "../../../shared/io/files.ts";
+import { expectWords, type OptionTable, parseWords } from "../../../shared/io/options.ts";
 import { UsageError, UserError } from "../../../shared/io/program.ts";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
@@ -13,6 +18,7 @@ import { createKeyStore } from "../key_store.ts";
 import { type Operator, recordAction, requireRoot, vmFromWord } from "../operator.ts";
 import { removeGrant, writeFullGrant } from "../policy_files.ts";
 import { MAX_CONFIG_BYTES } from "../settings.ts";
+import { inTurn } from "../settings_lock.ts";
 import { waitForState } from "../state_file.ts";
 import { askQueue } from "../queue_question.ts";
 import { requireVm } from "../qvm_tools.ts";
@@ -21,19 +27,16 @@ const FULL_GRANT_TEXT = `Granting "full" lets the VM run any command in dom0, as
 Whoever controls that VM then controls dom0, and with it every other VM.
 `;
 
-export const AUTHORIZE_USAGE =
-  "qvm-remote-dom0 authorize [--fetch] [--grant full] [--accept-v1] VM [KEY]";
+export const CONNECT_OPTIONS: OptionTable = {
+  ...{ fingerprint: "value", grant: "value", "accept-v1": "flag" },
+};
+export const CONNECT_WORDS = "[--fingerprint F] [--grant full] [--accept-v1] VM [KEY]";
+export const AUTHORIZE_OPTIONS: OptionTable = { ...CONNECT_OPTIONS, fetch: "flag" };
+export const AUTHORIZE_WORDS = "[--fetch [--fingerprint F]] [--grant full] [--accept-v1] VM [KEY]";
 
 export async function authorize(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(
-    words,
-    {
-      ...{ fetch: "flag", fingerprint: "value", grant: "value", "accept-v1": "flag" },
-    },
-    {},
-    "anywhere",
-  );
-  expectWords(options.rest, 1, 2, AUTHORIZE_USAGE);
+  const options = parseWords(words, AUTHORIZE_OPTIONS, {}, "anywhere");
+  expectWords(options.rest, 1, 2, `qvm-remote-dom0 authorize ${AUTHORIZE_WORDS}`);
   requireRoot(operator, "authorize");
   const [word = "", keyWord] = options.rest;
   const vm = vmFromWord(word);
@@ -50,15 +53,8 @@ export async function authorize(operator: Operator, words: readonly string[]): P
 
 /** authorize with the key fetched from the running VM, and a look whether the VM answers. */
 export async function connect(operator: Operator, words: readonly string[]): Promise<number> {
-  const options = parseWords(
-    words,
-    {
-      ...{ fingerprint: "value", grant: "value", "accept-v1": "flag" },
-    },
-    {},
-    "anywhere",
-  );
-  expectWords(options.rest, 1, 2, "qvm-remote-dom0 connect [--grant full] VM [KEY]");
+  const options = parseWords(words, CONNECT_OPTIONS, {}, "anywhere");
+  expectWords(options.rest, 1, 2, `qvm-remote-dom0 connect ${CONNECT_WORDS}`);
   requireRoot(operator, "connect");
   const [word = "", keyWord] = options.rest;
   const vm = vmFromWord(word);
@@ -144,10 +140,13 @@ async function store(
   const { paths, print } = operator;
   const { fingerprint } = await parseKey(keyText);
   recordAction(operator, "authorize", { vm, fingerprint, grant: "full", accept_v1: acceptsV1 });
-  // The key comes last: without it nothing of the rest has an effect.
-  await writeFullGrant(paths.policyFolder, vm);
-  await changeVmList(operator, (vms) => vms.includes(vm) ? vms : [...vms, vm]);
-  await createKeyStore(paths.keyFolder).write(vm, keyText.trim(), acceptsV1);
+  await makePrivateFolder(paths.keyFolder);
+  await inTurn(paths.keyFolder, async () => {
+    // The key comes last: without it nothing of the rest has an effect.
+    await writeFullGrant(paths.policyFolder, vm);
+    await changeVmList(operator, (vms) => vms.includes(vm) ? vms : [...vms, vm]);
+    await createKeyStore(paths.keyFolder).write(vm, keyText.trim(), acceptsV1);
+  });
   print(`Authorized VM '${vm}'. Key stored in ${paths.keyFolder}/${vm}.key\n`);
   print(`Fingerprint: ${fingerprint}\n`);
   const serves = await daemonShows(operator, (known) => known.get(vm) === fingerprint);
@@ -187,11 +186,14 @@ export async function disconnect(operator: Operator, words: readonly string[]): 
 
 async function takeAway(operator: Operator, vm: VmName, action: string): Promise<number> {
   const { paths, print, warn } = operator;
-  // The key first: from then on the VM can do nothing, whatever fails below.
-  const had = await createKeyStore(paths.keyFolder).remove(vm);
-  recordAction(operator, action, { vm, had_key: had });
-  await removeGrant(paths.policyFolder, vm);
-  await changeVmList(operator, (vms) => vms.filter((other) => other !== vm));
+  const had = await inTurn(paths.keyFolder, async () => {
+    // The key first: from then on the VM can do nothing, whatever fails below.
+    const had = await createKeyStore(paths.keyFolder).remove(vm);
+    recordAction(operator, action, { vm, had_key: had });
+    await removeGrant(paths.policyFolder, vm);
+    await changeVmList(operator, (vms) => vms.filter((other) => other !== vm));
+    return had;
+  });
   if (!had) {
     warn(`VM '${vm}' has no key\n`);
     return 1;

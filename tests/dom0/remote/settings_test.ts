@@ -4,6 +4,7 @@ import { createKeyStore } from "../../../dom0/remote/key_store.ts";
 import { DEFAULT_CONFIG } from "../../../dom0/remote/config.ts";
 import { dom0Paths, type Paths } from "../../../dom0/remote/paths.ts";
 import { readSettings } from "../../../dom0/remote/settings.ts";
+import { inTurn } from "../../../dom0/remote/settings_lock.ts";
 import { KEY, KEY_TEXT, LAB, withFolder, WORK } from "./fixture.ts";
 
 async function withSettings(
@@ -34,6 +35,47 @@ Deno.test("settings: a VM that is listed without a key is a problem, and is not 
     assertEquals(lockdown, false);
     assertEquals(problems.length, 1);
     assertStringIncludes(problems[0] ?? "", "lab: not authorised");
+  }));
+
+Deno.test("settings: a VM with a key and no rule is a problem: all that it asks for is refused", () =>
+  withSettings(async (paths, read) => {
+    const rules = `${paths.policyFolder}/50-x.policy`;
+    await Deno.writeTextFile(paths.config, "QVM_REMOTE_VMS=work\n");
+    assertEquals((await read()).problems, []);
+    await Deno.writeTextFile(rules, "* lab * allow\n");
+    const { problems, keys } = await read();
+    assertEquals(problems, [
+      "work: it has a key, but no rule of the policy is for it: all is refused",
+    ]);
+    assertEquals([...keys.keys()], [WORK], "it is served, and hears so");
+    await Deno.writeTextFile(rules, "* @anyvm * deny\n");
+    assertEquals((await read()).problems, [], "somebody has decided that");
+  }));
+
+Deno.test("settings: a change of several files is read as a whole, and cannot hold a reader up", () =>
+  withSettings(async (paths, read) => {
+    const between = Promise.withResolvers<void>();
+    const half = Promise.withResolvers<void>();
+    await Deno.writeTextFile(paths.config, "QVM_REMOTE_VMS=work\n");
+    const changing = inTurn(paths.keyFolder, async () => {
+      await Deno.writeTextFile(paths.config, "QVM_REMOTE_VMS=work lab\n");
+      await Deno.writeTextFile(`${paths.policyFolder}/50-lab.policy`, "* lab * allow\n");
+      half.resolve();
+      await between.promise;
+      await createKeyStore(paths.keyFolder).write(LAB, KEY_TEXT, false);
+    });
+    await half.promise;
+    const reading = read();
+    await Deno.stat(paths.config); // a turn for it to begin
+    between.resolve();
+    const { problems, keys } = await reading;
+    assertEquals([problems, [...keys.keys()]], [[], [WORK, LAB]]);
+    await changing;
+    const hanging = Promise.withResolvers<void>();
+    const stuck = inTurn(paths.keyFolder, () => hanging.promise);
+    assertEquals((await read()).problems, [], "read though somebody hangs in the middle");
+    hanging.resolve();
+    await stuck;
   }));
 
 Deno.test("settings: a key whose VM is not listed is not used", () =>
