@@ -6,6 +6,7 @@
  */
 
 import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
 import {
   ConfigError,
@@ -31,16 +32,21 @@ async function main(args: readonly string[]): Promise<number> {
   const places = placesOf(home());
   const { config, path } = await load(places);
   const port = portOf(Deno.env.get("OPENCLAW_PROXY_PORT"), config.port);
+  const notifySocket = Deno.env.get("NOTIFY_SOCKET");
   const sockets = areSocketsNamed() ? places.sockets : null;
   switch (command) {
     case "permissions":
-      return say(permissionFlags(config, port, sockets).join(" ") + "\n"), EXIT_OK;
+      return say(
+        permissionFlags(config, port, sockets, notifySocket !== undefined).join(" ") + "\n",
+      ),
+        EXIT_OK;
     case "check-config":
       return say(checkReport(config, path, port, sockets)), EXIT_OK;
     case "serve":
       await runServer({
         ...{ config, port, places, memoryMib: memoryMibOf(Deno.env.get(MEMORY_VARIABLE)) },
         load: async () => (await load(places)).config,
+        notifier: createNotifier({ notifySocket, watchdogUsec: undefined }),
       });
       return EXIT_OK;
     default:

@@ -2,6 +2,8 @@
 /** openclaw-proxy, the real program, between a client and doubles of its providers. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { freePort } from "./free_port.ts";
+import { until } from "./installed.ts";
 import {
   delta,
   DONE,
@@ -470,3 +472,33 @@ Deno.test("while nobody has begun to answer, the first sign of life comes with t
     await reader?.cancel();
   }
 });
+
+Deno.test("systemd is told that it is ready when it listens, and not before", async () => {
+  const port = freePort();
+  const bin = await Deno.makeTempDir();
+  try {
+    // In place of systemd-notify(1): what it is told, and whether somebody answers then.
+    const script = `#!/bin/bash\n(exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && up=yes\n` +
+      `echo "$* \${up:-no}" >>${bin}/told\n`;
+    await Deno.writeTextFile(`${bin}/systemd-notify`, script, { mode: 0o755 });
+    const environment = {
+      ...{ PATH: `${bin}:${Deno.env.get("PATH")}`, NOTIFY_SOCKET: `${bin}/notify` },
+      OPENCLAW_PROXY_PORT: String(port),
+    };
+    const config = { providers: { local: { kind: "ollama" } }, models: {} };
+    const proxy = await startProxy(config, { environment });
+    await until("systemd is told", () => textOf(`${bin}/told`).endsWith("\n"));
+    assertEquals(textOf(`${bin}/told`), `--pid=${proxy.pid} READY=1 yes\n`);
+    await proxy[Symbol.asyncDispose]();
+  } finally {
+    await Deno.remove(bin, { recursive: true });
+  }
+});
+
+function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}

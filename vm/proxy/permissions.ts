@@ -20,11 +20,13 @@ const USUAL_HOSTS = ["api.openai.com:443", "api.anthropic.com:443", "127.0.0.1:1
  *
  * @param socketFolder where the VMs' sockets are; Deno takes each only by its whole path. null: this
  * Deno asks for no such leave
+ * @param underSystemd whether systemd wants to be told that it listens
  */
 export function permissionFlags(
   config: Config,
   port: number,
   socketFolder: string | null,
+  underSystemd = false,
 ): string[] {
   const hosts = [...config.providers.values()].filter(({ baseUrl }) => baseUrl !== "")
     .map(({ baseUrl }) => hostOf(baseUrl));
@@ -37,7 +39,13 @@ export function permissionFlags(
     ...config.clients.flatMap(({ key }) => key === null ? [] : [key]),
   ];
   const cursor = [...config.providers.values()].some(({ kind }) => kind === "cursor");
-  const run = [...new Set([...(cursor ? ["timeout"] : []), ...refs.flatMap(programOf)])];
+  const run = [
+    ...new Set([
+      ...(underSystemd ? ["systemd-notify"] : []),
+      ...(cursor ? ["timeout"] : []),
+      ...refs.flatMap(programOf),
+    ]),
+  ];
   return [
     `--allow-net=${net.join(",")}`,
     ...(run.length > 0 ? [`--allow-run=${run.join(",")}`] : []),

@@ -2,6 +2,7 @@
 /** The parts put together, with the real clock, network and files; until a signal ends it. @module */
 
 import { writeAll } from "../../shared/io/program.ts";
+import type { Notifier } from "../../shared/io/sd_notify.ts";
 import { pause, within } from "../../shared/io/timing.ts";
 import { createAttempt } from "./attempt.ts";
 import { budgetBytes, createBodyBudget } from "./body_budget.ts";
@@ -25,6 +26,8 @@ export interface ServerStart {
   /** That the whole process may use; null: nothing says. */
   readonly memoryMib: number | null;
   readonly load: () => Promise<Config>;
+  /** Hears when every port and socket is there. */
+  readonly notifier: Notifier;
 }
 
 const LOOK_EVERY_MS = 1000;
@@ -108,8 +111,10 @@ export async function runServer(start: ServerStart): Promise<void> {
     log,
   );
   await sockets.apply(vmsOf(live.current()));
+  await start.notifier.ready();
   await stopSignal(() => void live.reload());
   log("info", "stopping", { active });
+  start.notifier.close();
   live.close();
   const drained = Promise.all([server.shutdown(), sockets.close()]);
   if (!await within(DRAIN_MS, drained)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every mistake in a configuration is named by its path; what is right becomes values. @module */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UserError } from "../../../shared/io/program.ts";
 import { fromOriginal } from "../../../vm/proxy/original_config.ts";
 import { parseConfig } from "../../../vm/proxy/parse_config.ts";
@@ -88,6 +88,8 @@ Deno.test("hosts and programs come from the configuration, in words that a shell
   ]);
   assert(flags.every((flag) => /^[\w.,:=\/\[\]-]+$/.test(flag)));
   assert(!permissionFlags(config, 32125, null).join().includes("unix:"), "an older Deno");
+  const underSystemd = permissionFlags(config, 32125, null, true).join(" ");
+  assertStringIncludes(underSystemd, "--allow-run=systemd-notify,timeout,");
   assertThrows(() => permissionFlags(config, 32125, "/home/a b/x"), UserError, "plain name");
 });
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Each unit may open what its program opens: one that calls qrexec needs Xen's devices. Who calls is
- * not written down here: it is who may start one of qrexec's clients by the Makefile's permissions,
- * or names one in its code, or starts a program of ours that does.
+ * Units fit their programs. One that calls qrexec may open Xen's devices; one that listens is ready
+ * when it listens. Who does is not written down here. Who calls is who may start one of qrexec's
+ * clients by the Makefile's permissions, or names one in its code, or starts a program of ours that
+ * does; who listens has it in its code.
  *
  * @module
  */
@@ -108,3 +109,22 @@ for (const { unit, text, source } of UNITS) {
     assert(/^SupplementaryGroups=qubes$/m.test(text), "the devices are the group's");
   });
 }
+
+const LISTENS = /\bDeno\.(listen|serve)\(/;
+
+for (const { unit, text, source } of UNITS) {
+  if (source === null) continue;
+  if (![...modulesOf(source).values()].some((code) => LISTENS.test(code))) continue;
+  Deno.test(`${unit} is active when its program listens`, () => {
+    assert(/^Type=notify$/m.test(text), "Type=exec is active when it is started");
+    assert(/^NotifyAccess=all$/m.test(text), "systemd-notify(1) is a child of the program");
+  });
+}
+
+Deno.test("proxy and tunnels are known to listen", () => {
+  for (
+    const source of ["vm/openclaw-proxy.ts", "vm/openclaw-tunnel.ts", "dom0/openclaw-tunnel.ts"]
+  ) {
+    assert([...modulesOf(source).values()].some((code) => LISTENS.test(code)), source);
+  }
+});
