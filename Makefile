@@ -41,11 +41,11 @@ SETUP_DOM0_FLAGS := --no-prompt --deny-net --deny-ffi --deny-import --allow-read
 # ---- openclaw-tunnel, openclaw.Mux: permissions ----
 
 # Loopback, the one program that calls (and systemd's), its configuration, its run folder, and in
-# dom0 the folder whose sockets tell which VMs run; and what its unit hands on. @ROOT@ is QUBES_CLAW_ROOT where a launcher
+# dom0 the folder whose sockets tell which VMs run. @ROOT@ is QUBES_CLAW_ROOT where a launcher
 # starts the program, and nothing in a compiled one.
 SMALL_HEAP := --v8-flags=--max-semi-space-size=1,--lite-mode
-OPENCLAW_TUNNEL_DOM0_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@ROOT@/run/qubes,/run/credentials --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY,CREDENTIALS_DIRECTORY $(SMALL_HEAP)
-OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client-vm,systemd-notify --allow-read=@HOME@/.config/openclaw/connect.conf,@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@RUNTIME@/openclaw,/run/credentials --allow-write=@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY,CREDENTIALS_DIRECTORY,HOME,XDG_RUNTIME_DIR $(SMALL_HEAP)
+OPENCLAW_TUNNEL_DOM0_FLAGS := --no-prompt --deny-ffi --deny-import --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client,systemd-notify --allow-read=@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@ROOT@/run/qubes --allow-write=@ROOT@/run/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY $(SMALL_HEAP)
+OPENCLAW_TUNNEL_VM_FLAGS := --no-prompt --allow-net=127.0.0.1,[::1] --allow-run=qrexec-client-vm,systemd-notify --allow-read=@HOME@/.config/openclaw/connect.conf,@ROOT@/etc/qubes/openclaw.conf,@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-write=@ROOT@/run/openclaw,@RUNTIME@/openclaw --allow-env=QUBES_CLAW_ROOT,NOTIFY_SOCKET,RUNTIME_DIRECTORY,HOME,XDG_RUNTIME_DIR $(SMALL_HEAP)
 # One port of one address, chosen by the service's argument.
 OPENCLAW_MUX_FLAGS := --no-prompt --allow-net=127.0.0.1 --allow-env=QREXEC_SERVICE_ARGUMENT $(SMALL_HEAP)
 

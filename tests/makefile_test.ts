@@ -128,7 +128,7 @@ Deno.test("the tunnel listens on loopback, and starts its caller and systemd's o
     const own = program === "openclaw-tunnel" ? "" : ",@RUNTIME@/openclaw";
     assertEquals(valueOf(program, "--allow-write"), `@ROOT@/run/openclaw${own}`);
     const read = valueOf(program, "--allow-read")?.split(",") ?? [];
-    const known = ["/etc/qubes/openclaw.conf", "/run/openclaw", "/run/qubes", "/run/credentials"];
+    const known = ["/etc/qubes/openclaw.conf", "/run/openclaw", "/run/qubes"];
     if (program !== "openclaw-tunnel") known.push("@HOME@/.config/openclaw/connect.conf");
     const places = read.map((path) => path.replace("@ROOT@", "").replace("@RUNTIME@", "/run"));
     assertEquals(places.filter((path) => !known.includes(path)), []);

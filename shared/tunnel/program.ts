@@ -20,15 +20,12 @@ function ownRuntimeFolder(): string | undefined {
 }
 
 /**
- * The kernel's limit of pages for vchans, which the units hand on: Deno lets no program that may not
- * do everything read /sys.
+ * The kernel's limit of pages for vchans, which the units write down: Deno lets no program that may
+ * not do everything read /sys. Its default where nobody has.
  */
-function grantPages(): number {
-  const folder = Deno.env.get("CREDENTIALS_DIRECTORY");
-  const text = folder === undefined
-    ? undefined
-    : ifPresentSync(() => Deno.readTextFileSync(`${folder}/gntalloc-limit`))?.trim();
-  return /^[0-9]{1,9}$/.test(text ?? "") ? Number(text) : DEFAULT_GRANT_PAGES;
+function grantPages(folder: string): number {
+  const text = ifPresentSync(() => Deno.readTextFileSync(`${folder}/grant-pages`))?.trim() ?? "";
+  return /^[0-9]{1,9}$/.test(text) ? Number(text) : DEFAULT_GRANT_PAGES;
 }
 
 /** Where things are, and what ends the program. */
@@ -46,7 +43,7 @@ export function realTunnelProgram(place: Place, confFiles: readonly string[]): T
     runFolders: userFolder === undefined ? [systemFolder] : [systemFolder, userFolder],
     ownRunFolder: userFolder ?? systemFolder,
     stateFolder: Deno.env.get("RUNTIME_DIRECTORY"),
-    grantPages: grantPages(),
+    grantPages: grantPages(systemFolder),
     notifier: createNotifier({
       notifySocket: Deno.env.get("NOTIFY_SOCKET"),
       watchdogUsec: undefined, // an idle tunnel does nothing at all

@@ -71,7 +71,8 @@ export async function openTunnelFolder(path: string): Promise<TunnelFolder | nul
 export async function readStates(runFolder: string): Promise<readonly TunnelState[]> {
   const states: TunnelState[] = [];
   const folders = await ifPresent(Array.fromAsync(Deno.readDir(runFolder))) ?? [];
-  for (const { name } of folders.toSorted((a, b) => a.name < b.name ? -1 : 1)) {
+  for (const { name, isDirectory } of folders.toSorted((a, b) => a.name < b.name ? -1 : 1)) {
+    if (!isDirectory) continue;
     const text = await ifPresent(
       readSmallText(`${runFolder}/${name}/${STATE_FILE}`, MAX_STATE_BYTES),
     );
