@@ -134,7 +134,7 @@ E2E_LONG := $(filter-out $(E2E_FAST) $(E2E_OPENCLAW),$(wildcard tests/e2e/*_test
 
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
-	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/units_test.ts tests/docs_test.ts
+	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/units_test.ts tests/docs_test.ts tests/launcher_test.ts
 	DENO_JOBS=2 $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
 .PHONY: test-long
@@ -143,7 +143,7 @@ test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUN
 
 .PHONY: test-compiled
 test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_BUILT) $(wildcard tests/install_*test.ts)
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_BUILT) $(wildcard tests/install_*test.ts) tests/launcher_test.ts
 
 .PHONY: test-compiled-long
 test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
@@ -225,30 +225,30 @@ DOM0_PROGRAMS := $(addprefix $(BUILD)/dom0/,qvm-remote-dom0 openclaw-tunnel setu
 .PHONY: dom0
 dom0: $(DOM0_PROGRAMS) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
-$(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
-	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
+$(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program shared/packaging/print-launcher
+	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
 
-$(BUILD)/dom0/setup-dom0: dom0/setup-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program
-	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(SETUP_DOM0_FLAGS)
+$(BUILD)/dom0/setup-dom0: dom0/setup-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program shared/packaging/print-launcher
+	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh dom0/packaging/build-program $< $@ $(SETUP_DOM0_FLAGS)
 
 .PHONY: vm
 vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue $(BUILD)/vm/openclaw-tunnel $(BUILD)/vm/openclaw.Mux ## the VM programs: one bundled script and its launcher each
 
-$(BUILD)/vm/qvm-remote: vm/qvm-remote.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/qvm-remote: vm/qvm-remote.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVM_REMOTE_FLAGS)
 
-$(BUILD)/vm/qvmremote.Queue: vm/qvmremote.Queue.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/qvmremote.Queue: vm/qvmremote.Queue.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVMREMOTE_QUEUE_FLAGS)
 
 # ---- openclaw-tunnel, openclaw.Mux: building ----
 
-$(BUILD)/dom0/openclaw-tunnel: dom0/openclaw-tunnel.ts $(SOURCES) Makefile dom0/packaging/build-program
-	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" sh dom0/packaging/build-program $< $@ $(OPENCLAW_TUNNEL_DOM0_FLAGS)
+$(BUILD)/dom0/openclaw-tunnel: dom0/openclaw-tunnel.ts $(SOURCES) Makefile dom0/packaging/build-program shared/packaging/print-launcher
+	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh dom0/packaging/build-program $< $@ $(OPENCLAW_TUNNEL_DOM0_FLAGS)
 
-$(BUILD)/vm/openclaw-tunnel: vm/openclaw-tunnel.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw-tunnel: vm/openclaw-tunnel.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_TUNNEL_VM_FLAGS)
 
-$(BUILD)/vm/openclaw.Mux: vm/openclaw.Mux.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw.Mux: vm/openclaw.Mux.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_FLAGS)
 
 # ---- Installing: what the targets below call ----
@@ -263,12 +263,13 @@ define keep-edited
 	elif ! cmp -s $(2) $(DESTDIR)$(3); then echo "Kept: $(3), which differs from this version's (in $(SHAREDIR))"; fi
 endef
 
-# A compiled program; in the portable form a launcher, its script, and Deno.
+# The launcher, and what it starts: a compiled program; in the portable form a script, and Deno.
 define install-dom0-program
-	$(call make-folders,$(BINDIR))
+	$(call make-folders,$(BINDIR) $(LIBDIR))
 	install -m 0755 $(BUILD)/dom0/$(1) $(DESTDIR)$(BINDIR)/$(1)
-	if [ -e $(BUILD)/dom0/$(1).js ]; then \
-	  $(call make-folders,$(LIBDIR)) && \
+	if [ -e $(BUILD)/dom0/$(1).bin ]; then \
+	  install -m 0755 $(BUILD)/dom0/$(1).bin $(DESTDIR)$(LIBDIR)/; \
+	else \
 	  install -m 0644 $(BUILD)/dom0/$(1).js $(DESTDIR)$(LIBDIR)/ && \
 	  install -m 0755 "$$($(DENO) eval 'console.log(Deno.execPath())')" $(DESTDIR)$(LIBDIR)/deno; fi
 endef
@@ -298,7 +299,7 @@ install-tunnel-dom0: dom0 ## part of install-dom0: the tunnel and its units; not
 .PHONY: uninstall-tunnel
 uninstall-tunnel: ## part of uninstall-vm and uninstall-dom0
 	[ -n "$(DESTDIR)" ] || systemctl disable --now openclaw-tunnels.service 'openclaw-tunnel@*.service' || true
-	rm -f $(DESTDIR)$(BINDIR)/openclaw-tunnel $(DESTDIR)$(LIBDIR)/openclaw-tunnel.js $(DESTDIR)$(LIBDIR)/openclaw.Mux $(DESTDIR)$(LIBDIR)/openclaw.Mux.js $(DESTDIR)$(UNITDIR)/openclaw-tunnel@.service $(DESTDIR)$(UNITDIR)/openclaw-tunnels.service $(DESTDIR)$(MANDIR)/man8/openclaw-tunnel.8 $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-tunnel $(DESTDIR)$(LIBDIR)/openclaw-tunnel.js $(DESTDIR)$(LIBDIR)/openclaw-tunnel.bin $(DESTDIR)$(LIBDIR)/openclaw.Mux $(DESTDIR)$(LIBDIR)/openclaw.Mux.js $(DESTDIR)$(UNITDIR)/openclaw-tunnel@.service $(DESTDIR)$(UNITDIR)/openclaw-tunnels.service $(DESTDIR)$(MANDIR)/man8/openclaw-tunnel.8 $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
 
 # ---- Installing ----
 
@@ -360,7 +361,7 @@ install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is
 uninstall-dom0: uninstall-setup-dom0
 .PHONY: uninstall-setup-dom0
 uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
-	rm -f $(DESTDIR)$(RPCDIR)/openclaw.Notice $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
+	rm -f $(DESTDIR)$(RPCDIR)/openclaw.Notice $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(LIBDIR)/setup-dom0.bin $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
 	rm -f $(DESTDIR)$(SHAREDIR)/remote.conf $(DESTDIR)$(POLICYDIR)/30-qvm-remote.policy $(DESTDIR)$(POLICYDIR)/50-openclaw.policy $(DESTDIR)$(POLICYDIR)/40-openclaw-keys.policy $(DESTDIR)$(POLICYDIR)/30-openclaw-inter-vm.policy
 	rmdir -p $(DESTDIR)$(POLICYDIR) 2>/dev/null || true
 	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
@@ -371,10 +372,10 @@ USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 
 vm: $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect
 
-$(BUILD)/vm/openclaw-ports: vm/openclaw-ports.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw-ports: vm/openclaw-ports.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PORTS_FLAGS)
 
-$(BUILD)/vm/openclaw-connect: vm/openclaw-connect.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw-connect: vm/openclaw-connect.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CONNECT_FLAGS)
 
 install-vm: install-vm-ports
@@ -403,7 +404,7 @@ uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
 vm: $(BUILD)/vm/openclaw.MuxPerVm
 
 # An older Deno (2.4) does not know sockets in --allow-net: there leave to read and write is enough.
-$(BUILD)/vm/openclaw.MuxPerVm: vm/openclaw.MuxPerVm.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw.MuxPerVm: vm/openclaw.MuxPerVm.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	if echo | $(DENO) run --quiet --allow-net=unix:/x - 2>/dev/null; \
 	then flags='$(OPENCLAW_MUX_PER_VM_FLAGS)'; \
 	else flags='$(filter-out --allow-net=unix:%,$(OPENCLAW_MUX_PER_VM_FLAGS))'; fi; \
@@ -427,7 +428,7 @@ uninstall-vm-keyqube: ## a part of uninstall-vm
 
 vm: $(BUILD)/vm/openclaw-proxy
 
-$(BUILD)/vm/openclaw-proxy: vm/openclaw-proxy.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw-proxy: vm/openclaw-proxy.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PROXY_FLAGS)
 
 install-vm: install-vm-proxy
@@ -451,10 +452,10 @@ uninstall-vm-proxy: ## a part of uninstall-vm; ~/.openclaw stays
 
 vm: $(BUILD)/vm/setup-vm $(BUILD)/vm/openclaw-wait-ready
 
-$(BUILD)/vm/setup-vm: vm/setup-vm.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/setup-vm: vm/setup-vm.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(SETUP_VM_FLAGS)
 
-$(BUILD)/vm/openclaw-wait-ready: vm/openclaw-wait-ready.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw-wait-ready: vm/openclaw-wait-ready.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_WAIT_READY_FLAGS)
 
 install-vm: install-vm-setup
@@ -492,10 +493,10 @@ uninstall-vm-setup: ## a part of uninstall-vm; run "setup-vm --undo" before. ~/.
 
 vm: $(BUILD)/vm/openclaw-ctl $(BUILD)/vm/openclaw-watchdog
 
-$(BUILD)/vm/openclaw-ctl: vm/openclaw-ctl.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw-ctl: vm/openclaw-ctl.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CTL_FLAGS)
 
-$(BUILD)/vm/openclaw-watchdog: vm/openclaw-watchdog.ts $(SOURCES) Makefile vm/packaging/build-script
+$(BUILD)/vm/openclaw-watchdog: vm/openclaw-watchdog.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_WATCHDOG_FLAGS)
 
 install-vm: install-vm-ctl
@@ -532,7 +533,7 @@ uninstall-vm: uninstall-tunnel ## takes back install-vm; keys and history stay
 .PHONY: uninstall-dom0
 uninstall-dom0: uninstall-tunnel ## stops, disables and takes back install-dom0; keys, policy and audit stay
 	[ -n "$(DESTDIR)" ] || systemctl disable --now qvm-remote-dom0.service || true
-	rm -f $(DESTDIR)$(BINDIR)/qvm-remote-dom0 $(DESTDIR)$(LIBDIR)/qvm-remote-dom0.js $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(UNITDIR)/qvm-remote-dom0.service $(DESTDIR)$(MANDIR)/man8/qvm-remote-dom0.8 $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0 $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy
+	rm -f $(DESTDIR)$(BINDIR)/qvm-remote-dom0 $(DESTDIR)$(LIBDIR)/qvm-remote-dom0.js $(DESTDIR)$(LIBDIR)/qvm-remote-dom0.bin $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(UNITDIR)/qvm-remote-dom0.service $(DESTDIR)$(MANDIR)/man8/qvm-remote-dom0.8 $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0 $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy
 	rmdir $(DESTDIR)$(LIBDIR) 2>/dev/null || true
 	@echo "Kept: $(ETCDIR)/remote.conf, remote.d (keys), remote-policy.d; /var/lib/qvm-remote; /var/log/qubes/qvm-remote.*"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "make install-*" into a folder of its own, for the tests of installing. @module */
 
+import { replaced } from "./e2e/launcher_text.ts";
 import { PROJECT } from "./e2e/program_flags.ts";
 
 export interface Made {
@@ -17,6 +18,27 @@ export async function make(destdir: string, target: string): Promise<Made> {
   const text = new TextDecoder();
   if (code !== 0) console.error(text.decode(stderr));
   return { code, stdout: text.decode(stdout) };
+}
+
+/** Runs what was installed below `root`, where its launcher does not look by itself. */
+export async function runInstalled(
+  root: string,
+  program: string,
+  args: readonly string[],
+): Promise<Made & { readonly stderr: string }> {
+  const text = await Deno.readTextFile(`${root}/usr/bin/${program}`);
+  const launcher = `${root}/${program}`;
+  const lib = "lib=/usr/lib/qubes-claw";
+  const here = replaced(text, lib, lib.replace("=", `=${root}`));
+  await Deno.writeTextFile(launcher, here, { mode: 0o755 });
+  const { code, stdout, stderr } = await new Deno.Command(launcher, {
+    args: [...args],
+    clearEnv: true,
+    env: { HOME: `${root}/home`, PATH: "/usr/bin:/bin", QUBES_CLAW_ROOT: root },
+  }).output();
+  await Deno.remove(launcher);
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
 export interface TempFolder extends AsyncDisposable {

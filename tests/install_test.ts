@@ -4,7 +4,7 @@
 import { isPresent } from "../shared/io/sync_files.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
-import { make, mode, tempFolder } from "./install_make.ts";
+import { make, mode, runInstalled, tempFolder } from "./install_make.ts";
 
 const TUNNEL_FILES = [
   ...["usr/bin/openclaw-tunnel", "usr/share/man/man8/openclaw-tunnel.8"],
@@ -52,27 +52,12 @@ Deno.test("install-vm and uninstall-vm", async () => {
   ];
   assertEquals(missing(path, files), []);
   assert(!isPresent(`${path}/etc/systemd/user`), "it is enabled");
-  const ports = await new Deno.Command(`${path}/usr/bin/openclaw-ports`, {
-    args: ["status"],
-    clearEnv: true,
-    env: {
-      ...{ HOME: path, PATH: "/usr/bin:/bin", QUBES_CLAW_ROOT: path },
-      QUBES_CLAW_LIB: `${path}/usr/lib/qubes-claw`,
-    },
-  }).output();
-  assertEquals(ports.code, 1);
-  assertStringIncludes(new TextDecoder().decode(ports.stderr), "run in a Qubes VM");
   await Deno.mkdir(`${path}/home`);
-  const run = await new Deno.Command(`${path}/usr/bin/qvm-remote`, {
-    args: ["key", "gen"],
-    clearEnv: true,
-    env: {
-      HOME: `${path}/home`,
-      PATH: "/usr/bin:/bin",
-      QUBES_CLAW_LIB: `${path}/usr/lib/qubes-claw`,
-    },
-  }).output();
-  assertEquals(run.code, 0, new TextDecoder().decode(run.stderr));
+  const ports = await runInstalled(path, "openclaw-ports", ["status"]);
+  assertEquals(ports.code, 1);
+  assertStringIncludes(ports.stderr, "run in a Qubes VM");
+  const run = await runInstalled(path, "qvm-remote", ["key", "gen"]);
+  assertEquals(run.code, 0, run.stderr);
   assertEquals((await make(path, "uninstall-vm")).code, 0);
   assertEquals(missing(path, files), files);
   assert(isPresent(`${path}/home/.qvm-remote/auth.key`), "the key is kept");

@@ -8,7 +8,7 @@
  */
 
 import { writeAll } from "../../shared/io/program.ts";
-import { programFlags, PROJECT } from "../e2e/program_flags.ts";
+import { PROJECT } from "../e2e/program_flags.ts";
 import type { FarEnd } from "./far-end.ts";
 import { startReport } from "./measure.ts";
 import { CAT_SERVICES } from "./tunnel_client.ts";
@@ -34,13 +34,12 @@ async function main(): Promise<number> {
   const qrexec = benchQrexec(folder);
   const ways: Way[] = [];
   try {
-    linkLibrary(folder);
     for (const [service, script] of Object.entries(CAT_SERVICES)) {
       qrexec.installProgram(`${service}+0`, script);
     }
     for (const port of [far.ports.raw, far.ports.http]) {
       const { PATH: _, ...env } = qrexec.env;
-      const script = programScript("openclaw.Mux", programFlags("openclaw.Mux"), env);
+      const script = programScript("openclaw.Mux", env);
       qrexec.installProgram(`openclaw.Mux+${port}`, script);
       qrexec.allowPort(port);
     }
@@ -91,18 +90,6 @@ async function measure(scene: Scene): Promise<void> {
 
 function loadText(): string {
   return Deno.loadavg().map((load) => load.toFixed(2)).join(" ");
-}
-
-/** What the launchers of built programs look for. */
-function linkLibrary(folder: string): void {
-  const built = Deno.env.get("QVM_REMOTE_BUILT");
-  Deno.mkdirSync(`${folder}/lib`);
-  Deno.symlinkSync(Deno.execPath(), `${folder}/lib/deno`);
-  if (built === undefined) return;
-  for (const script of ["dom0/openclaw-tunnel.js", "vm/openclaw.Mux.js"]) {
-    // A compiled one has no script: a link to nothing.
-    Deno.symlinkSync(`${built}/${script}`, `${folder}/lib/${script.split("/")[1]}`);
-  }
 }
 
 async function startFarEnd(): Promise<{ readonly ports: FarEnd; stop(): Promise<void> }> {

@@ -17,7 +17,9 @@
  * @module
  */
 
-import { PROJECT } from "../e2e/program_flags.ts";
+import { isPresent } from "../../shared/io/sync_files.ts";
+import { builtText } from "../e2e/launcher_text.ts";
+import { sourceLauncher } from "../e2e/program_flags.ts";
 
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -109,7 +111,6 @@ function baseEnv(folder: string, path: string): Record<string, string> {
     PATH: path,
     HOME: folder,
     DENO_DIR: denoFolder,
-    QUBES_CLAW_LIB: `${folder}/lib`,
     // A compiled tunnel may write its state below /run only, and does without.
     RUNTIME_DIRECTORY: `${folder}/run/openclaw`,
     QUBES_CLAW_ROOT: folder,
@@ -130,29 +131,19 @@ function caller(env: Readonly<Record<string, string>>, vm: string, service: stri
 /** What starts one of this project's programs there: the built one, or the source. */
 export function programScript(
   name: "openclaw-tunnel" | "openclaw.Mux",
-  flags: readonly string[],
   env: Readonly<Record<string, string>>,
 ): string {
   const domain = name === "openclaw-tunnel" ? "dom0" : "vm";
   const built = Deno.env.get("QVM_REMOTE_BUILT");
   const exported = Object.entries(env).map(([key, value]) => `export ${key}="${value}"\n`).join("");
-  if (built !== undefined) {
-    const program = `${built}/${domain}/${name}`;
-    // A compiled one may read below "/" only, where it finds nothing that it needs.
-    const unset = isCompiled(program) ? "unset QUBES_CLAW_ROOT\n" : "";
-    return `#!/bin/sh\n${exported}${unset}exec "${program}" "$@"\n`;
+  if (built === undefined) {
+    return beginningWith(exported, sourceLauncher(name, `${domain}/${name}.ts`));
   }
-  const words = flags.map((flag) => `"${flag.replaceAll("@ROOT@", env.QUBES_CLAW_ROOT ?? "")}"`);
-  return `#!/bin/sh\n${exported}exec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
-    `${words.join(" ")} "${PROJECT}/${domain}/${name}.ts" "$@"\n`;
+  const program = `${built}/${domain}/${name}`;
+  // A compiled one may read below "/" only, where it finds nothing that it needs.
+  const unset = isPresent(`${program}.bin`) ? "unset QUBES_CLAW_ROOT\n" : "";
+  return beginningWith(exported + unset, builtText(program, `${env.RUNTIME_DIRECTORY}/lib`));
 }
 
-/** The other forms are launchers with a script beside them. */
-function isCompiled(program: string): boolean {
-  try {
-    Deno.lstatSync(`${program}.js`);
-    return false;
-  } catch {
-    return true;
-  }
-}
+const beginningWith = (lines: string, launcher: string): string =>
+  launcher.replace("\n", () => `\n${lines}`);

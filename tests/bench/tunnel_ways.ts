@@ -10,7 +10,6 @@
  */
 
 import { freePort } from "../e2e/free_port.ts";
-import { programFlags } from "../e2e/program_flags.ts";
 import type { FarEnd } from "./far-end.ts";
 import { type BenchQrexec, programScript } from "./tunnel_qrexec.ts";
 
@@ -81,8 +80,7 @@ export async function tunnelWay(
   const program = `${folder}/openclaw-tunnel-${name}`;
   const { PATH: _, ...env } = qrexec.env;
   const state = { RUNTIME_DIRECTORY: `${folder}/run/openclaw/${name}` };
-  const flags = programFlags("openclaw-tunnel");
-  const script = programScript("openclaw-tunnel", flags, { ...env, ...state });
+  const script = programScript("openclaw-tunnel", { ...env, ...state });
   Deno.writeTextFileSync(program, script, { mode: 0o755 });
   const mode = name === "direct" ? ["--direct"] : [];
   const ports = ["--listen", `${raw}:${far.raw}`, "--listen", `${http}:${far.http}`];

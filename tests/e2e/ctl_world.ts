@@ -6,6 +6,7 @@
  * @module
  */
 
+import { builtText } from "./launcher_text.ts";
 import { type Program, sourceLauncher } from "./program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
@@ -62,13 +63,10 @@ export async function createCtlWorld(): Promise<CtlWorld> {
   };
   const launcher = async (program: Program): Promise<string> => {
     const path = `${bin}/${program}`;
-    if (BUILT !== undefined) {
-      await Deno.mkdir(`${folder}/lib`, { recursive: true });
-      await Deno.copyFile(`${BUILT}/vm/${program}.js`, `${folder}/lib/${program}.js`);
-      await Deno.symlink(Deno.execPath(), `${folder}/lib/deno`).catch(() => {});
-      const text = `#!/bin/sh\nQUBES_CLAW_LIB=${folder}/lib exec "${BUILT}/vm/${program}" "$@"\n`;
-      await write(path, text, 0o755);
-    } else await write(path, sourceLauncher(program, `vm/${program}.ts`), 0o755);
+    const text = BUILT === undefined
+      ? sourceLauncher(program, `vm/${program}.ts`)
+      : builtText(`${BUILT}/vm/${program}`, `${folder}/lib`);
+    await write(path, text, 0o755);
     return path;
   };
   const world: CtlWorld = {

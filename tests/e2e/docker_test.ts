@@ -37,7 +37,7 @@ async function container(gateway: "serves" | "fails" | "ends" = "serves"): Promi
   const [proxyPort, gatewayPort] = [freePort(), freePort()];
   const put = (path: string, text: string) => Deno.writeTextFile(path, text, { mode: 0o755 });
   await put(`${bin}/setup-vm`, sourceLauncher("setup-vm", "vm/setup-vm.ts"));
-  await put(`${bin}/openclaw-proxy`, proxyLauncher());
+  await put(`${bin}/openclaw-proxy`, sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts"));
   await put(
     `${lib}/openclaw-wait-ready`,
     sourceLauncher("openclaw-wait-ready", "vm/openclaw-wait-ready.ts"),
@@ -85,17 +85,6 @@ esac
     },
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
-}
-
-/** As its launcher: asks the program what its configuration needs. */
-function proxyLauncher(): string {
-  const base = sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts");
-  const line = base.split("\n")[1]?.replace(/^exec /, "").replace(' "$@"', "") ?? "";
-  const ask = line.replace('"@CONFIGURED@" ', "");
-  return `#!/bin/sh
-case \${1:-serve} in serve) configured=$(${ask} permissions) || exit $? ;; esac
-exec ${line.replace('"@CONFIGURED@"', "$configured")} "$@"
-`;
 }
 
 async function answer(port: number, path: string): Promise<number> {

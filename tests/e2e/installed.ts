@@ -10,6 +10,7 @@
 import { freshCgroup } from "../cgroup.ts";
 import { until as waitUntil } from "../until.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
+import { builtText } from "./launcher_text.ts";
 import { sourceLauncher } from "./program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
@@ -64,13 +65,10 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
   const world = await createWorld({
     vms,
     folder: place,
-    extraEnv: { DENO_DIR: denoFolder, QUBES_CLAW_LIB: lib },
+    extraEnv: { DENO_DIR: denoFolder },
   });
-  await Deno.mkdir(lib);
-  await Deno.symlink(Deno.execPath(), `${lib}/deno`);
-  const put = async (program: RemoteProgram, path: string): Promise<void> => {
-    await Deno.writeTextFile(path, await launcher(program, lib), { mode: 0o755 });
-  };
+  const put = (program: RemoteProgram, path: string): Promise<void> =>
+    Deno.writeTextFile(path, launcher(program, lib), { mode: 0o755 });
   await put("qvm-remote", `${world.vmBin}/qvm-remote`);
   await put("qvm-remote-dom0", `${world.dom0Bin}/qvm-remote-dom0`);
   for (const { name } of vms) {
@@ -131,20 +129,11 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
 }
 
 /** What "make" would install under that name. */
-async function launcher(program: RemoteProgram, lib: string): Promise<string> {
-  if (BUILT !== undefined) return await builtLauncher(program, lib, BUILT);
-  return sourceLauncher(program, SOURCES[program]);
-}
-
-async function builtLauncher(program: RemoteProgram, lib: string, built: string): Promise<string> {
-  const folder = `${built}/${program === "qvm-remote-dom0" ? "dom0" : "vm"}`;
-  try {
-    await Deno.copyFile(`${folder}/${program}.js`, `${lib}/${program}.js`);
-    return await Deno.readTextFile(`${folder}/${program}`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return `#!/bin/sh\nexec "${folder}/${program}" "$@"\n`; // compiled: one file
-  }
+function launcher(program: RemoteProgram, lib: string): string {
+  const place = program === "qvm-remote-dom0" ? "dom0" : "vm";
+  return BUILT === undefined
+    ? sourceLauncher(program, SOURCES[program])
+    : builtText(`${BUILT}/${place}/${program}`, lib);
 }
 
 async function startDaemon(

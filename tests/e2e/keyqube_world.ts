@@ -15,7 +15,7 @@ import type { World } from "../sim/world.ts";
 import { builtVmLauncher } from "./built_launcher.ts";
 import { finish, type Finished } from "./installed.ts";
 import { until } from "../until.ts";
-import { type Program, programFlags, PROJECT, sourceLauncher } from "./program_flags.ts";
+import { type Program, PROJECT, sourceLauncher } from "./program_flags.ts";
 import { createScene, good, type SetupScene } from "./setup_scene.ts";
 import { freePort } from "./free_port.ts";
 
@@ -170,8 +170,6 @@ export async function install(world: World, vms: readonly string[]): Promise<voi
   const launcher = async (name: string, program: Program, source: string): Promise<string> =>
     BUILT !== undefined
       ? await builtVmLauncher(world, name, BUILT)
-      : name === "openclaw-proxy"
-      ? proxyLauncher()
       : sourceLauncher(program, source);
   const programs: readonly (readonly [string, Program])[] = [
     ["openclaw-ports", "openclaw-ports"],
@@ -188,18 +186,6 @@ export async function install(world: World, vms: readonly string[]): Promise<voi
       write(`${world.vmRoot(vm)}/usr/lib/qubes-claw/${name}`, text);
     }
   }
-}
-
-/** Asks the program for the permissions that its configuration needs, as the built one does. */
-function proxyLauncher(): string {
-  const flags = programFlags("openclaw-proxy").filter((flag) => flag !== "@CONFIGURED@")
-    .map((flag) => `"${flag.replaceAll("@HOME@", "$HOME")}"`).join(" ");
-  const run = `"${Deno.execPath()}" run --quiet --no-check --no-lock ${flags}`;
-  const source = `"${PROJECT}/vm/openclaw-proxy.ts"`;
-  return `#!/bin/sh
-configured=$(${run} ${source} permissions) || exit $?
-exec ${run} $configured ${source} "$@"
-`;
 }
 
 export function readIfAny(path: string): string {

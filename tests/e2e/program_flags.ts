@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The permission flags of each program, read from the Makefile, where they stand once. @module */
 
+import { inWorld, replaced } from "./launcher_text.ts";
+
 export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
+
+const PRINT_LAUNCHER = `${PROJECT}/shared/packaging/print-launcher`;
 
 /** Programs, and the Makefile's variable with their flags. */
 export const FLAG_VARIABLES = {
@@ -24,16 +28,20 @@ export const FLAG_VARIABLES = {
 
 export type Program = keyof typeof FLAG_VARIABLES;
 
-/** A script that starts a program's source with its permissions, as an installed launcher does. */
-export function sourceLauncher(program: Program, source: string): string {
-  const flags = programFlags(program).map((flag) => {
-    const words = flag.replaceAll("@HOME@", "$HOME").replaceAll("@ROOT@", "$QUBES_CLAW_ROOT")
-      .replaceAll("@RUNTIME@", "${XDG_RUNTIME_DIR:-/run/user/none}")
-      .replaceAll("@CALLER@", "$QREXEC_REMOTE_DOMAIN");
-    return `"${words}"`;
-  });
-  return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ` +
-    `${flags.join(" ")} "${PROJECT}/${source}" "$@"\n`;
+/** The launcher of a program as it is installed, but that it starts the program's source. */
+export function sourceLauncher(
+  program: Program,
+  source: string,
+  more: readonly string[] = [],
+): string {
+  const [name = ""] = program.split(" ");
+  const { stdout } = new Deno.Command("sh", {
+    args: [PRINT_LAUNCHER, name, "/nowhere", "bundled", ...programFlags(program)],
+    stderr: "inherit",
+  }).outputSync();
+  const text = inWorld(new TextDecoder().decode(stdout), more);
+  const withDeno = replaced(text, '"$lib/deno"', `"${Deno.execPath()}"`);
+  return replaced(withDeno, `"$lib/${name}.js"`, `"${PROJECT}/${source}"`);
 }
 
 /** @HOME@, @ROOT@, @RUNTIME@ and @CALLER@ stay as they are. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The real openclaw-proxy, with the permissions it is installed with, and all that it prints. @module */
 
-import { programFlags, PROJECT } from "./program_flags.ts";
+import { builtText } from "./launcher_text.ts";
+import { sourceLauncher } from "./program_flags.ts";
 
+const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 
 export interface ProxyWorld {
@@ -84,34 +86,14 @@ export async function proxyCommand(
   env: Readonly<Record<string, string>>,
   args: readonly string[],
 ): Promise<Deno.Command> {
-  const options = { stdin: "null", stdout: "piped", stderr: "piped", clearEnv: true } as const;
-  if (BUILT !== undefined) {
-    const lib = `${home}/lib`;
-    await Deno.mkdir(lib, { recursive: true });
-    await Deno.copyFile(`${BUILT}/vm/openclaw-proxy.js`, `${lib}/openclaw-proxy.js`);
-    await Deno.symlink(Deno.execPath(), `${lib}/deno`).catch(() => {});
-    return new Deno.Command(`${BUILT}/vm/openclaw-proxy`, {
-      ...options,
-      ...{ args: [...args], stdout: args.length === 0 ? "null" : "piped" },
-      env: { ...env, QUBES_CLAW_LIB: lib },
-    });
-  }
-  const flags = programFlags("openclaw-proxy").map((flag) => flag.replaceAll("@HOME@", home));
-  const base = flags.filter((flag) => flag !== "@CONFIGURED@");
-  const run = (more: readonly string[], words: readonly string[]) => [
-    ...["run", "--quiet", "--no-check", "--no-lock", ...base, ...more],
-    ...[`${PROJECT}/vm/openclaw-proxy.ts`, ...words],
-  ];
-  if (args.length > 0) {
-    return new Deno.Command(Deno.execPath(), { ...options, env, args: run([], args) });
-  }
-  const asked = await new Deno.Command(Deno.execPath(), {
-    ...{ ...options, env, args: run([], ["permissions"]) },
-  }).output();
-  const words = new TextDecoder().decode(asked.stdout).trim().split(" ");
-  if (!asked.success) throw new Error(new TextDecoder().decode(asked.stderr));
-  return new Deno.Command(Deno.execPath(), {
-    ...{ ...options, stdout: "null", env, args: run(words, []) },
+  const text = BUILT === undefined
+    ? sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts")
+    : builtText(`${BUILT}/vm/openclaw-proxy`, `${home}/lib`);
+  const launcher = `${home}/openclaw-proxy`;
+  await Deno.writeTextFile(launcher, text, { mode: 0o755 });
+  return new Deno.Command(launcher, {
+    ...{ args: [...args], env: { DENO_DIR, ...env }, clearEnv: true },
+    ...{ stdin: "null", stdout: args.length === 0 ? "null" : "piped", stderr: "piped" },
   });
 }
 

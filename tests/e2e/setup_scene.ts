@@ -8,7 +8,7 @@ import { readWorld } from "../sim/world_config.ts";
 import { createWorld, type VmOptions, type World, type WorldOptions } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
 import { builtDom0Launcher } from "./built_launcher.ts";
-import { programFlags, PROJECT } from "./program_flags.ts";
+import { PROJECT, sourceLauncher } from "./program_flags.ts";
 
 export const KEYS_POLICY = "40-openclaw-keys.policy";
 export const UNIT = "openclaw-tunnels.service";
@@ -121,12 +121,11 @@ async function freshScripts(world: World, vm: string): Promise<void> {
 
 /** The same permissions as installed, for folders that are below the root of this world. */
 export function setupLauncher(root: string): string {
-  const flags = programFlags("setup-dom0").map((flag) =>
-    /^--allow-(read|write)=/.test(flag) ? flag.replace(/(?<=[=,])\//g, `${root}/`) : flag
+  const text = sourceLauncher("setup-dom0", "dom0/setup-dom0.ts");
+  return text.replace(
+    /"--allow-(read|write)=[^"]*"/g,
+    (flag) => flag.replace(/(?<=[=,])\//g, `${root}/`),
   );
-  const words = flags.map((flag) => `'${flag}'`).join(" ");
-  return `#!/bin/sh\nexec "${Deno.execPath()}" run --quiet --no-check --no-lock ${words} ` +
-    `"${PROJECT}/dom0/setup-dom0.ts" "$@"\n`;
 }
 
 async function snapshot(world: World): Promise<Snapshot> {

@@ -54,12 +54,9 @@ export async function setupVm(
   ]);
   const { world } = qubes;
   const [root, home] = [world.vmRoot(VM), world.vmHome(VM)];
-  writeLauncher(`${world.vmBin}/setup-vm`, "setup-vm", "vm/setup-vm.ts");
-  const proxy = sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts").replace(
-    '"@CONFIGURED@" ',
-    "",
-  );
-  await Deno.writeTextFile(`${world.vmBin}/openclaw-proxy`, proxy, { mode: 0o755 });
+  const launcher = sourceLauncher("setup-vm", "vm/setup-vm.ts", Object.keys(realNpm ?? {}));
+  await Deno.writeTextFile(`${world.vmBin}/setup-vm`, launcher, { mode: 0o755 });
+  writeLauncher(`${world.vmBin}/openclaw-proxy`, "openclaw-proxy", "vm/openclaw-proxy.ts");
   for (const [name, text] of Object.entries(STAND_INS)) {
     if (realNpm !== undefined && ["npm", "node"].includes(name)) continue; // npm is a Node program
     await Deno.writeTextFile(`${world.vmBin}/${name}`, `#!/bin/sh\n${LOG}\n${text}`, {
