@@ -74,8 +74,10 @@ PROXY_FOLDER := @HOME@/.openclaw
 PROXY_LEDGER := $(PROXY_FOLDER)/proxy-use.sqlite,$(PROXY_FOLDER)/proxy-use.sqlite-wal,$(PROXY_FOLDER)/proxy-use.sqlite-shm
 # One socket for each VM that proxy.json knows; @CONFIGURED@ names those.
 VM_SOCKETS := $(PROXY_FOLDER)/vm-sockets
+# Where cursor-agent starts unless the configuration says another folder.
+CURSOR_FOLDER := $(PROXY_FOLDER)/proxy-cursor
 PROXY_ENV := HOME,PATH,NOTIFY_SOCKET,OPENCLAW_PROXY_PORT,OPENCLAW_PROXY_MEMORY_MIB,OPENCLAW_CURSOR_PORT,OPENCLAW_CURSOR_LOG_LEVEL,OPENCLAW_CURSOR_TOOL_MODE,OPENCLAW_CURSOR_WORKSPACE,OPENCLAW_CURSOR_TIMEOUT_MS,OPENCLAW_CURSOR_DEFAULT_MODEL,OPENCLAW_CURSOR_ENABLE_THINKING,OPENCLAW_CURSOR_LOG_SILENT
-OPENCLAW_PROXY_FLAGS := --no-prompt --v8-flags=--max-semi-space-size=4 --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER),$(VM_SOCKETS) --allow-write=$(PROXY_LEDGER),$(VM_SOCKETS) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
+OPENCLAW_PROXY_FLAGS := --no-prompt --v8-flags=--max-semi-space-size=4 --deny-ffi --deny-import --unstable-no-legacy-abort --allow-read=$(PROXY_FOLDER)/proxy.json,$(PROXY_FOLDER)/cursor-proxy.json,$(PROXY_FOLDER)/proxy.env,$(PROXY_LEDGER),$(VM_SOCKETS),$(CURSOR_FOLDER) --allow-write=$(PROXY_LEDGER),$(VM_SOCKETS),$(CURSOR_FOLDER) --allow-env=$(PROXY_ENV) --allow-sys=uid @CONFIGURED@
 
 # ---- setup-vm, openclaw-wait-ready: permissions ----
 

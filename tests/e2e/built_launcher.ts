@@ -14,7 +14,7 @@ const DOM0_FOLDERS = "etc var/lib usr/share run";
  * @returns the text of a script
  */
 export function builtDom0Launcher(world: World, program: string, built: string): string {
-  const lib = `${world.folder}/lib`;
+  const lib = `${world.folder}/dom0-lib`;
   const launcher = `${lib}/${program}`;
   const text = builtText(`${built}/dom0/${program}`, lib);
   Deno.writeTextFileSync(launcher, text, { mode: 0o755 });
@@ -25,5 +25,5 @@ shift; unset QUBES_CLAW_ROOT; exec ${launcher} "$@"`;
 
 /** A program of a VM takes its root from QUBES_CLAW_ROOT. @returns the text of a script */
 export function builtVmLauncher(world: World, program: string, built: string): string {
-  return builtText(`${built}/vm/${program}`, `${world.folder}/lib`);
+  return builtText(`${built}/vm/${program}`, `${world.folder}/vm-lib`);
 }

@@ -4,6 +4,7 @@
  * what a simulated Qubes needs. @module
  */
 
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { VM_MARK, WORLD_MARK } from "../sim/environment.ts";
 
 /** What the simulation's programs, and the stand-ins of tests, go by. */
@@ -26,7 +27,9 @@ export function builtText(path: string, lib: string): string {
   const name = path.slice(path.lastIndexOf("/") + 1);
   Deno.mkdirSync(lib, { recursive: true });
   link(Deno.execPath(), `${lib}/deno`);
-  for (const end of ["js", "bin"]) link(`${path}.${end}`, `${lib}/${name}.${end}`);
+  for (const end of ["js", "bin"]) {
+    if (isPresent(`${path}.${end}`)) link(`${path}.${end}`, `${lib}/${name}.${end}`);
+  }
   const text = Deno.readTextFileSync(path);
   return inWorld(replaced(text, /^lib=.*$/m.exec(text)?.[0] ?? "lib=", `lib=${lib}`));
 }

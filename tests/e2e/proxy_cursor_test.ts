@@ -37,7 +37,7 @@ async function scene(cursor: Record<string, unknown> = {}): Promise<Scene> {
       Deno.writeTextFile(
         program,
         `#!/bin/sh\nprintf '%s\\n' "$@" >${folder}/args\ncat >${folder}/prompt\n` +
-          `printf '%s' "$CURSOR_API_KEY" >${folder}/key\n${shell}\n`,
+          `printf '%s' "$CURSOR_API_KEY" >${folder}/key\npwd >${folder}/cwd\n${shell}\n`,
         { mode: 0o755 },
       ),
     read: (name) => Deno.readTextFile(`${folder}/${name}`),
@@ -72,6 +72,9 @@ Deno.test("cursor: text once, however often it is printed; usage; the prompt not
   assertStringIncludes(await world.read("args"), "--model\nsonnet\n--mode\nask");
   assertStringIncludes(await world.read("prompt"), "[user]\nSECRET-PROMPT");
   assertEquals(await world.read("key"), "cursor-key-123");
+  const own = `${proxy.home}/.openclaw/proxy-cursor`;
+  assertEquals(await world.read("cwd"), `${own}\n`);
+  assertEquals(((await Deno.stat(own)).mode ?? 0) & 0o777, 0o700);
   const streamed = await (await proxy.chat({ model: "cursor-acp/auto", stream: true })).text();
   assertStringIncludes(streamed, '"content":"Hel"');
   assert(streamed.endsWith("data: [DONE]\n\n"));

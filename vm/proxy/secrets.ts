@@ -26,6 +26,8 @@ const MAX_SECRET_BYTES = 16 * 1024;
 const MAX_ENV_BYTES = 256 * 1024;
 /** dom0 may ask its user first. */
 const FETCH_MS = 60_000;
+/** What a program printed is read at once when it ends; what it left running may hold its pipe. */
+const LEFT_OPEN_MS = 2_000;
 /** A wrong key is not asked for with each request. */
 const REFETCH_MS = 30_000;
 
@@ -105,7 +107,9 @@ export async function runForSecret(argv: readonly string[], timeoutMs: number): 
   const inTime = await within(timeoutMs, child.status);
   if (!inTime) child.kill("SIGKILL");
   const { code } = await child.status;
-  const bytes = await output;
+  await within(LEFT_OPEN_MS, output.ended);
+  const bytes = output.soFar();
+  await output.close();
   if (!inTime) throw new UserError(`${program} took longer than ${timeoutMs / 1000} s`);
   if (code !== 0) throw new UserError(`${program} ended with code ${code}`);
   if (bytes === null) throw new UserError(`${program} printed more than a key`);
@@ -131,15 +135,29 @@ function start(program: string, args: readonly string[]): Deno.ChildProcess {
   }
 }
 
-async function readCapped(
-  stream: ReadableStream<Uint8Array>,
-  maxBytes: number,
-): Promise<Uint8Array | null> {
+interface CappedOutput {
+  /** Nobody can write any more. */
+  readonly ended: Promise<void>;
+  /** null: more than the cap. */
+  soFar(): Uint8Array | null;
+  close(): Promise<void>;
+}
+
+function readCapped(stream: ReadableStream<Uint8Array>, maxBytes: number): CappedOutput {
   const kept = new Uint8Array(maxBytes);
   let length = 0;
-  for await (const chunk of stream) {
-    if (length + chunk.length <= maxBytes) kept.set(chunk, length);
-    length += chunk.length;
-  }
-  return length > maxBytes ? null : kept.subarray(0, length);
+  const reader = stream.getReader();
+  const read = async (): Promise<void> => {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      if (length + value.length <= maxBytes) kept.set(value, length);
+      length += value.length;
+    }
+  };
+  return {
+    ended: read(),
+    soFar: () => length > maxBytes ? null : kept.subarray(0, length),
+    close: () => reader.cancel(),
+  };
 }

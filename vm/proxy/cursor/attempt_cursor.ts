@@ -7,6 +7,7 @@
  * @module
  */
 
+import { within } from "../../../shared/io/timing.ts";
 import type { AttemptContext } from "../adapter.ts";
 import { formatOf } from "../client_format.ts";
 import type { Target } from "../config.ts";
@@ -22,6 +23,8 @@ const MAX_STDERR_CHARS = 8192;
 const MAX_LINE_CHARS = 16 * 1024 * 1024;
 /** Between SIGTERM and SIGKILL. */
 const KILL_AFTER_S = 2;
+/** What it left running may hold its stderr after it. */
+const LEFT_OPEN_MS = 2_000;
 
 /** @throws {UpstreamFailure} */
 export async function attemptCursor(
@@ -89,7 +92,7 @@ function start(target: Target, secret: string | null): Deno.ChildProcess {
         ...["--print", "--output-format", "stream-json", "--stream-partial-output", "--trust"],
         ...["--model", target.model, ...mode],
       ],
-      cwd: cursor.workspace ?? "/tmp",
+      cwd: cursor.workspace ?? ownFolder(home),
       clearEnv: true,
       env: {
         HOME: home,
@@ -103,6 +106,13 @@ function start(target: Target, secret: string | null): Deno.ChildProcess {
       fault("not_found", "cursor-agent cannot be started; run openclaw-proxy check-config"),
     );
   }
+}
+
+/** Where it starts it takes rules and tool servers from: not from a folder others can write. */
+function ownFolder(home: string): string {
+  const path = `${home}/.openclaw/proxy-cursor`;
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
 }
 
 async function feed(child: Deno.ChildProcess, prompt: string): Promise<void> {
@@ -140,11 +150,11 @@ function sourceOf(
       over = true;
       stop();
       const { code } = await child.status;
-      const text = await stderr;
+      await within(LEFT_OPEN_MS, stderr.ended);
       // timeout(1) says 127 when there is no such program.
       return [
         ...events.line(rest),
-        ...events.exit(code, code === 127 ? "unknown model: no cursor-agent" : text),
+        ...events.exit(code, code === 127 ? "unknown model: no cursor-agent" : stderr.soFar()),
       ];
     },
     cancel() {
@@ -155,11 +165,13 @@ function sourceOf(
   };
 }
 
-async function keptStderr(child: Deno.ChildProcess): Promise<string> {
+function keptStderr(child: Deno.ChildProcess) {
   const decoder = new TextDecoder();
   let kept = "";
-  for await (const chunk of child.stderr) {
-    if (kept.length < MAX_STDERR_CHARS) kept += decoder.decode(chunk, { stream: true });
-  }
-  return kept;
+  const read = async (): Promise<void> => {
+    for await (const chunk of child.stderr) {
+      if (kept.length < MAX_STDERR_CHARS) kept += decoder.decode(chunk, { stream: true });
+    }
+  };
+  return { ended: read(), soFar: () => kept };
 }
