@@ -60,6 +60,11 @@ export async function bootDom0(vms: readonly SimulatedVm[]): Promise<Dom0Machine
   const machine = await boot("install-dom0", "");
   try {
     await installInto(machine, "install-vm", "/opt/vm");
+    // Their launchers look where they would be installed.
+    const launchers = "/opt/vm/usr/bin/* /opt/vm/usr/lib/qubes-claw/* /opt/vm/etc/qubes-rpc/*";
+    await machine.good(
+      `sed -i 's,^lib=/usr/,lib=/opt/vm/usr/,' $(grep -lIs '^lib=/usr/' ${launchers})`,
+    );
     await createWorld(machine, vms, "qrexec-client", "");
     for (const { name } of vms) {
       const service = `${WORLD}/vms/${name}/etc/qubes-rpc/qvmremote.Queue`;
@@ -79,7 +84,7 @@ export async function bootDom0(vms: readonly SimulatedVm[]): Promise<Dom0Machine
   return Object.assign(machine, { inVm });
 }
 
-const IN_VM = "PATH=/opt/vm/usr/bin:$PATH QUBES_CLAW_LIB=/opt/vm/usr/lib/qubes-claw";
+const IN_VM = "PATH=/opt/vm/usr/bin:$PATH";
 
 export interface VmMachineOptions {
   /** Its name in the world. */
