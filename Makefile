@@ -160,7 +160,7 @@ export QUBES_CLAW_MACHINE
 
 .PHONY: test-machine
 test-machine: dom0 vm ## units, users, journal, reboots: under a real systemd, installed by the targets below
-	$(DENO) test -A --no-check --quiet tests/machine
+	$(DENO) test -A --no-check --quiet $(wildcard tests/machine/*_test.ts)
 
 # ---- Tests with the real OpenClaw ----
 
@@ -222,7 +222,8 @@ check-policies: ## what policies/ allows: a table of calls, each with its verdic
 
 SOURCES := $(shell find dom0 vm shared -name '*.ts')
 
-DOM0_PROGRAMS := $(addprefix $(BUILD)/dom0/,qvm-remote-dom0 openclaw-tunnel setup-dom0)
+DOM0_NAMES := qvm-remote-dom0 openclaw-tunnel setup-dom0
+DOM0_PROGRAMS := $(addprefix $(BUILD)/dom0/,$(DOM0_NAMES))
 
 .PHONY: dom0
 dom0: $(DOM0_PROGRAMS) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
@@ -265,6 +266,9 @@ define keep-edited
 	elif ! cmp -s $(2) $(DESTDIR)$(3); then echo "Kept: $(3), which differs from this version's (in $(SHAREDIR))"; fi
 endef
 
+# $(call keep-if-edited,SOURCE,FILE): taken back as it was put there, else it stays.
+keep-if-edited = if cmp -s $(1) $(DESTDIR)$(2); then rm $(DESTDIR)$(2); elif [ -e $(DESTDIR)$(2) ]; then echo "Kept: $(2)"; fi
+
 # The launcher, and what it starts: a compiled program; in the portable form a script, and Deno.
 define install-dom0-program
 	$(call make-folders,$(BINDIR) $(LIBDIR))
@@ -298,10 +302,9 @@ install-tunnel-dom0: dom0 ## part of install-dom0: the tunnel and its units; not
 	install -m 0644 dom0/packaging/openclaw-tunnel.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/openclaw-tunnel.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
 
-.PHONY: uninstall-tunnel
-uninstall-tunnel: ## part of uninstall-vm and uninstall-dom0
-	[ -n "$(DESTDIR)" ] || systemctl disable --now openclaw-tunnels.service 'openclaw-tunnel@*.service' || true
-	rm -f $(DESTDIR)$(BINDIR)/openclaw-tunnel $(DESTDIR)$(LIBDIR)/openclaw-tunnel.js $(DESTDIR)$(LIBDIR)/openclaw-tunnel.bin $(DESTDIR)$(LIBDIR)/openclaw.Mux $(DESTDIR)$(LIBDIR)/openclaw.Mux.js $(DESTDIR)$(UNITDIR)/openclaw-tunnel@.service $(DESTDIR)$(UNITDIR)/openclaw-tunnels.service $(DESTDIR)$(MANDIR)/man8/openclaw-tunnel.8 $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
+.PHONY: uninstall-vm-tunnel
+uninstall-vm-tunnel: end-vm-services ## a part of uninstall-vm
+	rm -f $(DESTDIR)$(BINDIR)/openclaw-tunnel $(DESTDIR)$(LIBDIR)/openclaw-tunnel.js $(DESTDIR)$(LIBDIR)/openclaw.Mux $(DESTDIR)$(LIBDIR)/openclaw.Mux.js $(DESTDIR)$(UNITDIR)/openclaw-tunnel@.service $(DESTDIR)$(UNITDIR)/openclaw-tunnels.service $(DESTDIR)$(MANDIR)/man8/openclaw-tunnel.8 $(DESTDIR)$(COMPLETIONS)/openclaw-tunnel
 
 # ---- Installing ----
 
@@ -327,7 +330,19 @@ install-dom0: dom0 install-tunnel-dom0 ## into dom0: daemon, unit; not enabled, 
 	install -m 0644 policies/30-qvm-remote.policy $(DESTDIR)$(POLICYDIR)/
 	install -m 0644 dom0/packaging/qvm-remote-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/qvm-remote-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0
+	printf '%s\n' $(DOM0_FILES) >$(DESTDIR)$(SHAREDIR)/dom0-files
 	@echo "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable"
+
+# setup-dom0 puts these into /etc/qubes/policy.d, with the ports that were chosen.
+SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/40-openclaw-keys.policy policies/30-openclaw-inter-vm.policy)
+
+# What install-dom0 installs, beside the files that people edit. "qvm-remote-dom0 uninstall" reads
+# it from the last of these.
+DOM0_FILES := $(addprefix $(BINDIR)/,$(DOM0_NAMES)) $(foreach name,$(DOM0_NAMES),$(LIBDIR)/$(name).js $(LIBDIR)/$(name).bin) $(LIBDIR)/deno \
+  $(addprefix $(UNITDIR)/,$(notdir $(wildcard dom0/systemd/*.service))) \
+  $(patsubst %,$(MANDIR)/man8/%.8,$(DOM0_NAMES)) $(addprefix $(COMPLETIONS)/,$(DOM0_NAMES)) \
+  $(RPCDIR)/openclaw.Notice $(SHAREDIR)/remote.conf \
+  $(addprefix $(POLICYDIR)/,30-qvm-remote.policy $(notdir $(SETUP_POLICIES))) $(SHAREDIR)/dom0-files
 
 # What goes into the archive for dom0: files, and of the folders the project's own. An entry of
 # another one, were it only "./", would give that folder this one's mode and owner.
@@ -346,9 +361,6 @@ $(BUILD)/dom0.tgz: $(DOM0_PROGRAMS) Makefile $(wildcard dom0/packaging/* dom0/sy
 
 # ---- setup-dom0: called by install-dom0 and uninstall-dom0 ----
 
-# setup-dom0 puts these into /etc/qubes/policy.d, with the ports that were chosen.
-SETUP_POLICIES := $(wildcard policies/50-openclaw.policy policies/40-openclaw-keys.policy policies/30-openclaw-inter-vm.policy)
-
 install-dom0: install-setup-dom0
 .PHONY: install-setup-dom0
 install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is setup-dom0
@@ -359,14 +371,6 @@ install-setup-dom0: $(BUILD)/dom0/setup-dom0 ## the part of install-dom0 that is
 	for policy in $(SETUP_POLICIES); do install -m 0644 $$policy $(DESTDIR)$(POLICYDIR)/; done
 	install -m 0644 dom0/packaging/setup-dom0.8 $(DESTDIR)$(MANDIR)/man8/
 	install -m 0644 dom0/packaging/setup-dom0.bash-completion $(DESTDIR)$(COMPLETIONS)/setup-dom0
-
-uninstall-dom0: uninstall-setup-dom0
-.PHONY: uninstall-setup-dom0
-uninstall-setup-dom0: ## the part of uninstall-dom0 that is setup-dom0; run "setup-dom0 --undo" before
-	rm -f $(DESTDIR)$(RPCDIR)/openclaw.Notice $(DESTDIR)$(BINDIR)/setup-dom0 $(DESTDIR)$(LIBDIR)/setup-dom0.js $(DESTDIR)$(LIBDIR)/setup-dom0.bin $(DESTDIR)$(MANDIR)/man8/setup-dom0.8 $(DESTDIR)$(COMPLETIONS)/setup-dom0
-	rm -f $(DESTDIR)$(SHAREDIR)/remote.conf $(DESTDIR)$(POLICYDIR)/30-qvm-remote.policy $(DESTDIR)$(POLICYDIR)/50-openclaw.policy $(DESTDIR)$(POLICYDIR)/40-openclaw-keys.policy $(DESTDIR)$(POLICYDIR)/30-openclaw-inter-vm.policy
-	rmdir -p $(DESTDIR)$(POLICYDIR) 2>/dev/null || true
-	[ ! -e $(DESTDIR)/var/lib/openclaw/setup.json ] || echo "Kept: /var/lib/openclaw/setup.json, what setup-dom0 changed; only setup-dom0 --undo takes it back"
 
 # ---- openclaw-ports, openclaw-connect: building and installing ----
 
@@ -396,9 +400,8 @@ install-vm-ports: vm ## a part of install-vm: openclaw-ports, openclaw-connect; 
 	@echo "Installed, nothing opened. In the agent VM: openclaw-ports install. In clients: systemctl --user enable --now openclaw-connect"
 
 .PHONY: uninstall-vm-ports
-uninstall-vm-ports: ## a part of uninstall-vm; takes the whitelist back first
-	[ -n "$(DESTDIR)" ] || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove || true
-	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-connect.service || true
+uninstall-vm-ports: end-vm-services ## a part of uninstall-vm; takes the whitelist back first
+	[ -n "$(DESTDIR)" ] || ! command -v qubesdb-read >/dev/null || [ ! -x $(BINDIR)/openclaw-ports ] || $(BINDIR)/openclaw-ports remove
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-ports $(DESTDIR)$(BINDIR)/openclaw-connect $(DESTDIR)$(LIBDIR)/openclaw-ports.js $(DESTDIR)$(LIBDIR)/openclaw-connect.js $(DESTDIR)$(USERUNITDIR)/openclaw-connect.service $(DESTDIR)$(MANDIR)/man1/openclaw-connect.1 $(DESTDIR)$(MANDIR)/man8/openclaw-ports.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ports $(DESTDIR)$(COMPLETIONS)/openclaw-connect
 
 # ---- openclaw.MuxPerVm (the key qube): building and installing ----
@@ -423,7 +426,7 @@ install-vm-keyqube: vm ## a part of install-vm: what leads to openclaw-proxy in 
 	install -m 0755 $(BUILD)/vm/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/
 
 .PHONY: uninstall-vm-keyqube
-uninstall-vm-keyqube: ## a part of uninstall-vm
+uninstall-vm-keyqube: end-vm-services ## a part of uninstall-vm
 	rm -f $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm $(DESTDIR)$(LIBDIR)/openclaw.MuxPerVm.js
 
 # ---- openclaw-proxy: building and installing ----
@@ -446,8 +449,7 @@ install-vm-proxy: vm ## a part of install-vm: openclaw-proxy; enables nothing
 	install -m 0644 vm/packaging/openclaw-proxy.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-proxy
 
 .PHONY: uninstall-vm-proxy
-uninstall-vm-proxy: ## a part of uninstall-vm; ~/.openclaw stays
-	[ -n "$(DESTDIR)" ] || systemctl --global disable openclaw-proxy.service || true
+uninstall-vm-proxy: end-vm-services ## a part of uninstall-vm; ~/.openclaw stays
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-proxy $(DESTDIR)$(LIBDIR)/openclaw-proxy.js $(DESTDIR)$(USERUNITDIR)/openclaw-proxy.service $(DESTDIR)$(MANDIR)/man1/openclaw-proxy.1 $(DESTDIR)$(COMPLETIONS)/openclaw-proxy
 
 # ---- setup-vm, the agent VM's units: building and installing ----
@@ -482,9 +484,7 @@ install-vm-setup: vm ## a part of install-vm: setup-vm, templates, units; enable
 	@echo "Installed, nothing set up. In the agent VM, as its user: setup-vm PROVIDER"
 
 .PHONY: uninstall-vm-setup
-uninstall-vm-setup: ## a part of uninstall-vm; run "setup-vm --undo" before. ~/.openclaw stays
-	[ -n "$(DESTDIR)" ] || systemctl disable --now $(AGENT_UNITS) || true
-	[ -n "$(DESTDIR)" ] || systemctl --global disable $(AGENT_USER_UNITS) || true
+uninstall-vm-setup: end-vm-services ## a part of uninstall-vm; run "setup-vm --undo" before. ~/.openclaw stays
 	rm -f $(DESTDIR)$(BINDIR)/setup-vm $(DESTDIR)$(LIBDIR)/setup-vm.js $(DESTDIR)$(LIBDIR)/openclaw-wait-ready $(DESTDIR)$(LIBDIR)/openclaw-wait-ready.js $(DESTDIR)$(LIBDIR)/openclaw-gateway $(DESTDIR)$(MANDIR)/man1/setup-vm.1 $(DESTDIR)$(COMPLETIONS)/setup-vm
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(AGENT_UNITS)) $(addprefix $(DESTDIR)$(USERUNITDIR)/,$(AGENT_USER_UNITS))
 	rm -rf $(DESTDIR)$(SHAREDIR)/openclaw
@@ -515,7 +515,7 @@ install-vm-ctl: vm ## a part of install-vm: openclaw-ctl, openclaw-watchdog
 	install -m 0644 vm/packaging/openclaw-watchdog.bash-completion $(DESTDIR)$(COMPLETIONS)/openclaw-watchdog
 
 .PHONY: uninstall-vm-ctl
-uninstall-vm-ctl: ## a part of uninstall-vm
+uninstall-vm-ctl: end-vm-services ## a part of uninstall-vm
 	rm -f $(DESTDIR)$(BINDIR)/openclaw-ctl $(DESTDIR)$(BINDIR)/openclaw-watchdog $(DESTDIR)$(LIBDIR)/openclaw-ctl.js $(DESTDIR)$(LIBDIR)/openclaw-watchdog.js $(DESTDIR)$(MANDIR)/man1/openclaw-ctl.1 $(DESTDIR)$(MANDIR)/man8/openclaw-watchdog.8 $(DESTDIR)$(COMPLETIONS)/openclaw-ctl $(DESTDIR)$(COMPLETIONS)/openclaw-watchdog
 
 # ---- Docker, for machines without Qubes ----
@@ -526,18 +526,28 @@ COMPOSE ?= $(shell if docker compose version >/dev/null 2>&1; then echo docker c
 docker-config: ## looks whether vm/docker/compose.yaml is good; starts nothing
 	OPENCLAW_PROXY_ENV=/dev/null $(COMPOSE) -f vm/docker/compose.yaml config
 
+.PHONY: end-vm-services
+end-vm-services: ## the first part of uninstall-vm: nothing that is removed still runs, or starts again
+	[ -n "$(DESTDIR)" ] || sh vm/packaging/end-services $(notdir $(wildcard vm/systemd/*.service)) -- $(notdir $(wildcard vm/systemd/user/*.service))
+
 .PHONY: uninstall-vm
-uninstall-vm: uninstall-tunnel ## takes back install-vm; keys and history stay
+uninstall-vm: uninstall-vm-tunnel ## takes back install-vm; keys and history stay
 	rm -f $(DESTDIR)$(BINDIR)/qvm-remote $(DESTDIR)$(RPCDIR)/qvmremote.Queue $(DESTDIR)$(LIBDIR)/qvm-remote.js $(DESTDIR)$(LIBDIR)/qvmremote.Queue.js $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(MANDIR)/man1/qvm-remote.1 $(DESTDIR)$(COMPLETIONS)/qvm-remote
 	rmdir $(DESTDIR)$(LIBDIR) 2>/dev/null || true
+	[ -n "$(DESTDIR)" ] || systemctl daemon-reload
 	@echo "Kept: ~/.qvm-remote of each user (key, history, audit log)."
 
+# "qvm-remote-dom0 uninstall" ends, asks, and names what it keeps; in a staging folder nothing runs.
 .PHONY: uninstall-dom0
-uninstall-dom0: uninstall-tunnel ## stops, disables and takes back install-dom0; keys, policy and audit stay
-	[ -n "$(DESTDIR)" ] || systemctl disable --now qvm-remote-dom0.service || true
-	rm -f $(DESTDIR)$(BINDIR)/qvm-remote-dom0 $(DESTDIR)$(LIBDIR)/qvm-remote-dom0.js $(DESTDIR)$(LIBDIR)/qvm-remote-dom0.bin $(DESTDIR)$(LIBDIR)/deno $(DESTDIR)$(UNITDIR)/qvm-remote-dom0.service $(DESTDIR)$(MANDIR)/man8/qvm-remote-dom0.8 $(DESTDIR)$(COMPLETIONS)/qvm-remote-dom0 $(DESTDIR)/etc/qubes/policy.d/30-qvm-remote.policy
-	rmdir $(DESTDIR)$(LIBDIR) 2>/dev/null || true
-	@echo "Kept: $(ETCDIR)/remote.conf, remote.d (keys), remote-policy.d; /var/lib/qvm-remote; /var/log/qubes/qvm-remote.*"
+uninstall-dom0: ## stops, disables and takes back install-dom0; keys, policy and audit stay
+ifeq ($(DESTDIR),)
+	$(BINDIR)/qvm-remote-dom0 uninstall --yes
+else
+	$(call keep-if-edited,dom0/packaging/remote.conf,$(ETCDIR)/remote.conf)
+	$(call keep-if-edited,policies/30-qvm-remote.policy,$(ETCDIR)/policy.d/30-qvm-remote.policy)
+	rm -f $(addprefix $(DESTDIR),$(DOM0_FILES))
+	rmdir $(DESTDIR)$(POLICYDIR) $(DESTDIR)$(SHAREDIR) $(DESTDIR)$(LIBDIR) 2>/dev/null || true
+endif
 
 .PHONY: clean
 clean: ## removes what was built

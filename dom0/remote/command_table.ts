@@ -14,6 +14,7 @@ import {
 } from "./commands/authorize.ts";
 import { disable, enable, lockdown, unlock } from "./commands/service.ts";
 import { checkConfig, queue, status } from "./commands/status.ts";
+import { uninstall } from "./commands/uninstall.ts";
 import type { Operator } from "./operator.ts";
 
 export interface CommandEntry {
@@ -74,6 +75,11 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["unlock", { run: unlock, words: "", about: "lift a lockdown" }],
   ["enable", { run: enable, words: "", about: "start the daemon now and at every boot" }],
   ["disable", { run: disable, words: "", about: "stop the daemon, now and for later boots" }],
+  ["uninstall", {
+    run: uninstall,
+    words: "[--yes]",
+    about: "stop, disable and remove all that was installed; keys, policy and record stay",
+  }],
 ]);
 
 export const HELP = `qvm-remote-dom0 - run in dom0 what authorised VMs ask for

@@ -1,6 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Where things lie in dom0. @module */
 
+/** What install-dom0 put here, and what it left to people. */
+export interface Installation {
+  /** In front of each path of the list. */
+  readonly root: string;
+  /** The files that were installed, one absolute path a line. */
+  readonly fileList: string;
+  /** Files that people may edit, and what was shipped. */
+  readonly edited: readonly { readonly file: string; readonly shipped: string }[];
+  /** Folders of this project, the inner ones first. */
+  readonly ownFolders: readonly string[];
+  /** Never removed. */
+  readonly kept: readonly string[];
+  /** There while something is as setup-dom0 left it. */
+  readonly setupRecord: string;
+}
+
 export interface Paths {
   /** KEY="value" lines; the operator's. */
   readonly config: string;
@@ -25,6 +41,7 @@ export interface Paths {
   readonly auditFile: string;
   /** qrexec-daemon puts qrexec.<vm> here while that VM runs. */
   readonly qrexecFolder: string;
+  readonly installation: Installation;
 }
 
 /** @param root put in front of every path: QUBES_CLAW_ROOT, for tests and demos */
@@ -43,5 +60,29 @@ export function dom0Paths(root: string): Paths {
     logFile: `${root}/var/log/qubes/qvm-remote.log`,
     auditFile: `${root}/var/log/qubes/qvm-remote.audit.jsonl`,
     qrexecFolder: `${root}/run/qubes`,
+    installation: installation(root),
+  };
+}
+
+function installation(root: string): Installation {
+  const [etc, share] = [`${root}/etc/qubes`, `${root}/usr/share/qubes-claw`];
+  const policy = "30-qvm-remote.policy";
+  return {
+    root,
+    fileList: `${share}/dom0-files`,
+    edited: [
+      { file: `${etc}/remote.conf`, shipped: `${share}/remote.conf` },
+      { file: `${etc}/policy.d/${policy}`, shipped: `${share}/policies/${policy}` },
+    ],
+    ownFolders: [
+      ...[`${share}/policies`, share, `${root}/usr/lib/qubes-claw`],
+      ...[`${etc}/remote.d`, `${etc}/remote-policy.d`],
+    ],
+    kept: [
+      ...[`${etc}/remote.d`, `${etc}/remote-policy.d`, `${etc}/remote.lockdown`],
+      ...[`${root}/var/lib/qvm-remote`, `${root}/var/log/qubes/qvm-remote.log`],
+      `${root}/var/log/qubes/qvm-remote.audit.jsonl`,
+    ],
+    setupRecord: `${root}/var/lib/openclaw/setup.json`,
   };
 }

@@ -2,7 +2,7 @@
 /** The daemon's unit, under a real systemd. @module */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { bootDom0, type Dom0Machine } from "./qubes_machine.ts";
+import { authorize, bootDom0 } from "./qubes_machine.ts";
 
 Deno.test("installed, authorised, enabled: a command runs, also after a reboot", async () => {
   await using dom0 = await bootDom0([{ name: "work" }]);
@@ -16,8 +16,3 @@ Deno.test("installed, authorised, enabled: a command runs, also after a reboot",
   assertEquals((await dom0.inVm("work", "qvm-remote hostname")).stdout, "dom0\n");
   assertStringIncludes(await dom0.good("journalctl -u qvm-remote-dom0 -o cat"), "work");
 });
-
-async function authorize(dom0: Dom0Machine, vm: string): Promise<void> {
-  const key = await dom0.inVm(vm, "qvm-remote key gen >/dev/null && qvm-remote key show");
-  await dom0.good(`qvm-remote-dom0 authorize --grant full ${vm}`, { input: key.stdout });
-}

@@ -29,32 +29,46 @@ export interface RunOptions {
   readonly input?: string;
 }
 
-export interface Machine extends AsyncDisposable {
-  /** Its file system, seen from here. Another path after each boot. */
-  root(): string;
-  /** Runs a script of bash in it. */
+/** Where commands can be run. */
+export interface Shell {
+  /** Runs a script of bash. */
   run(script: string, options?: RunOptions): Promise<Finished>;
   /** The same. @returns what it printed @throws {Error} if it did not exit with 0 */
   good(script: string, options?: RunOptions): Promise<string>;
+  /** Runs it again and again until it exits with 0. @throws {Error} if that takes minutes */
+  until(script: string, options?: RunOptions): Promise<void>;
+}
+
+export interface Machine extends Shell, AsyncDisposable {
+  /** Its file system, seen from here. Another path after each boot. */
+  root(): string;
   /** Starts a script of bash in it. */
   spawn(script: string, options?: Pick<RunOptions, "user">): Deno.ChildProcess;
   /** Returns when commands can be run again. */
   reboot(): Promise<void>;
   powerOff(): Promise<void>;
   powerOn(): Promise<void>;
+  /** Writes its file system into an image, for a kernel of its own; the machine is off. */
+  pack(image: string): Promise<void>;
+}
+
+/** A file or folder of this machine that is there, too, and cannot be written to. */
+export interface Bind {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface MachineOptions {
-  /** Files and folders of this machine that are there, too, and cannot be written to. */
-  readonly binds?: readonly { readonly from: string; readonly to: string }[];
+  readonly binds?: readonly Bind[];
 }
 
 /** Boots one; it takes commands when this returns. */
 export async function bootMachine({ binds = [] }: MachineOptions = {}): Promise<Machine> {
   const lower = await machineRoot();
   const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "qmachine-" });
+  const bound = binds.map(({ from, to }) => `${from}:${to}`);
   const keeper = new Deno.Command(`${HERE}/keep-machine`, {
-    args: [lower, folder, ...binds.map(({ from, to }) => `${from}:${to}`)],
+    args: [lower, folder, ...bound],
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
@@ -125,17 +139,19 @@ export async function bootMachine({ binds = [] }: MachineOptions = {}): Promise<
       const text = new TextDecoder();
       return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
     },
-    async good(script, options) {
-      const { code, stdout, stderr } = await machine.run(script, options);
-      if (code === 0) return stdout;
-      throw new Error(`exit ${code}: ${script}\n${stdout}${stderr}`);
-    },
+    good: (script, options) => expectGood(machine, script, options),
+    until: (script, options) => waitUntil(machine, script, options),
     async reboot() {
       await end("reboot", 128 + 1); // the kernel ends pid 1 of a namespace by SIGHUP, or SIGINT
       await powerOn();
     },
     powerOff: () => end("poweroff", 128 + 2),
     powerOn,
+    async pack(image) {
+      const args = [lower, folder, image, ...bound];
+      const { code, stderr } = await new Deno.Command(`${HERE}/pack-machine`, { args }).output();
+      if (code !== 0) throw new Error(`pack-machine: ${new TextDecoder().decode(stderr)}`);
+    },
     async [Symbol.asyncDispose]() {
       await toKeeper.close();
       while (!(await events.read()).done); // it says nothing more when everything is gone
@@ -149,6 +165,34 @@ export async function bootMachine({ binds = [] }: MachineOptions = {}): Promise<
     throw error;
   }
   return machine;
+}
+
+/** @throws {Error} if it did not exit with 0 */
+export async function expectGood(
+  shell: Pick<Shell, "run">,
+  script: string,
+  options?: RunOptions,
+): Promise<string> {
+  const { code, stdout, stderr } = await shell.run(script, options);
+  if (code === 0) return stdout;
+  const journal = await shell.run(
+    "journalctl --boot --lines=30 --no-pager --output=short-monotonic",
+  );
+  throw new Error(`exit ${code}: ${script}\n${stdout}${stderr}\n${journal.stdout}`);
+}
+
+/** Long, for machines that have much else to do: a test fails by what it sees, not by this. */
+const MAX_WAIT_S = 180;
+
+export async function waitUntil(
+  shell: Pick<Shell, "run">,
+  script: string,
+  options?: RunOptions,
+): Promise<void> {
+  const loop = `end=$((SECONDS + ${MAX_WAIT_S})); while [ $SECONDS -lt $end ]; do
+    if (${script}) >/dev/null 2>&1; then exit 0; fi; sleep 0.1; done; exit 1`;
+  const { code } = await shell.run(loop, options);
+  if (code !== 0) throw new Error(`waited ${MAX_WAIT_S} s in vain: ${script}`);
 }
 
 function inEnvironmentOf(user: "root" | "user"): string[] {
@@ -180,7 +224,7 @@ function journal(folder: string): string {
   return new TextDecoder().decode(stdout);
 }
 
-function lines(): TransformStream<string, string> {
+export function lines(): TransformStream<string, string> {
   let rest = "";
   return new TransformStream({
     transform(part, controller) {

@@ -3,7 +3,7 @@
  * A machine with this project's programs in it, put there by "make install-dom0" or "install-vm",
  * and the simulated Qubes of tests/sim around it:
  *
- *     /opt/qubes-claw          this checkout
+ *     /opt/qubes-claw          the simulation's programs
  *     /var/lib/qsim            the world: VMs as folders; qubesd.service starts them at boot
  *     /run/qubes               where qrexec's sockets are, for the group qubes
  *     /usr/bin/qrexec-client   (in a VM qrexec-client-vm) calls only if it may open what Xen's would
@@ -13,7 +13,7 @@
  */
 
 import { PROJECT } from "../e2e/program_flags.ts";
-import { bootMachine, type Finished, type Machine } from "./machine.ts";
+import { type Bind, bootMachine, type Finished, type Machine, type Shell } from "./machine.ts";
 
 const CHECKOUT = "/opt/qubes-claw";
 export const WORLD = "/var/lib/qsim";
@@ -51,13 +51,18 @@ export interface SimulatedVm {
 }
 
 export interface Dom0Machine extends Machine {
-  /** Runs a script of bash in a VM, whose folder is its home; the programs are on its PATH. */
-  inVm(vm: string, script: string): Promise<Finished>;
+  readonly inVm: VmShell;
+}
+
+/** Makes a key in the VM, and lets it in. */
+export async function authorize(dom0: Dom0Machine, vm: string): Promise<void> {
+  const key = await dom0.inVm(vm, "qvm-remote key gen >/dev/null && qvm-remote key show");
+  await dom0.good(`qvm-remote-dom0 authorize --grant full ${vm}`, { input: key.stdout });
 }
 
 /** A dom0, installed as the Makefile does, with these VMs running. */
 export async function bootDom0(vms: readonly SimulatedVm[]): Promise<Dom0Machine> {
-  const machine = await boot("install-dom0", "");
+  const machine = await boot("install-dom0", []);
   try {
     await installInto(machine, "install-vm", "/opt/vm");
     // Their launchers look where they would be installed.
@@ -79,9 +84,15 @@ export async function bootDom0(vms: readonly SimulatedVm[]): Promise<Dom0Machine
     await machine[Symbol.asyncDispose]();
     throw error;
   }
-  const inVm: Dom0Machine["inVm"] = (vm, script) =>
-    machine.run(`export HOME=${WORLD}/vms/${vm}/home/user ${IN_VM}; cd; ${script}`);
-  return Object.assign(machine, { inVm });
+  return Object.assign(machine, { inVm: vmShell(machine) });
+}
+
+/** Runs a script of bash in a VM, whose folder is its home; the programs are on its PATH. */
+export type VmShell = (vm: string, script: string) => Promise<Finished>;
+
+export function vmShell(dom0: Shell): VmShell {
+  return (vm, script) =>
+    dom0.run(`export HOME=${WORLD}/vms/${vm}/home/user ${IN_VM}; cd; ${script}`);
 }
 
 const IN_VM = "PATH=/opt/vm/usr/bin:$PATH";
@@ -94,17 +105,20 @@ export interface VmMachineOptions {
   readonly others: readonly SimulatedVm[];
   /** Lines of dom0's policy. */
   readonly policy: readonly string[];
+  readonly binds?: readonly Bind[];
 }
 
 /** A VM, installed as the Makefile does; the others run. */
-export async function bootVm({ name, tags, others, policy }: VmMachineOptions): Promise<Machine> {
-  const machine = await boot("install-vm", "");
+export async function bootVm(
+  { name, tags, others, policy, binds = [] }: VmMachineOptions,
+): Promise<Machine> {
+  const machine = await boot("install-vm", binds);
   try {
     await machine.good(`hostnamectl hostname ${name}`);
     const own = { name, ...(tags === undefined ? {} : { tags }) };
     await createWorld(machine, [own, ...others], "qrexec-client-vm", name);
     const path = `${WORLD}/dom0/etc/qubes/policy.d/30-user.policy`;
-    await put(machine, path, policy.map((line) => `${line}\n`).join(""));
+    await put(machine, path, policy.map((line) => `${line}\n`).join(""), "664");
     await machine.good("systemctl enable --now --quiet qubesd.service");
   } catch (error) {
     await machine[Symbol.asyncDispose]();
@@ -113,15 +127,19 @@ export async function bootVm({ name, tags, others, policy }: VmMachineOptions): 
   return machine;
 }
 
-async function boot(target: string, destdir: string): Promise<Machine> {
+async function boot(target: string, binds: readonly Bind[]): Promise<Machine> {
   const machine = await bootMachine({
     binds: [
-      { from: PROJECT, to: CHECKOUT },
+      ...binds,
+      ...["tests", "shared"].map((name) => ({
+        from: `${PROJECT}/${name}`,
+        to: `${CHECKOUT}/${name}`,
+      })),
       { from: Deno.execPath(), to: "/usr/local/bin/deno" },
     ],
   });
   try {
-    await installInto(machine, target, destdir);
+    await installInto(machine, target, "");
     await machine.good("systemctl daemon-reload");
   } catch (error) {
     await machine[Symbol.asyncDispose]();
@@ -149,7 +167,7 @@ async function createWorld(
   ownName: string,
 ): Promise<void> {
   const words = vms.map(({ name, tags = [] }) => tags.length === 0 ? name : `${name}:${tags}`);
-  await put(machine, "/etc/systemd/system/qubesd.service", QUBESD);
+  await put(machine, "/etc/systemd/system/qubesd.service", QUBESD, "644");
   const side = client === "qrexec-client" ? "dom0" : "vm";
   const start = `QUBES_SIM_VM=${ownName} exec ${WORLD}/bin/${side}/${client} "$@"`;
   await put(machine, `/usr/bin/${client}`, `#!/bin/bash${NEEDS_XEN}\n${start}\n`);
@@ -161,6 +179,6 @@ async function createWorld(
     systemctl daemon-reload`);
 }
 
-async function put(machine: Machine, path: string, text: string): Promise<void> {
-  await machine.good(`cat >${path} && chmod 755 ${path}`, { input: text });
+async function put(machine: Machine, path: string, text: string, mode = "755"): Promise<void> {
+  await machine.good(`cat >${path} && chmod ${mode} ${path}`, { input: text });
 }

@@ -7,7 +7,7 @@ import { UserError } from "../../../shared/io/program.ts";
 import { type Operator, recordAction, requireRoot } from "../operator.ts";
 import { waitForState } from "../state_file.ts";
 
-const UNIT = "qvm-remote-dom0.service";
+export const UNIT = "qvm-remote-dom0.service";
 
 const RISK_TEXT = `This starts qvm-remote-dom0 now and at every boot.
 
@@ -39,7 +39,8 @@ export async function disable(operator: Operator, words: readonly string[]): Pro
   return 0;
 }
 
-async function systemctl(...args: readonly string[]): Promise<void> {
+/** @throws {UserError} with what systemctl said, if it failed */
+export async function systemctl(...args: readonly string[]): Promise<void> {
   const { code, stderr } = await new Deno.Command("systemctl", {
     args: [...args],
     stdin: "null",
