@@ -5,7 +5,7 @@
 export async function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
-  maxMs = 10_000,
+  maxMs = 60_000,
 ): Promise<void> {
   const endMs = performance.now() + maxMs;
   while (!await isTrue()) {

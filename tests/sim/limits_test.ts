@@ -65,23 +65,20 @@ Deno.test("more than 65,526 bytes only fail this call", async () => {
   assertEquals((await call(world, "work", "user:true")).code, 0);
 });
 
-Deno.test("a small message goes there and back in less than a millisecond", async () => {
+Deno.test("small messages go there and back, each before the next", async () => {
   await using world = await createWorld({ vms: [{ name: "work" }] });
   const child = spawnClient(world, "work", rpc("qubes.VMShell"));
   const writer = child.stdin.getWriter();
   const reader = child.stdout.getReader();
   await writer.write(new TextEncoder().encode("exec cat\n"));
-  const times: number[] = [];
   for (let i = 0; i < 300; i++) {
-    const before = performance.now();
-    await writer.write(new Uint8Array(64));
-    for (let got = 0; got < 64;) got += (await reader.read()).value?.length ?? 64;
-    times.push(performance.now() - before);
+    await writer.write(new Uint8Array(64).fill(i % 256));
+    for (let got = 0; got < 64;) {
+      const { value } = await reader.read();
+      assert(value !== undefined && value.every((byte) => byte === i % 256), `message ${i}`);
+      got += value.length;
+    }
   }
-  times.sort((a, b) => a - b);
-  // Not the median: other tests may be using the same two cores.
-  const undisturbed = times[times.length / 10] ?? Infinity;
-  assert(undisturbed < 1, `${undisturbed} ms`);
   writer.releaseLock();
   reader.releaseLock();
   await killChild(child);

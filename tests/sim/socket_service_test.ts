@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Services that are a unix socket or a TCP address: qrexec.md 4.8. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { call, killChild, rpc, sleep, spawnClient } from "./test_tools.ts";
+import { call, killChild, rpc, spawnClient } from "./test_tools.ts";
 import { createWorld } from "./world.ts";
 
-/** Reads to the end, then answers after a while. @returns what it read. */
+/** Answers only when it has read to the end. @returns what it read. */
 async function answerLate(listener: Deno.Listener, answer: string): Promise<string> {
   const conn = await listener.accept();
   let text = "";
@@ -12,7 +12,6 @@ async function answerLate(listener: Deno.Listener, answer: string): Promise<stri
   for (let got = await conn.read(buffer); got !== null; got = await conn.read(buffer)) {
     text += new TextDecoder().decode(buffer.subarray(0, got));
   }
-  await sleep(100);
   await conn.write(new TextEncoder().encode(answer));
   conn.close();
   return text;

@@ -10,7 +10,7 @@ export interface Ended {
 }
 
 /** Longest wait for something that must happen. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 60_000;
 
 /** The command line for a service. */
 export function rpc(service: string): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The programs on PATH besides qrexec-client. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { eventually, finish, runDom0, sleep, spawnDom0 } from "./test_tools.ts";
+import { eventually, finish, runDom0, spawnDom0 } from "./test_tools.ts";
 import { createWorld, type World } from "./world.ts";
 
 function threeVms(): Promise<World> {
@@ -181,7 +181,6 @@ Deno.test("killing qvm-run leaves its qrexec-client and the remote alone", async
   child.kill("SIGKILL");
   await child.status;
   const writer = child.stdin.getWriter();
-  await sleep(100);
   await writer.write(new TextEncoder().encode("still there"));
   assertEquals(new TextDecoder().decode((await reader.read()).value), "still there");
   await writer.close();

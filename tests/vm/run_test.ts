@@ -181,26 +181,21 @@ vmTest("output appears while the command runs", async (vm) => {
   const stdout = child.stdout.getReader();
   const request = await peer.nextRequest();
   peer.accept(request.seq);
-  const latenciesMs: number[] = [];
   for (let i = 0; i < 20; i++) {
-    const startMs = performance.now();
-    await peer.output(request.seq, 1, "tick\n");
-    assertEquals(new TextDecoder().decode((await stdout.read()).value), "tick\n");
-    latenciesMs.push(performance.now() - startMs);
+    await peer.output(request.seq, 1, `tick ${i}\n`);
+    assertEquals(new TextDecoder().decode((await stdout.read()).value), `tick ${i}\n`);
   }
   await peer.finish(request);
   assertEquals((await child.status).code, 0);
   await stdout.cancel();
   await child.stderr.cancel();
   await peer.close();
-  latenciesMs.sort((a, b) => a - b);
-  const median = latenciesMs[10] ?? Infinity;
-  assert(median < 50, `median ${median} ms`); // some 3 ms on an idle machine
 });
 
 vmTest("before dom0 ever connected the client waits for its name", async (vm) => {
-  const running = client(vm, ["true"]).output();
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const child = client(vm, ["true"]).spawn();
+  const running = child.output();
+  await until("it watches for the name", () => watches(child.pid));
   assertEquals(namesIn(vm.layout.pending), []);
   const peer = await connectPeer(vm);
   const request = await peer.nextRequest();
@@ -225,3 +220,14 @@ vmTest("--help and --version need nothing", async (vm) => {
   const { stdout } = asText(await client(vm, ["--version"]).output());
   assert(/^qvm-remote [0-9]+\.[0-9]+\.[0-9]+\n$/.test(stdout));
 });
+
+/** Whether a process waits for changes of files. */
+function watches(pid: number): boolean {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].some(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`) === "anon_inode:inotify";
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
+}
