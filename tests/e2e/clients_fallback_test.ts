@@ -246,3 +246,30 @@ Deno.test("what another provider signed before a restart is refused once, and le
   );
   assertEquals(world.upstream.seen.length, 4);
 });
+
+Deno.test("previous_response_id and item_reference hold where another provider answers", async () => {
+  await using world = await startFallback();
+  const client = new OpenAI({ baseURL: `${world.proxy.url}/v1`, apiKey: KEY, maxRetries: 0 });
+  const model = routeOf("res", "ant");
+  const ask = (input: ResponseInput, previous_response_id: string | null) =>
+    client.responses.stream({ model, input, previous_response_id }).finalResponse();
+  const user = (content: string) => [{ role: "user" as const, content }];
+  world.answers("res", { texts: ["One."], thinking: "hm" });
+  const first = await ask(user("first"), null);
+  const seen = () => JSON.stringify(world.upstream.seen.at(-1)?.body);
+  world.answers("ant", { texts: ["Two."] });
+  const second = await ask(user("second"), first.id);
+  for (const word of ["first", "One.", "second"]) assert(seen().includes(word), seen());
+  // Back again: OpenAI does not know the second, which gets all that came before it.
+  world.answers("res", { texts: ["Three."] });
+  const third = await ask(user("third"), second.id);
+  for (const word of ["first", "One.", "second", "Two."]) assert(seen().includes(word), seen());
+  assert(!seen().includes("previous_response_id"));
+  // Its own it does: only what is new.
+  await ask(user("fourth"), third.id);
+  assert(!seen().includes("Three.") && seen().includes(third.id), seen());
+  const [item] = second.output;
+  assert(item?.type === "message");
+  await ask([{ type: "item_reference", id: item.id }, ...user("fifth")], null);
+  assert(seen().includes("Two.") && !seen().includes("item_reference"), seen());
+});

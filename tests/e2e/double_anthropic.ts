@@ -64,7 +64,29 @@ export function checkMessages(
   const { user_id = "" } = isRecord(body["metadata"]) ? body["metadata"] : {};
   if (String(user_id).length > 256) return "metadata.user_id: at most 256 characters";
   if (/^[^"{]*@/.test(String(user_id))) return "metadata.user_id: must not be an email address";
-  return checkOutput(body) ?? checkTurns(body, signature);
+  return checkThinking(body) ?? checkOutput(body) ?? checkTurns(body, signature);
+}
+
+/** "Adaptive thinking" since 4.6, budgets up to 4.6, "Effort" since Opus 4.5. */
+function checkThinking(body: Readonly<Record<string, unknown>>): string | null {
+  const { model, thinking, output_config: config } = body;
+  const old = /claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[0-5])?(?:$|-20))/.test(String(model));
+  const newer = /claude-(?:opus|sonnet|haiku)-(?:[5-9]|4-[7-9])/.test(String(model));
+  const type = isRecord(thinking) ? thinking["type"] : undefined;
+  if (type === "adaptive" && old) return "adaptive thinking is not supported on this model";
+  if (type === "enabled" && newer) {
+    return '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"';
+  }
+  if (
+    isRecord(config) && config["effort"] !== undefined && old && !/opus-4-5/.test(String(model))
+  ) {
+    return "This model does not support the effort parameter.";
+  }
+  const edits = isRecord(body["context_management"]) ? body["context_management"]["edits"] : [];
+  return type !== "adaptive" && type !== "enabled" &&
+      records(edits).some((edit) => String(edit["type"]).startsWith("clear_thinking"))
+    ? "`clear_thinking_20251015` strategy requires `thinking` to be enabled or adaptive"
+    : null;
 }
 
 function checkTurns(

@@ -20,7 +20,8 @@ import {
 import { checkTools, checkUser, openAiError } from "./double_openai_chat.ts";
 import { type Piece, type Play, sse } from "./proxy_upstream.ts";
 
-const KNOWN = "background context_management conversation include input instructions " +
+const KNOWN =
+  "background client_metadata context_management conversation include input instructions " +
   "max_output_tokens max_tool_calls metadata model parallel_tool_calls previous_response_id " +
   "prompt prompt_cache_key prompt_cache_retention reasoning safety_identifier service_tier " +
   "store stream stream_options temperature text tool_choice tools top_logprobs top_p " +
@@ -41,6 +42,8 @@ const PREFIXES: Readonly<Record<string, string>> = {
   ...{ message: "msg", reasoning: "rs", function_call: "fc", custom_tool_call: "ctc" },
 };
 
+const LOOKED_FOR: ReadonlySet<unknown> = new Set(["reasoning", "function_call", "item_reference"]);
+
 /** What OpenAI refuses; null if it would answer. It knows only items that it made. */
 export function checkResponses(body: Readonly<Record<string, unknown>>): string | null {
   const unknown = unknownField(body, KNOWN);
@@ -49,7 +52,10 @@ export function checkResponses(body: Readonly<Record<string, unknown>>): string 
   if (typeof previous === "string" && previous !== "resp_67cc") {
     return `Previous response with id '${previous}' not found.`;
   }
-  return checkTools(body) ?? checkUser(body) ?? checkInput(records(body["input"]), body);
+  const brought = records(body["input"]).find(({ type }) => type === "additional_tools");
+  const tools = body["tools"] ?? brought?.["tools"];
+  return checkTools(tools === undefined ? body : { ...body, tools }) ?? checkUser(body) ??
+    checkInput(records(body["input"]), body);
 }
 
 function checkInput(
@@ -63,7 +69,10 @@ function checkInput(
     if (typeof id === "string" && prefix !== undefined && !id.startsWith(prefix)) {
       return `Invalid 'input[${at}].id': '${id}'. Expected an ID that begins with '${prefix}'.`;
     }
-    if (typeof id === "string" && !id.includes(OWN_ID)) return `Item with id '${id}' not found.`;
+    // Others may have any, Codex makes up its own; these are looked for.
+    if (typeof id === "string" && LOOKED_FOR.has(type) && !id.includes(OWN_ID)) {
+      return `Item with id '${id}' not found.`;
+    }
     if (type === "reasoning") {
       if (encrypted_content === undefined && (id === undefined || body["store"] === false)) {
         return `Item with id '${id}' not found. Items are not persisted when store is false.`;
@@ -120,10 +129,14 @@ function itemsOf(said: Said): Fields[] {
     ...{ type: "message", id: "msg_67cc", status: "completed", role: "assistant" },
     content: [partOf(textOf(said))],
   };
-  const calls = (said.calls ?? []).map(({ id, name, arguments: given }, at) => ({
-    ...{ type: "function_call", id: `fc_67cc${at}`, call_id: id, name, status: "completed" },
-    arguments: JSON.stringify(given),
-  }));
+  const calls = (said.calls ?? []).map((call, at) => {
+    const { id: call_id, name, arguments: given, namespace, input } = call;
+    const space = namespace === undefined ? {} : { namespace };
+    const same = { call_id, ...space, name, status: "completed" };
+    return input === undefined
+      ? { type: "function_call", id: `fc_67cc${at}`, ...same, arguments: JSON.stringify(given) }
+      : { type: "custom_tool_call", id: `ctc_67cc${at}`, ...same, input };
+  });
   const reasoning = {
     ...{ type: "reasoning", id: "rs_67cc", encrypted_content: ENCRYPTED },
     summary: [{ type: "summary_text", text: said.thinking ?? "" }],
@@ -164,6 +177,12 @@ export function responsePieces(said: Said): Piece[] {
       add("content_part.done", { ...place, part: partOf(textOf(said)) });
     } else if (item["type"] === "reasoning") {
       add("output_item.added", { output_index, item: { ...item, summary: [] } });
+    } else if (item["type"] === "custom_tool_call") {
+      add("output_item.added", { output_index, item: { ...item, input: "" } });
+      for (const delta of fragments(String(item["input"]))) {
+        add("custom_tool_call_input.delta", { ...at, delta });
+      }
+      add("custom_tool_call_input.done", { ...at, input: item["input"] });
     } else {
       add("output_item.added", {
         output_index,

@@ -15,6 +15,10 @@ export interface Called {
   readonly id: string;
   readonly name: string;
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** Of the responses API: the name of a group of tools. */
+  readonly namespace?: string;
+  /** Of the responses API: a custom tool is called with this text, and no arguments. */
+  readonly input?: string;
 }
 
 export type AnthropicStop =

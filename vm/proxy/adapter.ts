@@ -4,7 +4,7 @@
 import type { Provider, Target } from "./config.ts";
 import { type Answer, type Exchange, isWhole, UpstreamFailure } from "./exchange.ts";
 import { type NativeBody, nativeBody } from "./native_body.ts";
-import type { Origins } from "./origins.ts";
+import type { Memory } from "./memory.ts";
 import { fault } from "./translate/fault.ts";
 import type { Upload } from "./upload.ts";
 import {
@@ -40,10 +40,10 @@ export async function attemptNative(
   target: Target,
   api: WireApi,
   context: AttemptContext,
-  origins: Origins,
+  memory: Memory,
 ): Promise<Answer> {
   const { provider } = target;
-  const { start, changes } = await callNative(exchange, target, api, context, origins);
+  const { start, changes } = await callNative(exchange, target, api, context, memory);
   const events = start.contentType.includes("event-stream");
   if (exchange.stream !== events) {
     if (!isWhole(start.body)) start.body.cancel();
@@ -59,9 +59,21 @@ export async function attemptNative(
       counts: true,
     });
   }
-  const signs = api === "messages" || api === "responses";
-  const body = signs ? origins.watch(start.body, provider.name) : start.body;
+  const body = remembered(start.body, provider.name, api, exchange, memory);
   return { contentType: start.contentType, body, own: null, changes };
+}
+
+/** Only these two APIs sign what they say, and only responses are referred to. */
+function remembered(
+  body: Answer["body"],
+  maker: string,
+  api: WireApi,
+  exchange: Exchange,
+  { origins, kept }: Memory,
+): Answer["body"] {
+  if (api === "messages") return origins.watch(body, maker);
+  if (api !== "responses") return body;
+  return kept.watch(origins.watch(body, maker), maker, exchange);
 }
 
 /** What providers say of reasoning, signatures and items that they did not make. */
@@ -76,20 +88,21 @@ async function callNative(
   target: Target,
   api: WireApi,
   context: AttemptContext,
-  { made }: Origins,
+  { origins, kept }: Memory,
 ): Promise<{ readonly start: UpstreamStart; readonly changes: readonly string[] }> {
   const send = async ({ upload, changes }: NativeBody) => {
     const call = upstreamCall(exchange, target.provider, api, upload, context.secret);
     return { start: await callUpstream(call, exchange.gone, context), changes };
   };
-  const first = nativeBody(exchange, target, api, made);
+  const own = kept.of(exchange.client);
+  const first = nativeBody(exchange, target, api, origins.made, own);
   try {
     return await send(first);
   } catch (error) {
     const refused = error instanceof UpstreamFailure && NOT_MINE.test(error.fault.message) &&
       (error.fault.kind === "invalid_request" || error.fault.kind === "not_found");
     if (!refused) throw error;
-    const bare = nativeBody(exchange, target, api, () => SOMEBODY_ELSE);
+    const bare = nativeBody(exchange, target, api, () => SOMEBODY_ELSE, own);
     if (bare.changes.length <= first.changes.length) throw error;
     return await send(bare);
   }
@@ -119,7 +132,8 @@ export function upstreamCall(
   };
   pass("traceparent");
   if (provider.kind === "anthropic") {
-    for (const name of ["anthropic-version", "anthropic-beta"]) pass(name);
+    // Versions, betas, and what else Claude Code says by them.
+    for (const name of exchange.untrustedHeaders.keys()) if (/^anthropic-/.test(name)) pass(name);
     headers["anthropic-version"] ??= "2023-06-01";
     if (secret !== null) headers["x-api-key"] = secret;
   } else if (secret !== null) {

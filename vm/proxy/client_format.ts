@@ -2,6 +2,7 @@
 /** A request and an answer in the client's API, from and to the neutral form. @module */
 
 import type { Exchange } from "./exchange.ts";
+import type { Keep } from "./kept_responses.ts";
 import { readChatRequest } from "./translate/chat_request_read.ts";
 import { writeChatResponse } from "./translate/chat_response.ts";
 import { createChatStreamWriter } from "./translate/chat_stream_writer.ts";
@@ -13,12 +14,14 @@ import type {
 } from "./translate/completion.ts";
 import type { Conversation } from "./translate/conversation.ts";
 import { withTextDocuments } from "./translate/document.ts";
+import type { Body } from "./translate/fit.ts";
 import type { JsonNode } from "./translate/json_node.ts";
 import { readMessagesRequest } from "./translate/messages_request_read.ts";
 import { writeMessagesResponse } from "./translate/messages_response.ts";
 import { createMessagesStreamWriter } from "./translate/messages_stream_writer.ts";
 import { readOllamaRequest } from "./translate/ollama_request_read.ts";
 import { createOllamaStreamWriter, writeOllamaResponse } from "./translate/ollama_response.ts";
+import { type Kept, withReferences } from "./translate/references.ts";
 import { readResponsesRequest } from "./translate/responses_request_read.ts";
 import { RESPONSE_ID, writeResponsesResponse } from "./translate/responses_response.ts";
 import { formsOf } from "./translate/responses_tools.ts";
@@ -30,20 +33,30 @@ export interface Asked {
   readonly includeUsage: boolean;
   /** The provider that answers, by its name. */
   readonly maker: string;
+  /** Keeps the items of a response, for a client that refers to them later. */
+  readonly keep?: Keep | undefined;
 }
 
 /** How one API is read and written. */
 export interface ClientFormat {
   /** @throws {TranslationError} */
-  readRequest(exchange: Exchange): Conversation;
+  readRequest(exchange: Exchange, kept: Kept): Conversation;
   writeBody(completion: Completion, exchange: Exchange, asked: Asked): Record<string, unknown>;
   createWriter(exchange: Exchange, asked: Asked): StreamWriter;
 }
 
-const bodyOf = ({ body }: Exchange) => ({ value: body.untrustedBody, path: "body" });
+const readBy = (
+  read: (body: JsonNode) => Conversation,
+  untrustedBody: Body,
+  exchange: Exchange,
+): Conversation =>
+  withTextDocuments(
+    read({ value: untrustedBody, path: "body" }),
+    (text) => exchange.body.whole(text),
+  );
 
-const readBy = (read: (body: JsonNode) => Conversation, exchange: Exchange): Conversation =>
-  withTextDocuments(read(bodyOf(exchange)), (text) => exchange.body.whole(text));
+/** A translated request goes to nobody who keeps responses. */
+const NOBODY = "-";
 
 function identity({ requestId, model, createdS }: Exchange, prefix: string): ResponseIdentity {
   return { id: prefix + requestId, model, createdS };
@@ -56,27 +69,42 @@ const made = (exchange: Exchange, prefix: string, { maker }: Asked): AnswerIdent
 
 const FORMATS: ReadonlyMap<string, ClientFormat> = new Map<string, ClientFormat>([
   ["chat", {
-    readRequest: (exchange) => readBy(readChatRequest, exchange),
+    readRequest: (exchange) => readBy(readChatRequest, exchange.body.untrustedBody, exchange),
     writeBody: (completion, exchange) =>
       writeChatResponse(completion, identity(exchange, "chatcmpl-")),
     createWriter: (exchange, { includeUsage }) =>
       createChatStreamWriter(identity(exchange, "chatcmpl-"), { includeUsage }),
   }],
   ["messages", {
-    readRequest: (exchange) => readBy(readMessagesRequest, exchange),
+    readRequest: (exchange) => readBy(readMessagesRequest, exchange.body.untrustedBody, exchange),
     writeBody: (completion, exchange, asked) =>
       writeMessagesResponse(completion, made(exchange, "msg_", asked)),
     createWriter: (exchange, asked) => createMessagesStreamWriter(made(exchange, "msg_", asked)),
   }],
   ["responses", {
-    readRequest: (exchange) => readBy(readResponsesRequest, exchange),
-    writeBody: (completion, exchange, asked) =>
-      writeResponsesResponse(completion, made(exchange, RESPONSE_ID, asked), formsOf(asked.tools)),
-    createWriter: (exchange, asked) =>
-      createResponsesStreamWriter(made(exchange, RESPONSE_ID, asked), formsOf(asked.tools)),
+    readRequest: (exchange, kept) =>
+      readBy(
+        readResponsesRequest,
+        withReferences(exchange.body.untrustedBody, NOBODY, kept),
+        exchange,
+      ),
+    writeBody(completion, exchange, asked) {
+      const who = made(exchange, RESPONSE_ID, asked);
+      const body = writeResponsesResponse(completion, who, formsOf(asked.tools));
+      if (Array.isArray(body["output"])) asked.keep?.(who.id, "", body["output"]);
+      return body;
+    },
+    createWriter(exchange, asked) {
+      const who = made(exchange, RESPONSE_ID, asked);
+      return createResponsesStreamWriter(
+        who,
+        formsOf(asked.tools),
+        (output) => asked.keep?.(who.id, "", output),
+      );
+    },
   }],
   ["ollama", {
-    readRequest: (exchange) => readBy(readOllamaRequest, exchange),
+    readRequest: (exchange) => readBy(readOllamaRequest, exchange.body.untrustedBody, exchange),
     writeBody: (completion, exchange) => writeOllamaResponse(completion, identity(exchange, "")),
     createWriter: (exchange) => createOllamaStreamWriter(identity(exchange, "")),
   }],

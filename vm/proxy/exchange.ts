@@ -10,6 +10,8 @@ export type Api = "chat" | "messages" | "responses" | "ollama" | "embeddings" | 
 export interface Exchange {
   readonly api: Api;
   readonly requestId: string;
+  /** Under which its use is booked; what it refers to is its own. */
+  readonly client: string;
   /**
    * As the client sent it, until an answer has begun. An attempt asks once for its text and its
    * JSON, and keeps neither: of a large body they are made again each time.

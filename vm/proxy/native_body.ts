@@ -10,8 +10,9 @@ import type { WireApi } from "./adapter.ts";
 import type { Target } from "./config.ts";
 import type { Bytes, Exchange } from "./exchange.ts";
 import { dialectOf } from "./translate/dialect.ts";
-import { fitBody } from "./translate/fit.ts";
+import { type Body, fitBody } from "./translate/fit.ts";
 import type { Made } from "./translate/provenance.ts";
+import { type Kept, NOTHING_KEPT, withReferences } from "./translate/references.ts";
 import { type Upload, uploadOfParts } from "./upload.ts";
 
 export interface NativeBody {
@@ -23,14 +24,17 @@ export interface NativeBody {
 /**
  * @param api of the provider
  * @param made whose the items of earlier turns are
+ * @param kept what the client may refer to
  */
 export function nativeBody(
   { body: sent }: Pick<Exchange, "body">,
   { provider, model }: Target,
   api: WireApi,
   made: Made,
+  kept: Kept = NOTHING_KEPT,
 ): NativeBody {
-  const body = sent.untrustedBody;
+  const asked = sent.untrustedBody;
+  const body = api === "responses" ? withReferences(asked, provider.name, kept) : asked;
   const changes = new Set<string>();
   const say = (change: string): void => void changes.add(change);
   const dropped = provider.drop.filter((name) => Object.hasOwn(body, name));
@@ -40,8 +44,8 @@ export function nativeBody(
     Object.hasOwn(body, "max_completion_tokens");
   const who = { provider: provider.name, model, dialect: dialectOf(provider) };
   const fitted = fitBody(api, body, { ...who, made, say });
-  if (fitted === body && dropped.length === 0 && !renames) {
-    const upload = withModel(sent, model);
+  if (fitted === asked && dropped.length === 0 && !renames) {
+    const upload = withModel(sent, asked, model);
     if (upload !== null) return { upload, changes: [] };
   }
   const changed: Record<string, unknown> = { ...fitted, model };
@@ -54,8 +58,8 @@ export function nativeBody(
 }
 
 /** The client's bytes with another model in them; null: it has to be written anew. */
-function withModel(sent: Exchange["body"], model: string): Upload | null {
-  if (sent.untrustedBody["model"] === model) return uploadOfParts([sent.untrustedBytes]);
+function withModel(sent: Exchange["body"], asked: Body, model: string): Upload | null {
+  if (asked["model"] === model) return uploadOfParts([sent.untrustedBytes]);
   const text = sent.untrustedText;
   const place = placeOfModel(text);
   if (place === null) return null;

@@ -7,7 +7,8 @@
  * @module
  */
 
-import { type Answer, type Bytes, type ByteSource, isWhole } from "./exchange.ts";
+import { type Answer, isWhole } from "./exchange.ts";
+import { watchLines } from "./line_watch.ts";
 import type { Made } from "./translate/provenance.ts";
 
 export interface Origins {
@@ -20,8 +21,6 @@ export interface Origins {
 const MAX_ITEMS = 20_000;
 /** The end of a signature tells it from all others; no more is kept. */
 const KEY_CHARS = 48;
-/** One line of a stream that is longer holds no signature worth the memory. */
-const MAX_LINE_CHARS = 1024 * 1024;
 
 const ITEM =
   /"(?:signature|encrypted_content|data)":\s*"([^"\\]{16,})"|"id":\s*"((?:rs|msg|fc|ctc|lsh)_[\w-]{6,100})"/g;
@@ -43,36 +42,10 @@ export function createOrigins(): Origins {
     made: (item) => makers.get(keyOf(item)),
     watch(body, maker) {
       if (isWhole(body)) {
-        note(latin(body), maker);
+        note(new TextDecoder().decode(body), maker);
         return body;
       }
-      return watched(body, (lines) => note(lines, maker));
+      return watchLines(body, (lines) => note(lines, maker));
     },
-  };
-}
-
-const decoder = new TextDecoder("latin1"); // all that is looked for is ASCII
-
-const latin = (bytes: Bytes): string => decoder.decode(bytes);
-
-/** @param see gets whole lines */
-function watched(source: ByteSource, see: (lines: string) => void): ByteSource {
-  let open = "";
-  return {
-    async read() {
-      const bytes = await source.read();
-      if (bytes === null) {
-        see(open);
-        return null;
-      }
-      const end = bytes.lastIndexOf(0x0a);
-      if (end < 0) open = open.length > MAX_LINE_CHARS ? "" : open + latin(bytes);
-      else {
-        see(open + latin(bytes.subarray(0, end)));
-        open = latin(bytes.subarray(end));
-      }
-      return bytes;
-    },
-    cancel: () => source.cancel(),
   };
 }

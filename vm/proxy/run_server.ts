@@ -13,7 +13,7 @@ import { createLimiter } from "./limits.ts";
 import type { Places } from "./load_config.ts";
 import { createLineWriter, createLog } from "./log.ts";
 import { createMetrics, type Gauge } from "./metrics.ts";
-import { createOrigins } from "./origins.ts";
+import { createMemory } from "./memory.ts";
 import { keepConfig } from "./reload.ts";
 import { createSecrets, runForSecret } from "./secrets.ts";
 import { handle, type ServerParts } from "./server.ts";
@@ -76,7 +76,7 @@ export async function runServer(start: ServerStart): Promise<void> {
     config: live.current,
     limiter: createLimiter(ledger, nowMs),
     dice: { nowMs, random: Math.random },
-    attempt: createAttempt(createOrigins()),
+    attempt: createAttempt(createMemory()),
     newId: () => crypto.randomUUID().replaceAll("-", "").slice(0, 24),
     enter() {
       active++;

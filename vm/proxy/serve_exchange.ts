@@ -142,7 +142,7 @@ function answerHeaders(contentType: string, requestId: string): Record<string, s
 function exchangeOf(
   request: Request,
   { api, requestId, trace, beganMs }: Asked,
-  { body, route }: Admitted,
+  { body, route, caller }: Admitted,
   { brokenStream }: Config,
   gone: AbortSignal,
 ): Exchange {
@@ -150,7 +150,7 @@ function exchangeOf(
   const broken = brokenStream === "auto" ? (isAgent ? "length" : "error") : brokenStream;
   return {
     ...{ api, requestId, body, model: body.model, untrustedHeaders: request.headers },
-    ...{ broken, isAgent, gone },
+    ...{ broken, isAgent, gone, client: caller.account },
     written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
     stream: isStream(api, body),
     createdS: Math.floor(beganMs / 1000),

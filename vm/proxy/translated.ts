@@ -14,7 +14,7 @@ import {
   isWhole,
   UpstreamFailure,
 } from "./exchange.ts";
-import type { Origins } from "./origins.ts";
+import type { Memory } from "./memory.ts";
 import { createSseSplitter, SseError } from "./sse.ts";
 import { writeChatRequest } from "./translate/chat_request_write.ts";
 import { readChatResponse } from "./translate/chat_response.ts";
@@ -85,14 +85,14 @@ export async function attemptTranslated(
   exchange: Exchange,
   target: Target,
   context: AttemptContext,
-  { made }: Origins,
+  { origins: { made }, kept }: Memory,
 ): Promise<Answer> {
   const { provider, model } = target;
   const format = formatOf(exchange);
   if (format === undefined) throw notServed(exchange, provider.name);
   const wire = wireOf(target, made);
   const { asked, upload, changes } = translateRequest(() => {
-    const read = format.readRequest(exchange);
+    const read = format.readRequest(exchange, kept.of(exchange.client));
     const written = wire.write({ ...read, model });
     const changes = new Set(written.changes);
     const say = (change: string): void => void changes.add(change);
@@ -105,7 +105,8 @@ export async function attemptTranslated(
       say(`${name} left out`);
     }
     const { tools, includeUsage } = read;
-    const asked = { tools, includeUsage, maker: provider.name };
+    const keep = kept.keeper(exchange);
+    const asked = { tools, includeUsage, maker: provider.name, keep };
     return { asked, upload: exchange.body.upload(JSON.stringify(body)), changes: [...changes] };
   });
   const call = upstreamCall(exchange, provider, wire.api, upload, context.secret);

@@ -283,7 +283,37 @@ Deno.test("a tool loop that another provider began is gone on with without a bud
     undefined,
     { edits: [{ type: "other" }] },
   ]);
-  assertEquals(fit("messages", body, { model: "claude-opus-5" }).body["thinking"], body.thinking);
+  assertEquals(fit("messages", body, { model: "claude-opus-5" }).body["thinking"], {
+    type: "adaptive",
+  });
+});
+
+Deno.test("thinking is asked for in the way of the model that is asked, not of the alias", () => {
+  const adaptive = {
+    ...{ thinking: { type: "adaptive", display: "x" }, max_tokens: 32_000 },
+    output_config: { effort: "high" },
+    context_management: { edits: [{ type: "clear_thinking_20251015" }] },
+  };
+  const budget = { thinking: { type: "enabled", budget_tokens: 20_000 }, max_tokens: 32_000 };
+  const sent = (body: Body, model: string) => {
+    const { thinking, output_config } = fit("messages", body, { model }).body;
+    return [thinking, output_config];
+  };
+  const effort = { effort: "high" };
+  assertEquals(sent(adaptive, "claude-opus-5"), [adaptive.thinking, effort]);
+  assertEquals(sent(adaptive, "claude-opus-4-6"), [adaptive.thinking, effort]);
+  const enabled = { type: "enabled", budget_tokens: 16_384 };
+  assertEquals(sent(adaptive, "claude-opus-4-5"), [enabled, effort]);
+  assertEquals(sent(adaptive, "claude-sonnet-4-5"), [enabled, undefined]);
+  assertEquals(sent({ ...adaptive, max_tokens: 1500 }, "claude-sonnet-4-5"), [
+    undefined,
+    undefined,
+  ]);
+  const oldest = fit("messages", adaptive, { model: "claude-3-5-haiku-20241022" }).body;
+  assertEquals([oldest["thinking"], oldest["context_management"]], [undefined, { edits: [] }]);
+  assertEquals(sent(budget, "claude-opus-5"), [{ type: "adaptive" }, effort]);
+  assertEquals(sent(budget, "claude-opus-4-6"), [budget.thinking, undefined]);
+  assertEquals(sent(adaptive, "deepseek-chat"), [adaptive.thinking, effort]);
 });
 
 Deno.test("items of another provider: ids are taken off, its reasoning is left out", () => {

@@ -105,6 +105,7 @@ Deno.test("responses: what the proxy does not keep, or does not know, is named b
   const refused: readonly (readonly [body: Record<string, unknown>, path: string])[] = [
     [{ previous_response_id: "resp_1" }, "body.previous_response_id"],
     [{ background: true }, "body.background"],
+    [{ input: [{ type: "item_reference", id: "msg_1" }] }, "body.input[0].id"],
   ];
   for (const [body, path] of refused) {
     const error = assertThrows(() => translate(body), TranslationError);

@@ -11,6 +11,7 @@ import { within } from "../../../shared/io/timing.ts";
 import type { AttemptContext } from "../adapter.ts";
 import { formatOf } from "../client_format.ts";
 import type { Target } from "../config.ts";
+import type { Memory } from "../memory.ts";
 import { eventsAnswer, type EventSource, notServed } from "../events_answer.ts";
 import { type Answer, type Exchange, UpstreamFailure } from "../exchange.ts";
 import { translateRequest } from "../translated.ts";
@@ -31,6 +32,7 @@ export async function attemptCursor(
   exchange: Exchange,
   target: Target,
   context: AttemptContext,
+  { kept }: Memory,
 ): Promise<Answer> {
   const format = formatOf(exchange);
   if (format === undefined) throw notServed(exchange, target.provider.name);
@@ -38,7 +40,9 @@ export async function attemptCursor(
   if (!/^[A-Za-z0-9][\w.:@+-]{0,99}$/.test(target.model)) { // it becomes an argument
     throw new UpstreamFailure(fault("not_found", "no such model of Cursor's"));
   }
-  const conversation = translateRequest(() => format.readRequest(exchange));
+  const conversation = translateRequest(() =>
+    format.readRequest(exchange, kept.of(exchange.client))
+  );
   const foreignTools = cursor.toolMode === "openclaw";
   const child = start(target, context.secret);
   const stop = (): void => {
@@ -63,7 +67,8 @@ export async function attemptCursor(
   const source = sourceOf(child, events, stop);
   try {
     const { includeUsage } = conversation;
-    const asked = { tools: conversation.tools, includeUsage, maker: target.provider.name };
+    const keep = kept.keeper(exchange);
+    const asked = { tools: conversation.tools, includeUsage, maker: target.provider.name, keep };
     const answer = await eventsAnswer(exchange, format, asked, source);
     return { ...answer, changes: conversation.changes };
   } catch (error) {

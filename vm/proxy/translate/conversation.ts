@@ -102,12 +102,15 @@ export interface Tool {
   readonly form?: ToolForm;
 }
 
-/** Kinds of tools that only the responses API has. */
-export type ToolForm =
-  /** Called with one text. */
-  | { readonly kind: "custom" }
-  | { readonly kind: "local_shell" }
-  | { readonly kind: "namespaced"; readonly namespace: string; readonly name: string };
+/** What only the responses API has: kinds of tools, and names in a namespace. */
+export interface ToolForm {
+  /** A custom tool is called with one text. */
+  readonly kind: "function" | "custom" | "local_shell";
+  /** "" if it is in none. */
+  readonly namespace: string;
+  /** Without the namespace. */
+  readonly name: string;
+}
 
 export type ToolChoice =
   | {

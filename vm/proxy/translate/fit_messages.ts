@@ -3,9 +3,9 @@
 
 import { type Body, type Fit, mapObjects, withFields } from "./fit.ts";
 import { forAnthropicOutput } from "./fit_schema.ts";
+import { fitThinking } from "./fit_thinking.ts";
 import { isObject } from "./json_node.ts";
 import { isOwn } from "./provenance.ts";
-import { claudeTraits } from "./thinking.ts";
 import { fitAnthropicUserId } from "./user_id.ts";
 
 export function fitMessages(body: Body, fit: Fit): Body {
@@ -15,7 +15,7 @@ export function fitMessages(body: Body, fit: Fit): Body {
     metadata: fitMetadata(body["metadata"], fit),
     output_config: fitOutput(body["output_config"], fit),
   });
-  return withThinkingOff(fitted, fit);
+  return fitThinking(fitted, fit);
 }
 
 function withoutIdleChoice(body: Body, { say }: Fit): Body {
@@ -42,40 +42,6 @@ function ownThinking(messages: unknown, { provider, made, say }: Fit): unknown {
     if (Array.isArray(content) && content.length === 0) return undefined; // it was all thinking
     return withFields(message, { content });
   });
-}
-
-/**
- * With a budget the turn that goes on with results of tools has to begin with its thinking; if that
- * was another's, this one is answered without. Newer models do not ask for it.
- */
-function withThinkingOff(body: Body, { model, say }: Fit): Body {
-  const { thinking, messages } = body;
-  if (!isObject(thinking) || thinking["type"] !== "enabled") return body;
-  if (!claudeTraits(model).budget || !goesOnWithoutThinking(messages)) return body;
-  say("thinking left out: the tool call that goes on came without signed thinking");
-  const context = body["context_management"];
-  const kept = isObject(context)
-    ? mapObjects(
-      context["edits"],
-      (edit) => String(edit["type"]).startsWith("clear_thinking") ? undefined : edit,
-    )
-    : undefined;
-  return withFields(body, {
-    thinking: undefined,
-    context_management: isObject(context) ? withFields(context, { edits: kept }) : context,
-  });
-}
-
-function goesOnWithoutThinking(messages: unknown): boolean {
-  if (!Array.isArray(messages)) return false;
-  const last: unknown = messages.at(-1);
-  const before: unknown = messages.at(-2);
-  if (!isObject(last) || !isObject(before) || before["role"] !== "assistant") return false;
-  const types = (content: unknown): unknown[] =>
-    Array.isArray(content) ? content.map((block) => isObject(block) ? block["type"] : null) : [];
-  const [first] = types(before["content"]);
-  return types(last["content"]).includes("tool_result") && first !== "thinking" &&
-    first !== "redacted_thinking";
 }
 
 /** "final assistant content cannot end with trailing whitespace" */

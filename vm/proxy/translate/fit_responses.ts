@@ -7,6 +7,7 @@ import { withProperties } from "./fit_schema.ts";
 import { isObject } from "./json_node.ts";
 import { isItemId, isOwn } from "./provenance.ts";
 import { repairedArguments } from "./repair_json.ts";
+import { ADDITIONAL } from "./responses_tools.ts";
 import { createShortIds } from "./tool_ids.ts";
 
 /** Longest call_id that OpenAI takes. */
@@ -15,12 +16,17 @@ const MAX_CALL_ID_CHARS = 64;
 export function fitResponses(body: Body, fit: Fit): Body {
   const { tools } = body;
   const named = Array.isArray(tools) && tools.length > 0 ? { tools: fitTools(tools) } : {};
-  return withFields(withoutIdleChoice(body, fit), {
+  return withFields(bringsTools(body["input"]) ? body : withoutIdleChoice(body, fit), {
     ...fitUser(body, fit, ["user", "safety_identifier"]),
     ...named,
     input: fitItems(body["input"], body["store"] === false, fit),
   });
 }
+
+/** Codex puts its tools into an item. */
+const bringsTools = (input: unknown): boolean =>
+  Array.isArray(input) &&
+  input.some((item: unknown) => isObject(item) && item["type"] === ADDITIONAL);
 
 function fitTools(tools: unknown): unknown {
   return mapObjects(tools, (tool) => {
@@ -47,6 +53,7 @@ function fitItems(input: unknown, unkept: boolean, fit: Fit): unknown {
     const whole = typeof text === "string" ? repairedArguments(text) : text;
     if (whole !== text) fit.say("function_call: broken arguments repaired");
     const isRef = type === "item_reference" || typeof id !== "string";
+    if (type === ADDITIONAL) return withFields(item, { tools: fitTools(item["tools"]) });
     return withFields(item, {
       ...(isRef || isItemId(type, id, fit.provider, fit.made) ? {} : { id: undefined }),
       ...(typeof call_id === "string" ? { call_id: shortId(call_id) } : {}),

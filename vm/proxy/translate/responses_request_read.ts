@@ -4,7 +4,6 @@
 import { readJsonSchema } from "./chat_request_read.ts";
 import type { Conversation, ResponseFormat, Thinking, ToolChoice } from "./conversation.ts";
 import {
-  asArray,
   asBoolean,
   asNumber,
   asObject,
@@ -16,7 +15,7 @@ import {
   optional,
   refuseKind,
 } from "./json_node.ts";
-import { readResponsesTool } from "./responses_tools.ts";
+import { readAllTools } from "./responses_tools.ts";
 import { readResponseTurns } from "./responses_turns_read.ts";
 import { readAllowed, withKnownChoice } from "./tool_choice.ts";
 import { TranslationError } from "./translation_error.ts";
@@ -71,7 +70,7 @@ export function readResponsesRequest(body: JsonNode): Conversation {
     turns: instructions === ""
       ? turns
       : [{ role: "system", parts: [{ kind: "text", text: instructions }] }, ...turns],
-    tools: optional(get("tools"), asArray)?.flatMap((tool) => readResponsesTool(tool, say)) ?? [],
+    tools: readAllTools(get("tools"), get("input"), say),
     ...given("toolChoice", optional(get("tool_choice"), readToolChoice)),
     ...given("parallelToolCalls", optional(get("parallel_tool_calls"), asBoolean)),
     ...given("maxTokens", optional(get("max_output_tokens"), asNumber)),

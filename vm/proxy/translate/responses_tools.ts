@@ -59,18 +59,13 @@ export function readResponsesTool(node: JsonNode, say: Say): Tool[] {
     case "function":
       return [readFunction(node)];
     case "custom":
-      return [{
-        name: asString(field(node, "name")),
-        description: customDescription(node),
-        schema: CUSTOM_SCHEMA,
-        form: { kind: "custom" },
-      }];
+      return [readCustom(node)];
     case "local_shell":
       return [{
         name: "local_shell",
         description: "Runs a command on the user's machine and gives its output.",
         schema: SHELL_SCHEMA,
-        form: { kind: "local_shell" },
+        form: { kind: "local_shell", namespace: "", name: "local_shell" },
       }];
     case "namespace":
       return readNamespace(node, say);
@@ -89,6 +84,14 @@ function readFunction(node: JsonNode): Tool {
   };
 }
 
+function readCustom(node: JsonNode): Tool {
+  const name = asString(field(node, "name"));
+  return {
+    ...{ name, description: customDescription(node), schema: CUSTOM_SCHEMA },
+    form: { kind: "custom", namespace: "", name },
+  };
+}
+
 function readNamespace(node: JsonNode, say: Say): Tool[] {
   const namespace = asString(field(node, "name"));
   const tools = field(node, "tools");
@@ -96,7 +99,7 @@ function readNamespace(node: JsonNode, say: Say): Tool[] {
     readResponsesTool(inner, say).map((tool): Tool => ({
       ...tool,
       name: namespacedName(namespace, tool.name),
-      form: { kind: "namespaced", namespace, name: tool.name },
+      form: { kind: tool.form?.kind ?? "function", namespace, name: tool.name },
     }))
   );
 }
@@ -132,28 +135,30 @@ export const prefixOf = (form: ToolForm | undefined): ItemPrefix =>
 
 /** A call as the item that its tool's kind asks for. */
 export function callItem(call: CallFields, form: ToolForm | undefined): Record<string, unknown> {
-  const { id, status, callId: call_id, name } = call;
+  const { id, status, callId: call_id } = call;
+  const name = form?.name ?? call.name;
+  const space = form === undefined || form.namespace === "" ? {} : { namespace: form.namespace };
   switch (form?.kind) {
     case "custom": {
-      return { id, type: "custom_tool_call", status, call_id, name, input: customInput(call) };
+      const input = customInput(call);
+      return { id, type: "custom_tool_call", status, call_id, ...space, name, input };
     }
-    case "local_shell": {
-      const given = inputOf(call.arguments);
-      const { command, workdir, timeout_ms } = isObject(given) ? given : {};
-      const action = {
-        ...{ type: "exec", command: Array.isArray(command) ? command.map(String) : [], env: {} },
-        ...{ working_directory: workdir ?? null, timeout_ms: timeout_ms ?? null },
-      };
-      return { id, type: "local_shell_call", status, call_id, action };
+    case "local_shell":
+      return { id, type: "local_shell_call", status, call_id, action: shellAction(call) };
+    default: {
+      const { arguments: text } = call;
+      return { id, type: "function_call", status, call_id, ...space, name, arguments: text };
     }
-    case "namespaced":
-      return {
-        ...{ id, type: "function_call", status, call_id },
-        ...{ namespace: form.namespace, name: form.name, arguments: call.arguments },
-      };
-    default:
-      return { id, type: "function_call", status, call_id, name, arguments: call.arguments };
   }
+}
+
+function shellAction({ arguments: text }: CallFields): Record<string, unknown> {
+  const given = inputOf(text);
+  const { command, workdir, timeout_ms } = isObject(given) ? given : {};
+  return {
+    ...{ type: "exec", command: Array.isArray(command) ? command.map(String) : [], env: {} },
+    ...{ working_directory: workdir ?? null, timeout_ms: timeout_ms ?? null },
+  };
 }
 
 /** The text; all of the arguments if the model did not do as it was told. */
@@ -163,6 +168,21 @@ export function customInput({ arguments: text }: Pick<CallFields, "arguments">):
   const input = isObject(given) ? given["input"] : undefined;
   return typeof input === "string" ? input : text;
 }
+
+/** Of the request and of its input, where Codex puts them: the last of a name counts. */
+export function readAllTools(tools: JsonNode, input: JsonNode, say: Say): Tool[] {
+  const items = Array.isArray(input.value) ? asArray(input) : [];
+  const more = items.filter((item) => isObject(item.value) && item.value["type"] === ADDITIONAL)
+    .map((item) => field(item, "tools"));
+  const all = [tools, ...more].flatMap((list) => isAbsent(list) ? [] : asArray(list));
+  const named = new Map(
+    all.flatMap((node) => readResponsesTool(node, say)).map((tool) => [tool.name, tool]),
+  );
+  return [...named.values()];
+}
+
+/** An item of the input that brings tools. */
+export const ADDITIONAL = "additional_tools";
 
 export type ToolForms = ReadonlyMap<string, ToolForm>;
 

@@ -21,8 +21,9 @@ import {
   refuseKind,
 } from "./json_node.ts";
 import { unseal, unsealExtra } from "./provenance.ts";
-import { localShellArguments, namespacedName } from "./responses_tools.ts";
+import { ADDITIONAL, localShellArguments, namespacedName } from "./responses_tools.ts";
 import { leftOut, leftOutName, onlyTexts, type Say, textPart } from "./text_parts.ts";
+import { TranslationError } from "./translation_error.ts";
 
 /** @throws {TranslationError} for what is no item; kinds nobody knows are left out */
 export function readResponseTurns(input: JsonNode): ReadTurns {
@@ -62,12 +63,12 @@ function createItemReader(say: Say): (item: JsonNode) => Turn | undefined {
         const name = namespacedName(text(item, "namespace"), asString(field(item, "name")));
         return call(item, name, text(item, "arguments"));
       }
-      case "custom_tool_call":
-        return call(
-          item,
-          asString(field(item, "name")),
-          JSON.stringify({ input: text(item, "input") }),
-        );
+      case "custom_tool_call": {
+        const name = namespacedName(text(item, "namespace"), asString(field(item, "name")));
+        return call(item, name, JSON.stringify({ input: text(item, "input") }));
+      }
+      case ADDITIONAL: // read with the other tools
+        return undefined;
       case "local_shell_call":
         return call(item, "local_shell", localShellArguments(field(item, "action")));
       case "function_call_output":
@@ -76,6 +77,12 @@ function createItemReader(say: Say): (item: JsonNode) => Turn | undefined {
         return readOutput(item, say);
       case "reasoning":
         return readReasoning(item, extras, say);
+      case "item_reference": // those that are kept here have been put in
+        throw new TranslationError(
+          `${item.path}.id`,
+          "refers to an item that is not kept here",
+          'send the item itself; with "store": false the SDKs do',
+        );
       default: // of tools that OpenAI runs, and what only it can read ("compaction")
         say(`item ${leftOutName(type.value)} left out`);
         return undefined;

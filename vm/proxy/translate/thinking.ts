@@ -53,15 +53,23 @@ export const anthropicEffortOf = (thinking: Exclude<Thinking, { kind: "off" }>):
 /** What a model of Anthropic's accepts. */
 export interface ClaudeTraits {
   readonly thinks: boolean;
+  /** "adaptive". */
+  readonly adaptive: boolean;
+  /** output_config.effort. */
+  readonly effort: boolean;
   /** temperature, top_p and top_k. */
   readonly sampling: boolean;
   /** A budget for thinking; if not, only "adaptive" with an effort. */
   readonly budget: boolean;
 }
 
-const OLDEST: ClaudeTraits = { thinks: false, sampling: true, budget: true };
-const OLD: ClaudeTraits = { thinks: true, sampling: true, budget: true };
-const NEW: ClaudeTraits = { thinks: true, sampling: false, budget: false };
+const OLD: ClaudeTraits = {
+  ...{ thinks: true, adaptive: false, effort: false, sampling: true, budget: true },
+};
+const OLDEST: ClaudeTraits = { ...OLD, thinks: false };
+const OPUS_4_5: ClaudeTraits = { ...OLD, effort: true };
+const BOTH: ClaudeTraits = { ...OLD, adaptive: true, effort: true };
+const NEW: ClaudeTraits = { ...BOTH, sampling: false, budget: false };
 
 /**
  * From the name: thinking since 3.7, up to 4.6 the old way, later and unknown families the new.
@@ -71,7 +79,8 @@ export function claudeTraits(model: string): ClaudeTraits {
   const version = claudeVersion(model);
   if (version === null) return /claude-(2|instant)/.test(model) ? OLDEST : NEW;
   if (version < 3.7) return OLDEST;
-  return version > 4.6 ? NEW : OLD;
+  if (version < 4.6) return version === 4.5 && model.includes("opus") ? OPUS_4_5 : OLD;
+  return version > 4.6 ? NEW : BOTH;
 }
 
 /** 4.6 for "claude-opus-4-6"; null if the name tells none. */

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What is remembered from one request to the next, in memory only and bounded. @module */
+
+import { createKeptResponses, type KeptResponses } from "./kept_responses.ts";
+import { createOrigins, type Origins } from "./origins.ts";
+
+export interface Memory {
+  readonly origins: Origins;
+  readonly kept: KeptResponses;
+}
+
+export const createMemory = (): Memory => ({
+  origins: createOrigins(),
+  kept: createKeptResponses(),
+});
