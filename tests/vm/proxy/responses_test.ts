@@ -15,6 +15,7 @@ import { parseJson } from "../../../vm/proxy/translate/json_node.ts";
 import { seal } from "../../../vm/proxy/translate/provenance.ts";
 import { readResponsesRequest } from "../../../vm/proxy/translate/responses_request_read.ts";
 import { writeResponsesResponse } from "../../../vm/proxy/translate/responses_response.ts";
+import { formsOf } from "../../../vm/proxy/translate/responses_tools.ts";
 import { createResponsesStreamWriter } from "../../../vm/proxy/translate/responses_stream_writer.ts";
 import { TranslationError } from "../../../vm/proxy/translate/translation_error.ts";
 import { dataOf, splitWhole, WHO, writeAll } from "./streams.ts";
@@ -237,4 +238,120 @@ Deno.test("heartbeats of responses change nothing of what the client has gathere
   assertEquals(names(writer.heartbeat()), ["response.created", "response.in_progress"]);
   writer.write({ kind: "text", text: "a" });
   assertEquals(names(writer.heartbeat()), ["keepalive"]);
+});
+
+const CUSTOM = {
+  type: "custom",
+  name: "patch",
+  format: { type: "grammar", definition: "start: X" },
+};
+const SPACE = {
+  ...{ type: "namespace", name: "mcp__fs" },
+  tools: [{ type: "function", name: "read", parameters: { type: "object" } }, CUSTOM],
+};
+
+Deno.test("Codex's tools are functions elsewhere, and those of OpenAI's servers are left out", () => {
+  const { body, changes } = translate({
+    tools: [CUSTOM, { type: "local_shell" }, SPACE, { type: "web_search" }, { type: "new_kind" }],
+    tool_choice: {
+      type: "allowed_tools",
+      mode: "auto",
+      tools: [{ type: "custom", name: "patch" }],
+    },
+  });
+  const names = (sent: Record<string, unknown>) =>
+    (sent["tools"] as { function: { name: string } }[]).map((tool) => tool.function.name);
+  assertEquals(names(body), ["patch"]);
+  assertEquals(changes, ["tool web_search left out", "tool new_kind left out"]);
+  const input = [{ type: "additional_tools", role: "developer", tools: [SPACE] }, {
+    ...{ role: "user", content: "u" },
+  }];
+  const brought = translate({ input, tools: [{ type: "local_shell" }], tool_choice: "auto" }).body;
+  assertEquals(names(brought), ["local_shell", "mcp__fs__read", "mcp__fs__patch"]);
+  assertEquals([brought["tool_choice"], (brought["messages"] as unknown[]).length], ["auto", 1]);
+});
+
+Deno.test("Codex's history: calls of all kinds and their results go on, what only OpenAI reads does not", () => {
+  const { body, changes } = translate({
+    input: [
+      { role: "user", content: "u" },
+      { type: "custom_tool_call", call_id: "a", name: "patch", input: "*** Begin" },
+      { type: "custom_tool_call_output", call_id: "a", output: "done" },
+      {
+        ...{ type: "local_shell_call", call_id: "b", status: "completed" },
+        action: { type: "exec", command: ["ls"], timeout_ms: 9, env: {} },
+      },
+      { type: "local_shell_call_output", id: "b", call_id: "b", output: '{"output":"x"}' },
+      { type: "function_call", call_id: "c", namespace: "mcp__fs", name: "read", arguments: '{"p' },
+      {
+        ...{ type: "function_call_output", call_id: "c" },
+        output: [{ type: "input_text", text: "r" }, { type: "input_file", file_id: "f" }],
+      },
+      { type: "web_search_call", id: "ws_1", status: "completed", action: { type: "search" } },
+      { type: "compaction", encrypted_content: "gAAAA" },
+      { role: "user", content: "go on" },
+    ],
+  });
+  const calls = [
+    ...JSON.stringify(body["messages"]).matchAll(/"name":"(\w+)","arguments":("(?:[^"\\]|\\.)*")/g),
+  ]
+    .map(([, name, text]) => [name, JSON.parse(JSON.parse(text ?? ""))]);
+  assertEquals(calls, [
+    ["patch", { input: "*** Begin" }],
+    ["local_shell", { command: ["ls"], timeout_ms: 9 }],
+    ["mcp__fs__read", {}],
+  ]);
+  assertEquals(changes, [
+    ...["broken arguments of a tool call repaired", "document left out"],
+    ...["item web_search_call left out", "item compaction left out"],
+  ]);
+});
+
+Deno.test("calls of Codex's tools come back as its own items, whole and streamed", () => {
+  const { tools } = readResponsesRequest({
+    value: { model: "m", input: "u", tools: [CUSTOM, { type: "local_shell" }, SPACE] },
+    path: "body",
+  });
+  const call = (name: string, given: Record<string, unknown>) => ({
+    ...{ kind: "tool_call" as const, id: name, name, arguments: JSON.stringify(given) },
+  });
+  const completion: Completion = {
+    ...COMPLETION,
+    parts: [
+      call("patch", { input: "*** Begin" }),
+      call("local_shell", { command: ["ls"], workdir: "/" }),
+      call("mcp__fs__read", { path: "p" }),
+      call("mcp__fs__patch", { wrong: 1 }),
+    ],
+  };
+  const whole = writeResponsesResponse(completion, WHO, formsOf(tools));
+  const text = writeAll(
+    createResponsesStreamWriter(WHO, formsOf(tools)),
+    completionEvents(completion),
+  );
+  const last = dataOf(text).at(-1) as { response: unknown };
+  assertEquals(last.response, whole);
+  const done = { status: "completed" };
+  assertEquals(whole["output"], [
+    {
+      ...{ id: "ctc_ocp_id1_0", type: "custom_tool_call", ...done, call_id: "patch" },
+      ...{ name: "patch", input: "*** Begin" },
+    },
+    {
+      ...{ id: "lsh_ocp_id1_1", type: "local_shell_call", ...done, call_id: "localshell" },
+      action: {
+        ...{ type: "exec", command: ["ls"], env: {}, working_directory: "/", timeout_ms: null },
+      },
+    },
+    {
+      ...{ id: "fc_ocp_id1_2", type: "function_call", ...done, call_id: "mcpfsread" },
+      ...{ namespace: "mcp__fs", name: "read", arguments: '{"path":"p"}' },
+    },
+    {
+      ...{ id: "ctc_ocp_id1_3", type: "custom_tool_call", ...done, call_id: "mcpfspatch" },
+      ...{ namespace: "mcp__fs", name: "patch", input: '{"wrong":1}' },
+    },
+  ]);
+  const names = splitWhole(text).map(({ event }) => event);
+  assertEquals(names.filter((name) => name === "response.custom_tool_call_input.done").length, 2);
 });

@@ -61,6 +61,8 @@ function fitMessages(messages: unknown, fit: Fit): unknown {
   const { callId } = fit.dialect;
   const ids = callId === null ? null : createPatternIds(callId);
   return mapObjects(messages, (message) => {
+    const isPlain = message["role"] !== "assistant" && typeof message["content"] === "string";
+    if (isPlain && ids === null) return message; // most of them
     const content = mapObjects(message["content"], (part) => fitPart(part, fit));
     if (message["role"] === "assistant") return fitAssistant(message, content, ids, fit);
     const id = message["tool_call_id"];

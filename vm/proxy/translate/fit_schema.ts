@@ -38,13 +38,26 @@ function mapSchemas(schema: Schema, change: (schema: Schema) => Schema, depth = 
 const isObjectType = ({ type }: Schema): boolean =>
   type === "object" || (Array.isArray(type) && type.includes("object"));
 
+const lacksProperties = (one: Schema): boolean =>
+  isObjectType(one) && one["properties"] === undefined;
+
 /** OpenAI: "object schema missing properties". */
-export const withProperties = (schema: Schema): Schema =>
-  mapSchemas(
-    schema,
-    (one) =>
-      isObjectType(one) && one["properties"] === undefined ? { ...one, properties: {} } : one,
-  );
+export function withProperties(schema: Schema): Schema {
+  if (!isAnywhere(schema, lacksProperties)) return schema;
+  return mapSchemas(schema, (one) => lacksProperties(one) ? { ...one, properties: {} } : one);
+}
+
+/** A quick look before the slow way: with each request come a hundred schemas that are as they should be. */
+function isAnywhere(value: Schema, test: (one: Schema) => boolean, depth = 0): boolean {
+  if (test(value)) return true;
+  if (depth > MAX_JSON_DEPTH) return false;
+  for (const key of Object.keys(value)) {
+    const inner = value[key];
+    if (typeof inner !== "object" || inner === null) continue;
+    if (isAnywhere(inner as Schema, test, depth + 1)) return true; // a list is its own keys
+  }
+  return false;
+}
 
 /**
  * What Anthropic's structured outputs do not take ("JSON Schema limitations"): said in the
