@@ -162,6 +162,10 @@ export QUBES_CLAW_MACHINE
 test-machine: dom0 vm ## units, users, journal, reboots: under a real systemd, installed by the targets below
 	$(DENO) test -A --no-check --quiet $(wildcard tests/machine/*_test.ts)
 
+.PHONY: test-machine-kernel
+test-machine-kernel: dom0 vm ## limits of memory and processes, and what hits them: on a kernel of its own, under QEMU
+	$(DENO) test -A --no-check --quiet tests/machine/kernel
+
 # ---- Tests with the real OpenClaw ----
 
 # Not part of "make test": 650 MB from the npm registry, and 1.3 GB of memory while it runs.

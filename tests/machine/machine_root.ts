@@ -8,7 +8,7 @@ const HERE = new URL(".", import.meta.url).pathname;
 /** Beside a minimal Debian. The kernel is for QEMU; in namespaces nobody looks at it. */
 const PACKAGES = [
   ...["systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "libnss-systemd"],
-  ...["udev", "kmod", "iproute2", "nftables", "procps", "sudo", "socat", "make"],
+  ...["udev", "kmod", "iproute2", "nftables", "procps", "sudo", "socat", "make", "curl"],
   "linux-image-cloud-amd64",
 ] as const;
 

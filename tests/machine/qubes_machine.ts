@@ -37,8 +37,8 @@ Description=The simulated Qubes
 Type=oneshot
 RemainAfterExit=yes
 Environment=DENO_DIR=/var/cache/qsim-deno
-# Sockets are the group's, as in Qubes.
-UMask=0007
+# Sockets are the group's, as in Qubes; what the simulation knows, any user's call reads.
+UMask=0002
 ExecStartPre=/bin/ln -sfn ${WORLD}/dom0/run/qubes /run/qubes
 ExecStart=${SIM} start ${WORLD}
 [Install]
@@ -108,7 +108,7 @@ export interface VmMachineOptions {
   readonly binds?: readonly Bind[];
 }
 
-/** A VM, installed as the Makefile does; the others run. */
+/** A VM, installed as the Makefile does; the others run, each with a loopback of its own. */
 export async function bootVm(
   { name, tags, others, policy, binds = [] }: VmMachineOptions,
 ): Promise<Machine> {
@@ -125,6 +125,22 @@ export async function bootVm(
     throw error;
   }
   return machine;
+}
+
+/** In another VM: something answers `text` on a port of its loopback, and qrexec leads there. */
+export async function serveInVm(
+  machine: Machine,
+  { vm, port, text }: { readonly vm: string; readonly port: number; readonly text: string },
+): Promise<void> {
+  const folder = `${WORLD}/vms/${vm}`;
+  const mux = `${folder}/etc/qubes-rpc/openclaw.Mux+${port}`;
+  await put(machine, mux, '#!/bin/sh\nexec /usr/lib/qubes-claw/openclaw.Mux "$@"\n');
+  const inside = `nsenter --target $(sed -n 's/.*"agentPid":\\([0-9]*\\).*/\\1/p' ` +
+    `${folder}/domain.json) --net --`;
+  const server = `${CHECKOUT}/tests/e2e/stand-in-server.ts ${port} /health ${text}`;
+  await machine.good(`systemd-run --quiet --unit=${vm}-${port} ${inside} \
+    /usr/local/bin/deno run --quiet -A --no-config --no-lock ${server}`);
+  await machine.until(`${inside} curl -sf http://127.0.0.1:${port}/health`);
 }
 
 async function boot(target: string, binds: readonly Bind[]): Promise<Machine> {
@@ -166,7 +182,8 @@ async function createWorld(
   client: "qrexec-client" | "qrexec-client-vm",
   ownName: string,
 ): Promise<void> {
-  const words = vms.map(({ name, tags = [] }) => tags.length === 0 ? name : `${name}:${tags}`);
+  const named = vms.map(({ name, tags = [] }) => tags.length === 0 ? name : `${name}:${tags}`);
+  const words = [...(ownName === "" ? [] : ["--own-networks"]), ...named];
   await put(machine, "/etc/systemd/system/qubesd.service", QUBESD, "644");
   const side = client === "qrexec-client" ? "dom0" : "vm";
   const start = `QUBES_SIM_VM=${ownName} exec ${WORLD}/bin/${side}/${client} "$@"`;

@@ -50,9 +50,14 @@ async function main([folder = "", ...rest]: readonly string[]): Promise<number> 
     print("Request refused\n");
     return EXIT_REFUSED;
   }
-  if (powerState(folder, target) === "Halted") await startVm(folder, target);
   const path = `${worldPaths(folder).socketDir}/qrexec.${target}`;
-  const conn = await Deno.connect({ transport: "unix", path }).catch(() => undefined);
+  const connect = () => Deno.connect({ transport: "unix", path }).catch(() => undefined);
+  let conn = await connect();
+  // Looked at after that only: who may call may not see the other VM's processes.
+  if (conn === undefined && powerState(folder, target) === "Halted") {
+    await startVm(folder, target);
+    conn = await connect();
+  }
   if (conn === undefined) return EXIT_PROBLEM;
   const isFiltered = (stream: string, sink: { isTerminal(): boolean }) =>
     args.has(`--filter-escape-chars-${stream}`) ||

@@ -2,7 +2,7 @@
 /**
  * A simulated Qubes to play with, from a terminal or from a Makefile.
  *
- *     sim_cli.ts create FOLDER VM[:tag,tag]...    all VMs halted
+ *     sim_cli.ts create FOLDER [--own-networks] VM[:tag,tag]...    all VMs halted
  *     sim_cli.ts start FOLDER [VM...]             no name: all of them
  *     sim_cli.ts shell FOLDER VM                  a shell in the VM
  *     sim_cli.ts dom0 FOLDER                      a shell in dom0
@@ -19,7 +19,8 @@ import { createWorld, openWorld } from "./world.ts";
 import { findVm, readWorld } from "./world_config.ts";
 
 const EXIT_USAGE = 2;
-const USAGE = "usage: sim_cli.ts create FOLDER VM[:tag,tag]... | start FOLDER [VM...] | " +
+const USAGE =
+  "usage: sim_cli.ts create FOLDER [--own-networks] VM[:tag,tag]... | start FOLDER [VM...] | " +
   "shell FOLDER VM [-- COMMAND...] | dom0 FOLDER [-- COMMAND...] | stop FOLDER\n";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -54,11 +55,12 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function create(folder: string, words: readonly string[]): Promise<number> {
   await Deno.mkdir(folder, { recursive: true });
-  const vms = words.map((word) => {
+  const ownNetworks = words[0] === "--own-networks";
+  const vms = (ownNetworks ? words.slice(1) : words).map((word) => {
     const [name = "", tags] = word.split(":");
     return { name, tags: tags?.split(",") ?? [], running: false };
   });
-  await createWorld({ folder: await Deno.realPath(folder), vms, isLasting: true });
+  await createWorld({ folder: await Deno.realPath(folder), vms, ownNetworks, isLasting: true });
   return 0;
 }
 
