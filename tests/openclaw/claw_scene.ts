@@ -64,10 +64,14 @@ export interface ClawScene {
   readonly anthropic: Upstream;
   readonly openai: Upstream;
   readonly ollama: Upstream;
-  startProxy(secrets?: string): Promise<void>;
+  startProxy(secrets?: string, only?: Double): Promise<void>;
   stopProxy(): Promise<void>;
-  /** A proxy that knows nothing of earlier failures, and doubles that answer. */
-  fresh(secrets?: string): Promise<void>;
+  /**
+   * A proxy that knows nothing of earlier failures, and doubles that answer.
+   *
+   * @param only who is asked, whatever model OpenClaw names
+   */
+  fresh(secrets?: string, only?: Double): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -77,8 +81,8 @@ export async function clawScene(cgroup: string | null): Promise<ClawScene> {
   const [anthropic, openai, ollama] = [startUpstream(), startUpstream(), startUpstream()];
   const doubles = { anthropic, openai, ollama };
   const proxyPort = freePort();
-  const start = (secrets = SECRETS): Promise<ProxyWorld> =>
-    startProxy(proxyConfig(proxyPort, doubles), {
+  const start = (secrets = SECRETS, only?: Double): Promise<ProxyWorld> =>
+    startProxy(proxyConfig(proxyPort, doubles, only), {
       ...{ secrets, environment: { OPENCLAW_PROXY_PORT: String(proxyPort) } },
     });
   const proxy = await start();
@@ -89,17 +93,17 @@ export async function clawScene(cgroup: string | null): Promise<ClawScene> {
   const socket = await openGateway(place);
   const scene: ClawScene = {
     ...{ place, gateway, socket, proxy, ...doubles },
-    async startProxy(secrets) {
-      scene.proxy = await start(secrets);
+    async startProxy(secrets, only) {
+      scene.proxy = await start(secrets, only);
     },
     stopProxy: async () => await scene.proxy[Symbol.asyncDispose](),
-    async fresh(secrets) {
+    async fresh(secrets, only) {
       anthropic.script = [answers("from anthropic")];
       openai.script = [answers("from openai")];
       ollama.script = [answers("from ollama")];
       for (const { seen } of Object.values(doubles)) seen.length = 0;
       await scene.stopProxy();
-      await scene.startProxy(secrets);
+      await scene.startProxy(secrets, only);
     },
     async end() {
       await socket[Symbol.asyncDispose]();
@@ -113,18 +117,34 @@ export async function clawScene(cgroup: string | null): Promise<ClawScene> {
   return scene;
 }
 
+/** The model of each double. */
+export const DOUBLES = {
+  anthropic: "anthropic/claude-sonnet-5",
+  openai: "openai/gpt-6-sol",
+  ollama: "ollama/gpt-oss:20b",
+} as const;
+
+export type Double = keyof typeof DOUBLES;
+
 interface ProxyTemplate {
   readonly providers: Record<string, Record<string, unknown>>;
+  readonly models: Record<string, unknown>;
 }
 
 function proxyConfig(
   port: number,
-  doubles: Record<"anthropic" | "openai" | "ollama", Upstream>,
+  doubles: Record<Double, Upstream>,
+  only?: Double,
 ): unknown {
   const path = new URL("../../vm/openclaw/proxy-multi.json", import.meta.url);
   const template = JSON.parse(Deno.readTextFileSync(path));
   const config = fillTemplate(template, { PROXY_PORT: port }) as ProxyTemplate;
-  const { providers } = config;
+  const { providers, models } = config;
+  if (only !== undefined) {
+    for (const name of Object.values(MODELS)) {
+      models[name.slice(name.indexOf("/") + 1)] = { try: [DOUBLES[only]] };
+    }
+  }
   providers["anthropic"] = { ...providers["anthropic"], baseUrl: doubles.anthropic.url };
   providers["openai"] = { ...providers["openai"], baseUrl: `${doubles.openai.url}/v1` };
   providers["ollama"] = { ...providers["ollama"], baseUrl: doubles.ollama.url };

@@ -6,7 +6,15 @@ import { sleep, within } from "../../shared/io/timing.ts";
 import { until } from "../e2e/installed.ts";
 import { fails, hangs } from "../e2e/proxy_upstream.ts";
 import { answersLate, pausesInside, toolResult, usesTool } from "./agent_upstream.ts";
-import { type Case, MODELS, OPENCLAW_PATIENCE_S, requestsSeen, say } from "./claw_scene.ts";
+import {
+  type Case,
+  type Double,
+  DOUBLES,
+  MODELS,
+  OPENCLAW_PATIENCE_S,
+  requestsSeen,
+  say,
+} from "./claw_scene.ts";
 import { startTurn } from "./gateway_socket.ts";
 
 const cases: Case[] = [];
@@ -51,6 +59,18 @@ for (const [api, model] of Object.entries(MODELS)) {
     const marks = seen[1]?.text.split('"cache_control"').length ?? 0;
     if (seen[1]?.path === "/v1/messages") assert(marks > 1, "no part of the prompt is cached");
   });
+}
+
+for (const [api, model] of Object.entries(MODELS)) {
+  for (const only of Object.keys(DOUBLES) as Double[]) {
+    add(`C3 ${api}, answered by ${only}: a tool's loop, streamed`, async (scene) => {
+      await scene.fresh(undefined, only);
+      scene[only].script = [usesTool()];
+      assertEquals(await say(scene, model), "the tool says 42");
+      assertEquals(scene[only].seen.map(toolResult), [null, "tool says 42"]);
+      assert(scene[only].seen.every(({ body }) => body["stream"] === true));
+    });
+  }
 }
 
 for (const status of [401, 402, 403, 429, 500, 503, 529]) {
