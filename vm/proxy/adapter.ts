@@ -63,7 +63,7 @@ export async function attemptNative(
   return { contentType: start.contentType, body, own: null, changes };
 }
 
-/** Only these two APIs sign what they say, and only responses are referred to. */
+/** Only these two APIs sign their answers, and only responses can be referred to. */
 function remembered(
   body: Answer["body"],
   maker: string,
@@ -76,12 +76,12 @@ function remembered(
   return kept.watch(origins.watch(body, maker), maker, exchange);
 }
 
-/** What providers say of reasoning, signatures and items that they did not make. */
+/** How providers reject reasoning, signatures and items that they did not make. */
 const NOT_MINE = /signature|thinking|reasoning|encrypted|\bitem\b|begins with/i;
 
 /**
- * Items of a time that is forgotten here may be another provider's: whoever refuses them is asked
- * once more, without any.
+ * Items from before a restart may belong to another provider: one that rejects them is asked once
+ * more, without any.
  */
 async function callNative(
   exchange: Exchange,
@@ -122,7 +122,7 @@ export function upstreamCall(
     ...Object.fromEntries(provider.headers),
     "content-type": "application/json",
     accept: exchange.stream ? "text/event-stream" : "application/json",
-    // Nothing here has to be unpacked, and a packed stream comes in larger pieces.
+    // Saves decompression, and a compressed stream arrives in larger pieces.
     "accept-encoding": "identity",
     "user-agent": "openclaw-proxy",
   };
@@ -132,7 +132,7 @@ export function upstreamCall(
   };
   pass("traceparent");
   if (provider.kind === "anthropic") {
-    // Versions, betas, and what else Claude Code says by them.
+    // Versions, betas, and whatever else Claude Code sends.
     for (const name of exchange.untrustedHeaders.keys()) if (/^anthropic-/.test(name)) pass(name);
     headers["anthropic-version"] ??= "2023-06-01";
     if (secret !== null) headers["x-api-key"] = secret;

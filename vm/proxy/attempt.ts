@@ -31,7 +31,7 @@ export function guessedTokens(bytes: number): number {
   return Math.ceil(bytes / 4);
 }
 
-/** By what is said in it: the base64 of a picture is many times what it counts. */
+/** Estimated from the content: an image counts far less than its base64. */
 function estimatedTokens({ untrustedBody, length }: Exchange["body"]): number {
   try {
     return estimateInputTokens(readMessagesRequest({ value: untrustedBody, path: "body" }));

@@ -27,13 +27,13 @@ import { RESPONSE_ID, writeResponsesResponse } from "./translate/responses_respo
 import { formsOf } from "./translate/responses_tools.ts";
 import { createResponsesStreamWriter } from "./translate/responses_stream_writer.ts";
 
-/** What the client asked, as far as it shapes how it is answered. */
+/** The parts of the request that determine how the answer is written. */
 export interface Asked {
   readonly tools: Conversation["tools"];
   readonly includeUsage: boolean;
   /** The provider that answers, by its name. */
   readonly maker: string;
-  /** Keeps the items of a response, for a client that refers to them later. */
+  /** Stores the items of a response, to which the client may refer later. */
   readonly keep?: Keep | undefined;
 }
 
@@ -55,7 +55,7 @@ const readBy = (
     (text) => exchange.body.whole(text),
   );
 
-/** A translated request goes to nobody who keeps responses. */
+/** A provider behind a translation stores no responses. */
 const NOBODY = "-";
 
 function identity({ requestId, model, createdS }: Exchange, prefix: string): ResponseIdentity {

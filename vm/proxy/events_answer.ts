@@ -116,7 +116,7 @@ function tokensOf(usage: Usage): Tokens {
   };
 }
 
-/** For an API that nobody translates. */
+/** For an API without a translation. */
 export function notServed(exchange: Exchange, providerName: string): UpstreamFailure {
   return new UpstreamFailure(
     fault("not_found", `provider ${providerName} does not serve ${exchange.api.replace("_", " ")}`),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Responses that a client may refer to: "previous_response_id", and items by "item_reference". OpenAI
- * keeps its own for a month; here the last ones of each client are kept, in memory only, so that a
- * conversation goes on where another provider answers, and for clients that take keeping for granted.
+ * Responses that a client may refer to by "previous_response_id", and items by "item_reference". OpenAI
+ * stores its own for a month; here the latest of each client are kept, in memory only, so that a
+ * conversation can continue with another provider.
  *
  * @module
  */
@@ -14,20 +14,20 @@ import { isObject } from "./translate/json_node.ts";
 import type { Kept, KeptResponse } from "./translate/references.ts";
 
 export interface KeptResponses {
-  /** What this client may refer to; nobody sees what another one said. */
+  /** What this client may refer to; never another client's responses. */
   of(client: string): Kept;
-  /** @returns what keeps its response; undefined: the client does not want it, or it is too large */
+  /** @returns a function that stores the response; undefined: the client forbids it, or it is too large */
   keeper(exchange: Exchange): Keep | undefined;
-  /** The same answer; its response is kept when it is whole. */
+  /** Returns the same answer, and stores its response when it is complete. */
   watch(body: Answer["body"], maker: string, exchange: Exchange): Answer["body"];
 }
 
-/** @param maker the provider that keeps it, too; "": nobody else does */
+/** @param maker the provider that also stores it; "": none does */
 export type Keep = (id: string, maker: string, output: readonly unknown[]) => void;
 
-/** Of one turn: what was asked and answered. Pictures are more, and are not kept. */
+/** For one turn, request and answer together. Turns with large images are not kept. */
 const MAX_TURN_CHARS = 512 * 1024;
-/** Of all turns of one client; and how many clients. */
+/** For all turns of one client; and the number of clients. */
 const MAX_CLIENT_CHARS = 4 * 1024 * 1024;
 const MAX_CLIENTS = 8;
 
@@ -51,7 +51,7 @@ export function createKeptResponses(): KeptResponses {
   const clientOf = (name: string): Client => {
     const found = clients.get(name) ?? { turns: new Map(), items: new Map(), chars: 0 };
     clients.delete(name);
-    clients.set(name, found); // the one that asked last is the last to be forgotten
+    clients.set(name, found); // least recently used first
     const [oldest] = clients.keys();
     if (clients.size > MAX_CLIENTS && oldest !== undefined) clients.delete(oldest);
     return found;
@@ -128,7 +128,7 @@ const itemsIn = (json: string): Body[] => {
   return Array.isArray(items) ? items.filter(isObject) : [];
 };
 
-/** @returns undefined if a turn of it is forgotten */
+/** @returns undefined if one of its turns is no longer stored */
 function conversationOf(client: Client, id: string): KeptResponse | undefined {
   const turns: Turn[] = [];
   for (let at: string | null = id; at !== null;) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Lines of a stream, looked at while its bytes are passed on as they are. @module */
+/** Shows the lines of a stream while its bytes are passed on unchanged. @module */
 
 import type { ByteSource } from "./exchange.ts";
 
-/** A line that is longer is not looked at. */
+/** Longer lines are skipped. */
 const MAX_LINE_BYTES = 1024 * 1024;
 
-/** @param see gets whole lines, some at a time; the last one when the stream is over */
+/** @param see gets complete lines, several at a time; the last one at the end of the stream */
 export function watchLines(source: ByteSource, see: (lines: string) => void): ByteSource {
   const decoder = new TextDecoder();
   let open = "";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What is remembered from one request to the next, in memory only and bounded. @module */
+/** State kept between requests, in memory only and bounded. @module */
 
 import { createKeptResponses, type KeptResponses } from "./kept_responses.ts";
 import { createOrigins, type Origins } from "./origins.ts";

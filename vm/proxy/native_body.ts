@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The client's own body for an upstream of the same API: its bytes, unless there is something in it
- * that this upstream refuses, or made itself for another one.
+ * The client's own body for an upstream of the same API: its bytes, unless it holds something that
+ * this upstream rejects or that another provider made.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface NativeBody {
 
 /**
  * @param api of the provider
- * @param made whose the items of earlier turns are
+ * @param made who made the items of earlier turns
  * @param kept what the client may refer to
  */
 export function nativeBody(
@@ -39,7 +39,7 @@ export function nativeBody(
   const say = (change: string): void => void changes.add(change);
   const dropped = provider.drop.filter((name) => Object.hasOwn(body, name));
   for (const name of dropped) say(`${name} left out`);
-  // Ollama would answer with a limit of its own choice.
+  // Otherwise Ollama would apply its own limit.
   const renames = provider.kind === "ollama" && api === "chat" &&
     Object.hasOwn(body, "max_completion_tokens");
   const who = { provider: provider.name, model, dialect: dialectOf(provider) };
@@ -57,7 +57,7 @@ export function nativeBody(
   return { upload: sent.upload(JSON.stringify(changed)), changes: [...changes] };
 }
 
-/** The client's bytes with another model in them; null: it has to be written anew. */
+/** The client's bytes with the model replaced; null: the body has to be serialised again. */
 function withModel(sent: Exchange["body"], asked: Body, model: string): Upload | null {
   if (asked["model"] === model) return uploadOfParts([sent.untrustedBytes]);
   const text = sent.untrustedText;

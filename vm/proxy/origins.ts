@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Which provider made the signatures, encrypted texts and ids that were passed on byte for byte:
- * read off the bytes as they go by, kept in memory, oldest forgotten first. After a restart nothing
- * is known, and the refusal of a provider is what tells (attemptNative asks once more then).
+ * Which provider made the signatures, encrypted texts and ids that were passed on unchanged: noted as
+ * the bytes go by, kept in memory, the oldest dropped first. After a restart nothing is known; then a
+ * provider that rejects an item is asked once more without it (attemptNative).
  *
  * @module
  */
@@ -13,13 +13,13 @@ import type { Made } from "./translate/provenance.ts";
 
 export interface Origins {
   readonly made: Made;
-  /** The same body, looked at as it passes. */
+  /** Returns the same body, and notes its items as it is read. */
   watch(body: Answer["body"], maker: string): Answer["body"];
 }
 
 /** A long session has some hundreds. */
 const MAX_ITEMS = 20_000;
-/** The end of a signature tells it from all others; no more is kept. */
+/** The end of a signature identifies it; no more is stored. */
 const KEY_CHARS = 48;
 
 const ITEM =

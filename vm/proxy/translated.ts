@@ -118,7 +118,7 @@ export async function attemptTranslated(
   return { ...await eventsAnswer(exchange, format, asked, source), changes };
 }
 
-/** What cannot be translated is the request's fault. */
+/** What cannot be translated is the client's mistake. */
 export function translateRequest<T>(translate: () => T): T {
   try {
     return translate();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Packed answers. None is asked for, but there are servers and caches on the way that pack all the
- * same; and since the request says "identity", fetch leaves them as they are.
+ * Compressed answers. The proxy never asks for one, but some servers and caches compress anyway; and
+ * because the request says "identity", fetch does not decompress them.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Bytes } from "./exchange.ts";
 
 type Transform = ReadableWritablePair<Bytes, Bytes>;
 
-/** @returns the same response where nothing is packed. @throws if it is packed in an unknown way */
+/** @returns the same response if it is not compressed. @throws if the encoding is unknown */
 export async function unpacked(response: Response): Promise<Response> {
   const encodings = (response.headers.get("content-encoding") ?? "").toLowerCase()
     .split(",").map((one) => one.trim()).filter((one) => one !== "" && one !== "identity");
@@ -39,11 +39,11 @@ async function unpack(
       return body.pipeThrough(await nodeTransform(encoding));
     default:
       await body.cancel().catch(() => {});
-      throw new Error("packed in an unknown way");
+      throw new Error("an unknown content-encoding");
   }
 }
 
-/** Half of the servers send zlib's frame, as the standard wants; the others leave it out. */
+/** Some servers send the zlib header that the standard requires, others leave it out. */
 async function inflate(body: ReadableStream<Bytes>): Promise<ReadableStream<Bytes>> {
   const [head, all] = body.tee();
   const reader = head.getReader();
@@ -56,14 +56,14 @@ async function inflate(body: ReadableStream<Bytes>): Promise<ReadableStream<Byte
   );
 }
 
-/** Loaded where it is needed: the web's own DecompressionStream does not know these everywhere. */
+/** Loaded on first use: DecompressionStream does not support these in every version of Deno. */
 async function nodeTransform(encoding: "br" | "zstd"): Promise<Transform> {
   const [zlib, { Duplex }] = await Promise.all([import("node:zlib"), import("node:stream")]);
   const duplex = encoding === "br" ? zlib.createBrotliDecompress() : zlib.createZstdDecompress();
   return Duplex.toWeb(duplex) as unknown as Transform;
 }
 
-/** As fetch's own, which can be read into one's own buffer. */
+/** A byte stream like fetch's own, which can be read into a given buffer. */
 function asByteStream(body: ReadableStream<Bytes>): ReadableStream<Bytes> {
   const reader = body.getReader();
   return new ReadableStream({

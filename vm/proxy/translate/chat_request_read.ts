@@ -2,8 +2,8 @@
 /**
  * POST /v1/chat/completions, read (platform.openai.com/docs/api-reference/chat/create).
  *
- * Kinds of content nobody knows are left out, with a note for the model in their place; so are
- * tools and fields. All of it is said: a session is not lost for one part of it.
+ * Unknown kinds of content are left out, with a note to the model in their place, and so are unknown
+ * tools and fields. Each omission is logged: one odd part must not cost the whole session.
  *
  * @module
  */
@@ -88,7 +88,7 @@ export function readChatRequest(body: JsonNode): Conversation {
   });
 }
 
-/** Answers to these would have to use "function_call", which nobody here writes. */
+/** Answers to these would need "function_call", which no writer here produces. */
 function refuseLegacyFunctions(body: JsonNode): void {
   for (const key of ["functions", "function_call"]) {
     const legacy = field(body, key);

@@ -21,15 +21,15 @@ import { effortOf } from "./thinking.ts";
 import { createShortIds } from "./tool_ids.ts";
 
 export interface ChatRequestOptions {
-  /** OpenAI's newer models know only the longer one, Ollama only the shorter. */
+  /** OpenAI's newer models accept only the longer name, Ollama only the shorter. */
   readonly maxTokensField: "max_tokens" | "max_completion_tokens";
-  /** Which thinking of earlier turns the provider wants back; without it none. */
+  /** Which earlier thinking to send back to the provider; none by default. */
   readonly takesBack?: (part: ThinkingPart | RedactedPart) => boolean;
-  /** The provider's name: calls that it made itself get back what it signed at them. */
+  /** The provider's name: its own calls carry back the signature it attached to them. */
   readonly provider?: string;
 }
 
-/** Writes what chat completions know, and says what they do not. */
+/** Writes what chat completions support, and reports what they do not. */
 export function writeChatRequest(from: Conversation, options: ChatRequestOptions): Written {
   const changes = [...from.changes];
   if (from.topK !== undefined) changes.push("top_k left out");
@@ -50,7 +50,7 @@ export function writeChatRequest(from: Conversation, options: ChatRequestOptions
     ...given("reasoning_effort", from.thinking && writeThinking(from.thinking, from.origin)),
     ...given("response_format", from.format && writeFormat(from.format)),
     ...given("user", from.userId),
-    // Asked for even if the client did not: the proxy counts, and leaves it out for the client.
+    // Always requested, because the proxy counts tokens; removed again unless the client asked for it.
     ...(from.stream ? { stream: true, stream_options: { include_usage: true } } : {}),
   };
   return { body, changes: [...new Set(changes)] };
@@ -62,8 +62,8 @@ interface TurnOptions extends Omit<ChatRequestOptions, "maxTokensField"> {
 }
 
 /**
- * Chat takes only text as a tool's result, and all results of one turn before anything else; so
- * their images and documents follow as a message of the user.
+ * Chat accepts only text as a tool result, and all results of a turn must come first; so their
+ * images and documents follow in a user message.
  */
 function writeTurns(turns: readonly Turn[], options: TurnOptions): Record<string, unknown>[] {
   const messages: Record<string, unknown>[] = [];
@@ -103,7 +103,7 @@ function writeTurn(
   return { role: turn.role, content: writeContent(turn.parts) };
 }
 
-/** One text is a string: there are servers that know nothing else. */
+/** A single text is sent as a string: some servers accept nothing else. */
 function writeContent(parts: readonly UserPart[]): unknown {
   const [first] = parts;
   if (first === undefined) return "";
@@ -170,7 +170,7 @@ function writeThinking(
 ): string | undefined {
   if (thinking.kind === "effort") return thinking.effort;
   if (thinking.kind !== "off") return effortOf(thinking);
-  return origin === "messages" || origin === "ollama" ? undefined : "none"; // not every model of OpenAI's knows "none"
+  return origin === "messages" || origin === "ollama" ? undefined : "none"; // not every OpenAI model accepts "none"
 }
 
 function writeFormat(format: ResponseFormat): Record<string, unknown> {

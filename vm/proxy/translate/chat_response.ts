@@ -24,7 +24,7 @@ import {
 import { createAnswerIds } from "./tool_ids.ts";
 import { TranslationError } from "./translation_error.ts";
 
-/** @throws {TranslationError} if a provider answered what no client could read either */
+/** @throws {TranslationError} if the provider's answer is not readable */
 export function readChatResponse(body: JsonNode): Completion {
   const choices = field(body, "choices");
   const [choice] = asArray(choices);
@@ -70,13 +70,13 @@ function readMessage(message: JsonNode): AssistantPart[] {
   ];
 }
 
-/** Whose thoughts they are, only the caller knows. */
+/** The maker is filled in by the caller, who knows the provider. */
 function readExtra(call: JsonNode): SignedExtra | undefined {
   const fields = optional(field(call, "extra_content"), asOpaqueObject);
   return fields && { maker: "", fields };
 }
 
-/** Text, or, from servers that do not know better, the object itself. */
+/** Text or, from non-conforming servers, the object itself. */
 export function readArguments(node: JsonNode): string {
   if (isAbsent(node)) return "";
   return typeof node.value === "object" ? JSON.stringify(node.value) : asString(node);

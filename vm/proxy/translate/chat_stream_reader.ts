@@ -39,7 +39,7 @@ export function createChatStreamReader(): StreamReader {
   let stop: StopReason | undefined;
 
   function readChoice(choice: JsonNode): StreamEvent[] {
-    // Others come only where the client asked for them and the bytes are passed on as they are.
+    // Further choices only occur when the client asks for n > 1, and those streams are passed on natively.
     if ((optional(field(choice, "index"), asNumber) ?? 0) !== 0) return [];
     const reason = optional(field(choice, "finish_reason"), asString);
     if (reason !== undefined && isErrorReason(reason)) {
@@ -76,7 +76,7 @@ export function createChatStreamReader(): StreamReader {
   }, "chunk");
 }
 
-/** OpenRouter says in the choice what went wrong. */
+/** OpenRouter puts the error into the choice. */
 function failed(choice: JsonNode): Fault {
   const error = field(choice, "error");
   return readFault(undefined, isAbsent(error) ? { message: "the answer failed" } : error.value);
@@ -102,7 +102,7 @@ interface Calls {
   count(): number;
 }
 
-/** Numbers the calls in the order in which they begin, whatever the provider numbers them. */
+/** Numbers calls in the order in which they begin, regardless of the provider's numbering. */
 function createCalls(): Calls {
   interface Call {
     readonly ours: number;

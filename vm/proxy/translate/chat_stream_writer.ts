@@ -30,7 +30,7 @@ export function createChatStreamWriter(
   options: ChatStreamOptions,
 ): StreamWriter {
   const newId = createAnswerIds();
-  /** Calls with no arguments so far: they get "{}", since clients parse what they got. */
+  /** Calls without arguments so far: they get "{}", because clients parse whatever they received. */
   const bare = new Set<number>();
   let phase: "new" | "open" | "stopped" | "closed" = "new";
   let usage = NO_USAGE;
@@ -112,7 +112,7 @@ export function createChatStreamWriter(
     }
   }
 
-  /** A comment would not do: OpenClaw counts chunks. */
+  /** A comment is not enough: OpenClaw only counts chunks. */
   function heartbeat(): string {
     if (phase === "new") return start();
     return phase === "open" ? choice({ content: "" }) : "";

@@ -23,7 +23,7 @@ export interface ReadTurns {
   readonly changes: readonly string[];
 }
 
-/** @throws {TranslationError} for what is no message; kinds of content nobody knows are left out */
+/** @throws {TranslationError} for malformed messages; unknown kinds of content are left out */
 export function readChatTurns(messages: JsonNode): ReadTurns {
   const changes: string[] = [];
   const reader = { legacyIds: createLegacyIds(), say: (change: string) => changes.push(change) };
@@ -114,14 +114,14 @@ function readAssistantText(content: JsonNode, say: Say): TextPart[] {
         return textPart(asString(field(part, "text")), readCache(part));
       case "refusal":
         return textPart(asString(field(part, "refusal")));
-      default: // its own words; a note among them would be taken for a habit
+      default: // the model would imitate a note among its own words
         say(`${leftOutName(type)} left out`);
         return [];
     }
   });
 }
 
-/** A custom tool's call has one text for all arguments. */
+/** A custom tool is called with a single text instead of arguments. */
 function readToolCall(call: JsonNode, say: Say): AssistantPart {
   const id = asString(field(call, "id"));
   if (field(call, "type").value === "custom") {

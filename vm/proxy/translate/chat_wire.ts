@@ -20,7 +20,7 @@ const FROM_CHAT: ReadonlyMap<string, StopReason> = new Map<string, StopReason>([
   ["content_filter", "refusal"],
 ]);
 
-/** Words nobody knows are an end like others: the text is there. */
+/** An unknown word counts as a normal end: the text is complete. */
 export const readFinishReason = (untrusted: string): StopReason =>
   FROM_CHAT.get(untrusted) ?? "end";
 
@@ -63,7 +63,7 @@ export function writeChatUsage(usage: Usage): Record<string, unknown> {
   };
 }
 
-/** What some write in the place of a reason: the answer is none. */
+/** Some servers report a failed answer this way. */
 export const isErrorReason = (untrusted: string): boolean => untrusted === "error";
 
 export interface Content {

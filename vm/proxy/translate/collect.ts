@@ -14,7 +14,7 @@ export interface Collector {
     | { readonly completion?: undefined; readonly fault: Fault };
 }
 
-/** Joins the events of one stream. Texts are kept in pieces until then: joining each would cost. */
+/** Joins the events of one stream. Texts stay in pieces until the end: joining each time is slow. */
 export function createCollector(): Collector {
   const blocks: Block[] = [];
   const calls = new Map<number, Block>();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The answer of a model, whole or as a stream, in none of the providers' words. @module */
+/** A model's answer, whole or streamed, independent of any provider's format. @module */
 
 import type { SseEvent } from "../sse.ts";
 import type { AssistantPart } from "./conversation.ts";
@@ -81,7 +81,7 @@ export interface StreamReader {
 export interface StreamWriter {
   /** "" if there is nothing to send yet, and after "end" and "error". */
   write(event: StreamEvent): string;
-  /** Says that the stream lives, in a way that clients count as life. */
+  /** A keep-alive in a form that clients recognise. */
   heartbeat(): string;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * A request to a model in none of the providers' words: every format is read into this and
+ * A request to a model, independent of any provider's format: every format is read into this and
  * written from this, so that each has one reader and one writer.
  *
  *     chat completions --+                     +--> chat completions
@@ -11,7 +11,7 @@
  * @module
  */
 
-/** Marks the end of a prefix the provider may keep; passed on as it came. */
+/** Marks the end of a cacheable prefix; passed on unchanged. */
 export type CacheControl = Readonly<Record<string, unknown>>;
 
 export interface TextPart {
@@ -30,7 +30,7 @@ export interface ImagePart {
   readonly cache?: CacheControl;
 }
 
-/** A PDF or a text, where only some providers take more than its words. */
+/** A PDF or a text file; not every provider accepts PDFs. */
 export interface DocumentPart {
   readonly kind: "document";
   readonly source:
@@ -53,7 +53,7 @@ export interface ToolCallPart {
 }
 
 export interface SignedExtra {
-  /** "" in an answer that is just being read. */
+  /** "" while an answer is being read. */
   readonly maker: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -63,7 +63,7 @@ export interface ThinkingPart {
   readonly text: string;
   /** "" if the provider signs none; Anthropic takes back only what it signed. */
   readonly signature: string;
-  /** The provider that thought it, where the client's words still say so. */
+  /** The provider that made it, if its seal survived in the client's history. */
   readonly maker?: string;
 }
 
@@ -98,7 +98,7 @@ export interface Tool {
   readonly schema: Readonly<Record<string, unknown>>;
   readonly strict?: boolean;
   readonly cache?: CacheControl;
-  /** What the client calls it, where that is more than a function; its calls are written so. */
+  /** How the client declared it, if not as a plain function; its calls are written that way. */
   readonly form?: ToolForm;
 }
 
@@ -120,7 +120,7 @@ export type ToolChoice =
   }
   | { readonly kind: "named"; readonly name: string };
 
-/** How much to think, in the word or in the number the client used. */
+/** How much to think, as the client put it: a word or a number. */
 export type Thinking =
   | { readonly kind: "effort"; readonly effort: string }
   | { readonly kind: "budget"; readonly tokens: number }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What each kind of provider refuses, in one table. "OpenAI-compatible" is many dialects: what one
- * must get back (its own reasoning) another answers with 400. fit_*.ts apply it to every body.
+ * What each kind of provider rejects, in one table. "OpenAI-compatible" covers many dialects: a field
+ * that one requires (its own reasoning) another rejects with 400. fit_*.ts apply it to every body.
  *
  * Sources: platform.openai.com/docs/api-reference/chat/create, ai.google.dev/gemini-api/docs/
  * openai and .../thought-signatures, api-docs.deepseek.com/guides/thinking_mode, platform.moonshot.ai
@@ -11,7 +11,7 @@
  * @module
  */
 
-/** Those that a configuration may name; "ollama" and "anthropic" are kinds of their own. */
+/** Names for the configuration; "ollama" and "anthropic" are provider kinds of their own. */
 export const DIALECT_NAMES = [
   "openai",
   "gemini",
@@ -25,22 +25,22 @@ export const DIALECT_NAMES = [
 ] as const;
 
 export interface Dialect {
-  /** reasoning_content of earlier answers: must be there, may be, must not be. */
+  /** reasoning_content of earlier answers: required, accepted, or rejected. */
   readonly reasoning: "wanted" | "taken" | "refused";
-  /** extra_content of tool calls, in which Gemini signs its thoughts. */
+  /** extra_content of tool calls, which holds Gemini's thought signatures. */
   readonly thoughtSignatures: "wanted" | "taken" | "refused";
-  /** cache_control at parts and tools, Anthropic's mark in chat completions. */
+  /** cache_control on parts and tools, Anthropic's cache marks in chat completions. */
   readonly cacheMarks: "taken" | "refused";
   /** Parts of type "file" (PDF). */
   readonly files: "taken" | "refused";
   readonly maxStops: number;
-  /** Ids of tool calls that it takes; null: any of at most 40 characters. */
+  /** Accepted ids of tool calls; null: any of at most 40 characters. */
   readonly callId: RegExp | null;
-  /** Top-level fields that are an error there. */
+  /** Top-level fields that it rejects. */
   readonly refused: readonly string[];
 }
 
-/** Servers that nobody here knows: what harms nowhere. A refusal leads to the next of the route. */
+/** Unknown servers: only changes that are safe everywhere. If one rejects a request, the next target is tried. */
 const GENERIC: Dialect = {
   reasoning: "taken",
   thoughtSignatures: "taken",
@@ -87,7 +87,7 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
   ["anthropic", { ...GENERIC, files: "taken" }],
 ]);
 
-/** Ends of hosts -> dialect. */
+/** Host name, or its end -> dialect. */
 const HOSTS: readonly (readonly [end: string, dialect: string])[] = [
   ["api.openai.com", "openai"],
   [".openai.azure.com", "openai"],
@@ -102,7 +102,7 @@ const HOSTS: readonly (readonly [end: string, dialect: string])[] = [
   ["openrouter.ai", "openrouter"],
 ];
 
-/** The part of a provider's configuration that tells how it speaks. */
+/** The part of a provider's configuration that determines its dialect. */
 export interface Speaker {
   readonly kind: string;
   readonly baseUrl: string;

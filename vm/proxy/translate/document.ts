@@ -14,7 +14,7 @@ const PDF = "application/pdf";
 
 type Source = DocumentPart["source"];
 
-/** What stands where a document was that the provider does not take. */
+/** Replaces a document that the provider does not accept. */
 export const documentNote = (name: string): string =>
   `[The document${name === "" ? "" : ` "${name}"`} was left out: this provider takes none. ` +
   "Ask for its text.]";
@@ -56,7 +56,7 @@ function sourceOfData(data: string, name: string): Source {
 const IS_TEXT = /^text\/|^application\/(json|xml|yaml)$/;
 
 /**
- * The same with documents of text as text.
+ * Decodes text documents, so that they can be sent as text.
  *
  * @param whole gives back what was cut out of a large body
  */
@@ -77,7 +77,7 @@ export function withTextDocuments(
   return { ...from, turns };
 }
 
-/** What is no base64 is taken for the text itself. */
+/** Invalid base64 is taken as the text itself. */
 function decoded(base64: string): string {
   try {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
@@ -119,7 +119,7 @@ function readSource(source: JsonNode): Source | undefined {
   }
 }
 
-/** A document in pieces: only its words. */
+/** A document in parts: only its texts. */
 function readContent(content: JsonNode): Source | undefined {
   if (typeof content.value === "string") return { kind: "text", text: content.value };
   if (!Array.isArray(content.value)) return undefined;
@@ -130,7 +130,7 @@ function readContent(content: JsonNode): Source | undefined {
   return { kind: "text", text: texts.join("\n") };
 }
 
-/** In a frame that tells the model where it begins and ends. */
+/** Delimited, so that the model sees where it begins and ends. */
 const framed = (name: string, text: string): string =>
   `<document${name === "" ? "" : ` name=${JSON.stringify(name)}`}>\n${text}\n</document>`;
 
@@ -142,7 +142,7 @@ export function writeChatFile(part: DocumentPart): Record<string, unknown> {
   return { type: "file", file: { filename: name === "" ? "document.pdf" : name, file_data } };
 }
 
-/** Anthropic takes PDFs and plain text. */
+/** Anthropic accepts PDFs and plain text. */
 export function writeDocumentBlock(part: DocumentPart): Record<string, unknown> {
   const { source, name } = part;
   if (source.kind === "base64" && source.mediaType !== PDF) {
@@ -172,7 +172,7 @@ export function writeDocumentBlock(part: DocumentPart): Record<string, unknown> 
   }
 }
 
-/** All that can be said of it in words. */
+/** As much of it as fits into text. */
 export const documentText = ({ source, name }: DocumentPart): TextPart => ({
   kind: "text",
   text: source.kind === "text" ? framed(name, source.text) : documentNote(name),

@@ -27,7 +27,7 @@ function tokensOf({ parts }: Turn): number {
   return TURN_TOKENS + chars / CHARS_PER_TOKEN + images * IMAGE_TOKENS;
 }
 
-/** Of a PDF about a tenth is text, by the size of its base64. */
+/** About a tenth of a PDF is text, measured by its base64. */
 function documentChars(source: DocumentPart["source"]): number {
   if (source.kind === "text") return source.text.length;
   return source.kind === "base64" ? source.data.length / 10 : 0;

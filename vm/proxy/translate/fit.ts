@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The last step of every body, written by us or the client's own: what the provider is known to
- * refuse is taken out or put right, and said. A body that fits comes back as the same object.
+ * The last step for every body, whether the proxy wrote it or the client did: what the provider is
+ * known to reject is removed or corrected, and logged. A body that fits is returned unchanged.
  *
  * @module
  */
@@ -15,15 +15,15 @@ import type { Made } from "./provenance.ts";
 
 export type Body = Readonly<Record<string, unknown>>;
 
-/** Whom a body has to fit. */
+/** The target that a body has to fit. */
 export interface Fit {
   /** The provider's name in the configuration. */
   readonly provider: string;
-  /** Its name of the model that is asked. */
+  /** The model's name there. */
   readonly model: string;
   readonly dialect: Dialect;
   readonly made: Made;
-  /** Says what was changed; no content. */
+  /** Reports a change; never content. */
   readonly say: (change: string) => void;
 }
 
@@ -39,7 +39,7 @@ export function fitBody(api: string, body: Body, fit: Fit): Body {
   return FITTERS.get(api)?.(body, fit) ?? body;
 }
 
-/** The list with each of its objects changed; undefined takes one out. Same list if none changed. */
+/** Maps the objects of a list; undefined removes one. Returns the same list if nothing changed. */
 export function mapObjects(
   untrusted: unknown,
   change: (one: Body, at: number) => Body | undefined,
@@ -55,7 +55,7 @@ export function mapObjects(
   return changed ? next : untrusted;
 }
 
-/** The body with other values of these fields; undefined takes one out. Same body if none changed. */
+/** Sets these fields; undefined removes one. Returns the same body if nothing changed. */
 export function withFields(body: Body, fields: Body): Body {
   const changed = Object.keys(fields).filter((key) => fields[key] !== body[key]);
   if (changed.length === 0) return body;
@@ -67,7 +67,7 @@ export function withFields(body: Body, fields: Body): Body {
   return made;
 }
 
-/** A choice among no tools is an error everywhere, and so is an empty list of them. */
+/** Every provider rejects a tool choice without tools, and an empty list of tools. */
 export function withoutIdleChoice(body: Body, fit: Fit): Body {
   const { tools, tool_choice, parallel_tool_calls } = body;
   if (Array.isArray(tools) && tools.length > 0) return body;

@@ -24,7 +24,7 @@ export function fitChat(body: Body, fit: Fit): Body {
 
 const isFilled = (list: unknown): boolean => Array.isArray(list) && list.length > 0;
 
-/** The fields of these names that hold the id of a user. */
+/** Those of the named fields that hold a user's id. */
 export function fitUser(body: Body, fit: Fit, names: readonly string[]): Body {
   return Object.fromEntries(
     names.flatMap((name): [string, string][] => {
@@ -120,7 +120,7 @@ function fitAssistant(
   return withFields(message, fields);
 }
 
-/** Documented for calls that another model made: Gemini refuses the first one of a turn without. */
+/** Documented for calls made by other models: Gemini rejects a turn whose first call has no signature. */
 const NO_SIGNATURE = { google: { thought_signature: "skip_thought_signature_validator" } };
 
 function thoughtSignature(

@@ -25,7 +25,7 @@ function withoutIdleChoice(body: Body, { say }: Fit): Body {
   return withFields(body, { tool_choice: undefined });
 }
 
-/** Thinking that another provider signed, or nobody, is an error in Anthropic's eyes. */
+/** Anthropic rejects thinking that is unsigned or signed by another provider. */
 function ownThinking(messages: unknown, { provider, made, say }: Fit): unknown {
   return mapObjects(messages, (message) => {
     if (message["role"] !== "assistant") return message;
@@ -69,7 +69,7 @@ function trimmed(content: unknown): unknown {
   return [...content.slice(0, -1), ...(text === "" ? [] : [{ ...last, text }])];
 }
 
-/** Its strict tools are structured output, too. */
+/** Strict tools follow the rules of structured output. */
 function fitTools(tools: unknown): unknown {
   return mapObjects(tools, (tool) => {
     const schema = tool["input_schema"];

@@ -39,7 +39,7 @@ function fitTools(tools: unknown): unknown {
 }
 
 /**
- * @param unkept the provider keeps no items: it knows reasoning only by its encrypted content
+ * @param unkept the provider stores no items: only the encrypted content identifies reasoning
  */
 function fitItems(input: unknown, unkept: boolean, fit: Fit): unknown {
   const shortId = createShortIds(MAX_CALL_ID_CHARS);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** JSON Schemas as providers take them. The same object comes back where nothing had to change. @module */
+/** JSON Schemas in the form that providers accept. An unchanged schema is returned as the same object. @module */
 
 import { isObject, MAX_JSON_DEPTH } from "./json_node.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Keywords whose value is a schema, a list of them, or a record of them. */
+/** Keywords whose value is a schema, a list of schemas, or a record of schemas. */
 const ONE = ["additionalProperties", "items", "not", "if", "then", "else", "contains"];
 const MANY = ["anyOf", "oneOf", "allOf", "prefixItems"];
 const NAMED = ["properties", "$defs", "definitions", "patternProperties", "dependentSchemas"];
 
-/** Changes each schema inside of this one, then the schema itself. Too deep ones stay as they are. */
+/** Maps all inner schemas, then the schema itself. Those nested too deeply stay unchanged. */
 function mapSchemas(schema: Schema, change: (schema: Schema) => Schema, depth = 0): Schema {
   if (depth > MAX_JSON_DEPTH) return schema;
   let made: Record<string, unknown> | undefined;
@@ -47,7 +47,7 @@ export function withProperties(schema: Schema): Schema {
   return mapSchemas(schema, (one) => lacksProperties(one) ? { ...one, properties: {} } : one);
 }
 
-/** A quick look before the slow way: with each request come a hundred schemas that are as they should be. */
+/** Checks before anything is copied: each request carries some hundred schemas, nearly all of them fine. */
 function isAnywhere(value: Schema, test: (one: Schema) => boolean, depth = 0): boolean {
   if (test(value)) return true;
   if (depth > MAX_JSON_DEPTH) return false;
@@ -60,8 +60,8 @@ function isAnywhere(value: Schema, test: (one: Schema) => boolean, depth = 0): b
 }
 
 /**
- * What Anthropic's structured outputs do not take ("JSON Schema limitations"): said in the
- * description instead, as its own SDKs do.
+ * Keywords that Anthropic's structured outputs reject ("JSON Schema limitations"): moved into the
+ * description, as Anthropic's own SDKs do.
  */
 const LIMITS = [
   ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
@@ -97,7 +97,7 @@ function anthropicOutput(schema: Schema): Schema {
   return made;
 }
 
-/** Whether OpenAI would take it with strict: each object closed, each property required. */
+/** Whether OpenAI accepts it in strict mode: all objects closed, all properties required. */
 export function isStrict(schema: Schema): boolean {
   let strict = true;
   mapSchemas(schema, (one) => {

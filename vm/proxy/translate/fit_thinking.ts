@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The client's wish to think, as this model of Anthropic's takes it: the client shaped it for the
- * model it believes to ask, and an alias or a fallback leads to another ("Adaptive thinking",
+ * The client's thinking settings, in the form that this Claude model accepts: the client chose them
+ * for the model it believes it is using, and an alias or a fallback leads to another ("Adaptive thinking",
  * "Extended thinking", "Effort").
  *
  * @module
@@ -18,7 +18,7 @@ import {
 } from "./thinking.ts";
 
 export function fitThinking(body: Body, { model, say }: Fit): Body {
-  if (!model.includes("claude")) return body; // others with this API have rules of their own
+  if (!model.includes("claude")) return body; // other providers of this API have their own rules
   const traits = claudeTraits(model);
   const thought = thinkingFor(body, traits);
   if (thought !== body["thinking"]) say("thinking: in the way that this model takes");
@@ -48,7 +48,7 @@ function thinkingFor(body: Body, traits: ClaudeTraits): unknown {
 const effortOf = (body: Body): unknown =>
   isObject(body["output_config"]) ? body["output_config"]["effort"] : undefined;
 
-/** A budget that had to go leaves its size as an effort. */
+/** Turns a budget that the model rejects into an effort. */
 function effortFor(body: Body, thought: unknown, traits: ClaudeTraits): unknown {
   const { thinking, output_config: config } = body;
   if (!traits.effort) {
@@ -65,7 +65,7 @@ function effortFor(body: Body, thought: unknown, traits: ClaudeTraits): unknown 
   };
 }
 
-/** Where nothing is thought there is nothing to clear, and to say so is an error. */
+/** Without thinking, Anthropic rejects an edit that clears it. */
 function withoutClearing(body: Body): unknown {
   const context = body["context_management"];
   if (!isObject(context)) return context;
@@ -78,8 +78,8 @@ function withoutClearing(body: Body): unknown {
 }
 
 /**
- * With a budget the turn that goes on with results of tools has to begin with its thinking; if that
- * was another's, this one is answered without. Newer models do not ask for it.
+ * With a budget, a turn that continues after tool results has to begin with its thinking; if another
+ * provider made that, thinking is turned off for this turn. Newer models have no such rule.
  */
 function goesOnWithoutThinking(messages: unknown): boolean {
   if (!Array.isArray(messages)) return false;

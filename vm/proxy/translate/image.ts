@@ -4,7 +4,7 @@
 import type { ImagePart } from "./conversation.ts";
 import { asString, field, type JsonNode } from "./json_node.ts";
 
-/** What Anthropic takes (Vision, "Supported image formats"); OpenAI takes the same four. */
+/** Accepted by Anthropic (Vision, "Supported image formats") and by OpenAI alike. */
 const MEDIA_TYPES: ReadonlySet<string> = new Set([
   "image/gif",
   "image/jpeg",

@@ -59,7 +59,7 @@ export function asNumber(node: JsonNode): number {
   return typeof node.value === "number" ? node.value : refuse(node, "a number");
 }
 
-/** How many: what cannot be a count is 0, since no answer is lost for a wrong sum. */
+/** A count; anything else is 0, because a wrong sum must not cost the answer. */
 export function asCount({ value }: JsonNode): number {
   return typeof value === "number" && value >= 0 && value <= MAX_COUNT ? Math.floor(value) : 0;
 }
@@ -86,7 +86,7 @@ export function given<K extends string, T>(key: K, value: T | undefined): { [P i
   return out;
 }
 
-/** JSON that is passed on as it is, once it is known not to be nested without end. */
+/** JSON that is passed on unchanged, after its nesting is checked. */
 export function asOpaqueObject(node: JsonNode): Readonly<Record<string, unknown>> {
   const value = asObject(node);
   if (isTooDeep(value, MAX_JSON_DEPTH)) {

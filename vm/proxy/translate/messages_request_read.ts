@@ -84,7 +84,7 @@ export function readMessagesRequest(body: JsonNode): Conversation {
   return withKnownChoice({ ...read, changes: [...unread, ...new Set(changes)] });
 }
 
-/** Tools that Anthropic runs or describes itself nobody else has. */
+/** Tools that Anthropic defines or runs itself do not exist elsewhere. */
 function readTool(node: JsonNode, say: Say): Tool[] {
   const type = field(node, "type");
   if (!isAbsent(type) && asString(type) !== "custom") {
@@ -134,7 +134,7 @@ function readThinking(node: JsonNode, effort: string | undefined): Thinking | un
 function readFormat(node: JsonNode): ResponseFormat {
   const type = field(node, "type");
   if (asString(type) !== "json_schema") refuseKind(type, "a format of type", '"json_schema"');
-  // OpenAI wants a name, which Anthropic has not; and its strict is stricter.
+  // OpenAI requires a name, which Anthropic's format lacks; and its strict mode is stricter.
   const schema = asOpaqueObject(field(node, "schema"));
   return { kind: "json_schema", name: "answer", schema, strict: isStrict(schema) };
 }

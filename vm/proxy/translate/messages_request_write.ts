@@ -19,9 +19,9 @@ import {
 } from "./thinking.ts";
 
 export interface MessagesRequestOptions {
-  /** Anthropic wants a limit; this is it where the client gave none. */
+  /** Anthropic requires a limit; used where the client gave none. */
   readonly defaultMaxTokens: number;
-  /** Most tokens of an answer of this model: more is an error. */
+  /** The model's maximum output: Anthropic rejects anything higher. */
   readonly maxTokens?: number;
   /**
    * Marks the end of the system prompt and of the conversation for Anthropic's cache, where the
@@ -29,13 +29,13 @@ export interface MessagesRequestOptions {
    * are cheap.
    */
   readonly cachePrompt: boolean;
-  /** Which thinking of earlier turns the provider wants back; without it what is signed. */
+  /** Which earlier thinking to send back to the provider; by default, whatever is signed. */
   readonly takesBack?: TakesBack;
 }
 
 const isSigned: TakesBack = (part) => part.kind === "redacted" || part.signature !== "";
 
-/** Writes what the messages API knows, and says what it does not. */
+/** Writes what the messages API supports, and reports what it does not. */
 export function writeMessagesRequest(from: Conversation, options: MessagesRequestOptions): Written {
   const changes = [
     ...from.changes,
@@ -85,7 +85,7 @@ function writeTool({ name, description, schema, strict, cache }: Tool): Block {
   };
 }
 
-/** Anthropic hangs "one at a time" on the choice, and takes no choice where there are no tools. */
+/** Anthropic makes "one at a time" a part of the choice, and rejects a choice without tools. */
 function writeToolChoice(from: Conversation): Record<string, unknown> | undefined {
   if (from.tools.length === 0) return undefined;
   const oneAtATime = from.parallelToolCalls === false;
@@ -100,7 +100,7 @@ function choiceOf(choice: ToolChoice): Record<string, unknown> {
   return { type: choice.kind === "required" ? "any" : choice.kind };
 }
 
-/** Blank ones are refused by Anthropic. */
+/** Anthropic rejects blank ones. */
 function writeStop(stop: readonly string[], changes: string[]): string[] | undefined {
   const kept = stop.filter((sequence) => sequence.trim() !== "");
   if (kept.length < stop.length) changes.push("blank stop sequences left out");
@@ -136,7 +136,7 @@ function writeThinking(
   return { thinking: { type: "enabled", budget_tokens: budget } };
 }
 
-/** What Anthropic answers 400 to ("Extended thinking", tool use). */
+/** Reasons for which Anthropic would answer 400 ("Extended thinking", tool use). */
 function whyNotThink(
   from: Conversation,
   traits: ClaudeTraits,
@@ -176,7 +176,7 @@ function writeSampling(
     return {};
   }
   if (temperature !== undefined && temperature > 1) changes.push("temperature lowered to 1");
-  // Newer ones of these models refuse both together; OpenAI advises against it, too.
+  // The newer of these models reject both together; OpenAI advises against it, too.
   const both = temperature !== undefined && topP !== undefined;
   if (both) changes.push("top_p left out: temperature is given");
   return {

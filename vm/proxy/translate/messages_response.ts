@@ -22,7 +22,7 @@ import { seal, sealExtra } from "./provenance.ts";
 import { inputOf, readToolUse } from "./text_parts.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
-/** @throws {TranslationError} if a provider answered what no client could read either */
+/** @throws {TranslationError} if the provider's answer is not readable */
 export function readMessagesResponse(body: JsonNode): Completion {
   return {
     id: optional(field(body, "id"), asString) ?? "",
@@ -47,7 +47,7 @@ function readBlock(block: JsonNode): AssistantPart[] {
       return [{ kind: "redacted", data: asString(field(block, "data")) }];
     case "tool_use":
       return [readToolUse(block)];
-    default: // only tools that Anthropic runs itself make others, and those are not asked for
+    default: // other blocks come from server tools, which the proxy never requests
       return refuseKind(type, "content of type", "tools of your own");
   }
 }

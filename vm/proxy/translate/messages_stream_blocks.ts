@@ -14,7 +14,7 @@ export interface BlockWriter {
   write(event: ContentEvent): string;
   /** Writes what waits and closes what is open. */
   finish(): string;
-  /** An empty delta, if a block is open: some watch for those, not for pings. */
+  /** An empty delta if a block is open: some clients watch for deltas, not for pings. */
   heartbeat(): string;
 }
 
@@ -26,7 +26,7 @@ interface Open {
   readonly tool: number;
 }
 
-/** @param maker the provider that thinks: what it signs is sealed with its name */
+/** @param maker the provider that answers: its signatures are sealed with its name */
 export function createBlockWriter(send: Send, maker: string): BlockWriter {
   const newId = createAnswerIds();
   let waiting: ContentEvent[] = [];
@@ -41,7 +41,7 @@ export function createBlockWriter(send: Send, maker: string): BlockWriter {
     index++;
     return closed + send("content_block_start", { index, content_block: block });
   };
-  /** Thinking that nobody signed gets a seal all the same: then it is known whose it is. */
+  /** Unsigned thinking is sealed, too, so that its maker is known later. */
   const close = (signature = ""): string => {
     if (open === undefined) return "";
     const signed = open.kind === "thinking"
@@ -86,7 +86,7 @@ export function createBlockWriter(send: Send, maker: string): BlockWriter {
     }
   }
 
-  /** Puts what waits, each call with all that belongs to it, until one is open that may go on. */
+  /** Writes what waits, each call with its own events, until a call is open that may continue. */
   function drain(all: boolean): string {
     let text = "";
     while (waiting.length > 0 && toolOpen() === undefined) {

@@ -47,7 +47,7 @@ export function createMessagesStreamReader(): StreamReader {
         if (fragment !== "") sentArguments = true;
         return fragment === "" ? [] : [{ kind: "arguments", index: tool, fragment }];
       }
-      case "citations_delta": // sources of the text: the other formats have no place for them
+      case "citations_delta": // citations: the other formats have no place for them
         return [];
       default:
         return refuseKind(type, "a delta of type", "tools of your own");
@@ -77,7 +77,7 @@ export function createMessagesStreamReader(): StreamReader {
             : []),
         ];
       }
-      default: // only tools that Anthropic runs itself make others
+      default: // other blocks come from server tools
         return refuseKind(type, "content of type", "tools of your own");
     }
   }

@@ -39,7 +39,7 @@ import {
   textPart,
 } from "./text_parts.ts";
 
-/** @throws {TranslationError} for what is no message; kinds of content nobody knows are left out */
+/** @throws {TranslationError} for malformed messages; unknown kinds of content are left out */
 export function readMessageTurns(messages: JsonNode, say: Say): Turn[] {
   return asArray(messages).flatMap((message): Turn[] => {
     const role = field(message, "role");
@@ -130,7 +130,7 @@ function readAssistantBlocks(blocks: readonly JsonNode[], say: Say): AssistantPa
         extras.set(extra.callId, extra);
         return [];
       }
-      default: // of tools that Anthropic runs itself; its own words, so no note among them
+      default: // from Anthropic's server tools; no note, because the model would imitate it
         say(`${leftOutName(type.value)} left out`);
         return [];
     }

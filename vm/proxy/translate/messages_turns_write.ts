@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Turns as messages of Anthropic's: the system prompt apart, roles in turn, results of tools
- * before the words of the user, no empty text.
+ * Turns as Anthropic messages: the system prompt separate, roles alternating, tool results before
+ * the user's text, no empty text.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface Message {
   readonly content: Block[];
 }
 
-/** All system turns, in order: older models know them only at the top. */
+/** All system turns, in order: older models accept them only at the top. */
 export function writeSystem(turns: readonly Turn[], changes: string[]): Block[] {
   const firstOther = turns.findIndex(({ role }) => role !== "system");
   if (firstOther >= 0 && turns.slice(firstOther).some(({ role }) => role === "system")) {
@@ -69,7 +69,7 @@ export function writeMessages(
   return messages;
 }
 
-/** Anthropic refuses a result behind other content; the order among each kind stays. */
+/** Anthropic rejects a result after other content; the order within each kind is kept. */
 function resultsFirst(content: Block[]): void {
   const isResult = ({ type }: Block): boolean => type === "tool_result";
   const results = content.filter(isResult);
@@ -77,7 +77,7 @@ function resultsFirst(content: Block[]): void {
   content.splice(0, content.length, ...results, ...others);
 }
 
-/** Puts a mark for the cache on the last block, if there is one that can bear it. */
+/** Marks the last block for the cache, unless it is a thinking block, which cannot be marked. */
 export function markLast(blocks: Block[]): void {
   const last = blocks.at(-1);
   if (last !== undefined && last["type"] !== "thinking" && last["type"] !== "redacted_thinking") {

@@ -14,7 +14,7 @@ const FROM_MESSAGES: ReadonlyMap<string, StopReason> = new Map<string, StopReaso
   ["model_context_window_exceeded", "context_full"],
 ]);
 
-/** Words nobody knows are an end like others: the text is there. */
+/** An unknown word counts as a normal end: the text is complete. */
 export const readStopReason = (untrusted: string): StopReason =>
   FROM_MESSAGES.get(untrusted) ?? "end";
 

@@ -21,7 +21,7 @@ import { TranslationError } from "./translation_error.ts";
 const READ: ReadonlySet<string> = new Set(["format", "messages", "model", "options", "stream"])
   .union(new Set(["think", "tools"]));
 
-/** Options that the Conversation has a place for, and those that chat completions know. */
+/** Options with a field in the Conversation; EXTRAS are those of chat completions. */
 const OPTIONS: ReadonlySet<string> = new Set(["num_predict", "stop", "temperature", "top_k"])
   .union(new Set(["top_p"]));
 const EXTRAS = ["frequency_penalty", "presence_penalty", "seed"] as const;

@@ -43,7 +43,7 @@ const headOf = ({ model, createdS }: ResponseIdentity): Fields => ({
   ...{ model, created_at: new Date(createdS * 1000).toISOString() },
 });
 
-/** How long what took is not known here; clients divide by it, and 0 says so. */
+/** The durations are unknown here; clients divide by them, and treat 0 as unknown. */
 const endOf = (stop: StopReason, { inputTokens, outputTokens }: Usage): Fields => ({
   ...{
     done: true,
@@ -53,7 +53,7 @@ const endOf = (stop: StopReason, { inputTokens, outputTokens }: Usage): Fields =
   ...{ prompt_eval_duration: 0, eval_count: outputTokens, eval_duration: 0 },
 });
 
-/** One line that says nothing but that the stream lives. */
+/** A keep-alive line. */
 export const ollamaHeartbeat = (who: ResponseIdentity): string => line(who, {});
 
 const line = (who: ResponseIdentity, message: Fields): string =>
@@ -67,7 +67,7 @@ interface OpenCall {
   readonly pieces: string[];
 }
 
-/** A call is written when it is whole: Ollama knows no pieces of one. */
+/** A call is written when it is complete: Ollama does not stream parts of one. */
 export function createOllamaStreamWriter(who: ResponseIdentity): StreamWriter {
   const newId = createAnswerIds();
   const calls = new Map<number, OpenCall>();

@@ -57,7 +57,7 @@ function readAssistant(
   ];
 }
 
-/** Ollama is given no type: the first bytes tell it. */
+/** Ollama's API carries no media type: the first bytes show it. */
 const MAGIC: readonly (readonly [base64: string, mediaType: string])[] = [
   ["iVBOR", "image/png"],
   ["/9j/", "image/jpeg"],

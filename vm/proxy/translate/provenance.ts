@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Who made what only its maker can read: signatures of thinking, encrypted reasoning, ids of items.
- * A conversation goes from provider to provider; each gets back what it made itself, and none of
- * what another one made.
+ * Who made what only its maker can use: thinking signatures, encrypted reasoning, ids of items.
+ * A conversation moves from provider to provider; each gets back what it made itself, and nothing
+ * that another one made.
  *
- * What the proxy writes carries the maker's name in itself (seal), so that it holds over a restart.
- * What a provider sent byte for byte is remembered by whoever passed it on (Made); what nobody
- * remembers is taken for the own of whoever is asked, as it is where there is one provider.
+ * What the proxy writes carries its maker's name (seal), which survives a restart. For what is passed
+ * on unchanged, the proxy remembers the maker (Made); an unknown item is taken to belong to the
+ * provider that is asked, which is always right where there is only one.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface Sealed {
   readonly payload: string;
 }
 
-/** Letters, digits, '.', '-' and '_' only: it goes where providers put base64. */
+/** Letters, digits, '.', '-' and '_' only: it takes the place of base64. */
 export function seal(maker: string, payload: string): string {
   const bytes = new TextEncoder().encode(JSON.stringify([maker, payload]));
   let binary = "";
@@ -44,7 +44,7 @@ export function unseal(untrusted: string): Sealed | undefined {
   return { maker: "", payload: "" }; // nobody's
 }
 
-/** What a provider signed at a call, for clients whose API has no place at the call itself. */
+/** A provider's signature on a call, for client APIs that cannot carry it on the call itself. */
 export const sealExtra = (callId: string, { maker, fields }: SignedExtra): string =>
   seal(maker, JSON.stringify({ call: callId, extra: fields }));
 
@@ -69,13 +69,13 @@ export type Made = (item: string) => string | undefined;
 /** Nothing is remembered. */
 export const NOTHING_MADE: Made = () => undefined;
 
-/** Whether `provider` may get back an item as it is: its own, or one that is not known as another's. */
+/** Whether `provider` may get this item back: it made it, or no other provider is known to have. */
 export function isOwn(item: string, provider: string, made: Made): boolean {
   if (item === "" || unseal(item) !== undefined) return false; // we wrote it; nobody signed it
   return (made(item) ?? provider) === provider;
 }
 
-/** The same of thinking that was read out of the client's words. */
+/** The same for thinking parts read from the client's history. */
 export function isOwnPart(
   part: ThinkingPart | RedactedPart,
   provider: string,
@@ -85,7 +85,7 @@ export function isOwnPart(
   return isOwn(part.kind === "thinking" ? part.signature : part.data, provider, made);
 }
 
-/** Ids of the proxy's own items, with the beginnings that OpenAI asks for. */
+/** Ids of the proxy's own items, with the prefixes that OpenAI requires. */
 export const ownItemId = (kind: ItemPrefix, response: string, index: number): string =>
   `${kind}_ocp_${response.replace(/^resp_(ocp_)?/, "")}_${index}`;
 

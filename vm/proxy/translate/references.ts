@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What a responses request refers to, in the place of the reference: whoever answers may not keep
- * it. Who made it does, and gets the reference as it is.
+ * Replaces references in a responses request by what they refer to, because the provider that answers
+ * may not have it. The provider that made it does, and gets the reference itself.
  *
  * @module
  */
@@ -9,9 +9,9 @@
 import { type Body, mapObjects, withFields } from "./fit.ts";
 
 export interface KeptResponse {
-  /** The provider that keeps it, too; "": nobody does. */
+  /** The provider that also stores it; "": none does. */
   readonly maker: string;
-  /** The conversation up to it, and its own items. */
+  /** The conversation up to and including this response. */
   readonly items: readonly Body[];
 }
 
@@ -23,7 +23,7 @@ export interface Kept {
 
 export const NOTHING_KEPT: Kept = { response: () => undefined, item: () => undefined };
 
-/** @returns the same body if there is nothing to put in; what nobody knows stays a reference */
+/** @returns the same body if nothing was replaced; unknown references stay */
 export function withReferences(body: Body, provider: string, kept: Kept): Body {
   const { previous_response_id: id, input } = body;
   const items = mapObjects(input, (item) => {

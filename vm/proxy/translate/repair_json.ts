@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Arguments of a tool call that are no JSON object: an answer was cut off, and the client sends it
- * back with each turn from then on. Refused, the session would be lost.
+ * Tool call arguments that are not a JSON object: an answer was cut off, and the client sends it back
+ * with every later turn. Rejecting it would end the session for good.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export function isJsonObject(text: string): boolean {
   return text.trim() === "" || isObject(parsed(text));
 }
 
-/** The text itself if it is an object, else what it begins to be, else an object that quotes it. */
+/** The text if it is an object, else its completed beginning, else an object that quotes it. */
 export function repairedArguments(text: string): string {
   if (isJsonObject(text)) return text;
   const closed = closedJson(text);
@@ -28,11 +28,11 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Closes the text and the brackets that are open, and gives up the last word if it is half. */
+/** Closes open strings and brackets, and drops an incomplete last value. */
 function closedJson(text: string): string {
   const open: string[] = [];
   let inText = false;
-  /** Behind the last value that was whole, with what was open there. */
+  /** After the last complete value, with the brackets open there. */
   let whole = { at: 0, open: "" };
   for (let at = 0; at < text.length; at++) {
     const letter = text[at] ?? "";

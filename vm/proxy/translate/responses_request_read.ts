@@ -20,7 +20,7 @@ import { readResponseTurns } from "./responses_turns_read.ts";
 import { readAllowed, withKnownChoice } from "./tool_choice.ts";
 import { TranslationError } from "./translation_error.ts";
 
-/** Fields that are read, and those that say nothing to a proxy that keeps nothing. */
+/** Fields that are read, and those that need no translation. */
 const READ: ReadonlySet<string> = new Set([
   "include",
   "input",
@@ -97,7 +97,7 @@ export function readResponsesRequest(body: JsonNode): Conversation {
   });
 }
 
-/** The proxy keeps no conversations: what refers to one cannot be answered. */
+/** References that could not be resolved from the proxy's own memory. */
 function refuseState(body: JsonNode): void {
   const fixes: readonly (readonly [key: string, fix: string])[] = [
     ["previous_response_id", 'send the whole conversation in "input"'],

@@ -13,7 +13,7 @@ import { type ItemPrefix, ownItemId, seal, sealExtra } from "./provenance.ts";
 import { callItem, prefixOf, type ToolForms } from "./responses_tools.ts";
 import { createAnswerIds } from "./tool_ids.ts";
 
-/** How the ids of our own responses begin: OpenAI knows none of them. */
+/** Prefix of the ids of the proxy's own responses, which OpenAI does not know. */
 export const RESPONSE_ID = "resp_ocp_";
 
 export type Item = Readonly<Record<string, unknown>>;
@@ -29,7 +29,7 @@ export const messageItem = (id: string, status: Status, content: readonly Item[]
   content,
 });
 
-/** @param sealed what brings the reasoning back to its maker; "" while it has only begun */
+/** @param sealed the sealed reasoning for its maker; "" while it has only begun */
 export const reasoningItem = (id: string, summary: readonly Item[], sealed: string): Item => ({
   id,
   type: "reasoning",

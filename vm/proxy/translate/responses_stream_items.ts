@@ -74,7 +74,7 @@ export function createItemWriter(who: AnswerIdentity, send: Send, forms: ToolFor
     return { kind: "call", at: placeOf(prefixOf(form)), pieces: [], callId, name, form };
   }
 
-  /** Reasoning without words, which only its maker can read. */
+  /** Reasoning without a summary, which only its maker can read. */
   function writeSealed(sealed: string): string {
     const { item_id, output_index } = placeOf("rs");
     const item = reasoningItem(item_id, [], sealed);

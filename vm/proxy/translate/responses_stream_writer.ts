@@ -24,7 +24,7 @@ import {
 import { createItemWriter } from "./responses_stream_items.ts";
 import type { ToolForms } from "./responses_tools.ts";
 
-/** What became of it: the items, for a client that refers to them later. */
+/** Receives the finished items, to which the client may refer later. */
 export type OnFinished = (output: readonly Item[]) => void;
 
 export function createResponsesStreamWriter(
@@ -88,7 +88,7 @@ export function createResponsesStreamWriter(
     }
   }
 
-  /** OpenAI's own; "in_progress" again would make the SDK forget the items so far. */
+  /** OpenAI's own event; another "in_progress" would make the SDK drop the items so far. */
   function heartbeat(): string {
     if (phase === "new") return start();
     return phase === "open" ? send("keepalive", {}) : "";

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Tools that only the responses API has, as functions, and the calls of them as its own items.
+ * Tools that exist only in the responses API, mapped to functions, and their calls mapped back.
  *
  *     custom        one text instead of arguments: {"input": text}
  *     local_shell   a command to run: {"command": [...], "workdir", "timeout_ms"}
  *     namespace     functions with a name in front: NAMESPACE__NAME
  *
- * What OpenAI runs itself (web_search, file_search, image_generation ...) nobody else can.
+ * OpenAI's server tools (web_search, file_search, image_generation ...) are left out.
  *
  * @module
  */
@@ -104,7 +104,7 @@ function readNamespace(node: JsonNode, say: Say): Tool[] {
   );
 }
 
-/** With its grammar, which no other provider enforces, in words. */
+/** With its grammar as text: other providers do not enforce one. */
 function customDescription(node: JsonNode): string {
   const said = optional(field(node, "description"), asString) ?? "";
   const format = field(node, "format");
@@ -133,7 +133,7 @@ export interface CallFields {
 export const prefixOf = (form: ToolForm | undefined): ItemPrefix =>
   form?.kind === "custom" ? "ctc" : form?.kind === "local_shell" ? "lsh" : "fc";
 
-/** A call as the item that its tool's kind asks for. */
+/** A call as the kind of item that its tool requires. */
 export function callItem(call: CallFields, form: ToolForm | undefined): Record<string, unknown> {
   const { id, status, callId: call_id } = call;
   const name = form?.name ?? call.name;
@@ -161,7 +161,7 @@ function shellAction({ arguments: text }: CallFields): Record<string, unknown> {
   };
 }
 
-/** The text; all of the arguments if the model did not do as it was told. */
+/** The input text; the raw arguments if the model did not follow the schema. */
 export function customInput({ arguments: text }: Pick<CallFields, "arguments">): string {
   if (text === "") return "";
   const given = inputOf(text);
@@ -169,7 +169,7 @@ export function customInput({ arguments: text }: Pick<CallFields, "arguments">):
   return typeof input === "string" ? input : text;
 }
 
-/** Of the request and of its input, where Codex puts them: the last of a name counts. */
+/** Tools of the request and of its input, where Codex puts them; the last one of a name wins. */
 export function readAllTools(tools: JsonNode, input: JsonNode, say: Say): Tool[] {
   const items = Array.isArray(input.value) ? asArray(input) : [];
   const more = items.filter((item) => isObject(item.value) && item.value["type"] === ADDITIONAL)

@@ -25,7 +25,7 @@ import { ADDITIONAL, localShellArguments, namespacedName } from "./responses_too
 import { leftOut, leftOutName, onlyTexts, type Say, textPart } from "./text_parts.ts";
 import { TranslationError } from "./translation_error.ts";
 
-/** @throws {TranslationError} for what is no item; kinds nobody knows are left out */
+/** @throws {TranslationError} for malformed items; unknown kinds are left out */
 export function readResponseTurns(input: JsonNode): ReadTurns {
   if (typeof input.value === "string") {
     return { turns: [{ role: "user", parts: textPart(input.value) }], changes: [] };
@@ -77,13 +77,13 @@ function createItemReader(say: Say): (item: JsonNode) => Turn | undefined {
         return readOutput(item, say);
       case "reasoning":
         return readReasoning(item, extras, say);
-      case "item_reference": // those that are kept here have been put in
+      case "item_reference": // known references are already resolved
         throw new TranslationError(
           `${item.path}.id`,
           "refers to an item that is not kept here",
           'send the item itself; with "store": false the SDKs do',
         );
-      default: // of tools that OpenAI runs, and what only it can read ("compaction")
+      default: // of OpenAI's server tools, or readable by OpenAI alone ("compaction")
         say(`item ${leftOutName(type.value)} left out`);
         return undefined;
     }
@@ -101,7 +101,7 @@ function readOutput(item: JsonNode, say: Say): Turn {
   return { role: "tool", callId: callIdOf(item), parts, isError: false };
 }
 
-/** What the proxy sealed is its maker's; anything else only OpenAI can read. */
+/** Reads what the proxy sealed; anything else only OpenAI can read. */
 function readReasoning(
   item: JsonNode,
   extras: Map<string, SignedExtra>,

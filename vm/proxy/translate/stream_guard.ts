@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What the readers of all streams do alike: never throw, and end once. @module */
+/** Common to all stream readers: they never throw, and end exactly once. @module */
 
 import type { StreamEvent, StreamReader } from "./completion.ts";
 import { fault, faultOfAnswer } from "./fault.ts";
@@ -9,11 +9,11 @@ import { TranslationError } from "./translation_error.ts";
 export interface StreamState {
   /** One event's JSON. May throw TranslationError. */
   read(event: JsonNode): StreamEvent[];
-  /** The mark after which nothing comes, if it is no JSON ("[DONE]"). */
+  /** The end mark, if it is not JSON ("[DONE]"). */
   readonly doneMark?: string;
-  /** The provider said why it stopped: an answer that is whole but for its end mark. */
+  /** The provider gave its stop reason: the answer is complete even without the end mark. */
   isStopped(): boolean;
-  /** Events that an end without a mark still owes. */
+  /** Events still due when the stream ends without a mark. */
   finish(): StreamEvent[];
 }
 

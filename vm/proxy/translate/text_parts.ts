@@ -12,21 +12,21 @@ export const textPart = (text: string, cache: Pick<TextPart, "cache"> = {}): Tex
 export const readCache = (part: JsonNode): Pick<TextPart, "cache"> =>
   given("cache", optional(field(part, "cache_control"), asOpaqueObject));
 
-/** Says what reading left out or changed, for the log: kinds and names, no content. */
+/** Reports what was left out or changed, for the log: kinds and names, never content. */
 export type Say = (change: string) => void;
 
-/** A client's word for a kind, fit for one line. */
+/** A client's name for a kind, safe for one log line. */
 export const leftOutName = (type: unknown): string =>
   typeof type === "string" ? type.slice(0, 40).replace(/[^\w.-]/g, ".") : "a part";
 
-/** In the place of what cannot be passed on: a session is not lost for one part of it. */
+/** Stands in for what cannot be passed on: one odd part must not cost the session. */
 export function leftOut(type: unknown, say: Say): TextPart {
   const kind = leftOutName(type);
   say(`${kind} left out`);
   return { kind: "text", text: `[${kind} was left out here: it cannot be passed on]` };
 }
 
-/** Images and documents stand where only words may. */
+/** For places where only text is allowed. */
 export const onlyTexts = (parts: readonly UserPart[], say: Say): TextPart[] =>
   parts.map((part) => part.kind === "text" ? part : leftOut(part.kind, say));
 
@@ -40,7 +40,7 @@ export function readToolUse(block: JsonNode): ToolCallPart {
   };
 }
 
-/** A model may write broken JSON, and clients of Anthropic's API and Ollama's take only objects. */
+/** Models may write broken JSON, but Anthropic's and Ollama's APIs require an object. */
 export function inputOf(text: string): unknown {
   if (text.trim() === "") return {};
   try {
@@ -49,5 +49,5 @@ export function inputOf(text: string): unknown {
   } catch {
     // below
   }
-  return { INVALID_JSON: text }; // the tool refuses it, and the model reads why
+  return { INVALID_JSON: text }; // the tool rejects it, and the model sees why
 }

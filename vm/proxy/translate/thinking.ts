@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * How much a model thinks: OpenAI has words, Anthropic's older models a budget in tokens, its
- * newer ones words of their own (platform.claude.com/docs, "Adaptive thinking", "Effort").
+ * How much a model thinks: a word at OpenAI, a budget in tokens for Anthropic's older models, and
+ * words of their own for its newer ones (platform.claude.com/docs, "Adaptive thinking", "Effort").
  *
  * @module
  */
 
 import type { Thinking } from "./conversation.ts";
 
-/** Smallest budget that Anthropic takes; what is left for the answer is never less either. */
+/** Smallest budget that Anthropic accepts; at least as much is left for the answer. */
 export const MIN_BUDGET_TOKENS = 1024;
 
 /** Word of OpenAI -> tokens. The middle is what Anthropic names for common tasks. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** A choice among tools some of which were left out. @module */
+/** Tool choices, where some of the tools were left out. @module */
 
 import type { Conversation, ToolChoice } from "./conversation.ts";
 import { asArray, asString, field, isAbsent, type JsonNode } from "./json_node.ts";
 
-/** The tools that may be called, by name; others are not sent at all. */
+/** The tools that may be called, by name; the others are not sent. */
 export function readAllowed(mode: JsonNode, tools: JsonNode): ToolChoice {
   const among = asArray(tools).map((tool) => {
     const called = field(tool, "function");
@@ -13,7 +13,7 @@ export function readAllowed(mode: JsonNode, tools: JsonNode): ToolChoice {
   return { kind: mode.value === "required" ? "required" : "auto", among };
 }
 
-/** A tool that is not there cannot be forced, and where there is none, nothing can. */
+/** A missing tool cannot be forced, and without tools there is no choice. */
 export function withKnownChoice(asked: Conversation): Conversation {
   const from = withAllowed(asked);
   const { toolChoice, tools } = from;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Ids of tool calls. Providers and clients differ in what they allow, and OpenClaw takes out
- * what is no letter or digit; so ids are made fit, differently spelt ones stay different, and a
- * result keeps belonging to its call.
+ * Ids of tool calls. Providers and clients differ in what they allow, and OpenClaw strips everything
+ * but letters and digits; so ids are rewritten, different ids stay different, and each result still
+ * matches its call.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { printable } from "../../../shared/protocol/printable.ts";
 
 /** Ids for one request: each call is named before its result. */
 export interface ToolIds {
-  /** A new call. Anthropic wants no id twice, OpenClaw counts from call1 again. */
+  /** A new call. Anthropic rejects duplicate ids, but OpenClaw starts again from call1. */
   call(id: string): string;
   /** @throws {TranslationError} if no call of this id came before */
   result(id: string, path: string): string;
@@ -51,7 +51,7 @@ function createFreshIds(unfit: RegExp): (id: string) => string {
   };
 }
 
-/** OpenAI takes no longer ones; those that OpenClaw makes up for Ollama are. */
+/** OpenAI's limit; the ids that OpenClaw invents for Ollama are longer. */
 const MAX_CHAT_ID_CHARS = 40;
 
 /** The same id for the same call, short enough for chat completions. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The id of a user, as providers take it: short, and no e-mail address or other data. @module */
+/** A user's id in the form that providers accept: short, and no e-mail address or other data. @module */
 
 import process from "node:process";
 
@@ -11,7 +11,7 @@ const MAX_ANTHROPIC_CHARS = 256;
 const PLAIN = /^[\w.:-]+$/;
 const EMAIL_OR_PHONE = /@|^\+?[\d ()-]{7,}$/;
 
-/** For all but Anthropic. The same user keeps the same id; who it is cannot be read from it. */
+/** For all but Anthropic. The same user keeps the same id, which does not reveal who it is. */
 export const fitUserId = (id: string): string =>
   id.length <= MAX_CHARS && PLAIN.test(id) && !EMAIL_OR_PHONE.test(id) ? id : hashed(id);
 
@@ -19,7 +19,7 @@ export const fitUserId = (id: string): string =>
 export const fitAnthropicUserId = (id: string): string =>
   id.length <= MAX_ANTHROPIC_CHARS && !EMAIL_OR_PHONE.test(id) ? id : hashed(id);
 
-/** Loaded where it is needed: WebCrypto hashes only asynchronously, node:crypto takes 40 ms to load. */
+/** Loaded on first use: WebCrypto is only asynchronous, and node:crypto takes 40 ms to load. */
 function hashed(id: string): string {
   const { createHash } = process.getBuiltinModule("node:crypto");
   return `user-${createHash("sha256").update(id).digest("hex").slice(0, 40)}`;
