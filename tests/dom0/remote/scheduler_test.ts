@@ -120,7 +120,7 @@ Deno.test("scheduler: a start that ends at once leaves its slot to the next", ()
       queueMicrotask(() => scheduler.finished(A));
     });
   }
-  return new Promise<void>((resolve) => setTimeout(resolve, 10)).then(() =>
+  return new Promise<void>((resolve) => setTimeout(resolve, 0)).then(() =>
     assertEquals(started, 500)
   );
 });

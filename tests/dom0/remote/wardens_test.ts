@@ -2,6 +2,7 @@
 /** The process that waits for a command: what ends it, and what never starts one. @module */
 
 import { assertEquals } from "@std/assert";
+import { isPresent } from "../../../shared/io/sync_files.ts";
 import { createWardens, type Warden, type Wardens } from "../../../dom0/remote/wardens.ts";
 import { childrenWith, until, withFolder } from "./fixture.ts";
 
@@ -43,9 +44,10 @@ Deno.test("wardens: several at once are each their own", () =>
 
 Deno.test("wardens: if the one that waits is killed, the next command has its own", () =>
   withWardens(async (wardens) => {
-    for (const pid of waiting()) Deno.kill(pid, "SIGKILL");
-    await until("it is gone", () => waiting().length === 0);
-    await new Promise((resolve) => setTimeout(resolve, 20)); // until its parent knows
+    const pids = waiting();
+    for (const pid of pids) Deno.kill(pid, "SIGKILL");
+    const isKnown = (): boolean => pids.every((pid) => !isPresent(`/proc/${pid}`));
+    await until("its parent has taken its end", isKnown);
     assertEquals(await outputOf(wardens.start(order("echo", "still"))), "still\n");
   }));
 
