@@ -153,7 +153,7 @@ async function withEnds(t: Deno.TestContext, qubes: Installed): Promise<void> {
       return saysSo && wasRunning;
     };
     // On a busy machine the KILL of dom0, two seconds after its TERM, may come first.
-    assert(await attempt() || await attempt() || await attempt());
+    for (let tries = 1; !await attempt(); tries++) assert(tries < 20, "dom0 always came first");
   });
 
   await t.step("a timeout ends it, and what it printed is kept", async () => {
@@ -343,14 +343,14 @@ const policy = ({ world }: Installed): string =>
 
 /** The daemon takes a changed policy up within a moment: asks until it did. */
 async function refusedClient(qubes: Installed, words: readonly string[]) {
-  for (const deadline = Date.now() + 10_000;;) {
+  for (const deadline = Date.now() + 60_000;;) {
     const end = await qubes.client(VM, words);
     if (end.code !== 0 || Date.now() > deadline) return end;
   }
 }
 
 async function untilRuns(qubes: Installed): Promise<void> {
-  for (const deadline = Date.now() + 10_000;;) {
+  for (const deadline = Date.now() + 60_000;;) {
     const { code, stderr } = await qubes.client(VM, ["true", "x"]);
     if (code === 0) return;
     if (Date.now() > deadline) throw new Error(`still refused: ${stderr}`);

@@ -2,6 +2,7 @@
 /** openclaw-ctl top: as text for a pipe, and in a terminal of its own that it must give back. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { until } from "../until.ts";
 import { type Scene, scene } from "./ctl_scene.ts";
 
 Deno.test("top --once is plain text with all of it; --json the same for programs", async () => {
@@ -67,13 +68,13 @@ Deno.test("top draws anew when the terminal's size changes, and never wider than
   await using here = await scene();
   await using pty = await openPty(here, { NO_COLOR: "1" });
   await pty.until("models    2");
+  const frame = (): readonly string[] => {
+    const [last = ""] = pty.text().split("\x1b[H").slice(-1);
+    return last.includes("q quits") ? last.split(/\r+\n/) : [];
+  };
   await pty.resize(30, 8);
-  pty.clear(); // the next frame is of that size, if it is not drawn already
-  await pty.until("q quits");
-  const frame = pty.text().slice(pty.text().lastIndexOf("\x1b[H"));
-  const lines = frame.replace("\x1b[H", "").split(/\r+\n/);
-  assertEquals(lines.length, 8);
-  for (const line of lines) {
+  await until("a frame of that size", () => frame().length === 8);
+  for (const line of frame()) {
     // deno-lint-ignore no-control-regex -- the end of each line
     assert(line.replace(/\x1b\[[KJ]/g, "").length <= 30, JSON.stringify(line));
   }
@@ -136,7 +137,7 @@ printf 'CODE=%s\\n' $?; printf 'AFTER=%s\\n' "$(stty -g)"; echo "ALL=$(stty -a)"
     },
     until: (word) =>
       new Promise((resolve, reject) => {
-        const give = setTimeout(() => reject(new Error(`no ${word} in: ${all}`)), 20_000);
+        const give = setTimeout(() => reject(new Error(`no ${word} in: ${all}`)), 60_000);
         look = () => {
           if (!all.slice(from).includes(word)) {
             if (over) clearTimeout(give), reject(new Error(`ended without ${word}: ${all}`));

@@ -22,7 +22,7 @@ const SOURCES = {
 } as const;
 type RemoteProgram = keyof typeof SOURCES;
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 
 export interface Finished {
   readonly code: number;
@@ -254,7 +254,7 @@ async function expectGood(run: Promise<Finished>): Promise<Finished> {
 export function until(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
-  maxMs = 30_000,
+  maxMs = 60_000,
 ): Promise<void> {
   return waitUntil(what, isTrue, maxMs);
 }

@@ -2,6 +2,8 @@
 /** Caps on money, for each client's key: they refuse, and outlast the process, even one killed. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite"; // as the proxy itself keeps its books
+import { until } from "../until.ts";
 import { says, startUpstream } from "./proxy_upstream.ts";
 import { type ProxyWorld, startProxy } from "./proxy_world.ts";
 
@@ -29,6 +31,12 @@ async function ask(proxy: ProxyWorld, key: string): Promise<{ status: number; er
     status: answer.status,
     error: error === undefined ? "" : `${error.code} ${error.message}`,
   };
+}
+
+/** Requests in its books. */
+function written(proxy: ProxyWorld): number {
+  using book = new DatabaseSync(`${proxy.home}/.openclaw/proxy-use.sqlite`, { readOnly: true });
+  return Number(Object.values(book.prepare("SELECT sum(requests) FROM use").get() ?? {})[0]);
 }
 
 async function assertCapped(proxy: ProxyWorld): Promise<void> {
@@ -62,7 +70,7 @@ Deno.test("a cap refuses with 400, for its client only, and still does after a r
       assertEquals([(await ask(proxy, key)).status, (await ask(proxy, key)).status], [200, 200]);
     }
     await assertCapped(proxy);
-    await new Promise((resolve) => setTimeout(resolve, 300)); // it writes every 100 ms
+    await until("all that was answered is written", () => written(proxy) === 5);
     await save(proxy.home); // as they are on the disk now: what a kill would leave
   }
   {

@@ -2,6 +2,8 @@
 /** The real proxy and its clients that are other VMs: each through the socket of its own. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { isPresent } from "../../shared/io/sync_files.ts";
+import { until } from "../until.ts";
 import { DatabaseSync } from "node:sqlite"; // as the proxy itself keeps its books
 import { type ProxyWorld, startProxy } from "./proxy_world.ts";
 import { says, startUpstream } from "./proxy_upstream.ts";
@@ -59,6 +61,7 @@ Deno.test("a VM is known by its socket: limits, books, log and metrics are its o
     { secrets: SECRETS },
   );
   const folder = `${proxy.home}/.openclaw/vm-sockets`;
+  await until("the last socket is there", () => isPresent(`${folder}/other.sock`));
   assertEquals((Deno.statSync(folder).mode ?? 0) & 0o777, 0o700);
   for (const name of ["claw.sock", "other.sock"]) {
     const { mode, isSocket } = Deno.lstatSync(`${folder}/${name}`);
@@ -84,9 +87,7 @@ Deno.test("a VM is known by its socket: limits, books, log and metrics are its o
   const rows = (): unknown[] =>
     book.prepare("SELECT client, requests, tokens FROM use ORDER BY client").all()
       .map((row) => Object.values(row));
-  for (let turn = 0; rows().length < 3 && turn < 100; turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 20)); // written a little later
-  }
+  await until("all three are written, a little later", () => rows().length === 3);
   assertEquals(rows(), [["vm:claw", 2, 2200], ["vm:other", 1, 1100], ["vm:other:inner", 1, 1100]]);
   book.close();
   const log = proxy.output();

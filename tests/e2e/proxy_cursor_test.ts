@@ -2,6 +2,7 @@
 /** openclaw-proxy with a stand-in for cursor-agent. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { until } from "../until.ts";
 import { type ProxyWorld, startProxy } from "./proxy_world.ts";
 
 const said = (text: string, more = `,"timestamp_ms":1`): string =>
@@ -108,16 +109,12 @@ Deno.test("cursor: signs of life while it starts; a client that leaves ends the 
   const beat = new TextDecoder().decode((await answer.body?.getReader().read())?.value);
   assertStringIncludes(beat, '"content":""');
   let child = 0;
-  while (child === 0) {
+  await until("its child runs", async () => {
     child = Number(await world.read("agent.child").catch(() => "0"));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return child !== 0;
+  });
   leave.abort();
-  const deadlineMs = Date.now() + 5000;
-  while (await isRunning(child)) {
-    assert(Date.now() < deadlineMs, "its child runs on");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until("its child has ended", async () => !await isRunning(child));
 });
 
 for (

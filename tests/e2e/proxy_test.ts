@@ -231,7 +231,7 @@ Deno.test("a client that leaves takes its upstream's request with it", async () 
   a.script = [hangs];
   const waiting = new AbortController();
   const never = proxy.chat({ model: "a/m" }, { signal: waiting.signal }).catch(() => {});
-  while (a.seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until("the second request is there", () => a.seen.length === 2);
   waiting.abort();
   await never;
   await a.seen[1]?.gone;
@@ -240,17 +240,24 @@ Deno.test("a client that leaves takes its upstream's request with it", async () 
 });
 
 Deno.test("after some failures an upstream is left alone, and tried again later", async () => {
-  await using world = await scene({ breaker: { failures: 2, openSeconds: 0.5 } });
-  const { proxy, a, b } = world;
+  {
+    await using world = await scene({ breaker: { failures: 2, openSeconds: 3600 } });
+    const { proxy, a, b } = world;
+    a.script = [fails(500)];
+    for (let i = 0; i < 4; i++) await (await proxy.chat({ model: "auto" })).text();
+    assertEquals([a.seen.length, b.seen.length], [2, 4]);
+    const metrics = await (await fetch(`${proxy.url}/metrics`)).text();
+    assertStringIncludes(metrics, 'openclaw_proxy_breaker_open{provider="a"} 1');
+  }
+  await using world = await scene({ breaker: { failures: 2, openSeconds: 0.2 } });
+  const { proxy, a } = world;
   a.script = [fails(500)];
-  for (let i = 0; i < 4; i++) await (await proxy.chat({ model: "auto" })).text();
-  assertEquals([a.seen.length, b.seen.length], [2, 4]);
-  const metrics = await (await fetch(`${proxy.url}/metrics`)).text();
-  assertStringIncludes(metrics, 'openclaw_proxy_breaker_open{provider="a"} 1');
+  for (let i = 0; i < 2; i++) await (await proxy.chat({ model: "auto" })).text();
   a.script = [says("well again")];
-  await new Promise((resolve) => setTimeout(resolve, 600));
-  const answer = await (await proxy.chat({ model: "auto" })).json();
-  assertEquals(answer.choices[0].message.content, "well again");
+  await until("it is tried again", async () => {
+    const answer = await (await proxy.chat({ model: "auto" })).json();
+    return answer.choices[0].message.content === "well again";
+  });
 });
 
 Deno.test("a new configuration is taken up while a stream runs on; a bad one is refused", async () => {

@@ -54,7 +54,7 @@ export function isRunning(pid: number): boolean {
 }
 
 /** Waits until nothing of the project runs in the world any more. */
-export async function untilNothingRuns(world: World, limitMs = 20_000): Promise<void> {
+export async function untilNothingRuns(world: World, limitMs = 60_000): Promise<void> {
   const left = (): string =>
     seenProcesses(world).map(({ pid, vm, commandLine }) => `${vm ?? "dom0"} ${pid} ${commandLine}`)
       .join("\n");

@@ -13,7 +13,7 @@ export interface Typed {
 }
 
 /** A command is tried again until it is well, as a person would while services start. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const TRY_EVERY_MS = 200;
 
 /**

@@ -64,7 +64,7 @@ until curl -s -o /dev/null http://127.0.0.1:${gatewayPort}/; do sleep 0.05; done
   let look = (): void => {};
   const said = (word: string, times = 1): Promise<string> =>
     new Promise((resolve, reject) => {
-      const give = setTimeout(() => reject(new Error(`not said: ${word}\n${text}`)), 30_000);
+      const give = setTimeout(() => reject(new Error(`not said: ${word}\n${text}`)), 60_000);
       look = () => {
         const line = text.split("\n").slice(0, -1).filter((one) => one.includes(word))[times - 1];
         if (line !== undefined) clearTimeout(give), resolve(line);
