@@ -180,17 +180,13 @@ rm -f now/$QVM_REMOTE_VM.$$
   await t.step("alone, a command of the other VM does not wait for 200", async () => {
     const flooding = flood(greedy, script, 200);
     const alsoFlooding = flood(second, script, 40);
-    await until("the flood runs", () => [...Deno.readDirSync(counts)].length > 10, 20_000);
-    const waits: number[] = [];
-    for (let n = 0; n < 5; n++) {
-      const startMs = performance.now();
-      const { code } = await qubes.client("calm", ["true"]);
-      assertEquals(code, 0);
-      waits.push(performance.now() - startMs);
-    }
+    await until("the flood runs", () => [...Deno.readDirSync(counts)].length > 10);
+    let over = false;
+    const floods = Promise.all([flooding, alsoFlooding]).then(() => over = true);
     // Some 8 s of the flood are ahead of it; its turn comes when one of eight ends.
-    assert(Math.max(...waits) < 5_000, `waited ${waits}`);
-    await Promise.all([flooding, alsoFlooding]);
+    for (let n = 0; n < 5; n++) assertEquals((await qubes.client("calm", ["true"])).code, 0);
+    assert(!over, "it waited for all of the flood");
+    await floods;
   });
   await t.step("no more ran at once than may, of one VM and of all", () => {
     const seen = [...Deno.readDirSync(counts)].filter(({ name }) => name.startsWith("seen."))

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { within } from "../../shared/io/timing.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import OpenAI from "openai";
 import {
@@ -161,14 +162,14 @@ for (const via of VIAS) {
     ) {
       break;
     }
-    await within(1000, world.upstream.seen[0]?.gone);
+    await ended(world.upstream.seen[0]?.gone);
     const leaving = new AbortController();
     const signal = leaving.signal;
     const waiting = consume(client, world.model(via), { signal });
     await until(() => world.upstream.seen.length === 2, "a second request");
     leaving.abort();
     await waiting;
-    await within(1000, world.upstream.seen[1]?.gone);
+    await ended(world.upstream.seen[1]?.gone);
   });
 
   test(`A12 ${via}: a client that waits no longer for a stream is noticed with the next sign of life`, async (world) => {
@@ -178,7 +179,7 @@ for (const via of VIAS) {
     await until(() => world.upstream.seen.length === 1, "a request");
     leaving.abort();
     await waiting;
-    await within(1000, world.upstream.seen[0]?.gone);
+    await ended(world.upstream.seen[0]?.gone);
   });
 
   // Deno 2.8.3 to 2.9.6 do not tell that a client has left before its answer has begun, if the
@@ -189,16 +190,13 @@ for (const via of VIAS) {
     const error = await client.chat.completions.create(ask(world.model(via)))
       .catch((error: unknown) => error);
     assert(error instanceof OpenAI.APIConnectionTimeoutError, String(error));
-    await within(2500, world.upstream.seen[0]?.gone);
+    await ended(world.upstream.seen[0]?.gone);
   });
 }
 
-async function within(ms: number, event: Promise<void> | undefined): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${ms} ms`)), ms);
-  });
-  await Promise.race([event, late]).finally(() => clearTimeout(timer));
+/** A minute is against a hang only. */
+async function ended(event: Promise<void> | undefined): Promise<void> {
+  assert(await within(60_000, event ?? Promise.reject(new Error("it was not asked"))));
 }
 
 function piecesOf(via: Via): Piece[] {

@@ -10,7 +10,7 @@ import { PROJECT, sourceLauncher } from "./program_flags.ts";
 import { freePort } from "./free_port.ts";
 
 const ENTRYPOINT = `${PROJECT}/vm/docker/entrypoint`;
-const START_MS = 30_000;
+const START_MS = 60_000;
 
 interface Container extends AsyncDisposable {
   readonly home: string;

@@ -37,7 +37,7 @@ Deno.test("hostile entries in a queue harm only their VM", async (t) => {
   const good = (name: string): Promise<Bytes> => sealScript(vm, key, traces.script(name));
   const exitOf = async (id: string): Promise<string> => {
     const path = `${queue}/results/${id}.exit`;
-    await until(`an answer for ${id}`, () => isPresent(path), 20_000);
+    await until(`an answer for ${id}`, () => isPresent(path));
     return await Deno.readTextFile(path);
   };
 

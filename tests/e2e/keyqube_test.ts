@@ -41,7 +41,7 @@ async function asksUntilWell(qubes: KeyQubeWorld, vm: string, text: string): Pro
   for (let turn = 0;; turn++) {
     const answer = await qubes.ask(vm, CHAT, chat(text));
     if (answer.status === 200) return answer.text;
-    if (turn > 20) throw new Error(`${answer.status} ${answer.text}`);
+    if (turn > 240) throw new Error(`${answer.status} ${answer.text}`);
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }

@@ -137,7 +137,8 @@ Deno.test("a proxy that was killed leaves sockets that the next one takes over",
     configFor(a.url, { first: { vm: "claw" } }),
     { secrets: SECRETS, sockets: folder },
   );
-  assertEquals(await statusOf(through(proxy, "claw")), 200);
+  const answers = () => statusOf(through(proxy, "claw")).catch(() => 0);
+  await until("it answers there", async () => await answers() === 200);
   assertEquals((Deno.statSync(`${proxy.home}/.openclaw/vm-sockets`).mode ?? 0) & 0o777, 0o700);
   await a.close();
   await Deno.remove(home);

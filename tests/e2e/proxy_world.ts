@@ -126,7 +126,7 @@ function collect(stream: ReadableStream<Uint8Array>) {
         const timer = setTimeout(() => {
           finish();
           reject(new Error(`no such line in 10 s:\n${text}`));
-        }, 10_000);
+        }, 60_000);
         waiting.add(look);
         look();
       }),

@@ -91,7 +91,7 @@ export async function openQueue(world: World, vmText: string): Promise<VmQueue> 
       return { outcome, stdout, stderr };
     },
     names: (name) => [...Deno.readDirSync(`${folder}/${name}`)].map((entry) => entry.name),
-    async answer(id, limitMs = 20_000) {
+    async answer(id, limitMs = 60_000) {
       for (const deadline = Date.now() + limitMs; !queue.hasAnswer(id);) {
         if (Date.now() > deadline) throw new Error(`${vm}: no answer to ${id} in ${limitMs} ms`);
         await new Promise((resolve) => setTimeout(resolve, 10));
