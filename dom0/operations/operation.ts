@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What an operation is: something that dom0 does, with a name, a level and typed parameters, as
+ * the argument vectors of Qubes' own tools. No operation starts a shell in dom0.
+ *
+ * A family of operations is one file beside this one; table.ts joins them.
+ *
+ * @module
+ */
+
+import type { JsonSchema, Parameter, Qube, Value } from "./parameter.ts";
+import { parametersOf, parseSpelling, type Spelling, type Values } from "./spelling.ts";
+import type { View } from "./view.ts";
+
+/** "monitor" reads. "manage" changes what the tools of Qubes can change back, or ask twice about.
+ * "full" may run anything, or decides who may. */
+export type Level = "monitor" | "manage" | "full";
+export const LEVELS: readonly Level[] = ["monitor", "manage", "full"];
+
+export interface Operation {
+  /** "vm.prefs.set": family first, what is done last. */
+  readonly name: string;
+  readonly summary: string;
+  readonly level: Level;
+  readonly parameters: ReadonlyMap<string, Parameter>;
+  /** The qubes it would touch, those that values name only in passing included; dom0 for none.
+   * @throws {ParameterError} if a value should name a qube and does not */
+  readonly touches: (values: Values) => readonly Qube[];
+  /** Run in this order, each only if the one before ended with 0. Most have one. */
+  readonly steps: readonly Spelling[];
+  /** Command lines that are this operation; a step is one too if it is the only one. */
+  readonly spellings: readonly Spelling[];
+  readonly timeoutSeconds: number;
+  /** Something is lost that Undo cannot bring back, or that somebody works with right now. */
+  readonly destructive: boolean;
+  /** It tells of many qubes: of each qube is decided apart, and who is not to be seen is left out. */
+  readonly lists: boolean;
+  readonly result: Result;
+  /** Where it exists only from a release of Qubes on. */
+  readonly since: "4.2" | "4.3";
+}
+
+/** How the output of the last step becomes a value, and what of it a VM may see. */
+export interface Result {
+  readonly schema: JsonSchema;
+  /** @param text what the tool printed @throws {ResultError} if it is not shaped as expected */
+  readonly parse: (text: string) => JsonValue;
+  /** As the tool would have printed that value. */
+  readonly format: (value: JsonValue) => string;
+  /** Leaves out what is about qubes that may not be seen, and their names. */
+  readonly keepVisible: (value: JsonValue, view: View) => JsonValue;
+}
+
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** A tool printed something else than the table says it prints. */
+export class ResultError extends Error {
+  override readonly name = "ResultError";
+}
+
+/** What a family's file says of an operation; the rest has a usual value. */
+export interface Definition {
+  readonly summary: string;
+  readonly level: Level;
+  readonly parameters?: Readonly<Record<string, Parameter>>;
+  /** Qubes that no parameter of such a kind names. */
+  readonly alsoTouches?: (values: Values) => readonly Qube[];
+  /** The usage line that is run, or several that are run one after another. */
+  readonly run: string | readonly string[];
+  /** More usage lines that are read as this operation. */
+  readonly alsoSpelled?: readonly string[];
+  readonly timeoutSeconds?: number;
+  readonly destructive?: boolean;
+  readonly lists?: boolean;
+  readonly result: Result;
+  readonly since?: "4.2" | "4.3";
+}
+
+/** Qubes' tools answer in a second; what starts or copies something says more. */
+const USUAL_TIMEOUT_SECONDS = 60;
+
+/** Makes an operation of its definition. A definition that contradicts itself is a bug. */
+export function defineOperation(name: string, definition: Definition): Operation {
+  const { summary, level, run, alsoSpelled = [], result } = definition;
+  const parameters = new Map(Object.entries(definition.parameters ?? {}));
+  const steps = (typeof run === "string" ? [run] : run).map(parseSpelling);
+  const spellings = [...steps.length === 1 ? steps : [], ...alsoSpelled.map(parseSpelling)];
+  for (const spelling of [...steps, ...spellings]) {
+    for (const parameter of parametersOf(spelling)) {
+      if (!parameters.has(parameter)) throw new Error(`bug: ${name}: no parameter ${parameter}`);
+    }
+  }
+  const touches = (values: Values): readonly Qube[] => {
+    const named = [...values].flatMap(([key, value]) =>
+      parameters.get(key)?.qubesIn?.(value) ?? []
+    );
+    const all = new Set([...named, ...definition.alsoTouches?.(values) ?? []]);
+    return all.size === 0 ? [null] : [...all];
+  };
+  return {
+    ...{ name, summary, level, parameters, touches, steps, spellings, result },
+    timeoutSeconds: definition.timeoutSeconds ?? USUAL_TIMEOUT_SECONDS,
+    destructive: definition.destructive ?? false,
+    lists: definition.lists ?? false,
+    since: definition.since ?? "4.2",
+  };
+}
+
+/** @throws {ParameterError} */
+export function parseValue(operation: Operation, name: string, untrustedWord: string): Value {
+  const parameter = operation.parameters.get(name);
+  if (parameter === undefined) throw new Error(`bug: ${operation.name} has no ${name}`);
+  return parameter.parse(untrustedWord);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The kinds of parameters that operations take: for each, what may be written, as a parser and as
+ * a JSON Schema for whoever asks from a VM. A value that does not parse is refused, never mended.
+ *
+ * No value may begin with "-": then none can be taken for an option, whatever tool it goes to.
+ *
+ * @module
+ */
+
+import { printable } from "../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
+
+/** The part of JSON Schema (2020-12) that the table uses. */
+export interface JsonSchema {
+  readonly type?: "string" | "integer" | "boolean" | "array" | "object" | readonly string[];
+  readonly description?: string;
+  readonly pattern?: string;
+  readonly enum?: readonly string[];
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly items?: JsonSchema;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | JsonSchema;
+}
+
+export type Value = string | number | boolean;
+
+/** What a parameter may be. Plain data, but for the parser. */
+export interface ParameterKind {
+  readonly schema: JsonSchema;
+  /** @throws {ParameterError} if it is not such a value */
+  readonly parse: (untrustedWord: string) => Value;
+  /** The qubes that a value names, of a kind that names some. @throws {ParameterError} */
+  readonly qubesIn?: (value: Value) => readonly Qube[];
+}
+
+/** A qube by its name, or dom0. */
+export type Qube = VmName | null;
+
+export interface Parameter extends ParameterKind {
+  readonly summary: string;
+  readonly optional: boolean;
+}
+
+/** A value that is none of its kind. The message names it, in printable form. */
+export class ParameterError extends Error {
+  override readonly name = "ParameterError";
+}
+
+/** Most that one argument of a tool gets from here; far below the kernel's 128 KiB a word. */
+const MAX_TEXT_CHARS = 4096;
+
+function matching(what: string, maxChars: number, pattern: string): ParameterKind {
+  const grammar = new RegExp(pattern, "u");
+  return {
+    schema: { type: "string", pattern, maxLength: maxChars },
+    parse(untrustedWord) {
+      if (untrustedWord.length > maxChars || !grammar.test(untrustedWord)) {
+        throw new ParameterError(`${printable(untrustedWord)} is not ${what}`);
+      }
+      return untrustedWord;
+    },
+  };
+}
+
+function oneOf(what: string, ...words: readonly string[]): ParameterKind {
+  return {
+    schema: { type: "string", enum: words },
+    parse(untrustedWord) {
+      if (words.includes(untrustedWord)) return untrustedWord;
+      throw new ParameterError(
+        `${printable(untrustedWord)} is not ${what}: ${words.join(", ")}`,
+      );
+    },
+  };
+}
+
+/** Decimal, one spelling for each number. */
+function integer(what: string, minimum: number, maximum: number): ParameterKind {
+  return {
+    schema: { type: "integer", minimum, maximum },
+    parse(untrustedWord) {
+      const number = Number(untrustedWord);
+      if (String(number) !== untrustedWord || !Number.isSafeInteger(number)) {
+        throw new ParameterError(`${printable(untrustedWord)} is not ${what}`);
+      }
+      if (number < minimum || number > maximum) {
+        throw new ParameterError(`${number} is not ${what}: ${minimum} to ${maximum}`);
+      }
+      return number;
+    },
+  };
+}
+
+const QUBE: ParameterKind = {
+  schema: { type: "string", pattern: "^[A-Za-z][A-Za-z0-9_.-]*$", maxLength: 31 },
+  parse(untrustedWord) {
+    if (untrustedWord === "dom0") {
+      throw new ParameterError("dom0 is not a qube that this can be done to");
+    }
+    return parseQube(untrustedWord);
+  },
+  qubesIn: (value) => [parseQube(String(value))],
+};
+
+/** @throws {ParameterError} */
+export function parseQube(untrustedWord: string): VmName {
+  try {
+    return parseVmName(untrustedWord);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new ParameterError(`${printable(untrustedWord)} is not a qube name`);
+  }
+}
+
+/** BACKEND:PORT, where Qubes 4.3 also takes BACKEND:PORT:DEVICE-ID. */
+const DEVICE: ParameterKind = {
+  ...matching(
+    "a device (BACKEND:PORT)",
+    256,
+    "^[A-Za-z][A-Za-z0-9_.-]{0,30}:[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_*?][A-Za-z0-9_:.*?-]*)?$",
+  ),
+  qubesIn(value) {
+    const [backend = ""] = String(value).split(":", 1);
+    return [backend === "dom0" ? null : parseQube(backend)];
+  },
+};
+
+/** The rules are those of qubes-core-admin (qubes/vm/__init__.py, utils.py, firewall.py,
+ * device_protocol.py, api/admin.py), but for values that begin with "-". */
+export const KINDS = {
+  qube: QUBE,
+  /** A property: "-" for "_" is qvm-prefs' courtesy, and a second spelling. */
+  property: matching("a property", 64, "^[a-z][a-z0-9_]*$"),
+  /** Anything but control characters; may be empty. */
+  text: matching("a value", MAX_TEXT_CHARS, "^(?!-)[^\\p{Cc}\\p{Zl}\\p{Zp}]*$"),
+  feature: matching("a feature", 128, "^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+  tag: matching("a tag", 128, "^[A-Za-z0-9_][A-Za-z0-9_-]*$"),
+  service: matching("a service", 128, "^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+  label: matching("a label", 64, "^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+  pool: matching("a pool", 64, "^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+  volume: oneOf("a volume of a qube", "root", "private", "volatile", "kernel"),
+  revision: matching("a revision", 128, "^[A-Za-z0-9][A-Za-z0-9:_.-]*$"),
+  qubeClass: oneOf("a class of qube", "AppVM", "StandaloneVM", "TemplateVM", "DispVM"),
+  template: matching("a template", 128, "^[A-Za-z0-9][A-Za-z0-9_.:+-]*$"),
+  repository: matching("a repository", 64, "^[A-Za-z0-9][A-Za-z0-9_.-]*$"),
+  deviceClass: matching("a class of device", 32, "^[a-z][a-z0-9_-]*$"),
+  device: DEVICE,
+  ruleAction: oneOf("what a rule does", "accept", "drop"),
+  protocol: oneOf("a protocol", "tcp", "udp", "icmp"),
+  host: matching("an address, a network or a host name", 253, "^[a-z0-9:][a-z0-9:._/-]*$"),
+  ports: matching("a port or a range of ports", 11, "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$"),
+  icmpType: integer("an ICMP type", 0, 255),
+  specialTarget: oneOf("a special target", "dns"),
+  /** Seconds since 1970, or +seconds from now. */
+  expiry: matching("a time in seconds", 12, "^(\\+[1-9][0-9]{0,9}|[1-9][0-9]{0,10})$"),
+  comment: matching("a comment", 128, "^[A-Za-z0-9:;,./_\\[\\] ][A-Za-z0-9:;,./_\\[\\] -]*$"),
+  volumeBytes: integer("a size in bytes", 1, 2 ** 50),
+  ruleNumber: integer("the number of a rule", 0, 9999),
+  lines: integer("a number of lines", 1, 1000),
+  unit: oneOf(
+    "a unit whose journal may be read",
+    ...["qubesd", "qubes-qrexec-policy-daemon", "qvm-remote-dom0", "openclaw-tunnels"],
+    ...["libvirtd", "xenstored", "systemd-logind"],
+  ),
+  /** A file of qrexec policy by its name, without a folder. */
+  policyFile: matching("a policy file", 128, "^[a-z0-9_][a-z0-9_.-]*\\.policy$"),
+  /** In dom0, absolute, with no "..": it is shown to a person as it is. */
+  path: matching(
+    "an absolute path",
+    1024,
+    "^(/(?!\\.\\.?(/|$))[A-Za-z0-9_.,@%+=-]+)+/?$",
+  ),
+  user: matching("a user", 32, "^[a-z_][a-z0-9_-]*$"),
+  /** A command line for the shell of a qube: not looked into, as the qube decides what it means. */
+  command: matching("a command", MAX_TEXT_CHARS, "^(?!-)[^\\p{Cc}\\p{Zl}\\p{Zp}]+$"),
+  rpcService: matching(
+    "a qrexec service",
+    128,
+    "^[A-Za-z][A-Za-z0-9_.-]*(\\+[A-Za-z0-9_.+-]*)?$",
+  ),
+  /** A word of the command line that is there or not. */
+  flag: {
+    schema: { type: "boolean" },
+    parse(untrustedWord) {
+      if (untrustedWord === "true") return true;
+      if (untrustedWord === "false") return false;
+      throw new ParameterError(`${printable(untrustedWord)} is neither true nor false`);
+    },
+  },
+} as const satisfies Readonly<Record<string, ParameterKind>>;
+
+export type KindName = keyof typeof KINDS;
+
+export function required(kind: KindName, summary: string): Parameter {
+  return { ...KINDS[kind], summary, optional: false };
+}
+
+export function optional(kind: KindName, summary: string): Parameter {
+  return { ...KINDS[kind], summary, optional: true };
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Running something in another qube. Source: qvm_run.py in qubes-core-admin-client. @module */
+
+import { type Definition } from "./operation.ts";
+import { optional, required } from "./parameter.ts";
+import { TEXT } from "./result.ts";
+
+const vm = required("qube", "the qube");
+const RUNNING_SECONDS = 300;
+
+export const VM_RUN: Readonly<Record<string, Definition>> = {
+  "vm.run": {
+    summary: "Run a command in a qube that runs, and show what it prints",
+    level: "full",
+    parameters: {
+      vm,
+      user: optional("user", "as this user of the qube"),
+      command: required("command", "one line for the shell of that qube"),
+    },
+    run:
+      "qvm-run --pass-io|-p --no-gui|--nogui --no-autostart|--no-auto|-n [--user|-u={user}] {vm} {command}",
+    alsoSpelled: [
+      "qvm-run --pass-io|-p --no-autostart|--no-auto|-n [--user|-u={user}] {vm} {command}",
+    ],
+    timeoutSeconds: RUNNING_SECONDS,
+    destructive: true,
+    result: TEXT,
+  },
+  "vm.service": {
+    summary: "Call a qrexec service of a qube that runs, and show what it answers",
+    level: "full",
+    parameters: {
+      vm,
+      service: required("rpcService", "the service, with +ARGUMENT if it has one"),
+    },
+    run: "qvm-run --service --pass-io|-p --no-autostart|--no-auto|-n {vm} {service}",
+    timeoutSeconds: RUNNING_SECONDS,
+    destructive: true,
+    result: TEXT,
+  },
+};

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import { assertEquals } from "@std/assert";
+import { createFilteredOutput } from "../../../dom0/operations/filtered_output.ts";
+import { OPERATIONS } from "../../../dom0/operations/table.ts";
+import { createView } from "../../../dom0/operations/view.ts";
+import { utf8 } from "../../../shared/protocol/bytes.ts";
+
+const VIEW = createView(new Set(["vault", "vault-web", "a.b", "x"]));
+
+function shown(name: string, out: string, err = ""): readonly [string, string] {
+  const operation = OPERATIONS.get(name);
+  if (operation === undefined) throw new Error(name);
+  const output = createFilteredOutput(operation.result, VIEW);
+  for (const byte of utf8(out)) output.push(1, new Uint8Array([byte])); // cut at every byte
+  output.push(2, utf8(err));
+  const { out: seen, err: said } = output.end();
+  return [new TextDecoder().decode(seen), new TextDecoder().decode(said)];
+}
+
+Deno.test("what may be seen is printed as the tool prints it", () => {
+  assertEquals(shown("vm.names", "vault\nwork\nvault-web\nx\n"), ["work\n", ""]);
+  assertEquals(shown("vm.prefs.get", "größer\n"), ["größer\n", ""]);
+  assertEquals(shown("vm.start", ""), ["", ""]);
+});
+
+Deno.test("hidden names in messages are replaced, and what only looks like them is not", () => {
+  assertEquals(shown("vm.start", "", "qvm-start: vault-web is the netvm of 'vault'\n"), [
+    "",
+    "qvm-start: (not visible) is the netvm of '(not visible)'\n",
+  ]);
+  assertEquals(shown("vm.start", "", "no space: qubes_dom0/vm-vault-private, vaults, axb, a.b."), [
+    "",
+    "no space: qubes_dom0/vm-(not visible)-private, vaults, axb, (not visible).",
+  ]);
+});
+
+Deno.test("what is not shaped as the table says is not shown", () => {
+  const why = "qvm-remote-dom0: what it printed has not the expected shape, and is not shown\n";
+  assertEquals(shown("vm.list", "work|Running\nvault\n", "hm\n"), ["", `hm\n${why}`]);
+});
