@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What is odd about rules that are well written: one that is never reached, a grant that comes
+ * before the refusal it makes void, a qube or a tag that nobody has.
+ *
+ * @module
+ */
+
+import { OPERATIONS } from "../operations/table.ts";
+import type { OperationPattern, QubePattern, Rule } from "./rule.ts";
+
+export interface Warning {
+  readonly where: string;
+  readonly text: string;
+}
+
+/** What there is in the system now; null: it could not be learned, and is not looked at. */
+export interface Inventory {
+  readonly qubes: ReadonlySet<string>;
+  readonly tags: ReadonlySet<string>;
+}
+
+export function checkPolicy(
+  rules: readonly Rule[],
+  inventory: Inventory | null,
+): readonly Warning[] {
+  const warnings: Warning[] = [];
+  for (const [index, rule] of rules.entries()) {
+    const { where } = rule;
+    const before = rules.slice(0, index).find((earlier) => covers(earlier, rule));
+    if (before !== undefined) warnings.push({ where, text: hiddenBy(before, rule) });
+    if (inventory === null) continue;
+    for (const pattern of [rule.source, rule.target]) {
+      if (pattern.kind === "one" && !inventory.qubes.has(pattern.name)) {
+        warnings.push({ where, text: `there is no qube ${pattern.name}` });
+      }
+      if (pattern.kind === "tag" && !inventory.tags.has(pattern.tag)) {
+        warnings.push({ where, text: `no qube has the tag ${pattern.tag}` });
+      }
+    }
+  }
+  return warnings;
+}
+
+function hiddenBy(before: Rule, rule: Rule): string {
+  const wider = before.action !== "deny" && rule.action === "deny";
+  return wider
+    ? `this deny has no effect: ${before.where} says ${before.action} to all of it first`
+    : `this rule is never reached: ${before.where} decides first`;
+}
+
+/** Whatever the later rule matches, the earlier one matches as well, now and always. */
+function covers(earlier: Rule, later: Rule): boolean {
+  return earlier.options.expiresMs === undefined &&
+    coversOperation(earlier.operation, later.operation) &&
+    coversQube(earlier.source, later.source) && coversQube(earlier.target, later.target);
+}
+
+function coversOperation(wide: OperationPattern, narrow: OperationPattern): boolean {
+  if (wide.kind === "any") return true;
+  if (narrow.kind === "any") return false;
+  const covered = namesOf(narrow);
+  const covering = new Set(namesOf(wide));
+  return covered.every((name) => covering.has(name));
+}
+
+/** All that there are, with "shell" among the operations of level full. */
+function namesOf(pattern: Exclude<OperationPattern, { kind: "any" }>): readonly string[] {
+  switch (pattern.kind) {
+    case "one":
+      return [pattern.name];
+    case "family":
+      return [...OPERATIONS.keys()].filter((name) => name.startsWith(pattern.prefix));
+    case "level": {
+      const names = [...OPERATIONS.values()].filter(({ level }) => level === pattern.level)
+        .map(({ name }) => name);
+      return pattern.level === "full" ? [...names, "shell"] : names;
+    }
+    default:
+      return pattern satisfies never;
+  }
+}
+
+function coversQube(wide: QubePattern, narrow: QubePattern): boolean {
+  return wide.kind === "any" || JSON.stringify(wide) === JSON.stringify(narrow);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What becomes of one request of a VM: allowed, asked or denied, and what of its result the VM gets
+ * to see. A VM that may not do an operation to a qube hears the same of it as of one that there
+ * is not.
+ *
+ * @module
+ */
+
+import { createView, type View } from "../operations/view.ts";
+import type { Recognised } from "../operations/recognise.ts";
+import { SHELL } from "../operations/table.ts";
+import { ParameterError, parseQube, type Qube } from "../operations/parameter.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { decide, decider, type Decision, scopeTags, type Trace } from "./decide.ts";
+import type { KnownQubes } from "./qube_facts.ts";
+import type { Question, Rule } from "./rule.ts";
+
+export interface Judged {
+  readonly decision: Decision;
+  /** null: it may see every qube. */
+  readonly view: View | null;
+}
+
+export interface PolicyState {
+  readonly rules: readonly Rule[];
+  readonly known: KnownQubes;
+  readonly nowMs: number;
+}
+
+/** @param recognised null for a script, or words that are no operation */
+export function decideOperation(
+  vm: VmName,
+  recognised: Recognised | null,
+  { rules, known, nowMs }: PolicyState,
+  trace: Trace | null = null,
+): Judged {
+  if (recognised === null) {
+    const question: Question = { vm, operation: SHELL, level: "full", targets: [null] };
+    return { decision: decide(rules, question, known, nowMs, trace), view: null };
+  }
+  const { operation, values, touches } = recognised;
+  const asked = { vm, operation: operation.name, level: operation.level };
+  const tag = /^vm\.tags\.(add|remove)$/.test(operation.name) ? values.get("tag") : undefined;
+  if (tag !== undefined && scopeTags(rules).has(String(tag))) {
+    return denied(`policy rests on the tag ${tag}: only dom0 changes it`);
+  }
+  const decideTarget = decider(rules, asked, known, nowMs);
+  const cannotHide = known.inventory === null && isScoped(decideTarget);
+  if (!operation.lists) {
+    const decision = decide(rules, { ...asked, targets: touches }, known, nowMs, trace);
+    if (decision.action === "deny") return { decision, view: null };
+    if (cannotHide) return denied("which qubes there are is not known");
+    return { decision, view: viewOf(known, decideTarget, decision) };
+  }
+  if (cannotHide) return denied("which qubes there are is not known");
+  // A list is about all qubes: it is given if one of them may be listed, and has no other in it.
+  const decisions = allQubes(known).map((qube) => decideTarget(qube));
+  const best = decisions.find(({ action }) => action === "allow") ??
+    decisions.find(({ action }) => action === "ask") ??
+    decide(rules, { ...asked, targets: [null] }, known, nowMs, trace);
+  return { decision: best, view: viewOf(known, decideTarget, best) };
+}
+
+/** Whether it may do this to some qubes only: then names of others have to be known, to hide them. */
+function isScoped(decideTarget: (target: Qube) => Decision): boolean {
+  return decideTarget(parseQube("a-qube-that-nobody-has")).action === "deny";
+}
+
+function denied(because: string): Judged {
+  return { decision: { action: "deny", because, options: {} }, view: null };
+}
+
+/** dom0 first. */
+function allQubes({ inventory }: KnownQubes): readonly Qube[] {
+  const names = [...inventory?.types.keys() ?? []].filter((name) => name !== "dom0");
+  return [null, ...names.map(qubeOrNull)];
+}
+
+/** Qubes' own names are qubes' names; one that is not is nobody's. */
+function qubeOrNull(name: string): Qube {
+  try {
+    return parseQube(name);
+  } catch (error) {
+    if (error instanceof ParameterError) return null;
+    throw error;
+  }
+}
+
+/** Sees every qube to which it may do the same with no more questions than were asked now. */
+function viewOf(
+  known: KnownQubes,
+  decideTarget: (target: Qube) => Decision,
+  { action }: Decision,
+): View | null {
+  const hidden = new Set<string>(
+    allQubes(known).filter((qube) => {
+      const other = decideTarget(qube).action;
+      return other === "deny" || (other === "ask" && action === "allow");
+    }).map((qube) => qube ?? "dom0"),
+  );
+  return hidden.size === 0 ? null : createView(hidden);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The one call that decides about a request: what operation it is, what the rules say, and what of
+ * the result its VM may see. Facts about qubes are learned only where a rule asks for them, so a VM
+ * that may do everything waits for no tool.
+ *
+ * @module
+ */
+
+import type { Operation } from "../operations/operation.ts";
+import type { Recognised } from "../operations/recognise.ts";
+import { recogniseScript, recogniseWords } from "../operations/recognise.ts";
+import { SHELL } from "../operations/table.ts";
+import { parseUtf8 } from "../../shared/protocol/bytes.ts";
+import type { Command } from "../../shared/protocol/command.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { decide, scopeTags } from "./decide.ts";
+import { decideOperation, type Judged } from "./decide_operation.ts";
+import type { KnownQubes } from "./qube_facts.ts";
+import type { Rule } from "./rule.ts";
+
+export interface Judgement extends Judged {
+  /** null: a script, or words that are no operation. */
+  readonly recognised: Recognised | null;
+}
+
+export interface JudgeOptions {
+  /** In force now; null: there are none that could be read, and nothing is allowed. */
+  readonly rules: () => readonly Rule[] | null;
+  readonly facts: (tags: ReadonlySet<string>) => Promise<KnownQubes>;
+  readonly dateMs: () => number;
+}
+
+export type Judge = (vm: VmName, command: Command) => Promise<Judgement>;
+
+export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
+  return async (vm, command) => {
+    const recognised = recognise(command);
+    const inForce = rules();
+    if (inForce === null) {
+      return { recognised, ...denied("no policy that can be read") };
+    }
+    const nowMs = dateMs();
+    const isKnown = !asksForFacts(inForce, vm, recognised?.operation ?? null, nowMs);
+    const known = isKnown ? NOBODY_ASKS : await facts(scopeTags(inForce));
+    return { recognised, ...decideOperation(vm, recognised, { rules: inForce, known, nowMs }) };
+  };
+}
+
+function denied(because: string): Judged {
+  return { decision: { action: "deny", because, options: {} }, view: null };
+}
+
+/** Where the decision is the same whatever there is. */
+const NOBODY_ASKS: KnownQubes = {
+  inventory: { types: new Map(), tagged: new Map() },
+  tagsOf: () => new Set(),
+  typeOf: () => "",
+};
+
+function recognise(command: Command): Recognised | null {
+  if (command.mode === "argv") return recogniseWords(command.argv);
+  try {
+    return recogniseScript(parseUtf8(command.script));
+  } catch (error) {
+    if (error instanceof ProtocolError) return null; // no UTF-8: bash may make words of it
+    throw error;
+  }
+}
+
+/**
+ * Whether deciding takes a look at tags, classes or names of qubes: not if the first rule that is
+ * about this VM and this operation is about every target alike.
+ */
+export function asksForFacts(
+  rules: readonly Rule[],
+  vm: VmName,
+  operation: Operation | null,
+  nowMs: number,
+): boolean {
+  const asked = { vm, operation: operation?.name ?? SHELL, level: operation?.level ?? "full" };
+  for (const rule of rules) {
+    if (rule.source.kind === "tag" || rule.source.kind === "type") {
+      const anyone: Rule = { ...rule, source: { kind: "any" }, target: { kind: "any" } };
+      if (matches(anyone, asked, nowMs)) return true;
+      continue;
+    }
+    if (!matches({ ...rule, target: { kind: "any" } }, asked, nowMs)) continue;
+    if (rule.target.kind === "any") return false;
+    // dom0 is the only target of the shell.
+    if (operation === null) {
+      if (rule.target.kind === "none") return false;
+      continue;
+    }
+    return true;
+  }
+  return false;
+}
+
+/** Of a rule for every target: no fact is asked for. */
+function matches(
+  rule: Rule,
+  asked: { readonly vm: VmName; readonly operation: string; readonly level: Operation["level"] },
+  nowMs: number,
+): boolean {
+  return decide([rule], { ...asked, targets: [null] }, NOBODY_ASKS, nowMs).because !== "no rule";
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Where facts about qubes come from in dom0: qvm-ls, whose words are stable, and the store that
+ * qubesd writes anew with each change.
+ *
+ * @module
+ */
+
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
+import { KINDS } from "../operations/parameter.ts";
+import type { FactsSource, Inventory } from "./qube_facts.ts";
+
+/** Each call of qvm-ls is a Python that talks to qubesd: a tenth of a second, or a busy system. */
+const TOOL_TIMEOUT_MS = 20_000;
+
+/** @param storeFile /var/lib/qubes/qubes.xml */
+export function qubesTools(storeFile: string): FactsSource {
+  return {
+    stamp() {
+      const info = ifPresentSync(() => Deno.statSync(storeFile));
+      if (info === undefined) return null;
+      return [info.ino, info.size, info.mtime?.getTime(), info.ctime?.getTime()].join(" ");
+    },
+    async read(tags) {
+      const [types, ...tagged] = await Promise.all([
+        namesAndClasses(),
+        ...[...tags].map(async (tag) => [tag, await namesWith(tag)] as const),
+      ]);
+      return { types, tagged: new Map(tagged) };
+    },
+  };
+}
+
+async function namesAndClasses(): Promise<Inventory["types"]> {
+  const lines = await qvmLs("--raw-data", "--fields=name,class");
+  return new Map(lines.map((line) => {
+    const [name, type, ...more] = line.split("|");
+    if (name === undefined || type === undefined || more.length > 0) {
+      throw new Error("qvm-ls printed an unexpected line");
+    }
+    return [name, type];
+  }));
+}
+
+async function namesWith(tag: string): Promise<ReadonlySet<string>> {
+  return new Set(await qvmLs("--raw-list", "--tags", String(KINDS.tag.parse(tag))));
+}
+
+async function qvmLs(...args: readonly string[]): Promise<readonly string[]> {
+  const { code, stdout } = await new Deno.Command("qvm-ls", {
+    args: [...args],
+    stdin: "null",
+    stderr: "null",
+    signal: AbortSignal.timeout(TOOL_TIMEOUT_MS),
+  }).output();
+  if (code !== 0) throw new Error(`qvm-ls ended with code ${code}`);
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+}

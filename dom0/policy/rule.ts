@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What a rule of policy is, and what is asked of the rules. A file of rules reads like qrexec's:
+ *
+ *     # operation    source   target     action
+ *     @monitor       @anyvm   *          allow
+ *     vm.start       work     @tag:lab   allow
+ *     vm.prefs.*     work     @tag:lab   ask     timeout=60 notify=no
+ *     vm.create      agent    *          allow   create=@tag:ai
+ *     shell          deploy   -          ask     expires=2026-12-31
+ *     !include shared-rules
+ *
+ * @module
+ */
+
+import type { Level } from "../operations/operation.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+
+export type Action = "allow" | "ask" | "deny";
+
+/** Which operations a rule is about. */
+export type OperationPattern =
+  | { readonly kind: "any" }
+  | { readonly kind: "level"; readonly level: Level }
+  /** Everything whose name begins so, as "vm.prefs." */
+  | { readonly kind: "family"; readonly prefix: string }
+  | { readonly kind: "one"; readonly name: string };
+
+/** Which qubes: as the source, all but dom0; as the target, any. */
+export type QubePattern =
+  | { readonly kind: "any" }
+  /** No qube: dom0 itself, or the system as a whole. Only as a target. */
+  | { readonly kind: "none" }
+  | { readonly kind: "tag"; readonly tag: string }
+  | { readonly kind: "type"; readonly type: string }
+  | { readonly kind: "one"; readonly name: VmName };
+
+export interface RuleOptions {
+  /** Cap on how long it may run. */
+  readonly timeoutSeconds?: number;
+  /** Cap on the memory of what runs. */
+  readonly memoryBytes?: number;
+  /** From then on the rule is passed over. */
+  readonly expiresMs?: number;
+  /** Whether a person at the screen hears of it; only of what is asked, if nothing is said. */
+  readonly notify?: boolean;
+  /** A qube that is created under this rule gets this tag. */
+  readonly createTag?: string;
+}
+
+export interface Rule {
+  readonly operation: OperationPattern;
+  readonly source: QubePattern;
+  readonly target: QubePattern;
+  readonly action: Action;
+  readonly options: RuleOptions;
+  /** "30-work.policy:2", for the audit and for whoever asks why. */
+  readonly where: string;
+  /** As it is written, one blank between words. */
+  readonly text: string;
+}
+
+/** What a VM wants to do, as far as rules look at it. */
+export interface Question {
+  readonly vm: VmName;
+  /** The name of an operation, or "shell". */
+  readonly operation: string;
+  readonly level: Level;
+  /** The qubes that it touches; null: dom0, or the system as a whole. At least one. */
+  readonly targets: readonly (VmName | null)[];
+}
+
+/** What is known of qubes. null: it could not be learned, so nothing rests on it. */
+export interface QubeFacts {
+  readonly tagsOf: (qube: VmName) => ReadonlySet<string> | null;
+  readonly typeOf: (qube: VmName) => string | null;
+}
+
+/** Whether anything may be said of the VM: without a rule all is denied. */
+export function hasRule(rules: readonly Rule[], vm: VmName): boolean {
+  return rules.some(({ source }) => source.kind !== "one" || source.name === vm);
+}
