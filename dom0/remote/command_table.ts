@@ -12,6 +12,7 @@ import {
   keys,
   revoke,
 } from "./commands/authorize.ts";
+import { ops, policy } from "./commands/policy.ts";
 import { disable, enable, lockdown, unlock } from "./commands/service.ts";
 import { checkConfig, queue, status } from "./commands/status.ts";
 import { uninstall } from "./commands/uninstall.ts";
@@ -70,6 +71,16 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     run: checkConfig,
     words: "[--json]",
     about: "say what is wrong with configuration, keys and policy",
+  }],
+  ["policy", {
+    run: policy,
+    words: "check [--json] | list [--json] | explain VM -- WORDS",
+    about: "look at the rules: what is wrong or odd, all of them, or which one decides and why",
+  }],
+  ["ops", {
+    run: ops,
+    words: "[--json]",
+    about: "the operations that rules can name, their levels, and the words they run",
   }],
   ["lockdown", { run: lockdown, words: "", about: "stop everything, until unlock" }],
   ["unlock", { run: unlock, words: "", about: "lift a lockdown" }],

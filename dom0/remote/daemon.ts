@@ -13,7 +13,6 @@ import { errorText, UserError, writeAll } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
 import { aborted, serialised, unlessAborted } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
-import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Audit, newestRecords, openAudit } from "./audit_log.ts";
@@ -24,10 +23,12 @@ import { takeInstanceLock } from "./instance_lock.ts";
 import { createKeyStore, isSameRight, type StoredKey } from "./key_store.ts";
 import { type Ledger, ledgerFile, openLedger, readOnly } from "./ledger.ts";
 import { PROTOCOLS } from "./ledger_memory.ts";
+import { createJudge, type Judge } from "../policy/judge.ts";
+import { createQubeFacts } from "../policy/qube_facts.ts";
+import { qubesTools } from "../policy/qubes_tools.ts";
 import { createLinkSet, type LinkSet } from "./link_set.ts";
 import { createOutcomeStore } from "./outcome_store.ts";
 import type { Paths } from "./paths.ts";
-import { decide, type Decision } from "./policy.ts";
 import type { LimitsInForce } from "./process_group.ts";
 import { callQueueService } from "./qrexec.ts";
 import { createRequestDesk, type RequestDesk } from "./request_desk.ts";
@@ -98,7 +99,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   const ledger = await openLedger(dryRun ? readOnly(disk) : disk, clock.dateMs);
   const groups = dryRun ? null : await startGroups(options, live, audit);
   const desk = groups === null
-    ? createDryRunDesk({ ...judgement(live), ledger, clock, say })
+    ? createDryRunDesk({ ...judgement(live, options), ledger, clock, say })
     : makeDesk(live, options, { audit, ledger, scheduler, onChange, ...groups });
   const links = createLinkSet({
     ...{ desk, audit, onChange },
@@ -170,16 +171,16 @@ class ConfigError extends UserError {
 }
 
 /** What the desk asks before it runs anything; always by the settings of that moment. */
-function judgement(live: Live): {
-  readonly decide: (request: AuthenticRequest) => Decision;
+function judgement(live: Live, { paths, clock }: DaemonOptions): {
+  readonly judge: Judge;
   readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
 } {
   return {
-    decide(request) {
-      const { rules } = live.settings;
-      if (rules === null) return { action: "deny", because: "bad policy file" };
-      return decide(rules, request);
-    },
+    judge: createJudge({
+      rules: () => live.settings.rules,
+      facts: createQubeFacts(qubesTools(paths.qubesStore)),
+      dateMs: clock.dateMs,
+    }),
     closedBecause(vm, key) {
       if (live.stopping) return "stopping";
       if (live.settings.lockdown) return "locked-down";
@@ -210,11 +211,12 @@ interface DeskParts {
 
 function makeDesk(
   live: Live,
-  { paths, clock }: DaemonOptions,
+  options: DaemonOptions,
   parts: DeskParts & Pick<GroupChoice, "groups" | "wardens" | "markPrefix">,
 ): RequestDesk {
+  const { paths, clock } = options;
   return createRequestDesk({
-    ...judgement(live),
+    ...judgement(live, options),
     ...parts,
     ...{ clock, workFolder: paths.workFolder },
     isOnRecord: newestRecords(paths.auditFile),
@@ -237,7 +239,7 @@ function reportProblems(
 /** A bad file of configuration leaves the last good one in force. */
 async function rereadSettings(live: Live, options: SettingsOptions, audit: Audit): Promise<void> {
   const before = live.settings;
-  const read = await readSettings(options, before.config);
+  const read = await readSettings(options, before);
   live.settings = { ...read, config: read.config ?? before.config };
   const { problems, lockdown } = live.settings;
   reportProblems(problems.filter((text) => !before.problems.includes(text)), audit, () => {});

@@ -8,14 +8,15 @@ import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { SHELL } from "../operations/table.ts";
+import type { Judge } from "../policy/judge.ts";
 import type { StoredKey } from "./key_store.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Decision } from "./policy.ts";
 import type { RequestDesk } from "./request_desk.ts";
 import { authenticateEvent, commandOrNull } from "./request_event.ts";
 
 export interface DryRunOptions {
-  readonly decide: (request: AuthenticRequest) => Decision;
+  readonly judge: Judge;
   readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
   readonly ledger: Ledger;
   readonly clock: Pick<Clock, "dateMs">;
@@ -24,15 +25,16 @@ export interface DryRunOptions {
 
 export function createDryRunDesk(options: DryRunOptions): RequestDesk {
   const { ledger, clock, say } = options;
-  const judge = (request: AuthenticRequest, stored: StoredKey): string => {
+  const judge = async (request: AuthenticRequest, stored: StoredKey): Promise<string> => {
     const stale = checkFreshness(request, clock.dateMs()) ?? ledger.objection(request);
     const command = commandOrNull(request);
     const refused = stale ?? (command === null ? "bad-body" : null) ??
       options.closedBecause(request.vm, stored);
     if (refused !== null || command === null) return `would refuse: ${refused}`;
-    const { action, because } = options.decide(request);
+    const { decision: { action, because }, recognised } = await options.judge(request.vm, command);
     const text = printable(describeCommand(command), 200);
-    return `${action === "allow" ? "would run" : `would refuse (${action})`}, ${because}: ${text}`;
+    const would = action === "allow" ? "would run" : `would refuse (${action})`;
+    return `${would}, ${recognised?.operation.name ?? SHELL}, ${because}: ${text}`;
   };
   return {
     async receive(vm, stored, event) {
@@ -44,7 +46,7 @@ export function createDryRunDesk(options: DryRunOptions): RequestDesk {
         ? `would refuse: ${request}`
         : request.vm !== vm
         ? "would refuse: wrong-vm"
-        : judge(request, stored);
+        : await judge(request, stored);
       say(`dry run: vm=${vm} id=${id} ${verdict}\n`);
       return { observed: true };
     },

@@ -9,6 +9,7 @@
 import type { Clock } from "../../shared/io/clock.ts";
 import { errorText } from "../../shared/io/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
+import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND, type Outcome } from "../../shared/protocol/outcome.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { AuditFields } from "./audit_chain.ts";
@@ -18,12 +19,17 @@ import { type Job, nameOf } from "./job.ts";
 import type { OutcomeStore, Spool } from "./outcome_store.ts";
 import type { ParkedCommand } from "./parked_command.ts";
 import type { Groups } from "./process_group.ts";
+import type { RunTerms } from "./run_terms.ts";
 import { type Ended, type RunningCommand, startCommand, type StopReason } from "./runner.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Wardens } from "./wardens.ts";
 
 /** As a shell says it. */
 const EXIT_NOT_RUNNABLE = 126;
+/** The operation was done, and what dom0 has to do with it was not. */
+const EXIT_AFTERWARDS_FAILED = 1;
+const NO_OUTPUT = { out: new Uint8Array(0), err: new Uint8Array(0) };
+const OUTPUT_LOST: Ended = { kind: "output-limit", exitCode: EXIT_OF_KIND["output-limit"] };
 
 export interface ExecutionOptions {
   readonly config: () => Config;
@@ -51,7 +57,7 @@ export interface StopControl {
 
 export interface Execution {
   /** Runs the command when it is its VM's turn. */
-  schedule(job: Job, parked: ParkedCommand): StopControl;
+  schedule(job: Job, parked: ParkedCommand, terms: RunTerms): StopControl;
   /** Ends a job whose command did not start. */
   endUnstarted(job: Job, parked: ParkedCommand, reason: StopReason): void;
   /** Resolves when no command runs. */
@@ -63,7 +69,7 @@ export function createExecution(options: ExecutionOptions): Execution {
   const active = new Set<Promise<void>>();
   let marks = 0;
 
-  const schedule = (job: Job, parked: ParkedCommand): StopControl => {
+  const schedule: Execution["schedule"] = (job, parked, terms) => {
     const { vm } = job.request;
     const { promise, resolve } = Promise.withResolvers<void>();
     active.add(promise);
@@ -73,7 +79,7 @@ export function createExecution(options: ExecutionOptions): Execution {
     };
     let running: RunningCommand | null = null;
     const waiting = scheduler.enqueue(vm, () => {
-      running = runNow(job, parked, () => {
+      running = runNow(job, parked, terms, () => {
         scheduler.finished(vm);
         settled();
       });
@@ -88,9 +94,14 @@ export function createExecution(options: ExecutionOptions): Execution {
     };
   };
 
-  const runNow = (job: Job, parked: ParkedCommand, onEnd: () => void): RunningCommand | null => {
+  const runNow = (
+    job: Job,
+    parked: ParkedCommand,
+    terms: RunTerms,
+    onEnd: () => void,
+  ): RunningCommand | null => {
     const { request } = job;
-    const { maxTimeoutMs, path, ...limits } = options.config();
+    const { maxTimeoutMs, maxMemoryBytes, path, ...limits } = options.config();
     const start: Start = { atMs: clock.dateMs(), spanMs: clock.spanMs() };
     try {
       const running = startCommand({
@@ -98,20 +109,20 @@ export function createExecution(options: ExecutionOptions): Execution {
         mark: `${options.markPrefix}${++marks}`,
         environment: { QVM_REMOTE_VM: request.vm, QVM_REMOTE_ID: request.id },
         path,
-        limits: { ...limits, timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs) },
+        limits: {
+          ...limits,
+          timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs, terms.maxTimeoutMs),
+          maxMemoryBytes: Math.min(maxMemoryBytes, terms.maxMemoryBytes),
+        },
         workFolder: options.workFolder,
         groups: options.groups,
         wardens: options.wardens,
         onOutput: (stream, bytes) => {
-          try {
-            job.append(stream, bytes);
-          } catch (error) { // the spool's disk is full: what it prints can no longer be kept
-            recordQuietly(audit, "spool-failed", { ...nameOf(request), error: errorText(error) });
-            running.stop("output-limit");
-          }
+          if (terms.output !== null) return terms.output.push(stream, bytes);
+          if (!keep(job, stream, bytes)) running.stop("output-limit");
         },
       });
-      running.ended.then(
+      running.ended.then((ended) => fulfil(job, terms, ended)).then(
         (ended) => conclude(job, ended, start),
         (error) => concludeFailed(job, error),
       ).finally(onEnd);
@@ -122,6 +133,28 @@ export function createExecution(options: ExecutionOptions): Execution {
       queueMicrotask(onEnd);
       return null;
     }
+  };
+
+  /** @returns false if the spool's disk is full: what it prints can no longer be kept */
+  const keep = (job: Job, stream: StreamNumber, bytes: Uint8Array): boolean => {
+    try {
+      job.append(stream, bytes);
+      return true;
+    } catch (error) {
+      recordQuietly(audit, "spool-failed", { ...nameOf(job.request), error: errorText(error) });
+      return false;
+    }
+  };
+
+  /** What the terms say of a command that has ended. */
+  const fulfil = async (job: Job, terms: RunTerms, ended: Ended): Promise<Ended> => {
+    const { out, err } = terms.output?.end() ?? NO_OUTPUT;
+    if (!keep(job, 1, out) || !keep(job, 2, err)) return OUTPUT_LOST;
+    if (ended.kind !== "done" || ended.exitCode !== 0) return ended;
+    const wrong = await terms.afterwards();
+    if (wrong === null) return ended;
+    keep(job, 2, utf8(`qvm-remote-dom0: ${wrong}\n`));
+    return { kind: "done", exitCode: EXIT_AFTERWARDS_FAILED };
   };
 
   const concludeFailed = (job: Job, error: unknown): void => {

@@ -35,6 +35,8 @@ export interface Paths {
   readonly outcomeFolder: string;
   /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
   readonly lockdownFile: string;
+  /** qubesd's own, which it writes anew with each change. */
+  readonly qubesStore: string;
   /** For people. */
   readonly logFile: string;
   /** For machines: chained by hash. */
@@ -57,6 +59,7 @@ export function dom0Paths(root: string): Paths {
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
     lockdownFile: `${root}/etc/qubes/remote.lockdown`,
+    qubesStore: `${root}/var/lib/qubes/qubes.xml`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,
     auditFile: `${root}/var/log/qubes/qvm-remote.audit.jsonl`,
     qrexecFolder: `${root}/run/qubes`,

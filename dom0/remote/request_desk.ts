@@ -17,6 +17,7 @@ import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
 import { refusedOutcome } from "../../shared/protocol/outcome.ts";
+import type { Command } from "../../shared/protocol/command.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
@@ -30,10 +31,12 @@ import {
   type StopControl,
 } from "./execution.ts";
 import { createJob, type Job, nameOf, type Seat } from "./job.ts";
+import type { Recognised } from "../operations/recognise.ts";
+import { SHELL } from "../operations/table.ts";
+import type { Judge } from "../policy/judge.ts";
 import type { StoredKey } from "./key_store.ts";
 import type { Ledger } from "./ledger.ts";
 import { parkCommand, type ParkedCommand } from "./parked_command.ts";
-import type { Decision } from "./policy.ts";
 import {
   authenticateEvent,
   claimOf,
@@ -41,6 +44,7 @@ import {
   described,
   type RequestEvent,
 } from "./request_event.ts";
+import { termsOf } from "./run_terms.ts";
 import type { StopReason } from "./runner.ts";
 
 /** An outcome that nobody fetched is kept this long. */
@@ -49,7 +53,7 @@ const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 
 export interface DeskOptions extends ExecutionOptions {
-  readonly decide: (request: AuthenticRequest) => Decision;
+  readonly judge: Judge;
   /** Why nothing of this VM may run now, whatever the policy; null in normal operation. */
   readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
   /** For outcomes of an earlier daemon: false if it was killed before it could record this one. */
@@ -215,15 +219,19 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (command === null) return endRefused(job, "bad-body", seat);
     const closed = options.closedBecause(request.vm, stored);
     if (closed !== null) return endRefused(job, closed, seat);
-    const decision = options.decide(request);
-    const told = { ...described(request, command), rule: decision.because };
+    const judgement = await options.judge(vm, command);
+    const { decision, recognised } = judgement;
+    const closedSince = options.closedBecause(vm, stored); // judging may have taken a while
+    if (closedSince !== null) return endRefused(job, closedSince, seat);
+    const operation = recognised?.operation.name ?? SHELL;
+    const told = { ...described(request, command), operation, rule: decision.because };
     if (decision.action === "deny") return endRefused(job, "policy-denied", seat, told);
     if (decision.action === "ask") return endRefused(job, "needs-confirmation", seat, told);
     let parked: ParkedCommand | null = null;
     try {
       // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
       Deno.mkdirSync(options.workFolder, { recursive: true, mode: PRIVATE_FOLDER });
-      parked = parkCommand(options.workFolder, request, command);
+      parked = parkCommand(options.workFolder, request, wordsOf(recognised) ?? command);
       audit.record("accepted", { ...nameOf(request), protocol, ...told });
     } catch (error) {
       parked?.drop();
@@ -234,7 +242,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       execution.endUnstarted(job, parked, stoppedEarly);
       return verdict;
     }
-    control = execution.schedule(job, parked);
+    control = execution.schedule(job, parked, termsOf(judgement));
     onChange();
     return verdict;
   };
@@ -283,4 +291,10 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       }
     },
   };
+}
+
+/** An operation is run without a shell, whether it came as words or as a script. */
+function wordsOf(recognised: Recognised | null): Command | null {
+  const [program, ...args] = recognised?.argvs[0] ?? [];
+  return program === undefined ? null : { mode: "argv", argv: [program, ...args] };
 }

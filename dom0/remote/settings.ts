@@ -12,8 +12,9 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Config, parseConfig } from "./config.ts";
 import type { KeyStore, StoredKey } from "./key_store.ts";
 import type { Paths } from "./paths.ts";
-import { hasRule, type Rule } from "./policy.ts";
-import { readPolicyFolder } from "./policy_files.ts";
+import { parsePolicy } from "../policy/parse_policy.ts";
+import { readPolicyFolder } from "../policy/policy_folder.ts";
+import { hasRule, type Rule } from "../policy/rule.ts";
 import { inTurn } from "./settings_lock.ts";
 
 export const MAX_CONFIG_BYTES = 256 * 1024;
@@ -22,7 +23,7 @@ export interface Settings {
   readonly config: Config;
   /** The VMs that are listed and have a key. */
   readonly keys: ReadonlyMap<VmName, StoredKey>;
-  /** null: a policy file is bad, so nothing is allowed. */
+  /** Those of the last time all files were good; null: that was never, and nothing is allowed. */
   readonly rules: readonly Rule[] | null;
   readonly lockdown: boolean;
   /** For people, one line each. */
@@ -38,13 +39,16 @@ export interface SettingsOptions {
   readonly onlyVms: readonly VmName[];
 }
 
+/** What stays in force while a file is bad. */
+export type LastGood = Pick<Settings, "config" | "rules">;
+
 /**
- * @param lastGood the configuration to keep if the file is bad now; null at the start
+ * @param lastGood null at the start
  * @returns config null: the file is bad, and there is no last good one
  */
 export async function readSettings(
   options: SettingsOptions,
-  lastGood: Config | null,
+  lastGood: LastGood | null,
 ): Promise<ReadSettings> {
   return await inTurn(options.paths.keyFolder, () => readNow(options, lastGood));
 }
@@ -53,10 +57,10 @@ type ReadSettings = Omit<Settings, "config"> & { readonly config: Config | null 
 
 async function readNow(
   { paths, keyStore, environment, onlyVms }: SettingsOptions,
-  lastGood: Config | null,
+  lastGood: LastGood | null,
 ): Promise<ReadSettings> {
   const problems: string[] = [];
-  let config = lastGood;
+  let config = lastGood?.config ?? null;
   try {
     const text = await ifPresent(readSmallText(paths.config, MAX_CONFIG_BYTES)) ?? "";
     const parsed = parseConfig(text, environment);
@@ -84,11 +88,12 @@ async function readNow(
     if (onlyVms.length > 0 || config?.vms.includes(vm)) continue;
     problems.push(`${vm}: it has a key, but is not in QVM_REMOTE_VMS, and is not served`);
   }
-  let rules: readonly Rule[] | null = null;
+  let rules = lastGood?.rules ?? null;
   try {
-    rules = await readPolicyFolder(paths.policyFolder);
+    rules = parsePolicy(await readPolicyFolder(paths.policyFolder, Deno.uid()));
   } catch (error) {
-    problems.push(`policy: nothing is allowed: ${errorText(error)}`);
+    const now = rules === null ? "nothing is allowed" : "the last good one stays in force";
+    problems.push(`policy: ${now}: ${errorText(error)}`);
   }
   for (const vm of rules === null ? [] : keys.keys()) {
     if (hasRule(rules ?? [], vm)) continue;

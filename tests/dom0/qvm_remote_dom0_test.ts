@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The operator's commands, as processes of their own, in a folder that stands for dom0. @module */
 
+import { parseVmName } from "../../shared/protocol/vm_name.ts";
+import { OPERATIONS } from "../../dom0/operations/table.ts";
+import { grantText } from "../../dom0/policy/grant_file.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { COMMANDS, HELP } from "../../dom0/remote/command_table.ts";
 import { openAudit } from "../../dom0/remote/audit_log.ts";
@@ -122,6 +125,14 @@ const USAGE_ERRORS: readonly (readonly string[])[] = [
   ["authorize"],
   ["authorize", "--frobnicate", "work"],
   ["authorize", "--grant", "some", "work"],
+  ["authorize", "--grant", "monitor", "--scope", "ai", "work"],
+  ["authorize", "--scope", "@tag:ai", "work"],
+  ["policy"],
+  ["policy", "chek"],
+  ["policy", "check", "more"],
+  ["policy", "explain", "work"],
+  ["policy", "explain", "work", "--"],
+  ["ops", "all"],
   ["authorize", "--grant", "full", "--fetch", "work", "0".repeat(64)],
   ["authorize", "--grant", "full", "work", "0".repeat(64), "more"],
   ["revoke"],
@@ -414,6 +425,63 @@ Deno.test("lockdown and unlock without a daemon: the file says it, and survives"
     ]);
   }));
 
+Deno.test("authorize: each grant writes the rules that it names, with its scope", () =>
+  withDom0(async ({ run, paths }) => {
+    const file = `${paths.policyFolder}/50-work.policy`;
+    for (const grant of ["monitor", "ask", "manage", "full"] as const) {
+      const { code } = await run(["authorize", "--grant", grant, "work"], KEY_TEXT);
+      assertEquals([code, readText(file)], [0, grantText(parseVmName("work"), grant, null)]);
+    }
+    await run(["authorize", "--grant", "manage", "--scope", "@tag:ai", "work"], KEY_TEXT);
+    assertEquals(readText(file), grantText(parseVmName("work"), "manage", { tag: "ai" }));
+    const { stderr } = await run(["authorize", "--grant", "moniter", "work"], KEY_TEXT);
+    assertStringIncludes(stderr, 'did you mean "monitor"?');
+  }));
+
+Deno.test("policy check, list, explain; ops", () =>
+  withDom0(async ({ run, paths, bin }) => {
+    await Deno.mkdir(paths.policyFolder, { mode: 0o700 });
+    const file = `${paths.policyFolder}/50-work.policy`;
+    await Deno.writeTextFile(file, "@monitor work * allow\nvm.list work * deny\n", { mode: 0o600 });
+    const checked = await run(["policy", "check"]);
+    assertEquals([checked.code, checked.stdout], [
+      0,
+      "warning: 50-work.policy:2: this deny has no effect: 50-work.policy:1 says allow to all of it first\n" +
+      "Policy is good; rules: 2, warnings: 1.\n",
+    ]);
+    assertStringIncludes(checked.stderr, "were not checked");
+    const listed = await run(["policy", "list"]);
+    assertEquals(listed.stdout.split("\n").slice(0, 2), [
+      "50-work.policy:1  @monitor work * allow",
+      "50-work.policy:2  vm.list work * deny",
+    ]);
+    const explained = await run(["policy", "explain", "work", "--", "qvm-start", "lab"]);
+    assertEquals(
+      explained.stdout,
+      [
+        "operation: vm.start",
+        "lab: 50-work.policy:1: @monitor work * allow: another operation",
+        "lab: 50-work.policy:2: vm.list work * deny: another operation",
+        "decision: deny (no rule)",
+        "",
+      ].join("\n"),
+    );
+    const shell = await run(["policy", "explain", "work", "--", "qvm-ls; id"]);
+    assertStringIncludes(shell.stdout, "operation: shell");
+    await Deno.writeTextFile(`${bin}/qvm-ls`, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    await Deno.writeTextFile(file, "vm.list work * allow later\n", { mode: 0o600 });
+    const bad = await run(["policy", "check"]);
+    assertEquals(bad.code, 1);
+    assertStringIncludes(bad.stdout, "error: 50-work.policy:1:22: expected one of timeout=");
+    const table = await run(["ops"]);
+    assertMatch(
+      table.stdout,
+      /^vm\.start +manage +Start a qube\n +qvm-start \[--skip-if-running\] \{vm\}$/m,
+    );
+    const json = JSON.parse((await run(["ops", "--json"])).stdout);
+    assertEquals(json.length, OPERATIONS.size);
+  }));
+
 Deno.test("check-config: exit codes, and each problem with its file and line", () =>
   withDom0(async ({ run, paths }) => {
     const none = await run(["check-config"]);
@@ -428,7 +496,7 @@ Deno.test("check-config: exit codes, and each problem with its file and line", (
     assertEquals(bad.code, 1);
     assertStringIncludes(bad.stdout, `${paths.config}:3: QVM_REMOTE_PARALLEL`);
     assertStringIncludes(bad.stdout, `${paths.config}:4: unknown key "FOO"`);
-    assertStringIncludes(bad.stdout, "60-bad.policy:2: ");
+    assertStringIncludes(bad.stdout, "60-bad.policy:2:10: expected allow, ask or deny");
     const json = await run(["check-config", "--json"]);
     assertEquals([json.code, JSON.parse(json.stdout).ok, JSON.parse(json.stdout).problems.length], [
       1,

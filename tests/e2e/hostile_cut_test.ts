@@ -46,7 +46,11 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
   await Deno.mkdir(`${folder}/work`);
   const desk = createRequestDesk({
     config: () => DEFAULT_CONFIG,
-    decide: () => ({ action: "allow", because: "test" }),
+    judge: () =>
+      Promise.resolve({
+        ...{ recognised: null, view: null },
+        decision: { action: "allow", because: "test", options: {} } as const,
+      }),
     closedBecause: () => null,
     audit,
     isOnRecord: newestRecords(`${folder}/audit.jsonl`),

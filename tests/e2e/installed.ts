@@ -52,7 +52,7 @@ export interface Installed extends AsyncDisposable {
   /** The client in a VM. */
   client(vm: string, words: readonly string[], input?: string | Uint8Array): Promise<Finished>;
   spawnClient(vm: string, words: readonly string[], stdin?: "piped" | "null"): Deno.ChildProcess;
-  /** A key in the VM, and the VM authorised with it. */
+  /** A key in the VM, and the VM authorised with it: for everything, if no --grant is given. */
   authorize(vm: string, ...options: string[]): Promise<void>;
   /** More lines of remote.conf. */
   configure(lines: readonly string[]): Promise<void>;
@@ -114,7 +114,8 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
     async authorize(vm, ...options) {
       await expectGood(client(vm, ["key", "gen"]));
       const key = await expectGood(client(vm, ["key", "show"]));
-      await expectGood(dom0(["authorize", "--grant", "full", ...options, vm], key.stdout));
+      const grant = options.includes("--grant") ? [] : ["--grant", "full"];
+      await expectGood(dom0(["authorize", ...grant, ...options, vm], key.stdout));
     },
     async configure(lines) {
       await Deno.writeTextFile(confFile, lines.map((line) => `${line}\n`).join(""), {

@@ -288,7 +288,7 @@ Deno.test("operator: --once, --vm, --dry-run", async (t) => {
     const said = await run("--dry-run", "--once");
     assertMatch(
       said,
-      new RegExp(`^dry run: vm=work id=${id} would run, 50-work\\.policy:3: "echo `, "m"),
+      new RegExp(`^dry run: vm=work id=${id} would run, shell, 50-work\\.policy:4: "echo `, "m"),
     );
     assertEquals(treeOf(world.dom0Root), before);
     assert(!work.hasAnswer(id) && !Deno.readTextFileSync(runs).includes(id));

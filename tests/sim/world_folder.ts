@@ -48,6 +48,9 @@ export async function buildWorld(
     ...parts,
   };
   writeByRename(paths.config, JSON.stringify(world, null, 1));
+  // Where qubesd keeps what it knows: another file after each change, as this one is.
+  await Deno.mkdir(`${paths.dom0Root}/var/lib/qubes`, { recursive: true });
+  await Deno.symlink(paths.config, `${paths.dom0Root}/var/lib/qubes/qubes.xml`);
   if (policy.length > 0) {
     const path = `${paths.dom0Root}${USER_POLICY}`;
     await Deno.writeTextFile(path, `${policy.join("\n")}\n`);

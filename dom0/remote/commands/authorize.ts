@@ -7,32 +7,54 @@ import {
   readSmallText,
   writeAtomically,
 } from "../../../shared/io/files.ts";
-import { expectWords, type OptionTable, parseWords } from "../../../shared/io/options.ts";
+import { didYouMean } from "../../../shared/io/did_you_mean.ts";
+import {
+  expectWords,
+  type OptionTable,
+  type ParsedWords,
+  parseWords,
+} from "../../../shared/io/options.ts";
 import { UsageError, UserError } from "../../../shared/io/program.ts";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
+import { ParameterError } from "../../operations/parameter.ts";
+import {
+  grantFileName,
+  type GrantLevel,
+  GRANTS,
+  grantText,
+  parseGrant,
+  parseScope,
+  type Scope,
+} from "../../policy/grant_file.ts";
 import { parseConfig, withVmList } from "../config.ts";
 import { createKeyStore } from "../key_store.ts";
 import { type Operator, recordAction, requireRoot, vmFromWord } from "../operator.ts";
-import { removeGrant, writeFullGrant } from "../policy_files.ts";
 import { MAX_CONFIG_BYTES } from "../settings.ts";
 import { inTurn } from "../settings_lock.ts";
 import { waitForState } from "../state_file.ts";
 import { askQueue } from "../queue_question.ts";
 import { requireVm } from "../qvm_tools.ts";
 
-const FULL_GRANT_TEXT = `Granting "full" lets the VM run any command in dom0, as root.
-Whoever controls that VM then controls dom0, and with it every other VM.
-`;
+/** What each grant means, in the words of the moment in which it is given. */
+const GRANT_TEXT: Readonly<Record<GrantLevel, string>> = {
+  monitor: "reads what there is: qubes, settings, devices, updates; everything else is denied",
+  ask: "reads; everything else waits for an answer in dom0 (today: is refused)",
+  manage: "reads and changes, creates and removes qubes; other commands are asked",
+  full: "runs any command in dom0, as root: whoever controls that VM then controls dom0, " +
+    "and with it every other VM",
+};
 
 export const CONNECT_OPTIONS: OptionTable = {
-  ...{ fingerprint: "value", grant: "value", "accept-v1": "flag" },
+  ...{ fingerprint: "value", grant: "value", scope: "value", "accept-v1": "flag" },
 };
-export const CONNECT_WORDS = "[--fingerprint F] [--grant full] [--accept-v1] VM [KEY]";
+const GRANT_WORDS = `--grant ${GRANTS.join("|")} [--scope @tag:NAME]`;
+export const CONNECT_WORDS = `[--fingerprint F] [${GRANT_WORDS}] [--accept-v1] VM [KEY]`;
 export const AUTHORIZE_OPTIONS: OptionTable = { ...CONNECT_OPTIONS, fetch: "flag" };
-export const AUTHORIZE_WORDS = "[--fetch [--fingerprint F]] [--grant full] [--accept-v1] VM [KEY]";
+export const AUTHORIZE_WORDS =
+  `[--fetch [--fingerprint F]] [${GRANT_WORDS}] [--accept-v1] VM [KEY]`;
 
 export async function authorize(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(words, AUTHORIZE_OPTIONS, {}, "anywhere");
@@ -44,11 +66,11 @@ export async function authorize(operator: Operator, words: readonly string[]): P
   if (keyWord !== undefined && options.has("fetch")) {
     throw new UsageError("give either a key or --fetch");
   }
-  confirmGrant(operator, vm, options.value("grant"));
+  const right = rightOf(operator, vm, options);
   const keyText = options.has("fetch")
     ? await fetchKey(operator, vm, options.value("fingerprint"))
     : await readKey(operator, keyWord);
-  return await store(operator, vm, keyText, options.has("accept-v1"));
+  return await store(operator, vm, keyText, right);
 }
 
 /** authorize with the key fetched from the running VM, and a look whether the VM answers. */
@@ -59,27 +81,57 @@ export async function connect(operator: Operator, words: readonly string[]): Pro
   const [word = "", keyWord] = options.rest;
   const vm = vmFromWord(word);
   await requireVm(vm);
-  confirmGrant(operator, vm, options.value("grant"));
+  const right = rightOf(operator, vm, options);
   await askQueue(vm, "status"); // throws if the VM does not answer
   const keyText = keyWord === undefined
     ? await fetchKey(operator, vm, options.value("fingerprint"))
     : await readKey(operator, keyWord);
-  return await store(operator, vm, keyText, options.has("accept-v1"));
+  return await store(operator, vm, keyText, right);
 }
 
-function confirmGrant(operator: Operator, vm: VmName, grant: string | undefined): void {
-  if (grant !== undefined && grant !== "full") {
-    throw new UsageError(`--grant takes "full", got: ${printable(grant)}`);
+/** What a VM gets with its key. */
+interface Right {
+  readonly grant: GrantLevel;
+  readonly scope: Scope;
+  readonly acceptsV1: boolean;
+}
+
+function rightOf(operator: Operator, vm: VmName, options: ParsedWords): Right {
+  const scope = scopeOf(options); // before anybody is asked
+  const grant = grantOf(operator, vm, options.value("grant"));
+  return { grant, scope, acceptsV1: options.has("accept-v1") };
+}
+
+function scopeOf(options: ParsedWords): Scope {
+  const word = options.value("scope");
+  if (word === undefined) return null;
+  if (options.value("grant") === undefined) throw new UsageError("--scope goes with --grant");
+  try {
+    return parseScope(word);
+  } catch (error) {
+    if (!(error instanceof ParameterError)) throw error;
+    throw new UsageError(`${printable(word)} is no scope`, ['a scope is "@tag:NAME"']);
   }
-  if (grant === "full") return;
-  if (!operator.isTerminal) {
-    throw new UserError(`what ${vm} may do is not said`, [
-      `add "--grant full" to let ${vm} run any command in dom0, as root`,
+}
+
+function grantOf(operator: Operator, vm: VmName, word: string | undefined): GrantLevel {
+  if (word !== undefined) {
+    const grant = parseGrant(word);
+    if (grant !== null) return grant;
+    throw new UsageError(`--grant takes ${GRANTS.join(", ")}, got: ${printable(word)}`, [
+      ...didYouMean(word, GRANTS),
     ]);
   }
-  operator.warn(FULL_GRANT_TEXT);
-  const answer = operator.ask(`Type "full" to grant this to ${vm}, anything else to stop: `);
-  if (answer?.trim() !== "full") throw new UserError(`${vm} was not authorised`);
+  if (!operator.isTerminal) {
+    throw new UserError(`what ${vm} may do is not said`, [
+      `add "--grant monitor" to let ${vm} read, "--grant full" to let it run any command, as root`,
+    ]);
+  }
+  operator.warn(GRANTS.map((grant) => `${grant.padEnd(9)}${GRANT_TEXT[grant]}\n`).join(""));
+  const answer = operator.ask(`What may ${vm} do? Type one of them, anything else to stop: `);
+  const grant = parseGrant(answer?.trim() ?? "");
+  if (grant === null) throw new UserError(`${vm} was not authorised`);
+  return grant;
 }
 
 async function readKey(operator: Operator, keyWord: string | undefined): Promise<string> {
@@ -135,15 +187,18 @@ async function store(
   operator: Operator,
   vm: VmName,
   keyText: string,
-  acceptsV1: boolean,
+  { grant, scope, acceptsV1 }: Right,
 ): Promise<number> {
   const { paths, print } = operator;
   const { fingerprint } = await parseKey(keyText);
-  recordAction(operator, "authorize", { vm, fingerprint, grant: "full", accept_v1: acceptsV1 });
+  const given = { grant, ...(scope === null ? {} : { scope: `@tag:${scope.tag}` }) };
+  recordAction(operator, "authorize", { vm, fingerprint, ...given, accept_v1: acceptsV1 });
   await makePrivateFolder(paths.keyFolder);
   await inTurn(paths.keyFolder, async () => {
     // The key comes last: without it nothing of the rest has an effect.
-    await writeFullGrant(paths.policyFolder, vm);
+    await makePrivateFolder(paths.policyFolder);
+    const file = `${paths.policyFolder}/${grantFileName(vm)}`;
+    await writeAtomically(file, grantText(vm, grant, scope), { sync: true });
     await changeVmList(operator, (vms) => vms.includes(vm) ? vms : [...vms, vm]);
     await createKeyStore(paths.keyFolder).write(vm, keyText.trim(), acceptsV1);
   });
@@ -190,7 +245,7 @@ async function takeAway(operator: Operator, vm: VmName, action: string): Promise
     // The key first: from then on the VM can do nothing, whatever fails below.
     const had = await createKeyStore(paths.keyFolder).remove(vm);
     recordAction(operator, action, { vm, had_key: had });
-    await removeGrant(paths.policyFolder, vm);
+    await ifPresent(Deno.remove(`${paths.policyFolder}/${grantFileName(vm)}`));
     await changeVmList(operator, (vms) => vms.filter((other) => other !== vm));
     return had;
   });

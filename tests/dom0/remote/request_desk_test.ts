@@ -21,7 +21,8 @@ import {
   openLedger,
 } from "../../../dom0/remote/ledger.ts";
 import { createOutcomeStore, type OutcomeStore } from "../../../dom0/remote/outcome_store.ts";
-import type { Action } from "../../../dom0/remote/policy.ts";
+import type { Judgement } from "../../../dom0/policy/judge.ts";
+import type { Action } from "../../../dom0/policy/rule.ts";
 import {
   createRequestDesk,
   type RequestDesk,
@@ -82,6 +83,11 @@ interface World {
   close(): Promise<void>;
 }
 
+/** A script, by a rule that says so. */
+function judgedAs(action: Action): Judgement {
+  return { recognised: null, view: null, decision: { action, because: "test:1", options: {} } };
+}
+
 async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Promise<World> {
   await Deno.mkdir(`${folder}/work`, { recursive: true });
   const same = <T>(value: T): T => value;
@@ -94,7 +100,7 @@ async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Prom
   const scheduler = createScheduler(wishes.config);
   const desk = createRequestDesk({
     config: () => wishes.config,
-    decide: () => ({ action: wishes.action, because: "test:1" }),
+    judge: () => Promise.resolve(judgedAs(wishes.action)),
     closedBecause: () => wishes.closed,
     audit: (wishes.audit ?? same)(realAudit),
     isOnRecord: newestRecords(auditFile),

@@ -3,14 +3,14 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createKeyStore } from "../../../dom0/remote/key_store.ts";
 import { DEFAULT_CONFIG } from "../../../dom0/remote/config.ts";
 import { dom0Paths, type Paths } from "../../../dom0/remote/paths.ts";
-import { readSettings } from "../../../dom0/remote/settings.ts";
+import { type LastGood, readSettings } from "../../../dom0/remote/settings.ts";
 import { inTurn } from "../../../dom0/remote/settings_lock.ts";
 import { KEY, KEY_TEXT, LAB, withFolder, WORK } from "./fixture.ts";
 
 async function withSettings(
   run: (
     paths: Paths,
-    read: (lastGood?: typeof DEFAULT_CONFIG) => ReturnType<typeof readSettings>,
+    read: (lastGood?: LastGood) => ReturnType<typeof readSettings>,
   ) => Promise<void>,
 ): Promise<void> {
   await withFolder(async (root) => {
@@ -87,9 +87,10 @@ Deno.test("settings: a key whose VM is not listed is not used", () =>
 
 Deno.test("settings: a bad configuration keeps the last good one, and says the line", () =>
   withSettings(async (paths, read) => {
-    const good = (await read()).config ?? DEFAULT_CONFIG;
+    const { config, rules } = await read();
+    const good = config ?? DEFAULT_CONFIG;
     await Deno.writeTextFile(paths.config, "QVM_REMOTE_VMS=lab\nX=1\n");
-    const after = await read(good);
+    const after = await read({ config: good, rules });
     assertEquals(after.config, good);
     assertEquals([...after.keys.keys()], [WORK]);
     assert(after.problems.some((text) => text.startsWith(`${paths.config}:2: `)));
@@ -163,14 +164,28 @@ for (
 ) {
   Deno.test(`settings: with a configuration that is ${name}, a lockdown is still seen`, () =>
     withSettings(async (paths, read) => {
-      const good = (await read()).config ?? DEFAULT_CONFIG;
+      const { config, rules } = await read();
+      const good = { config: config ?? DEFAULT_CONFIG, rules };
       await make(paths.config);
       await Deno.writeTextFile(paths.lockdownFile, "");
       const after = await read(good);
-      assertEquals([after.config, after.lockdown], [good, true]);
+      assertEquals([after.config, after.lockdown], [good.config, true]);
       assert(after.problems.some((text) => text.includes("remote.conf")), after.problems.join());
     }));
 }
+
+Deno.test("settings: a bad policy leaves the last good one in force, and is a problem", () =>
+  withSettings(async (paths, read) => {
+    await Deno.writeTextFile(paths.config, "QVM_REMOTE_VMS=work\n");
+    const { config, rules } = await read();
+    assertEquals(rules?.length, 1);
+    await Deno.writeTextFile(`${paths.policyFolder}/60-bad.policy`, "vm.start work * maybe\n");
+    const after = await read({ config: config ?? DEFAULT_CONFIG, rules });
+    assertEquals(after.rules, rules);
+    assertEquals(after.problems, [
+      'policy: the last good one stays in force: 60-bad.policy:1:17: expected allow, ask or deny, found "maybe"',
+    ]);
+  }));
 
 Deno.test("settings: no file at all serves nobody and allows nothing", () =>
   withFolder(async (root) => {

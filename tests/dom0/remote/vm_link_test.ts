@@ -31,7 +31,11 @@ async function withLink(run: (scene: Scene) => Promise<void>): Promise<void> {
   const ledger = await openLedger(readOnly(files), clock.dateMs);
   const desk = createDryRunDesk({
     ...{ ledger, clock, say() {}, closedBecause: () => null },
-    decide: () => ({ action: "deny", because: "test" }),
+    judge: () =>
+      Promise.resolve({
+        ...{ recognised: null, view: null },
+        decision: { action: "deny", because: "test", options: {} } as const,
+      }),
   });
   const callService = (): QrexecCall => {
     const { promise, resolve } = Promise.withResolvers<CallEnd>();

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** On which terms a request is run: what the rule that allowed it says beside "allow". @module */
+
+import { createFilteredOutput, type FilteredOutput } from "../operations/filtered_output.ts";
+import type { Judgement } from "../policy/judge.ts";
+
+export interface RunTerms {
+  /** Caps on what the configuration allows anyway; Infinity: none of its own. */
+  readonly maxTimeoutMs: number;
+  readonly maxMemoryBytes: number;
+  /** Holds the output back until its end, for a VM that may not see every qube. */
+  readonly output: FilteredOutput | null;
+  /**
+   * What dom0 does itself when it has ended well.
+   * @returns what went wrong, for the VM; null: nothing
+   */
+  readonly afterwards: () => Promise<string | null>;
+}
+
+/** Of what is run as it is asked for. */
+export const NO_TERMS: RunTerms = {
+  maxTimeoutMs: Infinity,
+  maxMemoryBytes: Infinity,
+  output: null,
+  afterwards: () => Promise.resolve(null),
+};
+
+export function termsOf({ recognised, view, decision }: Judgement): RunTerms {
+  const { timeoutSeconds = Infinity, memoryBytes = Infinity, createTag } = decision.options;
+  const created = recognised === null ? undefined : CREATES.get(recognised.operation.name);
+  const qube = created === undefined ? undefined : recognised?.values.get(created);
+  return {
+    maxTimeoutMs: timeoutSeconds * 1000,
+    maxMemoryBytes: memoryBytes,
+    output: recognised === null || view === null
+      ? null
+      : createFilteredOutput(recognised.operation.result, view),
+    afterwards: createTag === undefined || qube === undefined
+      ? NO_TERMS.afterwards
+      : () => addTag(String(qube), createTag),
+  };
+}
+
+/** The operations that make a qube, and the parameter that names it. */
+const CREATES: ReadonlyMap<string, string> = new Map([["vm.create", "vm"], ["vm.clone", "new_vm"]]);
+const TAG_TIMEOUT_MS = 20_000;
+
+/** The rule says "create=": the new qube belongs to what its VM may touch. */
+async function addTag(qube: string, tag: string): Promise<string | null> {
+  try {
+    const { code } = await new Deno.Command("qvm-tags", {
+      args: [qube, "add", tag],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      signal: AbortSignal.timeout(TAG_TIMEOUT_MS),
+    }).output();
+    return code === 0 ? null : `${qube} was made, but could not be given the tag ${tag}`;
+  } catch {
+    return `${qube} was made, but qvm-tags cannot be run: it has not the tag ${tag}`;
+  }
+}
