@@ -81,9 +81,9 @@ export async function clawScene(cgroup: string | null): Promise<ClawScene> {
   const [anthropic, openai, ollama] = [startUpstream(), startUpstream(), startUpstream()];
   const doubles = { anthropic, openai, ollama };
   const proxyPort = freePort();
-  const start = (secrets = SECRETS, only?: Double): Promise<ProxyWorld> =>
+  const start = (secrets?: string, only?: Double): Promise<ProxyWorld> =>
     startProxy(proxyConfig(proxyPort, doubles, only), {
-      ...{ secrets, environment: { OPENCLAW_PROXY_PORT: String(proxyPort) } },
+      ...{ secrets: secrets ?? SECRETS, environment: { OPENCLAW_PROXY_PORT: String(proxyPort) } },
     });
   const proxy = await start();
   const place = await openClawHome({
