@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The test bed itself. @module */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { exists } from "../../shared/io/files.ts";
+import { until } from "../until.ts";
 import { bootMachine } from "./machine.ts";
 
 Deno.test("a machine boots, runs commands, reboots, and powers itself off", async () => {
@@ -19,4 +21,33 @@ Deno.test("a machine boots, runs commands, reboots, and powers itself off", asyn
   await machine.powerOn();
   assertEquals(await machine.good("ls /var/kept"), "/var/kept\n");
   assertEquals(await machine.good("systemctl list-units --failed --no-legend"), "");
+});
+
+const FOREVER = `
+import { bootMachine } from "${new URL("./machine.ts", import.meta.url)}";
+const machine = await bootMachine();
+console.log(machine.root());
+await new Promise(() => setInterval(() => {}, 1000));`;
+
+Deno.test("a test that is killed leaves no machine: no process, no cgroup, no folder", async () => {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", FOREVER],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const line = new TextDecoder().decode((await reader.read()).value);
+  const pid = /^\/proc\/(\d+)\/root\n$/.exec(line)?.[1];
+  const cgroups = await Deno.readTextFile(`/proc/${pid}/cgroup`);
+  const name = /\/machine-(qmachine-\w+)\//.exec(cgroups)?.[1] ?? "";
+  assertMatch(name, /./, cgroups);
+  assert(await exists(`/tmp/${name}`));
+  child.kill("SIGKILL");
+  await child.status;
+  await until("the folder is gone", async () => !await exists(`/tmp/${name}`), 120_000);
+  assert(!await exists(`/proc/${pid}`), "its init runs on");
+  for (const place of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
+    assert(!await exists(`${place}/machine-${name}`), "its cgroup is there");
+  }
+  await reader.cancel();
 });

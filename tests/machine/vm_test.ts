@@ -153,7 +153,7 @@ Deno.test("an agent VM with its user's units: they linger, and come back after a
   const status = (await vm.run("openclaw-ctl status", USER)).stdout;
   assertMatch(status, /openclaw-gateway\.service +active \(running\) +enabled +\d+ restarts/);
   // The user's own part of the journal is the user's to read.
-  assertMatch(await vm.good("openclaw-ctl logs watchdog", USER), /watchdog +gateway: ok/);
+  await vm.until("openclaw-ctl logs watchdog | grep 'watchdog *gateway: ok'", USER);
   await vm.good("systemctl --user stop openclaw-proxy", USER);
   await serveInVm(vm, { vm: "keys", port: 32125, text: "keys" });
   await vm.good("systemctl --user start openclaw-tunnel", USER);

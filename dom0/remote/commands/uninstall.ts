@@ -11,7 +11,7 @@ import { expectWords, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
 import { type Operator, recordAction, requireRoot } from "../operator.ts";
 import type { Installation } from "../paths.ts";
-import { systemctl, UNIT } from "./service.ts";
+import { systemctl } from "./service.ts";
 
 const MAX_LIST_BYTES = 64 * 1024;
 /** A line of the list: below /usr or among the qrexec services, and nowhere else. */
@@ -74,7 +74,7 @@ async function refuseWhereItCannotEnd({ setupRecord }: Installation): Promise<vo
   }
   // A program of its own: Deno reads nothing of /proc/self without every permission there is.
   const { stdout } = await new Deno.Command("cat", { args: ["/proc/self/cgroup"] }).output();
-  if (new TextDecoder().decode(stdout).includes(`/${UNIT}`)) {
+  if (new TextDecoder().decode(stdout).match(/\/qvm-remote-[a-z0-9]+\.service/) !== null) {
     throw new UserError("this command runs for a VM, and stopping the daemon would end it", [
       "run it in a terminal of dom0",
     ]);
