@@ -145,7 +145,7 @@ test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUN
 
 .PHONY: test-compiled
 test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) test -A --no-check --quiet $(E2E_BUILT) $(wildcard tests/install_*test.ts) tests/launcher_test.ts
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) COMPILE_DENO="$(COMPILE_DENO)" $(DENO) test -A --no-check --quiet $(E2E_BUILT) $(wildcard tests/install_*test.ts) tests/launcher_test.ts tests/dist_test.ts
 
 .PHONY: test-compiled-long
 test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
@@ -248,36 +248,41 @@ check-policies: ## what policies/ allows: a table of calls, each with its verdic
 
 SOURCES := $(shell find dom0 vm shared -name '*.ts')
 
+# The date of what is built: that of the commit, so that two builds of it are the same.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+export SOURCE_DATE_EPOCH
+PACKAGING := shared/packaging/print-launcher shared/packaging/bundle
+
 DOM0_NAMES := qvm-remote-dom0 openclaw-tunnel setup-dom0
 DOM0_PROGRAMS := $(addprefix $(BUILD)/dom0/,$(DOM0_NAMES))
 
 .PHONY: dom0
 dom0: $(DOM0_PROGRAMS) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
-$(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program shared/packaging/print-launcher
+$(BUILD)/dom0/qvm-remote-dom0: dom0/qvm-remote-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program $(PACKAGING)
 	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh dom0/packaging/build-program $< $@ $(QVM_REMOTE_DOM0_FLAGS)
 
-$(BUILD)/dom0/setup-dom0: dom0/setup-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program shared/packaging/print-launcher
+$(BUILD)/dom0/setup-dom0: dom0/setup-dom0.ts $(SOURCES) Makefile dom0/packaging/build-program $(PACKAGING)
 	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh dom0/packaging/build-program $< $@ $(SETUP_DOM0_FLAGS)
 
 .PHONY: vm
 vm: $(BUILD)/vm/qvm-remote $(BUILD)/vm/qvmremote.Queue $(BUILD)/vm/openclaw-tunnel $(BUILD)/vm/openclaw.Mux ## the VM programs: one bundled script and its launcher each
 
-$(BUILD)/vm/qvm-remote: vm/qvm-remote.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/qvm-remote: vm/qvm-remote.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVM_REMOTE_FLAGS)
 
-$(BUILD)/vm/qvmremote.Queue: vm/qvmremote.Queue.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/qvmremote.Queue: vm/qvmremote.Queue.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(QVMREMOTE_QUEUE_FLAGS)
 
 # ---- openclaw-tunnel, openclaw.Mux: building ----
 
-$(BUILD)/dom0/openclaw-tunnel: dom0/openclaw-tunnel.ts $(SOURCES) Makefile dom0/packaging/build-program shared/packaging/print-launcher
+$(BUILD)/dom0/openclaw-tunnel: dom0/openclaw-tunnel.ts $(SOURCES) Makefile dom0/packaging/build-program $(PACKAGING)
 	DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh dom0/packaging/build-program $< $@ $(OPENCLAW_TUNNEL_DOM0_FLAGS)
 
-$(BUILD)/vm/openclaw-tunnel: vm/openclaw-tunnel.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw-tunnel: vm/openclaw-tunnel.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_TUNNEL_VM_FLAGS)
 
-$(BUILD)/vm/openclaw.Mux: vm/openclaw.Mux.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw.Mux: vm/openclaw.Mux.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_MUX_FLAGS)
 
 # ---- Installing: what the targets below call ----
@@ -381,9 +386,13 @@ $(BUILD)/dom0.tgz: $(DOM0_PROGRAMS) Makefile $(wildcard dom0/packaging/* dom0/sy
 	rm -rf $(BUILD)/dom0-tree
 	@$(MAKE) --no-print-directory install-dom0 DESTDIR=$(CURDIR)/$(BUILD)/dom0-tree >/dev/null
 	cd $(BUILD)/dom0-tree && { find . ! -type d; for folder in $(DOM0_FOLDERS); do [ ! -d .$$folder ] || echo .$$folder; done; } | \
-	  sed 's,^\./,,' | LC_ALL=C sort | tar --no-recursion --owner=root:0 --group=root:0 -czf $(CURDIR)/$@ -T -
+	  sed 's,^\./,,' | LC_ALL=C sort | tar --no-recursion --owner=root:0 --group=root:0 --mtime=@$(SOURCE_DATE_EPOCH) -czf $(CURDIR)/$@ -T -
 	rm -r $(BUILD)/dom0-tree
 	@tar -tzf $@
+
+.PHONY: dist
+dist: dom0 vm dom0-archive ## all that is installed; prints the hashes, which are the same for every build of a commit
+	cd $(BUILD) && sha256sum dom0.tgz dom0/* vm/* | tee SHA256SUMS
 
 # ---- setup-dom0: called by install-dom0 and uninstall-dom0 ----
 
@@ -404,10 +413,10 @@ USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 
 vm: $(BUILD)/vm/openclaw-ports $(BUILD)/vm/openclaw-connect
 
-$(BUILD)/vm/openclaw-ports: vm/openclaw-ports.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw-ports: vm/openclaw-ports.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PORTS_FLAGS)
 
-$(BUILD)/vm/openclaw-connect: vm/openclaw-connect.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw-connect: vm/openclaw-connect.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CONNECT_FLAGS)
 
 install-vm: install-vm-ports
@@ -435,7 +444,7 @@ uninstall-vm-ports: end-vm-services ## a part of uninstall-vm; takes the whiteli
 vm: $(BUILD)/vm/openclaw.MuxPerVm
 
 # An older Deno (2.4) does not know sockets in --allow-net: there leave to read and write is enough.
-$(BUILD)/vm/openclaw.MuxPerVm: vm/openclaw.MuxPerVm.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw.MuxPerVm: vm/openclaw.MuxPerVm.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	if echo | $(DENO) run --quiet --allow-net=unix:/x - 2>/dev/null; \
 	then flags='$(OPENCLAW_MUX_PER_VM_FLAGS)'; \
 	else flags='$(filter-out --allow-net=unix:%,$(OPENCLAW_MUX_PER_VM_FLAGS))'; fi; \
@@ -459,7 +468,7 @@ uninstall-vm-keyqube: end-vm-services ## a part of uninstall-vm
 
 vm: $(BUILD)/vm/openclaw-proxy
 
-$(BUILD)/vm/openclaw-proxy: vm/openclaw-proxy.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw-proxy: vm/openclaw-proxy.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_PROXY_FLAGS)
 
 install-vm: install-vm-proxy
@@ -482,10 +491,10 @@ uninstall-vm-proxy: end-vm-services ## a part of uninstall-vm; ~/.openclaw stays
 
 vm: $(BUILD)/vm/setup-vm $(BUILD)/vm/openclaw-wait-ready
 
-$(BUILD)/vm/setup-vm: vm/setup-vm.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/setup-vm: vm/setup-vm.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(SETUP_VM_FLAGS)
 
-$(BUILD)/vm/openclaw-wait-ready: vm/openclaw-wait-ready.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw-wait-ready: vm/openclaw-wait-ready.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_WAIT_READY_FLAGS)
 
 install-vm: install-vm-setup
@@ -521,10 +530,10 @@ uninstall-vm-setup: end-vm-services ## a part of uninstall-vm; run "setup-vm --u
 
 vm: $(BUILD)/vm/openclaw-ctl $(BUILD)/vm/openclaw-watchdog
 
-$(BUILD)/vm/openclaw-ctl: vm/openclaw-ctl.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw-ctl: vm/openclaw-ctl.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_CTL_FLAGS)
 
-$(BUILD)/vm/openclaw-watchdog: vm/openclaw-watchdog.ts $(SOURCES) Makefile vm/packaging/build-script shared/packaging/print-launcher
+$(BUILD)/vm/openclaw-watchdog: vm/openclaw-watchdog.ts $(SOURCES) Makefile vm/packaging/build-script $(PACKAGING)
 	DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh vm/packaging/build-script $< $@ $(OPENCLAW_WATCHDOG_FLAGS)
 
 install-vm: install-vm-ctl
