@@ -22,3 +22,21 @@ declare module "@std/assert" {
     messageIncludes?: string,
   ): Promise<E>;
 }
+
+declare module "@std/async/delay" {
+  /** Rejects with the signal's reason, when it fires; nothing is left behind. */
+  export function delay(ms: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
+
+declare module "@std/crypto/timing-safe-equal" {
+  /** @throws {TypeError} they differ in length */
+  export function timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean;
+}
+
+declare module "@std/path/posix/basename" {
+  export function basename(path: string): string;
+}
+
+declare module "@std/path/posix/dirname" {
+  export function dirname(path: string): string;
+}

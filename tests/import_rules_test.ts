@@ -213,6 +213,30 @@ Deno.test("every @std name that is imported is mapped in deno.json", () => {
   assertNone(broken, "an @std name is unknown");
 });
 
+Deno.test("@std is the same from npm and from JSR, and the build from npm is pinned by its hash", () => {
+  const jsr: { readonly imports: Readonly<Record<string, string>> } = JSON.parse(
+    Deno.readTextFileSync(new URL("deno.jsr.json", ROOT)),
+  );
+  const names = Object.keys(MAPPED).filter((name) => name.startsWith("@std/"));
+  assertEquals(Object.keys(jsr.imports), names);
+  for (const name of names) {
+    const [, of = "", module = ""] = /^@std\/([a-z-]+)(.*)$/.exec(name) ?? [];
+    assertEquals(jsr.imports[name], `jsr:@std/${of}@^1${module}`);
+    const file = module === "" ? "/mod" : module.replaceAll("-", "_");
+    assertEquals(MAPPED[name], `npm:deno-std@1.4.0/${of.replaceAll("-", "_")}${file}.js`);
+  }
+  const lock = JSON.parse(Deno.readTextFileSync(new URL("deno.lock", ROOT)));
+  assert(/^sha512-[\w+/]{86}==$/.test(lock.npm["deno-std@1.4.0"].integrity));
+});
+
+Deno.test("a path is taken apart by @std/path", () => {
+  const own = new Set(["vm/proxy/abilities.ts"]); // a model's name, which is no path
+  const broken = under("dom0", "shared", "vm").filter(({ path, code }) =>
+    code.includes('lastIndexOf("/")') && !own.has(path)
+  );
+  assertNone(broken.map(({ path }) => path), "dirname() and basename() know the odd cases");
+});
+
 Deno.test("only programs touch Deno.args and Deno.exit", () => {
   const broken = FILES.filter(({ path }) => !isProgram(path)).flatMap(({ path, code }) =>
     (code.match(/\bDeno\s*\.\s*(args|exit)\b(?!Code)/g) ?? []).map((what) => `${path} uses ${what}`)

@@ -6,9 +6,9 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { expectWords, parseNumber, parseWords } from "../shared/io/options.ts";
 import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
-import { sleep } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { type Endpoint, probe } from "./connect/endpoint.ts";
 import { waitReady } from "./connect/wait_ready.ts";
@@ -39,7 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
     timeoutMs: 1000 * parseNumber("--timeout", timeout, 1, MAX_TIMEOUT_S),
     probe,
     nowMs: () => performance.now(),
-    pause: (ms) => sleep(Math.min(ms, LONGEST_PAUSE_MS)),
+    pause: (ms) => delay(Math.min(ms, LONGEST_PAUSE_MS)),
     stop: new AbortController().signal,
     say,
     goOn: false,

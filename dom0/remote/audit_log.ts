@@ -7,6 +7,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/posix/dirname";
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
 import { errorText, writeAll } from "../../shared/io/program.ts";
@@ -47,7 +48,7 @@ export interface AuditOptions {
  */
 export function openAudit(options: AuditOptions): Audit {
   const { auditFile, logFile, dateMs, alsoTo = () => {}, maxFileBytes = MAX_FILE_BYTES } = options;
-  Deno.mkdirSync(auditFile.slice(0, auditFile.lastIndexOf("/")), { recursive: true });
+  Deno.mkdirSync(dirname(auditFile), { recursive: true });
   const lock = Deno.openSync(`${auditFile}.lock`, {
     write: true,
     create: true,

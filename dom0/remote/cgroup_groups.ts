@@ -14,7 +14,7 @@
  * @module
  */
 
-import { sleep } from "../../shared/io/timing.ts";
+import { delay } from "@std/async/delay";
 import { type CgroupKeeper, createCgroupKeeper } from "./cgroup_keeper.ts";
 import type { GroupEnd, Groups, LimitsInForce, Totals } from "./process_group.ts";
 import { PREPARE_CGROUPS, REMOVE_CGROUPS, runBash } from "./warden.ts";
@@ -103,7 +103,7 @@ async function settle(keeper: CgroupKeeper, cgroup: string): Promise<GroupEnd> {
         ranOutOfMemory: happened.includes("oom") ? total : null,
       };
     }
-    await sleep(state === "busy" ? BUSY_WAIT_MS : RETRY_MS);
+    await delay(state === "busy" ? BUSY_WAIT_MS : RETRY_MS);
   }
 }
 

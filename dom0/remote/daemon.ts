@@ -7,6 +7,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/posix/dirname";
 import type { Clock } from "../../shared/io/clock.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, UserError, writeAll } from "../../shared/io/program.ts";
@@ -248,7 +249,7 @@ async function rereadSettings(live: Live, options: SettingsOptions, audit: Audit
 
 /** @returns ends the watching */
 function watchSettings(paths: Paths, reload: () => Promise<void>, links: LinkSet): () => void {
-  const etcFolder = paths.config.slice(0, paths.config.lastIndexOf("/"));
+  const etcFolder = dirname(paths.config);
   const ours = [paths.config, paths.lockdownFile].map((path) => path.slice(etcFolder.length + 1));
   const closers = [
     watchFolder(etcFolder, ({ names, incomplete }) => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Calls back when something in a folder changes, a moment later, once for many changes. @module */
 
+import { basename } from "@std/path/posix/basename";
 import { UNRELIABLE_AFTER, watchFolders } from "../../shared/io/folder_watch.ts";
 
 /** Events within this time are one: an editor's save is several. */
@@ -28,7 +29,7 @@ export function watchFolder(folder: string, onChange: (changes: Changes) => void
       events++;
       if (kind === "opened") return; // by this daemon itself, as a rule
       if (kind === "unknown") incomplete = true;
-      for (const path of paths) names.add(path.slice(path.lastIndexOf("/") + 1));
+      for (const path of paths) names.add(basename(path));
       timer ??= setTimeout(tell, SETTLE_MS);
     });
     return () => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Which kind of process group the commands get, and the end of what an earlier daemon left. @module */
 
+import { delay } from "@std/async/delay";
 import { errorText, UserError } from "../../shared/io/program.ts";
-import { sleep } from "../../shared/io/timing.ts";
 import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import { cgroupGroups } from "./cgroup_groups.ts";
 import type { Paths } from "./paths.ts";
@@ -76,7 +76,7 @@ async function ownCgroups(
         ]);
       }
       warn(`${what}; trying again\n`);
-      await sleep(RETRY_MS);
+      await delay(RETRY_MS);
     }
   }
 }

@@ -8,9 +8,9 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { tryLock } from "../../shared/io/file_lock.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { sleep } from "../../shared/io/timing.ts";
 
 /** A command that only looks whether a daemon runs holds the lock for a moment. */
 const TRIES = 10;
@@ -21,7 +21,7 @@ export async function tryInstanceLock(stateFolder: string): Promise<Deno.FsFile 
   const folder = await Deno.open(stateFolder, { read: true });
   for (let tries = 1; tries <= TRIES; tries++) {
     if (await tryLock(folder)) return folder;
-    await sleep(BETWEEN_TRIES_MS);
+    await delay(BETWEEN_TRIES_MS);
   }
   return null;
 }

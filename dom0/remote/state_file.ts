@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the daemon is doing now, in /run, for "status" and the other operator's commands. @module */
 
+import { delay } from "@std/async/delay";
 import { spanMs } from "../../shared/io/clock.ts";
 import { isLocked } from "../../shared/io/file_lock.ts";
 import { ifPresent, PRIVATE_FILE, readSmallText } from "../../shared/io/files.ts";
 import { createStateWriter, type StateWriter } from "../../shared/io/state_writer.ts";
-import { sleep } from "../../shared/io/timing.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Paths } from "./paths.ts";
 import type { LimitsInForce } from "./process_group.ts";
@@ -65,6 +65,6 @@ export async function waitForState(
     if (state === undefined) return null;
     if (wanted(state)) return true;
     if (spanMs() > deadline) return false;
-    await sleep(LOOK_AGAIN_MS);
+    await delay(LOOK_AGAIN_MS);
   }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Files that are whole or absent, private or refused. @module */
 
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { UserError } from "./program.ts";
 
 const GROUP_OR_OTHER = 0o077;
@@ -55,9 +57,8 @@ export async function writeAtomically(
 }
 
 function besides(path: string): string {
-  const slash = path.lastIndexOf("/") + 1;
   const random = crypto.randomUUID().slice(0, 8);
-  return `${path.slice(0, slash)}.${path.slice(slash)}.${random}`;
+  return `${dirname(path)}/.${basename(path)}.${random}`;
 }
 
 export async function writeFully(

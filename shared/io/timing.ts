@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Waiting: for a signal, for a while, for the run before. @module */
 
+import { delay } from "@std/async/delay";
+
 /** To be awaited to its end: in a Promise.race() its listener would stay. See unlessAborted(). */
 export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
@@ -28,22 +30,9 @@ export async function unlessAborted<T>(
   }
 }
 
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** The same, or until the signal; nothing of it is left behind, however often it is called. */
-export function pause(ms: number, until: AbortSignal): Promise<void> {
-  if (until.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      until.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    until.addEventListener("abort", done);
-  });
+/** For that long, or until the signal; nothing of it is left behind, however often it is called. */
+export async function pause(ms: number, until: AbortSignal): Promise<void> {
+  await delay(ms, { signal: until }).catch(() => {}); // it rejects only when the signal fires
 }
 
 /** Waits for the work, but not longer than that. @returns whether it was done in time */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/posix/dirname";
 import { ifPresent, readPrivate, writeAtomically } from "../io/files.ts";
 import { errorText, UserError } from "../io/program.ts";
 
@@ -90,7 +91,7 @@ export function recordFile<F>({ program, keyOf, check }: RecordKind<F>): RecordF
     },
     async write(path, entries) {
       if (entries.length === 0) return void await ifPresent(Deno.remove(path));
-      await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      await Deno.mkdir(dirname(path), { recursive: true });
       const text = JSON.stringify({ format: FORMAT, entries }, null, 1) + "\n";
       await writeAtomically(path, text, { sync: true });
     },

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The tunnel: listens on every port, until it is stopped. @module */
 
+import { delay } from "@std/async/delay";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { dateMs } from "../io/clock.ts";
 import { errorText, UserError } from "../io/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
-import { aborted, sleep } from "../io/timing.ts";
+import { aborted } from "../io/timing.ts";
 import { VERSION } from "../io/version.ts";
 import { type CallBudget, callLimit, createCallBudget, uncountedBudget } from "./call_budget.ts";
 import { realClock } from "./clock.ts";
@@ -82,10 +85,9 @@ export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Prom
 /** The other tunnels of this machine have their folders beside this one's. */
 function callBudget(folder: TunnelFolder | null, grantPages: number): CallBudget {
   if (folder === null) return uncountedBudget();
-  const slash = folder.path.lastIndexOf("/");
   return createCallBudget({
-    runFolder: folder.path.slice(0, slash),
-    ownFolder: folder.path.slice(slash + 1),
+    runFolder: dirname(folder.path),
+    ownFolder: basename(folder.path),
     lockFile: LOCK_FILE,
     limit: callLimit(grantPages),
     clock: realClock,
@@ -127,7 +129,7 @@ async function acceptAll(
     } catch (error) {
       if (stop.aborted) return;
       say(`accept: ${errorText(error)}\n`);
-      await sleep(ACCEPT_PAUSE_MS);
+      await delay(ACCEPT_PAUSE_MS);
     }
   }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-watchdog, the real program, and a gateway that is killed, stopped, or says no. @module */
 
+import { delay } from "@std/async/delay";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createCtlWorld, type CtlWorld, runToEnd } from "./ctl_world.ts";
 import { freePort } from "./free_port.ts";
 import { PROJECT } from "./program_flags.ts";
-import { sleep } from "../../shared/io/timing.ts";
 import { fails, startUpstream } from "./proxy_upstream.ts";
 import { type ProxyWorld, startProxy } from "./proxy_world.ts";
 
@@ -90,7 +90,7 @@ until curl -s -o /dev/null http://127.0.0.1:${gatewayPort}/; do sleep 0.05; done
       })();
       await said("gateway: ok");
     },
-    rounds: (count) => sleep(count * 2_000 * FAST.everySeconds),
+    rounds: (count) => delay(count * 2_000 * FAST.everySeconds),
     async stop() {
       child?.kill("SIGTERM");
       const { code = 0 } = await child?.status ?? {};

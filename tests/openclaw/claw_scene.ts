@@ -6,7 +6,8 @@
  * @module
  */
 
-import { sleep, within } from "../../shared/io/timing.ts";
+import { delay } from "@std/async/delay";
+import { within } from "../../shared/io/timing.ts";
 import { fillTemplate } from "../../vm/setup/fill_template.ts";
 import { startUpstream, type Upstream } from "../e2e/proxy_upstream.ts";
 import { type ProxyWorld, startProxy } from "../e2e/proxy_world.ts";
@@ -39,7 +40,7 @@ export async function requestsSeen(
   const taken = (): string[] =>
     proxy.output().split("\n").filter((line) => /"event":"(request|refused)"/.test(line));
   for (let left = 40; left > 0 && taken().length < atLeast; left--) {
-    await sleep(50); // the log is written beside the answer
+    await delay(50); // the log is written beside the answer
   }
   return taken().map((line) => JSON.parse(line));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The gateway as a service: audit, restarts of the proxy, memory, webhooks, tunnel. @module */
 
+import { delay } from "@std/async/delay";
 import { assert, assertEquals } from "@std/assert";
-import { sleep } from "../../shared/io/timing.ts";
 import { tunnelWorld } from "../e2e/tunnel_world.ts";
 import { usesTool } from "./agent_upstream.ts";
 import { type Case, MODELS, say } from "./claw_scene.ts";
@@ -41,7 +41,7 @@ add(
     await scene.stopProxy();
     const began = performance.now();
     const answer = say(scene, MODELS.messages);
-    await sleep(20_000);
+    await delay(20_000);
     await scene.startProxy();
     assertEquals(await answer, "from anthropic");
     console.log(`answered ${Math.round(performance.now() - began)} ms after it was asked`);

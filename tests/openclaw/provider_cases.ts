@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What OpenClaw sees of its providers: their answers, their failures, their silence. @module */
 
+import { delay } from "@std/async/delay";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { sleep, within } from "../../shared/io/timing.ts";
+import { within } from "../../shared/io/timing.ts";
 import { until } from "../e2e/installed.ts";
 import { fails, hangs } from "../e2e/proxy_upstream.ts";
 import { answersLate, pausesInside, toolResult, usesTool } from "./agent_upstream.ts";
@@ -155,7 +156,7 @@ for (
         const { sessionKey, text } = startTurn(scene.socket, model, "say hello");
         const ended = text.catch(String);
         await until("the provider is asked", () => double.seen.length > 0);
-        await sleep(300); // it has begun to read
+        await delay(300); // it has begun to read
         const began = performance.now();
         const { ok, payload } = await scene.socket.request("chat.abort", { sessionKey });
         assert(ok && payload["aborted"] === true, JSON.stringify(payload));

@@ -81,7 +81,7 @@ function flags(home: string, env: string): readonly string[] {
     "run",
     "--quiet",
     "--no-prompt",
-    "--no-config",
+    "--no-lock",
     `--allow-read=${home}/.qvm-remote,${home}/.qubes-remote`,
     `--allow-write=${home}/.qvm-remote,${home}/.qubes-remote`,
     `--allow-env=${env}`,

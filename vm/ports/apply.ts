@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Puts planned files in place, and takes ours away. What others wrote is never touched. @module */
 
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { exists, ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { MARK } from "./refusal_script.ts";
@@ -12,7 +14,7 @@ import type { VmKind } from "./vm_kind.ts";
 const MAX_FILE_BYTES = 64 * 1024;
 
 /** A link into the library from wherever it lies. */
-const MUX_TARGETS = [MUX_PROGRAM, PER_VM_PROGRAM].map((path) => path.slice(path.lastIndexOf("/")));
+const MUX_TARGETS = [MUX_PROGRAM, PER_VM_PROGRAM].map((path) => `/${basename(path)}`);
 
 export interface Change {
   readonly path: string;
@@ -82,7 +84,7 @@ export async function ownership(path: string): Promise<"absent" | "ours" | "fore
   if (info === undefined) return "absent";
   if (info.isSymlink) {
     const target = await Deno.readLink(path);
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const name = basename(path);
     const isOurs = name.startsWith(`${CONNECT}+`) && target === TCP_LINK ||
       name.startsWith(`${MUX}+`) && MUX_TARGETS.some((known) => target.endsWith(known));
     return isOurs ? "ours" : "foreign";
@@ -107,7 +109,7 @@ async function isAsPlanned(path: string, file: FilePlan): Promise<boolean> {
 }
 
 async function put(path: string, file: FilePlan): Promise<void> {
-  await makeFolder(path.slice(0, path.lastIndexOf("/")));
+  await makeFolder(dirname(path));
   if ("linkTo" in file) {
     const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}`;
     await Deno.symlink(file.linkTo, temporary);
@@ -121,7 +123,7 @@ async function put(path: string, file: FilePlan): Promise<void> {
 /** The user's own agent has to read these folders, whatever root's umask is. */
 async function makeFolder(path: string): Promise<void> {
   if (await exists(path)) return;
-  await makeFolder(path.slice(0, path.lastIndexOf("/")));
+  await makeFolder(dirname(path));
   await Deno.mkdir(path);
   await Deno.chmod(path, 0o755);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** install, remove and status of openclaw-ports. @module */
 
+import { dirname } from "@std/path/posix/dirname";
 import { exists } from "../../shared/io/files.ts";
 import type { TcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -116,7 +117,7 @@ function textStatus({ kind, open, others, whitelisted }: PortStatus): string {
     const port = /^[0-9]{1,5}$/.test(untrustedPort) ? untrustedPort : printable(untrustedPort);
     const note = `${servedBy}${perVm ? ", per VM" : ""}${ours ? "" : ", not ours"}`;
     const word = servedBy === "nothing" ? "missing" : "open   "; // the call is refused then
-    lines.push(`${word}  ${service}+${port} (${note}, in ${path.slice(0, path.lastIndexOf("/"))})`);
+    lines.push(`${word}  ${service}+${port} (${note}, in ${dirname(path)})`);
   }
   for (const { service, path, refused } of others) {
     const by = path !== null

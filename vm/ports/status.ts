@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the agent would do with a call, from the files that are there now. @module */
 
+import { basename } from "@std/path/posix/basename";
 import { ifPresent } from "../../shared/io/files.ts";
 import { allPortFiles, ownership } from "./apply.ts";
 import { PER_VM_SCRIPT } from "./refusal_script.ts";
@@ -43,7 +44,7 @@ export interface PortStatus {
 export async function readStatus(root: string, kind: VmKind): Promise<PortStatus> {
   const open: OpenPort[] = [];
   for (const path of await allPortFiles(root)) {
-    const parsed = parsePortFile(path.slice(path.lastIndexOf("/") + 1));
+    const parsed = parsePortFile(basename(path));
     if (parsed === null) continue;
     const [servedBy, owner] = [await server(root + path), await ownership(root + path)];
     const perVm = owner === "ours" && await isPerVm(root + path);
@@ -79,7 +80,7 @@ async function inItsVms(root: string): Promise<readonly OtherPorts[]> {
 async function isPerVm(path: string): Promise<boolean> {
   const { isSymlink } = await Deno.lstat(path);
   return isSymlink
-    ? (await Deno.readLink(path)).endsWith(PER_VM_PROGRAM.slice(PER_VM_PROGRAM.lastIndexOf("/")))
+    ? (await Deno.readLink(path)).endsWith(`/${basename(PER_VM_PROGRAM)}`)
     : await Deno.readTextFile(path) === PER_VM_SCRIPT;
 }
 

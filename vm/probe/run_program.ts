@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Another program, run to its end: its words as a list, no shell, a deadline, a cap. @module */
 
+import { basename } from "@std/path/posix/basename";
 import { UserError } from "../../shared/io/program.ts";
 import { within } from "../../shared/io/timing.ts";
 import { readCapped } from "./capped.ts";
@@ -57,5 +58,5 @@ export function startProgram(program: string, args: readonly string[]): Deno.Chi
 }
 
 function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
+  return basename(path);
 }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Client, Config, Limits } from "./config.ts";
 import { type Fault, fault } from "./translate/fault.ts";
@@ -70,7 +71,7 @@ export async function identify(
   for (const client of mayBe) { // all of them: the time tells nothing
     const key = client.key === null ? null : await keyOf(client);
     if (key === null || givenDigest === null) continue;
-    if (same(await digest(key), givenDigest)) found = client;
+    if (timingSafeEqual(await digest(key), givenDigest)) found = client;
   }
   // A key that fits says more than the VM alone; one that is for nobody (OpenClaw may be made to
   // send any word) changes nothing where the VM is enough.
@@ -95,11 +96,4 @@ export function accountOf({ name, key, vm }: Client): string {
 
 async function digest(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-}
-
-/** Digests of one length, all of it looked at. */
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = 0;
-  for (const [at, byte] of a.entries()) difference |= byte ^ (b[at] ?? 0);
-  return difference === 0;
 }

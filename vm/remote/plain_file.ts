@@ -7,6 +7,7 @@
  * @module
  */
 
+import { basename } from "@std/path/posix/basename";
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { writeAll } from "../../shared/io/program.ts";
 import { ifPresentSync, removeIfPresent } from "../../shared/io/sync_files.ts";
@@ -66,5 +67,5 @@ function lstat(path: string): Deno.FileInfo | undefined {
 }
 
 function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
+  return basename(path);
 }

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { basename } from "@std/path/posix/basename";
 import type { Bytes } from "../../shared/protocol/bytes.ts";
 import type { Frame } from "../../shared/protocol/frame.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -130,7 +131,7 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
         rescan.count(kind === "unknown");
         if (kind === "gone") return;
         for (const path of paths) {
-          const name = path.slice(path.lastIndexOf("/") + 1);
+          const name = basename(path);
           if (path.startsWith(`${layout.pending}/`)) addPending(name);
           else if (isPresent(path)) addCancel(name);
         }

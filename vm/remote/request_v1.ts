@@ -6,6 +6,7 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { dateMs } from "../../shared/io/clock.ts";
 import { ifPresent, PRIVATE_FILE, readSmall } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
@@ -22,7 +23,6 @@ import { type Layout, resultPath } from "./layout.ts";
 import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { randomBits, writeOwned } from "./owned_file.ts";
 import { shellQuote } from "../../shared/protocol/command.ts";
-import { pause } from "./timer.ts";
 
 /** The original writes "meta" after "exit". */
 const META_WAIT_MS = 1_000;
@@ -94,7 +94,7 @@ async function readDurationMs(layout: Layout, id: RequestId): Promise<number> {
     const meta = await ifPresent(readSmall(resultPath(layout, id, "meta"), MAX_META_BYTES));
     const duration = /^duration_ms=([0-9]{1,15})$/m.exec(asLatin1(meta ?? new Uint8Array(0)))?.[1];
     if (duration !== undefined) return Number(duration);
-    await pause(META_POLL_MS);
+    await delay(META_POLL_MS);
   }
   return 0;
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { dirname } from "@std/path/posix/dirname";
 import type { RecordKind, Value } from "../../shared/setup/record.ts";
 import { recordFile } from "../../shared/setup/record.ts";
 import type { Command } from "../../shared/setup/tools.ts";
@@ -158,7 +159,7 @@ export function systemctl(manager: Manager, ...args: readonly string[]): Command
 
 function rootFile(as: readonly string[], path: string, text: string): readonly Command[] {
   return [
-    words(as, "mkdir", "-p", "--", path.slice(0, path.lastIndexOf("/"))),
+    words(as, "mkdir", "-p", "--", dirname(path)),
     { ...words(as, "tee", "--", path), input: text },
     words(as, "chmod", "0644", "--", path),
   ];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup, verify and undo, over given places, tools and a terminal. @module */
 
+import { dirname } from "@std/path/posix/dirname";
 import type { Journal } from "../../shared/setup/journal.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { within } from "../../shared/io/timing.ts";
@@ -177,7 +178,7 @@ function checkUser({ isWrongUser }: Setting): void {
 
 /** One setup at a time: two would write one record. */
 async function takeLock({ lock }: Places): Promise<Deno.FsFile> {
-  const folder = lock.slice(0, lock.lastIndexOf("/"));
+  const folder = dirname(lock);
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   const file = await Deno.open(lock, { write: true, create: true, mode: 0o600 });
   if (await within(LOCK_WAIT_MS, file.lock(true))) return file;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup-vm --undo: the way back. @module */
 
+import { dirname } from "@std/path/posix/dirname";
 import type { Journal } from "../../shared/setup/journal.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
@@ -76,6 +77,6 @@ function confirmRemoval({ warn, ask, places }: Setting, { yes }: Invocation): vo
 /** After everything was taken back, nothing of setup is left. */
 async function removeOwn({ places: { lock } }: Setting): Promise<void> {
   await ifPresent(Deno.remove(lock));
-  const folder = lock.slice(0, lock.lastIndexOf("/"));
+  const folder = dirname(lock);
   await ifPresent(Deno.remove(folder)).catch(() => {}); // not empty: others' files
 }

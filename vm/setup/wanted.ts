@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Everything setup-vm is to bring about, in order: a list of places and values. @module */
 
+import { dirname } from "@std/path/posix/dirname";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { VmKind } from "../ports/vm_kind.ts";
 import { type VmSettings, writtenVmSettings } from "../settings/vm_settings.ts";
@@ -86,7 +87,7 @@ function homeFiles(
   const kept = (name: string, why: string, text: () => string): Wanted => ({
     ...{ fact: { kind: "kept", path: `${state}/${name}` }, to: YES, why, text },
   });
-  const folder = settings.slice(0, settings.lastIndexOf("/"));
+  const folder = dirname(settings);
   return [
     {
       fact: { kind: "folder", path: state, private: true },
