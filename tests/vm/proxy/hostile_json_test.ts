@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Requests and answers with parts replaced at random: translated or refused, nothing else. @module */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { createPrng, type Prng } from "../../fuzz/prng.ts";
 import { readChatRequest } from "../../../vm/proxy/translate/chat_request_read.ts";
 import { writeChatRequest } from "../../../vm/proxy/translate/chat_request_write.ts";
 import { readChatResponse, writeChatResponse } from "../../../vm/proxy/translate/chat_response.ts";
 import type { Conversation } from "../../../vm/proxy/translate/conversation.ts";
+import { DIALECT_NAMES, dialectOf } from "../../../vm/proxy/translate/dialect.ts";
 import { estimateInputTokens } from "../../../vm/proxy/translate/estimate.ts";
 import { readFault } from "../../../vm/proxy/translate/fault.ts";
-import { type JsonNode, parseJson } from "../../../vm/proxy/translate/json_node.ts";
+import { fitBody } from "../../../vm/proxy/translate/fit.ts";
+import { isObject, type JsonNode, parseJson } from "../../../vm/proxy/translate/json_node.ts";
 import { readMessagesRequest } from "../../../vm/proxy/translate/messages_request_read.ts";
 import { writeMessagesRequest } from "../../../vm/proxy/translate/messages_request_write.ts";
 import {
   readMessagesResponse,
   writeMessagesResponse,
 } from "../../../vm/proxy/translate/messages_response.ts";
+import { NOTHING_MADE } from "../../../vm/proxy/translate/provenance.ts";
 import { readOllamaRequest } from "../../../vm/proxy/translate/ollama_request_read.ts";
 import { writeOllamaResponse } from "../../../vm/proxy/translate/ollama_response.ts";
 import { readResponsesRequest } from "../../../vm/proxy/translate/responses_request_read.ts";
@@ -131,6 +134,18 @@ const messagesAnswer = (): unknown => ({
   usage: { input_tokens: 1, output_tokens: 2 },
 });
 
+/** Bodies that are passed on: a provider's own words say what is wrong in them. */
+function fitAll(api: string, { value }: JsonNode): void {
+  if (!isObject(value)) return;
+  const before = JSON.stringify(value);
+  for (const dialect of DIALECT_NAMES) {
+    const speaks = dialectOf({ kind: "openai", baseUrl: "https://up.example", dialect });
+    const who = { provider: "up", model: "claude-sonnet-4-5", dialect: speaks };
+    JSON.stringify(fitBody(api, value, { ...who, made: NOTHING_MADE, say: () => {} }));
+  }
+  assertEquals(JSON.stringify(value), before, "the client's own body was changed");
+}
+
 const TARGETS: readonly (readonly [
   name: string,
   make: (prng: Prng) => unknown,
@@ -140,6 +155,9 @@ const TARGETS: readonly (readonly [
   ["messages requests", messagesRequest, (node) => writeBoth(readMessagesRequest(node))],
   ["responses requests", responsesRequest, (node) => writeBoth(readResponsesRequest(node))],
   ["ollama requests", ollamaRequest, (node) => writeBoth(readOllamaRequest(node))],
+  ["chat bodies", chatRequest, (node) => fitAll("chat", node)],
+  ["messages bodies", messagesRequest, (node) => fitAll("messages", node)],
+  ["responses bodies", responsesRequest, (node) => fitAll("responses", node)],
   ["chat answers", chatAnswer, (node) => writeMessagesResponse(readChatResponse(node), WHO)],
   ["messages answers", messagesAnswer, (node) => {
     const completion = readMessagesResponse(node);

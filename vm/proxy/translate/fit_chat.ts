@@ -106,13 +106,15 @@ function fitAssistant(
     fields["reasoning_content"] = message["reasoning_content"] ?? message["reasoning"] ?? "";
   }
   fields["tool_calls"] = mapObjects(calls, (call, at) => {
-    const called = isObject(call["function"]) ? call["function"] : {};
-    const text = called["arguments"];
+    const called = call["function"];
+    const text = isObject(called) ? called["arguments"] : undefined;
     const whole = typeof text === "string" ? repairedArguments(text) : text;
     if (whole !== text) say("tool_calls: broken arguments repaired");
     const id = call["id"];
     return withFields(call, {
-      function: withFields(called, { arguments: whole === "" ? "{}" : whole }),
+      function: isObject(called)
+        ? withFields(called, { arguments: whole === "" ? "{}" : whole })
+        : called,
       ...(ids !== null && typeof id === "string" ? { id: ids(id) } : {}),
       extra_content: thoughtSignature(call["extra_content"], at, dialect.thoughtSignatures),
     });
