@@ -238,7 +238,10 @@ Deno.test("a stop lets streams end; one that does not is ended in its API's word
   let goOn = (): void => {};
   const gate = new Promise<void>((resolve) => goOn = resolve);
   const a = startUpstream(numbered(gate, 5));
-  const b = startUpstream(numbered(new Promise(() => {}), 5));
+  // It has begun: without a first word another provider might still be asked.
+  const b = startUpstream((_, { gone }) =>
+    sse([ROLE, delta("I begin"), new Promise(() => {})], gone)
+  );
   const proxy = await startProxy(configOf(a, b));
   const soon = await Promise.all(
     Array.from({ length: 20 }, (_, number) => proxy.chat(ask(number))),
