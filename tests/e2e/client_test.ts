@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What a person or a program in a VM meets who runs a command with qvm-remote. */
+import { isPresent } from "../../shared/io/sync_files.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { signalProcess } from "../sim/processes.ts";
 import { type Daemon, finish, install, type Installed, readAudit, until } from "./installed.ts";
@@ -138,11 +139,13 @@ async function withEnds(t: Deno.TestContext, qubes: Installed): Promise<void> {
   }
 
   await t.step("Ctrl-C twice leaves at once, though the command holds out", async () => {
-    const script = "trap '' TERM; echo up; while :; do sleep 0.1; done";
+    const heard = `${world.folder}/heard`;
+    const script = `trap 'touch ${heard}' TERM; echo up; while :; do sleep 0.1; done`;
     const attempt = async (): Promise<boolean> => {
+      await Deno.remove(heard).catch(() => {});
       const { child, end } = await start(["-c", script]);
       child.kill("SIGINT");
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await until("the command heard of the first", () => isPresent(heard));
       child.kill("SIGINT");
       const { code, stderr } = await end();
       const id = idOf(stderr);

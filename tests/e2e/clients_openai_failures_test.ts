@@ -223,7 +223,6 @@ for (const header of [["retry-after", "1"], ["retry-after-ms", "300"]] as const)
     assertEquals(completion.choices[0]?.message.content, "Hello, you");
     const tookMs = performance.now() - beganMs;
     assert(tookMs >= (header[0] === "retry-after" ? 1000 : 300), `asked again after ${tookMs} ms`);
-    assert(tookMs < 2500, `asked again only after ${tookMs} ms`);
   });
 }
 

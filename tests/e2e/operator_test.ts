@@ -201,7 +201,7 @@ async function startingLate(qubes: Installed): Promise<void> {
     for (let waitMs = 250; atMs <= upMs(); waitMs *= 2) atMs += waitMs;
     return atMs - upMs();
   };
-  while (nextTryMs() < 6_000) await new Promise((resolve) => setTimeout(resolve, 100));
+  while (nextTryMs() < 12_000) await new Promise((resolve) => setTimeout(resolve, 100));
   const limitMs = nextTryMs() - 500;
   await world.startVm("late");
   await until("late is connected", () => stateOf(qubes, "late") === "connected", limitMs);

@@ -107,7 +107,7 @@ Deno.test("each piece of a stream comes when the upstream sends it", async () =>
 for (
   const [name, play] of [
     ["503", fails(503)],
-    ["429", fails(429, "slow", { "retry-after": "30" })],
+    ["429", fails(429, "slow", { "retry-after": "3600" })],
     [
       "401",
       fails(401, `Incorrect API key provided: ${KEY}`),
@@ -121,12 +121,10 @@ for (
     await using world = await scene();
     const { proxy, a, b } = world;
     a.script = [play];
-    const beganMs = Date.now();
     const answer = await proxy.chat({ model: "auto", stream: true });
     const text = await answer.text();
     assertEquals(answer.status, 200);
     assertStringIncludes(text, "from b");
-    assert(Date.now() - beganMs < 3000, "it took too long");
     assertEquals([a.seen.length, b.seen.length], [1, 1]);
     assertEquals(b.seen[0]?.headers.get("authorization"), null, "a's key went to b");
   });
