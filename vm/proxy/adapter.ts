@@ -99,13 +99,21 @@ async function callNative(
   try {
     return await send(first);
   } catch (error) {
-    const refused = error instanceof UpstreamFailure && NOT_MINE.test(error.fault.message) &&
-      (error.fault.kind === "invalid_request" || error.fault.kind === "not_found");
-    if (!refused) throw error;
+    // An old server may not know what the proxy, and not the client, has asked for.
+    if (exchange.asksUsage && refuses(error, /stream_options|include_usage/)) {
+      const silent = { ...exchange, asksUsage: false };
+      return await send(nativeBody(silent, target, api, origins.made, own));
+    }
+    if (!refuses(error, NOT_MINE)) throw error;
     const bare = nativeBody(exchange, target, api, () => SOMEBODY_ELSE, own);
     if (bare.changes.length <= first.changes.length) throw error;
     return await send(bare);
   }
+}
+
+function refuses(error: unknown, words: RegExp): boolean {
+  return error instanceof UpstreamFailure && words.test(error.fault.message) &&
+    (error.fault.kind === "invalid_request" || error.fault.kind === "not_found");
 }
 
 /** No provider has this name. */

@@ -2,13 +2,12 @@
 /** Whether a request may go on, and if so, where to: who asks, for what, and within which limits. @module */
 
 import { type Caller, identify } from "./access.ts";
-import { guessedTokens } from "./attempt.ts";
 import { type Config, type Route, targetName } from "./config.ts";
 import { NO_TOKENS, type Tokens } from "./exchange.ts";
 import type { Admission, Limiter } from "./limits.ts";
 import { resolveModel } from "./models.ts";
 import { fittingFirst, needsOf } from "./needs.ts";
-import { affordable, estimate } from "./prices.ts";
+import { affordable, estimate, isCounted } from "./prices.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { readRequest } from "./read_request.ts";
 import type { RequestBody } from "./request_body.ts";
@@ -26,6 +25,8 @@ export type Admitted = {
   readonly caller: Caller;
   readonly body: RequestBody;
   readonly route: Route;
+  /** Money or tokens are counted for it. */
+  readonly counted: boolean;
   readonly done: Extract<Admission, { admitted: true }>["done"];
 };
 
@@ -35,6 +36,8 @@ export interface Refused {
   /** null: whoever asks is not known. */
   readonly caller: Caller | null;
 }
+
+const NO_USE = { tokens: 0, spend: 0 };
 
 /** An answer that nobody limited is expected to be as long as this. */
 const EXPECTED_OUTPUT_TOKENS = 1000;
@@ -65,24 +68,24 @@ export async function admit(
   if (payable.length === 0) return refuse(noPrice(all));
   const isChoice = payable.flat().length > 1;
   const route = isChoice ? fittingFirst(payable, needsOf(api, body.untrustedBody)) : payable;
-  const estimated = api === "count_tokens"
-    ? { tokens: 0, spend: 0 }
-    : estimate(expectedTokens(body), route, config);
+  const counted = api !== "count_tokens" && isCounted(route, caller.limits, config);
+  const estimated = counted ? estimate(expectedTokens(body), route, config) : NO_USE;
   const admission = limiter.admit(caller.account, caller.limits, estimated);
-  if (admission.admitted) return { caller, body, route, done: admission.done };
+  if (admission.admitted) return { caller, body, route, counted, done: admission.done };
   const { message, retryAfterMs } = admission.refusal;
   // A cap lasts: 429 or 402 would make OpenClaw wait for it, 400 makes it use another model.
   const kind = retryAfterMs === null ? "invalid_request" : "rate_limit";
   return refuse({ ...fault(kind, message), code: "proxy_limit" }, retryAfterMs);
 }
 
-function expectedTokens({ untrustedBody, length }: RequestBody): Tokens {
+function expectedTokens(body: RequestBody): Tokens {
+  const { untrustedBody } = body;
   const limits = ["max_completion_tokens", "max_tokens", "max_output_tokens"].map((name) =>
     untrustedBody[name]
   );
   const limit = limits.find((value) => typeof value === "number" && value >= 0);
   const output = Math.min(EXPECTED_OUTPUT_TOKENS, typeof limit === "number" ? limit : Infinity);
-  return { ...NO_TOKENS, input: guessedTokens(length), output };
+  return { ...NO_TOKENS, input: body.promptTokens(), output };
 }
 
 function unknownModel(untrustedName: string, config: Config): Fault {

@@ -4,12 +4,9 @@
 import { attemptNative, nativeApi } from "./adapter.ts";
 import { attemptCursor } from "./cursor/attempt_cursor.ts";
 import { notServed } from "./events_answer.ts";
-import type { Answer, Exchange } from "./exchange.ts";
+import { type Answer, type Exchange, NO_SEEN } from "./exchange.ts";
 import type { Memory } from "./memory.ts";
 import type { RunParts } from "./run_exchange.ts";
-import { estimateInputTokens } from "./translate/estimate.ts";
-import { readMessagesRequest } from "./translate/messages_request_read.ts";
-import { TranslationError } from "./translate/translation_error.ts";
 import { attemptTranslated } from "./translated.ts";
 
 /** @returns an attempt; it throws UpstreamFailure */
@@ -26,26 +23,12 @@ export function createAttempt(memory: Memory): RunParts["attempt"] {
   };
 }
 
-/** Where the provider has no such call: four bytes for a token, the usual rule of thumb. */
-export function guessedTokens(bytes: number): number {
-  return Math.ceil(bytes / 4);
-}
-
-/** Estimated from the content: an image counts far less than its base64. */
-function estimatedTokens({ untrustedBody, length }: Exchange["body"]): number {
-  try {
-    return estimateInputTokens(readMessagesRequest({ value: untrustedBody, path: "body" }));
-  } catch (error) {
-    if (!(error instanceof TranslationError)) throw error;
-    return guessedTokens(length);
-  }
-}
-
+/** Where the provider has no such call. */
 function guessTokens(exchange: Exchange): Answer {
-  const input_tokens = Math.max(1, estimatedTokens(exchange.body)); // none counts as nothing
+  const input_tokens = exchange.body.promptTokens();
   return {
     contentType: "application/json",
     body: new TextEncoder().encode(JSON.stringify({ input_tokens })),
-    own: { tokens: () => null, isBroken: () => false },
+    own: { tokens: () => null, seen: () => NO_SEEN, isBroken: () => false },
   };
 }

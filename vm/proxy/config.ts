@@ -74,8 +74,11 @@ export type Route = readonly (readonly Target[])[];
 export interface Price {
   readonly input: number;
   readonly output: number;
-  readonly cacheRead: number;
-  readonly cacheWrite: number;
+  /** null, as the next two: by the provider's usual rule. */
+  readonly cacheRead: number | null;
+  readonly cacheWrite: number | null;
+  /** What is kept for an hour. */
+  readonly cacheWriteHour: number | null;
 }
 
 /** Each may be absent: no limit. Money in US dollars. */

@@ -6,13 +6,19 @@ import {
   type Answer,
   type ByteSource,
   type Exchange,
+  NO_SEEN,
+  type Seen,
   type Tokens,
   UpstreamFailure,
 } from "./exchange.ts";
 import { streamType } from "./stream_end.ts";
+import { createTokenCounter } from "./token_count.ts";
 import { createCollector } from "./translate/collect.ts";
 import type { StreamEvent, Usage } from "./translate/completion.ts";
 import { type Fault, fault, mayRetry, shownToClient } from "./translate/fault.ts";
+
+/** What begins a call in a model's own words. */
+const CALL_TOKENS = 8;
 
 /** Events that an upstream sends before it is known to work. */
 const EARLY: ReadonlySet<StreamEvent["kind"]> = new Set(["start", "usage", "heartbeat"]);
@@ -52,7 +58,7 @@ async function whole(
   return {
     contentType: "application/json",
     body: new TextEncoder().encode(JSON.stringify(format.writeBody(completion, exchange, asked))),
-    own: { tokens: () => tokensOf(completion.usage), isBroken: () => false },
+    own: { tokens: () => tokensOf(completion.usage), seen: () => NO_SEEN, isBroken: () => false },
   };
 }
 
@@ -66,8 +72,24 @@ async function streamed(
   const encoder = new TextEncoder();
   let usage: Usage | null = null;
   let broken = false;
+  const [said, thought] = [createTokenCounter(), createTokenCounter()];
+  let calls = 0;
+  const count = (event: StreamEvent): void => {
+    if (event.kind === "text") said.add(event.text);
+    else if (event.kind === "arguments") said.add(event.fragment);
+    else if (event.kind === "thinking") thought.add(event.text);
+    else if (event.kind === "tool") calls++;
+  };
+  const seen = (): Seen => {
+    const thoughtTokens = Math.ceil(thought.tokens());
+    return {
+      tokens: Math.ceil(said.tokens()) + calls * CALL_TOKENS + thoughtTokens,
+      thoughtTokens,
+    };
+  };
   const write = (event: StreamEvent): string => {
     if (event.kind === "usage") usage = event.usage;
+    count(event);
     if (event.kind !== "error") return writer.write(event);
     broken = true;
     if (exchange.broken === "error") {
@@ -102,7 +124,7 @@ async function streamed(
     cancel: () => source.cancel(),
   };
   const tokens = (): Tokens | null => usage === null ? null : tokensOf(usage);
-  return { contentType: streamType(exchange), body, own: { tokens, isBroken: () => broken } };
+  return { contentType: streamType(exchange), body, own: { tokens, seen, isBroken: () => broken } };
 }
 
 function failure(found: Fault): UpstreamFailure {
@@ -113,6 +135,7 @@ function tokensOf(usage: Usage): Tokens {
   return {
     ...{ input: usage.inputTokens, output: usage.outputTokens },
     ...{ cacheRead: usage.cachedTokens, cacheWrite: usage.cacheWriteTokens },
+    ...{ cacheWriteHour: 0, reasoning: usage.reasoningTokens },
   };
 }
 

@@ -28,6 +28,8 @@ export interface Exchange {
   readonly isAgent: boolean;
   /** No provider of the route answers in this API itself: every answer is written by us. */
   readonly written: boolean;
+  /** Money or tokens are counted for it, and its client has not asked for the stream's usage. */
+  readonly asksUsage: boolean;
   /** Fires when the client has left. */
   readonly gone: AbortSignal;
 }
@@ -38,9 +40,25 @@ export interface Tokens {
   /** Of the input: read from the provider's cache, and written to it. */
   readonly cacheRead: number;
   readonly cacheWrite: number;
+  /** Of what was written to the cache: what is kept for an hour, which costs more. */
+  readonly cacheWriteHour: number;
+  /** Of the output. */
+  readonly reasoning: number;
 }
 
-export const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+export const NO_TOKENS: Tokens = {
+  ...{ input: 0, output: 0, reasoning: 0 },
+  ...{ cacheRead: 0, cacheWrite: 0, cacheWriteHour: 0 },
+};
+
+/** What a model has said, by the letters that came: an estimate. */
+export interface Seen {
+  readonly tokens: number;
+  /** Of them what it thought. */
+  readonly thoughtTokens: number;
+}
+
+export const NO_SEEN: Seen = { tokens: 0, thoughtTokens: 0 };
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -68,6 +86,7 @@ export function isWhole(body: Answer["body"]): body is Bytes {
 
 export interface OwnAnswer {
   tokens(): Tokens | null;
+  seen(): Seen;
   /** It was ended by us, in the client's words, because the upstream broke off. */
   isBroken(): boolean;
 }

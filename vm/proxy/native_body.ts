@@ -9,6 +9,7 @@
 import type { WireApi } from "./adapter.ts";
 import type { Target } from "./config.ts";
 import type { Bytes, Exchange } from "./exchange.ts";
+import { askingForUsage } from "./hidden_usage.ts";
 import { dialectOf } from "./translate/dialect.ts";
 import { type Body, fitBody } from "./translate/fit.ts";
 import type { Made } from "./translate/provenance.ts";
@@ -27,7 +28,7 @@ export interface NativeBody {
  * @param kept what the client may refer to
  */
 export function nativeBody(
-  { body: sent }: Pick<Exchange, "body">,
+  { body: sent, asksUsage }: Pick<Exchange, "body" | "asksUsage">,
   { provider, model }: Target,
   api: WireApi,
   made: Made,
@@ -44,11 +45,15 @@ export function nativeBody(
     Object.hasOwn(body, "max_completion_tokens");
   const who = { provider: provider.name, model, dialect: dialectOf(provider) };
   const fitted = fitBody(api, body, { ...who, made, say });
+  const usage = asksUsage && api === "chat" && !provider.drop.includes("stream_options")
+    ? askingForUsage(body)
+    : null;
   if (fitted === asked && dropped.length === 0 && !renames) {
-    const upload = withModel(sent, asked, model);
+    const upload = withModel(sent, asked, model, usage);
     if (upload !== null) return { upload, changes: [] };
   }
   const changed: Record<string, unknown> = { ...fitted, model };
+  if (usage !== null) changed["stream_options"] = usage;
   for (const name of dropped) delete changed[name];
   if (renames) {
     changed["max_tokens"] ??= changed["max_completion_tokens"];
@@ -57,15 +62,27 @@ export function nativeBody(
   return { upload: sent.upload(JSON.stringify(changed)), changes: [...changes] };
 }
 
-/** The client's bytes with the model replaced; null: the body has to be serialised again. */
-function withModel(sent: Exchange["body"], asked: Body, model: string): Upload | null {
-  if (asked["model"] === model) return uploadOfParts([sent.untrustedBytes]);
+/**
+ * The client's bytes with another model in them; null: it has to be written anew.
+ *
+ * @param usage put behind the model, unless null
+ */
+function withModel(
+  sent: Exchange["body"],
+  asked: Body,
+  model: string,
+  usage: Body | null,
+): Upload | null {
+  if (usage === null && asked["model"] === model) return uploadOfParts([sent.untrustedBytes]);
+  if (usage !== null && Object.hasOwn(asked, "stream_options")) return null;
   const text = sent.untrustedText;
   const place = placeOfModel(text);
   if (place === null) return null;
+  const value = JSON.stringify(model) +
+    (usage === null ? "" : `,"stream_options":${JSON.stringify(usage)}`);
   return sent.cutOuts > 0
-    ? sent.upload(replacedText(text, place, model))
-    : replaced(sent.untrustedBytes, text, place, model);
+    ? sent.upload(text.slice(0, place.from) + value + text.slice(place.to))
+    : replaced(sent.untrustedBytes, text, place, value);
 }
 
 const encoder = new TextEncoder();
@@ -109,15 +126,10 @@ function endOfText(json: string, from: number): number {
   return at + 1;
 }
 
-/** The same bytes with another model. */
-function replaced(json: Bytes, text: string, { from, to }: Place, model: string): Upload {
+/** The same bytes with another value in that place. */
+function replaced(json: Bytes, text: string, { from, to }: Place, value: string): Upload {
   const isAscii = text.length === json.length; // else letters are more than a byte
   const before = isAscii ? from : encoder.encode(text.slice(0, from)).length;
   const old = isAscii ? to - from : encoder.encode(text.slice(from, to)).length;
-  const value = encoder.encode(JSON.stringify(model));
   return uploadOfParts([json.subarray(0, before), value, json.subarray(before + old)]);
-}
-
-function replacedText(text: string, { from, to }: Place, model: string): string {
-  return text.slice(0, from) + JSON.stringify(model) + text.slice(to);
 }

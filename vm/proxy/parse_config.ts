@@ -121,18 +121,13 @@ const provider = record<RawProvider>({
   cursor: optional(cursorSettings, noCursor),
 });
 
-const price = then(
-  record<{ input: number; output: number; cacheRead: number | null; cacheWrite: number | null }>({
-    input: required(number(0, 1e6)),
-    output: required(number(0, 1e6)),
-    cacheRead: amount(1e6),
-    cacheWrite: amount(1e6),
-  }),
-  ({ input, output, cacheRead, cacheWrite }): Price => ({
-    ...{ input, output },
-    ...{ cacheRead: cacheRead ?? input, cacheWrite: cacheWrite ?? input },
-  }),
-);
+const price = record<Price>({
+  input: required(number(0, 1e6)),
+  output: required(number(0, 1e6)),
+  cacheRead: amount(1e6),
+  cacheWrite: amount(1e6),
+  cacheWriteHour: amount(1e6),
+});
 
 const seconds = (fallback: number, min: number, max: number) =>
   optional(then(number(min, max), (value): number => value * 1000), fallback * 1000);

@@ -14,10 +14,13 @@ import {
   type ByteSource,
   type Exchange,
   isWhole,
+  type Seen,
   type Tokens,
   UpstreamFailure,
 } from "./exchange.ts";
+import { withoutUsageChunk } from "./hidden_usage.ts";
 import { scrubErrors } from "./scrub_bytes.ts";
+import { createSeenText } from "./seen_text.ts";
 import { brokenText, errorEndText, finishText, heartbeatText, isComplete } from "./stream_end.ts";
 import { createStreamWatch } from "./stream_watch.ts";
 import { fault } from "./translate/fault.ts";
@@ -27,8 +30,9 @@ export type RelayEnd = "complete" | "broken" | "failed" | "cancelled";
 export interface RelayReport {
   readonly end: RelayEnd;
   readonly bytes: number;
-  /** null: nobody said; the caller has to guess by the bytes. */
+  /** What the provider said of it last; null: nothing. */
   readonly tokens: Tokens | null;
+  readonly seen: Seen;
 }
 
 export interface RelayParts {
@@ -60,13 +64,22 @@ export function relay(
   let endNow = (): void => {};
   let over = false;
 
+  const said = createSeenText(exchange.api);
+  const seenText = (): Seen => ({ tokens: said.tokens(), thoughtTokens: said.thoughtTokens() });
+  const forClient = (events: Bytes): Bytes => {
+    if (own !== null) return scrubErrors(events, scrub);
+    const before = said.usages();
+    said.push(events);
+    const isHidden = exchange.asksUsage && said.usages() > before;
+    return scrubErrors(isHidden ? withoutUsageChunk(events) : events, scrub);
+  };
   const finish = (end: RelayEnd): void => {
     if (over) return;
     over = true;
     stopBeating();
     endings.delete(endNow);
-    const counted = own === null ? watch.tokens() : own.tokens();
-    onEnd({ end, bytes: watch.bytes(), tokens: counted });
+    const tokens = own === null ? watch.tokens() : own.tokens();
+    onEnd({ end, bytes: watch.bytes(), tokens, seen: own === null ? seenText() : own.seen() });
   };
   /** Ends the client's stream in its API's words. */
   const endWith = (
@@ -109,7 +122,7 @@ export function relay(
       return broken(controller, "the provider broke off in the middle of its answer");
     }
     const rest = watch.rest();
-    const parted = rest.length === 0 ? "" : new TextDecoder().decode(rest) + "\n\n";
+    const parted = rest.length === 0 ? "" : new TextDecoder().decode(forClient(rest)) + "\n\n";
     endWith(controller, "complete", parted + finishText(exchange, tail));
   };
   return new ReadableStream<Bytes>({
@@ -143,8 +156,9 @@ export function relay(
           if (bytes === null) return atEnd(controller);
           aliveMs = upstreamMs = clock.nowMs();
           const ready = watch.push(bytes);
-          if (ready.length === 0) continue;
-          controller.enqueue(exchange.stream ? scrubErrors(ready, scrub) : ready);
+          const shown = exchange.stream && ready.length > 0 ? forClient(ready) : ready;
+          if (shown.length === 0) continue;
+          controller.enqueue(shown);
           return;
         }
       } catch (error) {

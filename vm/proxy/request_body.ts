@@ -9,6 +9,7 @@
 
 import { type CutOut, cutOut, MARK_CHARS, withRuns } from "./cut_out.ts";
 import type { Bytes } from "./exchange.ts";
+import { promptTokens } from "./prompt_tokens.ts";
 import { type Upload, uploadOfParts, uploadOfText } from "./upload.ts";
 
 /** Below that nothing is done to save memory: it would cost time. */
@@ -16,6 +17,9 @@ const LARGE_BYTES = 1024 * 1024;
 
 /** Beside its bytes, a large text is there as a text, and in the JSON. */
 const TEXT_COSTS = 2;
+
+/** The usual rule of thumb, where nothing depends on it. */
+const BYTES_IN_A_TOKEN = 4;
 
 interface Parsed {
   readonly text: string;
@@ -34,6 +38,8 @@ export interface RequestBody {
   /** The same decoded; in a large body a mark stands for each long run of base64. */
   readonly untrustedText: string;
   readonly untrustedBody: Readonly<Record<string, unknown>>;
+  /** Of what a model is to read: an estimate. Asked for while the body is there, it is a good one. */
+  promptTokens(): number;
   /** What was written of it, as it is sent on: in the place of each mark is what it stands for. */
   upload(text: string): Upload;
   /** The same as a text. */
@@ -91,6 +97,8 @@ function requestBody(
   let held: { readonly bytes: Bytes; readonly cut: CutOut } | null = { bytes, cut };
   let strong = isLarge ? null : parsed;
   let weak = isLarge ? new WeakRef(parsed) : null;
+  const bytesLength = bytes.length;
+  let prompt: number | null = null;
   const now = (): { readonly bytes: Bytes; readonly cut: CutOut } => {
     if (held === null) throw new Error("the body of a request was asked for after its end");
     return held;
@@ -104,7 +112,7 @@ function requestBody(
     return again;
   };
   return {
-    ...{ model, stream, length: bytes.length, cutOuts: cut.runs.size },
+    ...{ model, stream, length: bytesLength, cutOuts: cut.runs.size },
     get untrustedBytes() {
       return now().bytes;
     },
@@ -113,6 +121,11 @@ function requestBody(
     },
     get untrustedBody() {
       return parsedNow().json;
+    },
+    promptTokens() {
+      if (held === null) return prompt ?? Math.ceil(bytesLength / BYTES_IN_A_TOKEN);
+      prompt ??= promptTokens(parsedNow().json);
+      return prompt;
     },
     upload(text) {
       const { runs } = now().cut;

@@ -4,14 +4,14 @@
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Caller } from "./access.ts";
 import type { Admitted, Refused } from "./admit.ts";
-import { guessedTokens } from "./attempt.ts";
+import { bookedTokens } from "./booked_tokens.ts";
+import type { Calibration } from "./calibration.ts";
 import { type Config, type Target, targetName } from "./config.ts";
-import { type Api, NO_TOKENS, type Tokens } from "./exchange.ts";
+import { type Api, NO_TOKENS, type Seen, type Tokens } from "./exchange.ts";
 import type { Usage } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { usageOf } from "./prices.ts";
-import type { RequestBody } from "./request_body.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** What is known of a request before anything of it is read. */
@@ -29,19 +29,23 @@ export interface BookParts {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly secrets: Secrets;
+  readonly calibration: Calibration;
   readonly dice: { nowMs(): number };
 }
 
 /** How a request that was let in ended. */
 export interface Outcome {
-  /** Who answered; null: nobody. */
+  /** Who answered, or was asked when the client left; null: nobody. */
   readonly target: Target | null;
   readonly end: string;
   readonly status: number;
   /** That the client got. */
   readonly bytes: number;
-  /** null: nobody said; they are guessed by the bytes. */
+  /** Whether the answer came to its own end. */
+  readonly isWhole: boolean;
+  /** What the provider said last; null: nothing. */
   readonly tokens: Tokens | null;
+  readonly seen: Seen;
   /** What its translation changed. */
   readonly changes: readonly string[];
 }
@@ -72,16 +76,19 @@ export function bookOutcome(
 ): void {
   const { api, requestId, trace, vm, beganMs } = asked;
   const { target, end, status, bytes } = outcome;
-  const tokens = outcome.tokens ?? guessed(bytes, body, api);
+  const tokens = target === null ? { ...NO_TOKENS, estimated: false } : bookedTokens({
+    ...{ api, target, isWhole: outcome.isWhole, named: outcome.tokens, seen: outcome.seen },
+    promptTokens: body.promptTokens,
+  }, parts.calibration);
   const used = target === null ? { tokens: 0, spend: 0 } : usageOf(tokens, target, config);
   const name = target === null ? null : targetName(target);
-  done(api === "count_tokens" ? { tokens: 0, spend: 0 } : used, name);
+  done(used, name);
   count(parts.metrics, caller, api, outcome, tokens, used);
   parts.log("info", "request", {
     ...{ request: requestId, traceparent: trace, api, client: caller.name },
     ...{ ...fromVm(vm), end, status },
     ...{ target: name, stream: body.stream },
-    ...{ input: tokens.input, output: tokens.output, estimated: outcome.tokens === null, bytes },
+    ...{ input: tokens.input, output: tokens.output, estimated: tokens.estimated, bytes },
     changes: shownChanges(outcome.changes),
     ms: Math.round(parts.dice.nowMs() - beganMs),
   });
@@ -108,16 +115,6 @@ function count(
     metrics.count("openclaw_proxy_tokens_total", { provider, direction }, tokens[direction]);
   }
   metrics.count("openclaw_proxy_spend_dollars_total", { provider }, used.spend);
-}
-
-/** An event of a stream carries some 200 bytes of JSON around each token, a body nearly none. */
-function guessed(bytes: number, body: RequestBody, api: Api): Tokens {
-  const output = api === "embeddings"
-    ? 0
-    : body.stream
-    ? Math.ceil(bytes / 200)
-    : guessedTokens(bytes);
-  return { ...NO_TOKENS, input: guessedTokens(body.length), output };
 }
 
 /** Of names that a client made up, no more is written down than tells what happened. */

@@ -36,12 +36,16 @@ export interface Started {
 /** A refused key is not tried again with each request, and is soon when it was mended. */
 const REFUSED_KEY_REST_MS = 30_000;
 
-/** @throws {UpstreamFailure} whose fault may be shown to the client as it is */
+/**
+ * @param onAsk called with each target before it is asked
+ * @throws {UpstreamFailure} whose fault may be shown to the client as it is
+ */
 export async function runExchange(
   exchange: Exchange,
   route: Route,
   config: Config,
   parts: RunParts,
+  onAsk: (target: Target) => void,
 ): Promise<Started> {
   const { breakers, dice } = parts;
   const isClosed = (name: string): boolean => breakers.state(name) !== "open";
@@ -59,6 +63,7 @@ export async function runExchange(
       continue;
     }
     const { target, timeoutMs } = step;
+    onAsk(target);
     try {
       const patience = { timeoutMs, idleMs: config.timing.idleMs };
       return { answer: await attempt(exchange, target, patience, parts), target };

@@ -7,6 +7,7 @@ import { pause, within } from "../../shared/io/timing.ts";
 import { createAttempt } from "./attempt.ts";
 import { budgetBytes, createBodyBudget } from "./body_budget.ts";
 import { createBreakers } from "./breaker.ts";
+import { createCalibration } from "./calibration.ts";
 import type { Config } from "./config.ts";
 import { openLedger } from "./ledger.ts";
 import { createLimiter } from "./limits.ts";
@@ -68,11 +69,12 @@ export async function runServer(start: ServerStart): Promise<void> {
     },
   });
   const endings = new Set<() => void>();
+  const calibration = createCalibration();
   const budget = createBodyBudget(budgetBytes(start.memoryMib));
   let active = 0;
   const startedS = Math.floor(nowMs() / 1000);
   const parts: ServerParts = {
-    ...{ breakers, secrets, metrics, log, startedS, pause, endings, budget },
+    ...{ breakers, secrets, metrics, log, startedS, pause, endings, budget, calibration },
     config: live.current,
     limiter: createLimiter(ledger, nowMs),
     dice: { nowMs, random: Math.random },

@@ -11,19 +11,28 @@ import {
   type Api,
   type Exchange,
   isWhole,
-  NO_TOKENS,
+  NO_SEEN,
+  type Seen,
   UpstreamFailure,
 } from "./exchange.ts";
 import { traceparentOf } from "./log.ts";
 import type { RequestBody } from "./request_body.ts";
+import { askingForUsage } from "./hidden_usage.ts";
 import { relay } from "./relay.ts";
 import { faultReply, idHeaders } from "./reply.ts";
-import { type Asked, bookOutcome, bookRefusal, type Outcome } from "./request_books.ts";
-import { runExchange, type RunParts } from "./run_exchange.ts";
+import {
+  type Asked,
+  bookOutcome,
+  type BookParts,
+  bookRefusal,
+  type Outcome,
+} from "./request_books.ts";
+import { runExchange, type RunParts, type Started } from "./run_exchange.ts";
 import { streamType } from "./stream_end.ts";
 import { tokensInBody } from "./stream_watch.ts";
+import { countTokens } from "./token_count.ts";
 
-export interface ServeParts extends RunParts, AdmitParts {
+export interface ServeParts extends RunParts, AdmitParts, Pick<BookParts, "calibration"> {
   /** What ends each of the requests under way at once, in its API's words. */
   readonly endings: Set<() => void>;
 }
@@ -54,6 +63,7 @@ export async function serveExchange(
   clientGone.addEventListener("abort", leave, { once: true });
   if (clientGone.aborted) leave();
   parts.endings.add(leave);
+  let asking: Target | null = null;
   const close = (outcome: Outcome): void => {
     clientGone.removeEventListener("abort", leave);
     parts.endings.delete(leave);
@@ -62,17 +72,31 @@ export async function serveExchange(
   };
   try {
     const exchange = exchangeOf(request, asked, admitted, config, gone.signal);
-    return await answer(exchange, admitted, config, parts, leave, close);
+    const run = runExchange(exchange, admitted.route, config, parts, (target) => asking = target)
+      .finally(() => admitted.body.drop()); // nobody else will be asked
+    const lives = { run, asking: () => asking };
+    return await answer(exchange, lives, config.timing, parts, leave, close);
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
+    const left = failed && error.about.gone === true;
     close({
-      ...{ target: null, bytes: 0, tokens: NO_TOKENS, changes: [] },
-      end: failed && error.about.gone ? "cancelled" : "failed",
+      ...NOTHING_YET,
+      // Whoever was at work has read the prompt, and will have it paid.
+      target: left ? asking : null,
+      end: left ? "cancelled" : "failed",
       status: failed ? error.fault.status : 500,
     });
     if (!failed) throw error;
     return faultReply(error.fault, to, error.about.retryAfterMs ?? null);
   }
+}
+
+const NOTHING_YET = { bytes: 0, tokens: null, seen: NO_SEEN, isWhole: false, changes: [] };
+
+interface Running {
+  readonly run: Promise<Started>;
+  /** Who was asked last. */
+  readonly asking: () => Target | null;
 }
 
 /**
@@ -81,18 +105,17 @@ export async function serveExchange(
  */
 async function answer(
   exchange: Exchange,
-  { route }: Admitted,
-  config: Config,
+  { run: running, asking }: Running,
+  timing: Timing,
   parts: ServeParts,
   leave: () => void,
   close: (outcome: Outcome) => void,
 ): Promise<Response> {
   let target: Target | null = null;
   let changes: readonly string[] = [];
-  const run = runExchange(exchange, route, config, parts).then((started) => {
+  const run = running.then((started) => {
     target = started.target;
     changes = started.answer.changes ?? [];
-    exchange.body.drop(); // nobody else will be asked
     return started.answer;
   });
   const headers = (contentType: string) => answerHeaders(contentType, exchange.requestId);
@@ -100,16 +123,27 @@ async function answer(
     const { body, contentType, own } = await run;
     if (isWhole(body)) {
       const tokens = own === null ? tokensInBody(body) : own.tokens();
-      close({ target, end: "complete", status: 200, bytes: body.length, tokens, changes });
+      const seen = tokens === null ? seenInBody(exchange, body) : NO_SEEN;
+      const what = { bytes: body.length, tokens, seen, changes };
+      close({ target, end: "complete", isWhole: true, status: 200, ...what });
       return new Response(body, { headers: headers(contentType) });
     }
   }
-  const { whole, contentType, late } = await answerOrHeartbeat(run, exchange, config.timing);
-  const stream = relay(exchange, whole, config.timing, parts, ({ end, bytes, tokens }) => {
-    if (end === "cancelled") leave();
-    close({ target, end, status: 200, bytes, tokens, changes });
+  const { whole, contentType, late } = await answerOrHeartbeat(run, exchange, timing);
+  const stream = relay(exchange, whole, timing, parts, ({ end, ...what }) => {
+    if (end === "cancelled") {
+      target ??= asking();
+      leave();
+    }
+    close({ target, end, isWhole: end === "complete", status: 200, ...what, changes });
   }, late);
   return new Response(stream, { headers: headers(contentType) });
+}
+
+/** An answer that nobody has counted: all of its letters, which is a little too much. */
+function seenInBody({ api }: Exchange, body: Uint8Array): Seen {
+  if (api === "embeddings" || api === "count_tokens") return NO_SEEN;
+  return { tokens: countTokens(new TextDecoder().decode(body)), thoughtTokens: 0 };
 }
 
 /** A stream begins after a while whether an upstream has or not; nothing else does. */
@@ -142,7 +176,7 @@ function answerHeaders(contentType: string, requestId: string): Record<string, s
 function exchangeOf(
   request: Request,
   { api, requestId, trace, beganMs }: Asked,
-  { body, route, caller }: Admitted,
+  { body, route, caller, counted }: Admitted,
   { brokenStream }: Config,
   gone: AbortSignal,
 ): Exchange {
@@ -151,6 +185,8 @@ function exchangeOf(
   return {
     ...{ api, requestId, body, model: body.model, untrustedHeaders: request.headers },
     ...{ broken, isAgent, gone, client: caller.account },
+    asksUsage: counted && body.stream && api === "chat" &&
+      askingForUsage(body.untrustedBody) !== null,
     written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),
     stream: isStream(api, body),
     createdS: Math.floor(beganMs / 1000),

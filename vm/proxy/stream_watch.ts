@@ -113,17 +113,21 @@ export function lastBoundary(bytes: Uint8Array): number {
   return 0;
 }
 
-type Count = "input" | "output" | "cacheRead" | "cacheWrite" | "beside";
+type Count = keyof Tokens | "beside" | "total";
 
 const COUNTS: ReadonlyMap<string, readonly Count[]> = new Map<string, readonly Count[]>([
   ["prompt_tokens", ["input"]],
   ["input_tokens", ["input"]],
   ["completion_tokens", ["output"]],
   ["output_tokens", ["output"]],
+  ["total_tokens", ["total"]],
+  ["reasoning_tokens", ["reasoning"]],
   ["cached_tokens", ["cacheRead"]],
+  ["prompt_cache_hit_tokens", ["cacheRead"]], // DeepSeek
   // Anthropic counts what is cached beside the input, OpenAI in it.
   ["cache_read_input_tokens", ["cacheRead", "beside"]],
   ["cache_creation_input_tokens", ["cacheWrite"]],
+  ["ephemeral_1h_input_tokens", ["cacheWriteHour"]],
 ]);
 const COUNT = new RegExp(
   `(?<!\\\\)"(${[...COUNTS.keys()].join("|")})":\\s*(\\d{1,9})(?![\\d.eE])`,
@@ -142,10 +146,15 @@ export function tokensIn(head: string, tail: string): Tokens | null {
       for (const count of COUNTS.get(name) ?? []) found[count] = Number(value);
     }
   }
-  const { input, output, cacheRead = 0, cacheWrite = 0 } = found;
-  if (input === undefined && output === undefined) return null;
+  const { input = 0, output = 0, cacheRead = 0, cacheWrite = 0, reasoning = 0 } = found;
+  if (found.input === undefined && found.output === undefined) return null;
   const beside = found.beside === undefined ? 0 : cacheRead + cacheWrite;
-  return { input: (input ?? 0) + beside, output: output ?? 0, cacheRead, cacheWrite };
+  // Some servers count what was thought in secret (xAI, Gemini) in the total only.
+  const unnamed = (found.total ?? 0) - input;
+  return {
+    ...{ input: input + beside, output: Math.max(output, unnamed), reasoning },
+    ...{ cacheRead, cacheWrite, cacheWriteHour: Math.min(cacheWrite, found.cacheWriteHour ?? 0) },
+  };
 }
 
 /** The same of a body that is there as a whole. */

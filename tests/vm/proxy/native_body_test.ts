@@ -21,8 +21,8 @@ function target(provider: Record<string, unknown> = {}): Target {
   return found;
 }
 
-function changed(text: string, to: Target = target()): string {
-  const { upload } = nativeBody({ body: bodyOf(text) }, to, "chat", NOTHING_MADE);
+function changed(text: string, to: Target = target(), asksUsage = false): string {
+  const { upload } = nativeBody({ body: bodyOf(text), asksUsage }, to, "chat", NOTHING_MADE);
   assert(!(upload instanceof ReadableStream));
   return typeof upload === "string" ? upload : new TextDecoder().decode(upload);
 }
@@ -86,7 +86,10 @@ for (const text of AMBIGUOUS) {
 
 Deno.test("the bytes themselves where nothing changes; fields are dropped and renamed", () => {
   const same = bytes('{"model":"new"}');
-  const sent = nativeBody({ body: bodyOf(same) }, target(), "chat", NOTHING_MADE);
+  const sent = nativeBody(
+    { body: bodyOf(same), asksUsage: false },
+    ...[target(), "chat", NOTHING_MADE] as const,
+  );
   assert(sent.upload === same);
   assertEquals(changed('{"model":"x","seed":1}', target({ drop: ["seed"] })), '{"model":"new"}');
   const ollama = target({ kind: "ollama" });
@@ -127,4 +130,18 @@ Deno.test("any JSON, seeded: the result reads as the same object with another mo
     const text = JSON.stringify(body, null, below(3));
     assertEquals(JSON.parse(changed(text)), { ...body, model: "new" }, text);
   }
+});
+
+Deno.test("a stream that is counted is asked for its usage, behind the model or in its options", () => {
+  const ask = (text: string, to = target()) => changed(text, to, true);
+  assertEquals(
+    ask('{"n":1.0,"model":"old","é":1}'),
+    '{"n":1.0,"model":"new","stream_options":{"include_usage":true},"é":1}',
+  );
+  assertEquals(ask('{"model":"new"}'), '{"model":"new","stream_options":{"include_usage":true}}');
+  const given = '{"model":"old","stream_options":{"x":1,"include_usage":false}}';
+  assertEquals(JSON.parse(ask(given)).stream_options, { x: 1, include_usage: true });
+  const wanted = '{"model":"new","stream_options":{"include_usage":true}}';
+  assertEquals(ask(wanted), wanted);
+  assertEquals(ask('{"model":"new"}', target({ drop: ["stream_options"] })), '{"model":"new"}');
 });

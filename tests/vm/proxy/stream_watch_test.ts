@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { scrubErrors } from "../../../vm/proxy/scrub_bytes.ts";
 import { SseError } from "../../../vm/proxy/sse.ts";
+import { NO_TOKENS } from "../../../vm/proxy/exchange.ts";
 import { createStreamWatch, tokensIn } from "../../../vm/proxy/stream_watch.ts";
 import { readRetryAfter } from "../../../vm/proxy/upstream_failure.ts";
 import { createToolText } from "../../../vm/proxy/cursor/tool_text.ts";
@@ -67,15 +68,28 @@ Deno.test("an endless event is not held for ever; the ends of a long stream are 
 });
 
 Deno.test("tokens as each API names them; a model that writes about tokens is not believed", () => {
-  const zero = { cacheRead: 0, cacheWrite: 0 };
+  const zero = NO_TOKENS;
   assertEquals(tokensIn("", '"usage":{"prompt_tokens":7,"completion_tokens": 3}'), {
-    ...{ input: 7, output: 3, ...zero },
+    ...{ ...zero, input: 7, output: 3 },
   });
   const start = '"usage":{"input_tokens":1,"cache_creation_input_tokens":2,' +
     '"cache_read_input_tokens":4,"output_tokens":1}';
   assertEquals(tokensIn(start, '"usage":{"output_tokens":9}'), {
-    ...{ input: 7, output: 9, cacheRead: 4, cacheWrite: 2 },
+    ...{ ...zero, input: 7, output: 9, cacheRead: 4, cacheWrite: 2 },
   });
+  const hour = '"usage":{"input_tokens":1,"cache_creation_input_tokens":6,"cache_creation":' +
+    '{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":4},"cache_read_input_tokens":0';
+  assertEquals(tokensIn(hour, '"usage":{"output_tokens":9}'), {
+    ...{ ...zero, input: 7, output: 9, cacheWrite: 6, cacheWriteHour: 4 },
+  });
+  // xAI and Gemini: what was thought is in the total only.
+  const total = '"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":110,' +
+    '"completion_tokens_details":{"reasoning_tokens":100}}';
+  assertEquals(tokensIn("", total), { ...zero, input: 7, output: 103, reasoning: 100 });
+  assertEquals(
+    tokensIn("", '{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":8}'),
+    { ...zero, input: 9, output: 1, cacheRead: 8 },
+  );
   assertEquals(tokensIn("", '{"content":"\\"completion_tokens\\": 0"}'), null);
 });
 

@@ -36,7 +36,10 @@ const TO_CHAT: Readonly<Record<StopReason, string>> = {
 
 export const writeFinishReason = (reason: StopReason): string => TO_CHAT[reason];
 
-/** prompt_tokens holds the cached ones, completion_tokens the reasoning. */
+/**
+ * prompt_tokens holds the cached ones, completion_tokens the reasoning; with some servers (xAI,
+ * Gemini) only total_tokens holds that.
+ */
 export function readChatUsage(usage: JsonNode): Usage {
   if (isAbsent(usage)) return NO_USAGE;
   const count = (node: JsonNode, key: string): number => optional(field(node, key), asCount) ?? 0;
@@ -44,11 +47,13 @@ export function readChatUsage(usage: JsonNode): Usage {
     const details = field(usage, key);
     return isAbsent(details) ? 0 : count(details, of);
   };
+  const inputTokens = count(usage, "prompt_tokens");
+  const beside = count(usage, "total_tokens") - inputTokens;
   return {
-    inputTokens: count(usage, "prompt_tokens"),
+    inputTokens,
     cachedTokens: detail("prompt_tokens_details", "cached_tokens"),
     cacheWriteTokens: 0,
-    outputTokens: count(usage, "completion_tokens"),
+    outputTokens: Math.max(count(usage, "completion_tokens"), beside),
     reasoningTokens: detail("completion_tokens_details", "reasoning_tokens"),
   };
 }
