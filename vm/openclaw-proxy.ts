@@ -18,9 +18,11 @@ import {
   readCommand,
 } from "./proxy/cli.ts";
 import type { Config } from "./proxy/config.ts";
+import { checkKeys, environmentLine } from "./proxy/check_keys.ts";
 import { checkReport } from "./proxy/check_report.ts";
 import { loadConfig, type Places, placesOf } from "./proxy/load_config.ts";
 import { permissionFlags } from "./proxy/permissions.ts";
+import { createSecrets, runForSecret } from "./proxy/secrets.ts";
 import { runServer } from "./proxy/run_server.ts";
 import { areSocketsNamed } from "./proxy/vm_sockets.ts";
 
@@ -41,7 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
       ),
         EXIT_OK;
     case "check-config":
-      return say(checkReport(config, path, port, sockets)), EXIT_OK;
+      return say(await checked(config, path, port, places)), EXIT_OK;
     case "serve":
       await runServer({
         ...{ config, port, places, memoryMib: memoryMibOf(Deno.env.get(MEMORY_VARIABLE)) },
@@ -52,6 +54,22 @@ async function main(args: readonly string[]): Promise<number> {
     default:
       return command satisfies never;
   }
+}
+
+async function checked(
+  config: Config,
+  path: string,
+  port: number,
+  { environment, sockets }: Places,
+): Promise<string> {
+  const secrets = createSecrets({
+    ...{ environmentFile: environment, run: runForSecret, nowMs: () => Date.now() },
+  });
+  return checkReport(config, {
+    ...{ path, port, socketFolder: areSocketsNamed() ? sockets : null },
+    environment: await environmentLine(environment),
+    keyOf: await checkKeys(config, secrets),
+  });
 }
 
 function home(): string {

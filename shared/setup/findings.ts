@@ -25,10 +25,17 @@ export async function findingsFor<W extends { readonly why: string }>(
       what: describe(one),
       why: one.why,
       isSo: step === undefined,
-      next: step?.commands.map(({ argv }) => shellQuote(argv)) ?? [],
+      next: commandsAlone(step?.commands ?? []),
     });
   }
   return findings;
+}
+
+/** Without what is written to it, a command would leave an empty file. */
+function commandsAlone(commands: readonly Command[]): readonly string[] {
+  return commands.some(({ input }) => input !== undefined)
+    ? []
+    : commands.map(({ argv }) => shellQuote(argv));
 }
 
 export function findingsTable(findings: readonly Finding[]): string {

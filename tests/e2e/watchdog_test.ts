@@ -186,7 +186,7 @@ Deno.test("a provider's outage and a refused key are told apart, and restart not
   await here.watch();
   upstream.script = [fails(401)];
   await (await proxy.chat({ model: "auto" })).text();
-  await here.said("proxy: unauthenticated: no key, or a wrong one, for a; a restart would not");
+  await here.said("proxy: unauthenticated: the key is refused by a; a restart would not");
   upstream.script = [fails(500)];
   await proxy.writeConfig({
     providers: { a: { kind: "openai", baseUrl: `${upstream.url}/v1`, models: ["m"] } },

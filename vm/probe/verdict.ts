@@ -40,14 +40,23 @@ export function proxyVerdict(health: HttpAnswer): Verdict {
   }
   if (body["status"] !== "healthy") return { kind: "unhealthy", text: "it says it is not healthy" };
   const providers = providersOf(body);
-  const refused = providers.filter(({ keyRefused }) => keyRefused).map(({ name }) => name);
-  if (body["authenticated"] === false && refused.length > 0) {
-    return { kind: "unauthenticated", text: `no key, or a wrong one, for ${names(refused)}` };
+  const keys = keyTexts(providers);
+  if (body["authenticated"] === false && keys.length > 0) {
+    return { kind: "unauthenticated", text: keys.join("; ") };
   }
   const out = providers.filter(({ state }) => state === "open").map(({ name }) => name);
   const all = [...(out.length > 0 ? [`left alone after failures: ${names(out)}`] : [])];
-  if (refused.length > 0) all.push(`no key, or a wrong one, for ${names(refused)}`);
+  all.push(...keys);
   return all.length === 0 ? OK : { kind: "degraded", text: all.join("; ") };
+}
+
+function keyTexts(providers: readonly ProviderState[]): string[] {
+  const missing = providers.filter(({ keyMissing }) => keyMissing).map(({ name }) => name);
+  const refused = providers.filter(({ keyRefused }) => keyRefused).map(({ name }) => name);
+  return [
+    ...(missing.length > 0 ? [`no key for ${names(missing)}`] : []),
+    ...(refused.length > 0 ? [`the key is refused by ${names(refused)}`] : []),
+  ];
 }
 
 export interface ProviderState {
@@ -55,6 +64,8 @@ export interface ProviderState {
   readonly kind: string;
   readonly state: string;
   readonly keyRefused: boolean;
+  /** The proxy has none to send. */
+  readonly keyMissing: boolean;
 }
 
 /** The providers in the proxy's answer to /health. */
@@ -66,6 +77,7 @@ export function providersOf(body: Readonly<Record<string, unknown>>): readonly P
     return {
       ...{ name: text("name"), kind: text("kind"), state: text("state") },
       keyRefused: item["keyRefused"] === true,
+      keyMissing: item["keyMissing"] === true,
     };
   });
 }

@@ -11,6 +11,7 @@
 
 import type { BreakerSettings } from "./config.ts";
 
+export type KeyState = "good" | "refused" | "missing";
 export type BreakerState = "closed" | "open" | "half-open";
 
 export interface Breakers {
@@ -22,9 +23,11 @@ export interface Breakers {
   failed(key: string): void;
   /** A probe that ended without saying anything of the upstream: the client left. */
   abandoned(key: string): void;
-  /** It refused our key, or there is none: told by /health until a request succeeds. */
+  /** It refused our key: told by /health until a request succeeds. */
   keyRefused(key: string): void;
-  isKeyRefused(key: string): boolean;
+  /** There is none. */
+  keyMissing(key: string): void;
+  keyState(key: string): KeyState;
   /** Nothing goes there for that long, whatever the failures. */
   rest(key: string, ms: number): void;
   /** When it is worth asking again, in ms from now; 0 now. */
@@ -42,7 +45,7 @@ interface Entry {
   openUntilMs: number;
   restUntilMs: number;
   probing: boolean;
-  keyRefused: boolean;
+  key: KeyState;
 }
 
 export function createBreakers(
@@ -52,8 +55,8 @@ export function createBreakers(
   const entries = new Map<string, Entry>();
   /** A rest that is over goes first; a breaker is never forgotten, its names are of providers. */
   const makeRoom = (): void => {
-    const rests = [...entries].filter(([, { failuresAtMs, openUntilMs, probing, keyRefused }]) =>
-      failuresAtMs.length === 0 && openUntilMs === 0 && !probing && !keyRefused
+    const rests = [...entries].filter(([, { failuresAtMs, openUntilMs, probing, key }]) =>
+      failuresAtMs.length === 0 && openUntilMs === 0 && !probing && key === "good"
     );
     const over = rests.filter(([, { restUntilMs }]) => restUntilMs <= nowMs());
     for (const [key] of over.length > 0 ? over : rests.slice(0, 1)) entries.delete(key);
@@ -67,7 +70,7 @@ export function createBreakers(
         openUntilMs: 0,
         restUntilMs: 0,
         probing: false,
-        keyRefused: false,
+        key: "good",
       };
       entries.set(key, found);
     }
@@ -90,12 +93,15 @@ export function createBreakers(
     succeeded(key) {
       const found = entries.get(key);
       if (found === undefined) return;
-      Object.assign(found, { failuresAtMs: [], openUntilMs: 0, probing: false, keyRefused: false });
+      Object.assign(found, { failuresAtMs: [], openUntilMs: 0, probing: false, key: "good" });
     },
     keyRefused(key) {
-      entry(key).keyRefused = true;
+      entry(key).key = "refused";
     },
-    isKeyRefused: (key) => entries.get(key)?.keyRefused ?? false,
+    keyMissing(key) {
+      entry(key).key = "missing";
+    },
+    keyState: (key) => entries.get(key)?.key ?? "good",
     failed(key) {
       const { failures, windowMs, openMs } = settings();
       const found = entry(key);

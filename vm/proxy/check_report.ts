@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What check-config says of a configuration that is right. @module */
 
-import { type Config, targetName } from "./config.ts";
+import { type Config, type SecretRef, targetName } from "./config.ts";
 import { permissionFlags } from "./permissions.ts";
+
+export interface Checked {
+  readonly path: string;
+  readonly port: number;
+  readonly socketFolder: string | null;
+  /** Of proxy.env: its mode, or what is wrong with it. */
+  readonly environment: string;
+  /** Whether the key can be had, in words. */
+  readonly keyOf: (ref: SecretRef) => string;
+}
 
 export function checkReport(
   config: Config,
-  path: string,
-  port: number,
-  socketFolder: string | null,
+  { path, port, socketFolder, environment, keyOf }: Checked,
 ): string {
-  const lines = [`${path}: good; it will listen on 127.0.0.1:${port}`];
+  const lines = [`${path}: good; it will listen on 127.0.0.1:${port}`, environment];
   for (const { name, kind, baseUrl, apiKey } of config.providers.values()) {
-    const key = apiKey === null ? "no key" : `key from ${apiKey.from}`;
+    const key = apiKey === null ? "no key" : `key from ${apiKey.from}: ${keyOf(apiKey)}`;
     lines.push(`provider ${name}: ${kind}${baseUrl === "" ? "" : `, ${baseUrl}`}, ${key}`);
   }
   for (const [name, route] of config.routes) {
@@ -20,7 +28,10 @@ export function checkReport(
     lines.push(`model ${name}: ${ranks.join(", then ")}`);
   }
   for (const { name, key, vm } of config.clients) {
-    const known = [vm === null ? [] : [`the VM ${vm}`], key === null ? [] : ["its key"]].flat();
+    const known = [
+      ...(vm === null ? [] : [`the VM ${vm}`]),
+      ...(key === null ? [] : [`its key (${keyOf(key)})`]),
+    ];
     lines.push(`client ${name}: known by ${known.join(" and ")}`);
   }
   const capped = [config.limits, ...config.clients.map(({ limits }) => limits)]

@@ -101,6 +101,8 @@ export class UpstreamFailure extends Error {
       readonly retryAfterMs?: number | null;
       /** It is the upstream that fails, not this request: it counts for its breaker. */
       readonly counts?: boolean;
+      /** It was not asked: its key cannot be had. */
+      readonly noKey?: boolean;
       /** The client has left: nothing is to be concluded, nobody is to be told. */
       readonly gone?: boolean;
     } = {},

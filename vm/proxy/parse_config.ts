@@ -66,9 +66,21 @@ const baseUrl: Read<string> = then(
       });
       return BAD;
     }
-    return value.replace(/\/+$/, "");
+    const plain = value.replace(/\/+$/, "");
+    const endpoint = ENDPOINT.exec(plain)?.[0];
+    if (endpoint === undefined) return plain;
+    report({
+      path,
+      text: `ends in the path of one endpoint, ${endpoint}`,
+      fix: `leave that out: the proxy adds it ("${plain.slice(0, -endpoint.length)}")`,
+    });
+    return BAD;
   },
 );
+
+/** What the proxy puts behind a base URL itself. */
+const ENDPOINT =
+  /\/(chat\/completions|completions|messages|responses|embeddings|models|api\/(chat|generate))$/;
 
 /** Loopback, and the addresses that Qubes gives its VMs or a LAN its machines. */
 function isLocal(host: string): boolean {
@@ -98,6 +110,31 @@ const ABILITIES_OF = new RegExp(`${MODEL.source}|^\\${ALL_MODELS}$`);
 
 const headerValue = text(PLAIN, "write plain text, and no key: keys go to apiKey");
 
+/** Headers that carry a key at one provider or another. */
+const KEY_HEADER =
+  /^(authorization|proxy-authorization|cookie|x-api-key|api-key|.*-(key|token|secret))$/;
+/** A value that can be nothing else. */
+const KEY_VALUE = /^(bearer|basic) |^(sk|gsk|xai|pk|AIza)[-_A-Za-z0-9]{20}/i;
+
+const headers: Read<Map<string, string>> = then(
+  mapOf(headerValue, /^[a-z0-9-]{1,60}$/, "a header in lower case"),
+  (found, path, report) => {
+    const keys = [...found].filter(([name, value]) =>
+      KEY_HEADER.test(name) || KEY_VALUE.test(value)
+    );
+    for (const [name] of keys) {
+      report({
+        path: `${path}.${name}`,
+        text: "a key does not stand here in plain",
+        fix: `remove it; write "apiKey": { "env": "NAME" }${
+          name === "authorization" || name === "x-api-key" ? "" : `, "apiKeyHeader": "${name}"`
+        }, and NAME=KEY into ~/.openclaw/proxy.env`,
+      });
+    }
+    return keys.length === 0 ? found : BAD;
+  },
+);
+
 const stated: Read<Stated> = then(
   record({
     can: nullable(listOf(oneOf(ABILITIES), 0, ABILITIES.length)),
@@ -112,7 +149,7 @@ const provider = record<RawProvider>({
   kind: required(oneOf(["openai", "anthropic", "ollama", "cursor"])),
   baseUrl: nullable(baseUrl),
   apiKey: nullable(secretRef),
-  headers: optional(mapOf(headerValue, /^[a-z0-9-]{1,60}$/, "a header in lower case"), new Map()),
+  headers: optional(headers, new Map()),
   models: optional(listOf(text(MODEL, "write a model's id")), []),
   drop: optional(listOf(text(/^\w{1,60}$/, "write a field's name"), 0, 50), []),
   dialect: nullable(oneOf(DIALECT_NAMES)),

@@ -11,6 +11,13 @@ import { type Fault, fault } from "./translate/fault.ts";
 
 /** Up to that the runtime's own way is the quickest; it holds what is longer more than once. */
 const SMALL_BYTES = 1024 * 1024;
+const PACKINGS: ReadonlyMap<string, CompressionFormat> = new Map(
+  [
+    ["gzip", "gzip"],
+    ["x-gzip", "gzip"],
+    ["deflate", "deflate"],
+  ] as const,
+);
 /** A client that sends nothing for so long has left, or never meant to. */
 const SILENCE_MS = 60_000;
 /** At a time, of a longer one. */
@@ -38,6 +45,14 @@ export async function readRequest(request: Request, hold: Hold): Promise<Request
 }
 
 async function readBytes(request: Request, hold: Hold): Promise<Bytes | Fault> {
+  const packed = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (packed !== "identity") {
+    const format = PACKINGS.get(packed);
+    if (format === undefined) return unknownPacking();
+    // Its length says nothing of what comes out of it.
+    const body = request.body?.pipeThrough(new DecompressionStream(format)) ?? null;
+    return await readUnannounced({ body }, hold);
+  }
   const announced = request.headers.get("content-length");
   if (announced === null) return await readUnannounced(request, hold);
   const length = Number(announced);
@@ -63,7 +78,10 @@ async function readLarge({ body }: Request, length: number): Promise<Bytes | Fau
   return at === length ? all : cutShort();
 }
 
-async function readUnannounced({ body }: Request, hold: Hold): Promise<Bytes | Fault> {
+async function readUnannounced(
+  { body }: { readonly body: ReadableStream<Bytes> | null },
+  hold: Hold,
+): Promise<Bytes | Fault> {
   const chunks: Bytes[] = [];
   let length = 0;
   const reader = body?.getReader();
@@ -95,6 +113,11 @@ function watchSilence(giveUp: () => void): { begins(): void; over(): void } {
 /** Nobody will read it, in most cases: the client has left. */
 function cutShort(): Fault {
   return fault("invalid_request", "the body of the request ended before it was whole");
+}
+
+function unknownPacking(): Fault {
+  const known = [...PACKINGS.keys()].join(", ");
+  return fault("invalid_request", `the body's content-encoding is none of: ${known}, identity`);
 }
 
 /** 413 would make OpenClaw send it again eight times. */

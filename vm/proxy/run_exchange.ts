@@ -9,8 +9,9 @@ import { type Answer, type Exchange, UpstreamFailure } from "./exchange.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Secrets } from "./secrets.ts";
+import { printable } from "../../shared/protocol/printable.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { fault, type FaultKind, mayRetry, shownToClient } from "./translate/fault.ts";
+import { type Fault, fault, type FaultKind, mayRetry, shownToClient } from "./translate/fault.ts";
 import type { Patience } from "./upstream_fetch.ts";
 
 export interface RunParts {
@@ -103,8 +104,10 @@ async function attempt(
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
     if (error.about.gone) breakers.abandoned(provider.name);
-    const detail = error.fault.kind === "authentication" ? null : error.fault.message;
-    tell(error.about.gone ? "gone" : error.fault.kind, parts.secrets.scrub(detail ?? ""));
+    const { gone, noKey } = error.about;
+    const isRefused = error.fault.kind === "authentication" && noKey !== true;
+    const detail = isRefused ? "" : parts.secrets.scrub(error.fault.message);
+    tell(gone ? "gone" : noKey ? "no key" : error.fault.kind, detail);
     throw error;
   }
 }
@@ -116,7 +119,7 @@ async function secretOf({ provider }: Target, secrets: Secrets): Promise<string 
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // As a refused key: the next target may have one. The text names the reference only.
-    throw new UpstreamFailure(fault("authentication", error.message));
+    throw new UpstreamFailure(fault("authentication", error.message), { noKey: true });
   }
 }
 
@@ -137,7 +140,8 @@ function learn(
     case "authentication":
     case "permission":
     case "billing":
-      if (found.kind === "authentication") breakers.keyRefused(target.provider.name);
+      if (about.noKey) breakers.keyMissing(target.provider.name);
+      else if (found.kind === "authentication") breakers.keyRefused(target.provider.name);
       if (target.provider.apiKey !== null) secrets.refused(target.provider.apiKey);
       breakers.rest(name, REFUSED_KEY_REST_MS);
       return;
@@ -166,8 +170,17 @@ function shown(last: UpstreamFailure | null, model: string, secrets: Secrets): U
     return new UpstreamFailure(fault("overloaded", "every provider of this model is resting"));
   }
   const { fault: found, about } = last;
-  const visible = shownToClient(found, model);
+  const visible = about.noKey ? noKeyFault(model) : shownToClient(found, model);
   return new UpstreamFailure({ ...visible, message: secrets.scrub(visible.message) }, about);
+}
+
+/** Where the key lies is for the log, and not for another VM. */
+function noKeyFault(model: string): Fault {
+  return fault(
+    "not_found",
+    `model ${printable(model)} is not usable: the proxy has no key for its provider ` +
+      '("openclaw-proxy check-config" and its log say why)',
+  );
 }
 
 function left(): UpstreamFailure {

@@ -18,6 +18,7 @@ import { createMemory } from "./memory.ts";
 import { keepConfig } from "./reload.ts";
 import { createSecrets, runForSecret } from "./secrets.ts";
 import { handle, type ServerParts } from "./server.ts";
+import { onFreePort } from "./taken_port.ts";
 import { createVmSockets, vmsOf } from "./vm_sockets.ts";
 
 export interface ServerStart {
@@ -96,11 +97,12 @@ export async function runServer(start: ServerStart): Promise<void> {
       })),
     ],
   };
-  const server = Deno.serve({
-    ...{ hostname: "127.0.0.1", port: start.port },
-    onListen: ({ port }) => log("info", "listening", { address: "127.0.0.1", port }),
-    onError: () => new Response(null, { status: 500 }), // handle() catches all there is
-  }, (request, info) => handle(request, info, null, parts));
+  const server = await onFreePort(start.port, () =>
+    Deno.serve({
+      ...{ hostname: "127.0.0.1", port: start.port },
+      onListen: ({ port }) => log("info", "listening", { address: "127.0.0.1", port }),
+      onError: () => new Response(null, { status: 500 }), // handle() catches all there is
+    }, (request, info) => handle(request, info, null, parts)));
   // After the port: a second proxy has ended there, and leaves the sockets to the first.
   const sockets = createVmSockets(
     places.sockets,

@@ -17,7 +17,7 @@ import {
 import { handleOllama } from "./ollama_models.ts";
 import { faultReply, idHeaders, jsonReply, type ReplyTo } from "./reply.ts";
 import { serveExchange, type ServeParts } from "./serve_exchange.ts";
-import { fault } from "./translate/fault.ts";
+import { type Fault, fault } from "./translate/fault.ts";
 import { VERSION } from "../../shared/io/version.ts";
 
 export interface ServerParts extends ServeParts {
@@ -93,9 +93,7 @@ function handleGet(
   parts: ServerParts,
 ): Response {
   const { method } = request;
-  if (method !== "GET" && method !== "HEAD") {
-    return faultReply(fault("not_found", "no such path here"), to);
-  }
+  if (method !== "GET" && method !== "HEAD") return faultReply(noSuchPath(), to);
   switch (pathname) {
     case "/health":
     case "/healthz":
@@ -126,9 +124,19 @@ function handleGet(
   return oneModel(pathname, to, config, parts.startedS);
 }
 
+/** A base URL with one part too many, or too few, is the usual mistake. */
+function noSuchPath(): Fault {
+  const posts = [...POSTS.keys()].join(", ");
+  return fault(
+    "not_found",
+    `no such path here; there are POST ${posts}; GET /v1/models, /health, /readyz. ` +
+      "A client's base URL ends in /v1 (OpenAI) or in the port (Anthropic, Ollama)",
+  );
+}
+
 function oneModel(pathname: string, to: ReplyTo, config: Config, startedS: number): Response {
   const encoded = /^\/v1\/models\/(.{1,600})$/.exec(pathname)?.[1];
-  if (encoded === undefined) return faultReply(fault("not_found", "no such path here"), to);
+  if (encoded === undefined) return faultReply(noSuchPath(), to);
   let id: string;
   try {
     id = decodeURIComponent(encoded);
@@ -148,11 +156,12 @@ function oneModel(pathname: string, to: ReplyTo, config: Config, startedS: numbe
 function health(config: Config, parts: ServerParts): Record<string, unknown> {
   const providers = [...config.providers.values()].map(({ name, kind }) => ({
     ...{ name, kind, state: parts.breakers.state(name) },
-    keyRefused: parts.breakers.isKeyRefused(name),
+    keyRefused: parts.breakers.keyState(name) === "refused",
+    keyMissing: parts.breakers.keyState(name) === "missing",
   }));
   return {
     status: "healthy",
-    authenticated: providers.some(({ keyRefused }) => !keyRefused),
+    authenticated: providers.some(({ keyRefused, keyMissing }) => !keyRefused && !keyMissing),
     proxy_version: VERSION,
     providers,
   };

@@ -2,7 +2,6 @@
 /** What an upstream's failing answer, or none, says of it. @module */
 
 import { errorText } from "../../shared/io/program.ts";
-import { printable } from "../../shared/protocol/printable.ts";
 import { UpstreamFailure } from "./exchange.ts";
 import { fault, mayRetry, readOpenAiFault } from "./translate/fault.ts";
 
@@ -83,14 +82,25 @@ export function failureOfError(
     );
   }
   return new UpstreamFailure(
-    fault("overloaded", `the provider cannot be reached: ${printable(reason(error), 120)}`),
+    fault("overloaded", `the provider cannot be reached: ${reason(error)}`),
     { counts: true },
   );
 }
 
+/** What the runtime says, and what it means. The first that fits counts. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/dns error|failed to lookup|name or service not known/i, "its name cannot be resolved (DNS)"],
+  [/certificate/i, "its certificate is not trusted (TLS)"],
+  [/tls|handshake|corrupt message|InvalidContentType/i, "it does not speak TLS as it should"],
+  [/refused/i, "connection refused"],
+  [/timed? ?out/i, "no answer from the network in time"],
+  [/unreachable|no route/i, "there is no way to it (network unreachable)"],
+  [/reset|closed before|broken pipe|connection closed|incomplete/i, "the connection was cut"],
+];
+
 /** Without the URL, which may tell more than the client should know. */
 function reason(error: unknown): string {
-  const text = errorText(error);
-  return /(connection refused|connection reset|dns error|timed? out|certificate|broken pipe)/i
-    .exec(text)?.[1] ?? "no connection";
+  const cause = error instanceof Error && error.cause !== undefined ? errorText(error.cause) : "";
+  const text = `${errorText(error)} ${cause}`;
+  return REASONS.find(([words]) => words.test(text))?.[1] ?? "no connection";
 }

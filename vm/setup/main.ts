@@ -16,7 +16,15 @@ import { HELP } from "./help.ts";
 import type { Places } from "./places.ts";
 import { leftovers, split, stepsFor } from "./plan.ts";
 import { createRead, type Read } from "./reader.ts";
-import { progressText, rootText, stepJson, stepText, verify, whatNext } from "./report.ts";
+import {
+  nextStep,
+  progressText,
+  rootText,
+  stepJson,
+  stepText,
+  verify,
+  whatNext,
+} from "./report.ts";
 import { type Invocation, parseInvocation, type SetupRequest } from "./request.ts";
 import type { Problem } from "./requirements.ts";
 import { runUndo } from "./run_undo.ts";
@@ -108,14 +116,13 @@ async function runVerify(
   request: SetupRequest,
 ): Promise<number> {
   const { found, wanted, read } = await prepare(setting, request);
-  const findings = [
-    ...found.problems.map(problemFinding),
-    ...await verify(wanted, read),
-    ...await checkConfiguration(request, setting.places, found.prefix, setting.tools),
-  ];
+  const problems = found.problems.map(problemFinding);
+  const facts = await verify(wanted, read);
+  const checks = await checkConfiguration(request, setting.places, found.prefix, setting.tools);
+  const findings = [...problems, ...facts, ...checks];
   const next = whatNext(request, found);
   if (json) printJson(setting, { verification: findings, next });
-  else setting.print(findingsTable(findings));
+  else setting.print(`${nextStep(problems, facts, checks, next)}\n\n${findingsTable(findings)}`);
   return exitCode(findings);
 }
 

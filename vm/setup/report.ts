@@ -43,6 +43,32 @@ export async function verify(
   );
 }
 
+/**
+ * The one thing to do now, before all that is to be read.
+ *
+ * @param problems in the way of a setup
+ * @param facts that a setup makes
+ * @param checks of what the user writes
+ * @param next what is left when all is well
+ */
+export function nextStep(
+  problems: readonly Finding[],
+  facts: readonly Finding[],
+  checks: readonly Finding[],
+  next: readonly string[],
+): string {
+  const mend = ({ what, next: [command] }: Finding): string =>
+    command === undefined ? what : `${what}: ${command}`;
+  const missing = facts.filter(({ isSo }) => !isSo).length;
+  const wrong = checks.find(({ isSo }) => !isSo);
+  if (problems[0] !== undefined) return `Next: ${mend(problems[0])}`;
+  if (missing > 0) {
+    return `Next: run setup-vm with the same words, without --verify: it makes the ${missing} that are missing`;
+  }
+  if (wrong !== undefined) return `Next: ${mend(wrong)}`;
+  return `Next: ${next[0] ?? "nothing"}`;
+}
+
 /** The step's commands, each as a shell would read it. */
 export function stepText({ why, fact, to, commands }: Step): string {
   const shown = fact.kind === "kept" && to !== null

@@ -17,7 +17,13 @@ const FRAME: Frame = {
       ...{ verdict: { kind: "degraded", text: "x".repeat(300) }, untrustedVersion: "2\x1b[2J" },
       answer: { kind: "unreachable" },
       ...{ url: "u", untrustedModels: ["a\x1b", "b"], activeRequests: 1, requests: 7, spend: 0.5 },
-      providers: [{ name: "p\x1b[31m", kind: "openai", state: "open", keyRefused: false }],
+      providers: [{
+        name: "p\x1b[31m",
+        kind: "openai",
+        state: "open",
+        keyRefused: false,
+        keyMissing: false,
+      }],
     },
     gateway: {
       ...{ verdict: { kind: "ok" }, untrustedVersion: "3", url: "u" },

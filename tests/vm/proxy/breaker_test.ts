@@ -60,13 +60,13 @@ Deno.test("a refused key is remembered until a request succeeds, and opens no br
   const { breakers } = scene();
   breakers.succeeded("x");
   breakers.keyRefused("x");
-  assertEquals([breakers.state("x"), breakers.isKeyRefused("x")], ["closed", true]);
-  assertEquals(breakers.isKeyRefused("y"), false);
+  assertEquals([breakers.state("x"), breakers.keyState("x")], ["closed", "refused"]);
+  assertEquals(breakers.keyState("y"), "good");
   breakers.succeeded("x");
-  assertEquals(breakers.isKeyRefused("x"), false);
+  assertEquals(breakers.keyState("x"), "good");
   breakers.keyRefused("x");
   breakers.reset();
-  assertEquals(breakers.isKeyRefused("x"), false);
+  assertEquals(breakers.keyState("x"), "good");
 });
 
 Deno.test("names that clients make up do not pile up, and no breaker is forgotten for them", () => {

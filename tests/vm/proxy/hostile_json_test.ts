@@ -3,12 +3,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { createPrng, type Prng } from "../../fuzz/prng.ts";
+import { needsOf } from "../../../vm/proxy/needs.ts";
+import { promptTokens } from "../../../vm/proxy/prompt_tokens.ts";
 import { readChatRequest } from "../../../vm/proxy/translate/chat_request_read.ts";
 import { writeChatRequest } from "../../../vm/proxy/translate/chat_request_write.ts";
 import { readChatResponse, writeChatResponse } from "../../../vm/proxy/translate/chat_response.ts";
 import type { Conversation } from "../../../vm/proxy/translate/conversation.ts";
 import { DIALECT_NAMES, dialectOf } from "../../../vm/proxy/translate/dialect.ts";
-import { estimateInputTokens } from "../../../vm/proxy/translate/estimate.ts";
 import { readFault } from "../../../vm/proxy/translate/fault.ts";
 import { fitBody } from "../../../vm/proxy/translate/fit.ts";
 import { isObject, type JsonNode, parseJson } from "../../../vm/proxy/translate/json_node.ts";
@@ -60,7 +61,6 @@ function mutate(value: unknown, prng: Prng): unknown {
 }
 
 function writeBoth(from: Conversation): void {
-  estimateInputTokens(from);
   JSON.stringify(writeChatRequest(from, { maxTokensField: "max_tokens" }));
   JSON.stringify(writeMessagesRequest(from, { defaultMaxTokens: 4096, cachePrompt: true }));
 }
@@ -158,6 +158,11 @@ const TARGETS: readonly (readonly [
   ["chat bodies", chatRequest, (node) => fitAll("chat", node)],
   ["messages bodies", messagesRequest, (node) => fitAll("messages", node)],
   ["responses bodies", responsesRequest, (node) => fitAll("responses", node)],
+  ["what a request needs, and how long it is", chatRequest, ({ value }) => {
+    if (!isObject(value)) return;
+    promptTokens(value);
+    needsOf("chat", value);
+  }],
   ["chat answers", chatAnswer, (node) => writeMessagesResponse(readChatResponse(node), WHO)],
   ["messages answers", messagesAnswer, (node) => {
     const completion = readMessagesResponse(node);

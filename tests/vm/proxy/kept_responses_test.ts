@@ -11,7 +11,13 @@ function exchange(client: string, body: Record<string, unknown>): Exchange {
   return {
     ...{ api: "responses", requestId: "r", client, body: bodyOf(JSON.stringify(body)) },
     ...{ model: "m", stream: true, untrustedHeaders: new Headers(), createdS: 0 },
-    ...{ broken: "error", isAgent: false, written: true, gone: new AbortController().signal },
+    ...{
+      broken: "error",
+      isAgent: false,
+      written: true,
+      asksUsage: false,
+      gone: new AbortController().signal,
+    },
   };
 }
 

@@ -28,6 +28,20 @@ const WRONG: readonly (readonly [path: string, config: unknown])[] = [
   ["providers.o.baseUrl", { providers: { o: { kind: "openai", baseUrl: "http://x.org/v1" } } }],
   ["providers.o.baseUrl", { providers: { o: { kind: "openai", baseUrl: "https://k@x.org" } } }],
   ["providers.o.baseUrl", { providers: { o: { kind: "openai", baseUrl: "https://a,b/v1" } } }],
+  ...["/chat/completions", "/messages/", "/responses", "/embeddings", "/models"].map((
+    end,
+  ): [string, unknown] => ["providers.o.baseUrl", {
+    providers: { o: { kind: "openai", baseUrl: `https://x.org/v1${end}` } },
+  }]),
+  ["providers.o.baseUrl", {
+    providers: { o: { kind: "ollama", baseUrl: "http://127.0.0.1:11434/api/chat" } },
+  }],
+  ...[["authorization", "Bearer x"], ["api-key", "x"], ["x-goog-api-key", "x"], [
+    "x-other",
+    "sk-123456789012345678901234",
+  ]].map(([name = "", value]): [string, unknown] => [`providers.o.headers.${name}`, {
+    providers: { o: { kind: "openai", headers: { [name]: value } } },
+  }]),
   ["models.auto", { ...ONE, models: { auto: "p/m" } }],
   ["models.auto.try", { ...ONE, models: { auto: { try: [] } } }],
   ["models.auto.try[1]", { ...ONE, models: { auto: { try: ["o/m", "nobody/m"] } } }],

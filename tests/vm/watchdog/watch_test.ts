@@ -136,7 +136,7 @@ for (
         ...{ status: "healthy", authenticated: false, proxy_version: "1" },
         providers: [{ name: "openai", keyRefused: true }],
       }),
-      "unauthenticated: no key, or a wrong one, for openai",
+      "unauthenticated: the key is refused by openai",
     ],
     [
       "every provider is out",

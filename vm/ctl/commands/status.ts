@@ -38,9 +38,9 @@ function proxyLines({ verdict, untrustedVersion, url, untrustedModels, providers
   const models = untrustedModels === null ? "" : `, ${untrustedModels.length} models`;
   return [
     `proxy    ${verdictText(verdict)}${version(untrustedVersion)}, ${url}${models}`,
-    ...providers.map(({ name, kind, state, keyRefused }) =>
+    ...providers.map(({ name, kind, state, keyRefused, keyMissing }) =>
       `  ${shown(name, 40)} (${shown(kind, 20)}): ${providerState(state)}` +
-      (keyRefused ? ", its key is missing or refused" : "")
+      (keyMissing ? ", it has no key" : keyRefused ? ", it refuses the key" : "")
     ),
   ];
 }

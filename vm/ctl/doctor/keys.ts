@@ -16,10 +16,15 @@ const NEED_KEY = /^https:\/\/api\.(openai|anthropic)\.com(\/|$)/;
 
 export const examineKeys: Examine = async (scene) => {
   const { proxy } = scene.snapshot;
-  const refused = (proxy?.providers ?? []).filter(({ keyRefused }) => keyRefused).map(({ name }) =>
+  const unusable = (proxy?.providers ?? []).filter(({ keyRefused, keyMissing }) =>
+    keyRefused || keyMissing
+  );
+  const refused = unusable.map(({ name, keyMissing }) =>
     warning(
       "key-refused",
-      `the provider ${shown(name, 40)} refused the key, or none was to be had`,
+      keyMissing
+        ? `the proxy has no key for the provider ${shown(name, 40)}`
+        : `the provider ${shown(name, 40)} refused the key`,
       partsOf(scene.settings).includes("proxy")
         ? "put the right one into ~/.openclaw/proxy.env; the proxy reads it again by itself"
         : "look at it in the VM with the keys: openclaw-ctl doctor",

@@ -58,7 +58,9 @@ function headLines(frame: Frame): readonly Line[] {
     ...(proxy === null ? [] : [verdictLine("proxy", proxy.verdict, proxy.untrustedVersion)]),
     ...(proxy?.providers ?? []).map((one): Line => [
       ["plain", `  ${shown(one.name, 24).padEnd(14)} `],
-      one.keyRefused
+      one.keyMissing
+        ? ["bad", "no key"]
+        : one.keyRefused
         ? ["bad", "key refused"]
         : one.state === "open"
         ? ["warn", "left alone"]
