@@ -174,6 +174,31 @@ Deno.test("only one module asks the machine what time it is", () => {
   }
 });
 
+/** Where a change is promised to somebody: it must be on the disk before that is said. */
+const PROMISES = [
+  ...["dom0/remote/commands/", "dom0/remote/key_store.ts"],
+  ...["dom0/remote/ledger.ts", "dom0/setup/apply.ts", "vm/ports/", "vm/setup/apply.ts"],
+  ...["shared/setup/", "vm/remote/key_file.ts"],
+];
+/** Removing a whole tree is no promise: what is left of it is nobody's. */
+const NOT_DURABLE = new RegExp(
+  "\\bwriteAtomically\\b|" +
+    "\\bDeno\\.(?:rename|link|symlink|mkdir|writeFile|writeTextFile|remove\\((?![^)]*recursive))",
+);
+
+Deno.test("what is promised is written and removed by durable.ts", () => {
+  const promising = FILES.filter(({ path }) => PROMISES.some((start) => path.startsWith(start)));
+  assert(promising.length >= 20, `only ${promising.length} files`);
+  const broken = promising.flatMap(({ path, code }) =>
+    (NOT_DURABLE.exec(withoutStrings(code)) ?? []).map((what) => `${path} has ${what}`)
+  );
+  assertNone(broken, "a power cut could take it back");
+  for (const code of ["await Deno.remove(path)", "writeAtomically(a, b)", "Deno.rename(a, b)"]) {
+    assert(NOT_DURABLE.test(code), `${code} is not seen`);
+  }
+  assert(!NOT_DURABLE.test("Deno.remove(path, { recursive: true })"));
+});
+
 Deno.test("what is installed imports no package but @std and node: builtins", () => {
   const broken = under("dom0", "shared", "vm").flatMap(({ path, imports }) =>
     imports.filter((to) => !isRelative(to) && !to.startsWith("node:") && !to.startsWith("@std/"))

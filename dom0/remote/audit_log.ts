@@ -8,6 +8,7 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
+import { syncFolderOf } from "../../shared/io/durable.ts";
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
 import { errorText, writeAll } from "../../shared/io/program.ts";
@@ -30,6 +31,8 @@ const NEWLINE = 0x0a;
 export interface Audit {
   /** Throws if it cannot be written: what cannot be recorded must not happen. */
   record(event: string, fields: AuditFields): void;
+  /** Resolves when what was recorded until now is on the disk; calls at once share a sync. */
+  sync(): Promise<void>;
   close(): void;
 }
 
@@ -86,6 +89,7 @@ export function openAudit(options: AuditOptions): Audit {
         lock.unlockSync();
       }
     },
+    sync: shared(machine.sync),
     close() {
       machine.close();
       people.close();
@@ -135,10 +139,28 @@ function readTail(file: Deno.FsFile, size: number): Uint8Array {
   return tail;
 }
 
+/** Calls during a run share the next one: it begins after all of them. */
+function shared(run: () => Promise<void>): () => Promise<void> {
+  let current = Promise.resolve();
+  let next: Promise<void> | null = null;
+  return () => {
+    if (next !== null) return next;
+    const begin = (): Promise<void> => {
+      next = null;
+      return run();
+    };
+    next = current.then(begin, begin);
+    current = next;
+    return next;
+  };
+}
+
 interface AppendedFile {
   /** Opens the file anew if another process rotated it or added to it; says whether it did. */
   followPath(): boolean;
   append(line: string): void;
+  /** What was appended, and the file's name, are on the disk. */
+  sync(): Promise<void>;
   close(): void;
 }
 
@@ -146,8 +168,10 @@ function openAppended(path: string, maxFileBytes: number): AppendedFile {
   let file: Deno.FsFile | null = null;
   let inode: number | null = null;
   let length = -1;
+  let isNameSynced = false;
   const open = (): void => {
     file?.close();
+    isNameSynced = false;
     file = Deno.openSync(path, { append: true, create: true, mode: PRIVATE_FILE });
     const info = file.statSync();
     [inode, length] = [info.ino, info.size];
@@ -164,12 +188,18 @@ function openAppended(path: string, maxFileBytes: number): AppendedFile {
     append(line) {
       if (file === null) open();
       if (length > maxFileBytes) {
+        file?.syncDataSync(); // nobody syncs it under its next name
         rotate(path);
         open();
       }
       if (file === null) return;
       writeAll(file, line);
       length += line.length;
+    },
+    async sync() {
+      await file?.syncData();
+      if (!isNameSynced) await syncFolderOf(path);
+      isNameSynced = true;
     },
     close() {
       file?.close();

@@ -9,6 +9,7 @@
 
 import { dirname } from "@std/path/posix/dirname";
 import type { Clock } from "../../shared/io/clock.ts";
+import { syncFolderOf } from "../../shared/io/durable.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, UserError, writeAll } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
@@ -74,6 +75,7 @@ interface Live {
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<number> {
   const { paths, once, dryRun, say, notifier, clock } = options;
   await makePrivateFolder(paths.libFolder);
+  await syncFolderOf(paths.libFolder); // systemd may have made it just now
   using _lock = await takeInstanceLock(paths.libFolder);
   for (const name of ["runFolder", "workFolder", "keyFolder", "policyFolder"] as const) {
     await makePrivateFolder(paths[name]);
@@ -147,7 +149,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   groups?.close();
   notifier.close();
   await state.close();
-  ledger.close();
+  await ledger.close();
   audit.close();
   return 0;
 }
@@ -155,7 +157,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
 /** Of a dry run, which runs nothing. */
 const NO_LIMITS: LimitsInForce = { processes: "none", memory: "none" };
 
-const NO_AUDIT: Audit = { record() {}, close() {} };
+const NO_AUDIT: Audit = { record() {}, sync: () => Promise.resolve(), close() {} };
 
 async function firstSettings(options: SettingsOptions): Promise<Settings> {
   const { config, ...rest } = await readSettings(options, null);

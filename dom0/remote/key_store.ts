@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The keys of the VMs that may send commands: /etc/qubes/remote.d/<vm>.key. @module */
 
-import {
-  exists,
-  ifPresent,
-  makePrivateFolder,
-  readPrivate,
-  writeAtomically,
-} from "../../shared/io/files.ts";
+import { durableFolder, durableRemove, durableWrite } from "../../shared/io/durable.ts";
+import { exists, ifPresent, makePrivateFolder, readPrivate } from "../../shared/io/files.ts";
 import { type AuthKey, MAX_KEY_FILE_BYTES, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
@@ -42,16 +37,16 @@ export function createKeyStore(folder: string): KeyStore {
       return { key: await parseAuthKey(text), acceptsV1: await exists(v1File(vm)) };
     },
     async write(vm, keyText, acceptsV1) {
+      await durableFolder(folder);
       await makePrivateFolder(folder);
       // The weaker right is taken away before the key is there, and given after it.
-      await ifPresent(Deno.remove(v1File(vm)));
-      await writeAtomically(keyFile(vm), keyText, { sync: true });
-      if (acceptsV1) await writeAtomically(v1File(vm), "");
+      await durableRemove(v1File(vm));
+      await durableWrite(keyFile(vm), keyText);
+      if (acceptsV1) await durableWrite(v1File(vm), "");
     },
     async remove(vm) {
-      const had = await exists(keyFile(vm));
-      await ifPresent(Deno.remove(keyFile(vm)));
-      await ifPresent(Deno.remove(v1File(vm)));
+      const had = await durableRemove(keyFile(vm));
+      await durableRemove(v1File(vm));
       return had;
     },
     async list() {

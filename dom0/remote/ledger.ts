@@ -10,13 +10,15 @@
  * @module
  */
 
-import { ifPresent, writeAtomically, writeFully } from "../../shared/io/files.ts";
+import { durableWrite } from "../../shared/io/durable.ts";
+import { ifPresent, writeFully } from "../../shared/io/files.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { firstDateAfter } from "../../shared/protocol/freshness.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { overlapping, withRange } from "./date_ranges.ts";
 import {
+  answeredLine,
   createLedgerMemory,
   entryLine,
   type LedgerMemory,
@@ -25,6 +27,7 @@ import {
   PROTOCOLS,
   type RangesByProtocol,
   rangesText,
+  type Taken,
 } from "./ledger_memory.ts";
 
 /** The file is written anew when it has this many lines more than are still needed. */
@@ -37,12 +40,16 @@ const MAX_ENTRIES_PER_VM = 100_000;
 /** "ledger.dates" is written so far ahead. If the ledger is lost, requests are refused as long. */
 const AHEAD_MS = 60_000;
 
-type Taken = Pick<AuthenticRequest, "vm" | "id" | "protocol">;
-
 export interface Ledger {
   has(request: Pick<Taken, "vm" | "id">): boolean;
   /** Why this request must not run: it was taken, or may have been and is forgotten. */
-  objection(request: Taken & Pick<AuthenticRequest, "issuedAtMs">): RefusalReason | null;
+  objection(
+    request: Pick<AuthenticRequest, "vm" | "id" | "protocol" | "issuedAtMs">,
+  ): RefusalReason | null;
+  /** Whether this very request was taken and its VM has not acknowledged an outcome. */
+  owes(request: Taken): boolean;
+  /** The VM has acknowledged it. Not synced: if that is lost, the outcome is owed again. */
+  answered(request: Pick<Taken, "vm" | "id">): void;
   /** Remembers at once, resolves when it is on the disk. Rejects if the disk refused: do not run. */
   add(request: Taken): Promise<void>;
   size(): number;
@@ -52,13 +59,17 @@ export interface Ledger {
   readonly wasLost: boolean;
   /** Requests that a VM issues now are refused until that date; null: they are not. */
   refusesUntilMs(protocol: Protocol): number | null;
-  close(): void;
+  /** Resolves when what was noted is written. */
+  close(): Promise<void>;
 }
 
 /** What the ledger needs of a disk; tests make each call fail in turn. */
 export interface LedgerDisk {
   read(): Promise<string>;
+  /** Resolves when it is on the disk. */
   append(text: string): Promise<void>;
+  /** The same without waiting for the disk: a power cut may lose it. */
+  note(text: string): Promise<void>;
   replace(text: string): Promise<void>;
   /** "ledger.dates". */
   readDates(): Promise<string>;
@@ -75,33 +86,26 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
   await disk.replace(memory.text());
   let fileLines = memory.size();
 
-  interface Waiting {
-    readonly protocol: Protocol;
-    readonly key: string;
-    readonly atMs: number;
-    readonly resolve: () => void;
-    readonly reject: (error: unknown) => void;
-  }
   let waiting: Waiting[] = [];
-  let writing = false;
+  let notes: string[] = [];
+  let writing: Promise<void> | null = null;
 
   const writeEntries = async (batch: readonly Waiting[]): Promise<void> => {
     memory.forgetOld(dateMs());
-    fileLines += batch.length;
+    const lines = [...notes, ...batch.map(({ request, atMs }) => entryLine(request, atMs))];
+    notes = [];
+    fileLines += lines.length;
     // The batch is in memory already, so a rewritten file holds it too.
     if (fileLines > memory.size() + SLACK_LINES) {
       fileLines = memory.size();
       await disk.replace(memory.text());
-    } else {
-      await disk.append(
-        batch.map(({ protocol, key, atMs }) => entryLine(protocol, key, atMs)).join(""),
-      );
-    }
+    } else if (batch.length > 0) await disk.append(lines.join(""));
+    else await disk.note(lines.join(""));
   };
   /** After the entries: so the ledger never has less than this file says. */
   const writeDates = async (batch: readonly Waiting[]): Promise<void> => {
     const more: RangesByProtocol = new Map(dates);
-    for (const { protocol, atMs } of batch) {
+    for (const { request: { protocol }, atMs } of batch) {
       const known = more.get(protocol) ?? [];
       if (overlapping(known, { fromMs: atMs, toMs: atMs }) !== undefined) continue;
       more.set(protocol, withRange(known, { fromMs: atMs, toMs: atMs + AHEAD_MS }));
@@ -111,8 +115,7 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
     for (const [protocol, ranges] of more) dates.set(protocol, ranges);
   };
   const writeWaiting = async (): Promise<void> => {
-    writing = true;
-    while (waiting.length > 0) {
+    while (waiting.length + notes.length > 0) {
       const batch = waiting;
       waiting = [];
       try {
@@ -125,7 +128,7 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
         for (const { reject } of batch) reject(error);
       }
     }
-    writing = false;
+    writing = null;
   };
 
   return {
@@ -134,12 +137,19 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
       if (memory.has(request.vm, request.id)) return "replay";
       return memory.forgottenFor(request) === undefined ? null : "clock";
     },
-    add({ protocol, vm, id }) {
+    owes: memory.owes,
+    answered({ vm, id }) {
+      if (!memory.answered(vm, id)) return;
+      notes.push(answeredLine(vm, id));
+      writing ??= writeWaiting();
+    },
+    add({ protocol, vm, id, digest }) {
+      const request = { protocol, vm, id, digest };
       const atMs = dateMs();
-      memory.remember(protocol, vm, id, atMs);
+      memory.remember(request, atMs);
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      waiting.push({ protocol, key: `${vm} ${id}`, atMs, resolve, reject });
-      if (!writing) writeWaiting();
+      waiting.push({ request, atMs, resolve, reject });
+      writing ??= writeWaiting();
       return promise;
     },
     size: memory.size,
@@ -153,8 +163,18 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
       const range = memory.forgottenFor({ protocol, issuedAtMs: dateMs() });
       return range === undefined ? null : firstDateAfter(protocol, range.toMs);
     },
-    close: () => disk.close(),
+    async close() {
+      await writing;
+      disk.close();
+    },
   };
+}
+
+interface Waiting {
+  readonly request: Taken;
+  readonly atMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** The end of each range was written when something of its last minute had been taken. */
@@ -167,24 +187,31 @@ function isLost(memory: LedgerMemory, dates: RangesByProtocol): boolean {
 export function ledgerFile(path: string): LedgerDisk {
   const datesPath = `${path}.dates`;
   let file: Deno.FsFile | null = null;
+  /** It is there: opening the ledger writes it anew. */
+  const write = async (text: string): Promise<Deno.FsFile> => {
+    file ??= await Deno.open(path, { append: true });
+    await writeFully(file, new TextEncoder().encode(text));
+    return file;
+  };
   return {
     async read() {
       return await ifPresent(Deno.readTextFile(path)) ?? "";
     },
     async append(text) {
-      file ??= await Deno.open(path, { append: true, create: true, mode: 0o600 });
-      await writeFully(file, new TextEncoder().encode(text));
-      await file.syncData();
+      await (await write(text)).syncData();
+    },
+    async note(text) {
+      await write(text);
     },
     async replace(text) {
       file?.close();
       file = null;
-      await writeAtomically(path, text, { sync: true });
+      await durableWrite(path, text);
     },
     async readDates() {
       return await ifPresent(Deno.readTextFile(datesPath)) ?? "";
     },
-    replaceDates: (text) => writeAtomically(datesPath, text, { sync: true }),
+    replaceDates: (text) => durableWrite(datesPath, text),
     close() {
       file?.close();
       file = null;
@@ -195,5 +222,5 @@ export function ledgerFile(path: string): LedgerDisk {
 /** For --dry-run: knows what was taken, and leaves the files alone. */
 export function readOnly(disk: LedgerDisk): LedgerDisk {
   const nothing = (): Promise<void> => Promise.resolve();
-  return { ...disk, append: nothing, replace: nothing, replaceDates: nothing };
+  return { ...disk, append: nothing, note: nothing, replace: nothing, replaceDates: nothing };
 }

@@ -11,7 +11,11 @@
  * As text, one line each, in order of time:
  *
  *     forgotten PROTOCOL FROM-MS TO-MS
- *     TIME-MS PROTOCOL VM ID
+ *     TIME-MS PROTOCOL VM ID [DIGEST]
+ *     answered VM ID
+ *
+ * With a digest the request is owed an outcome: if nothing else of it is left after a power cut, dom0
+ * can still tell it from another of that id, and say that it may have run.
  *
  * @module
  */
@@ -25,14 +29,29 @@ export const PROTOCOLS: readonly Protocol[] = [1, 2];
 
 /** A clock that is set back by no more keeps what it knows by id, and refuses nothing new. */
 const KEEP_AHEAD_MS = 3600 * 1000;
-const ENTRY = /^([0-9]{1,15}) ([12]) ([^ ]+) ([^ ]+)$/;
+const ENTRY = /^([0-9]{1,15}) ([12]) ([^ ]+) ([^ ]+)(?: ([0-9a-f]{32}))?$/;
+const ANSWERED = /^answered ([^ ]+) ([^ ]+)$/;
+/** Of the 64 of a digest: enough to tell two requests apart, and half the memory. */
+const DIGEST_DIGITS = 32;
 const RANGE = /^([a-z]+) ([12]) ([0-9]{1,15}) ([0-9]{1,15})$/;
 
 export type RangesByProtocol = Map<Protocol, readonly DateRange[]>;
 
+export type Taken = Pick<AuthenticRequest, "vm" | "id" | "protocol" | "digest">;
+
+interface Entry {
+  readonly atMs: number;
+  /** null: its outcome was acknowledged. */
+  readonly digest: string | null;
+}
+
 export interface LedgerMemory {
   has(vm: string, id: string): boolean;
-  remember(protocol: Protocol, vm: string, id: string, atMs: number): void;
+  remember(request: Taken, atMs: number): void;
+  /** Whether this very request was taken, and its VM has not acknowledged an outcome. */
+  owes(request: Taken): boolean;
+  /** False if it did not owe one. */
+  answered(vm: string, id: string): boolean;
   /** The dates of these are forgotten too: what was taken then is not known. */
   loseRanges(ranges: RangesByProtocol): void;
   forgetOld(nowMs: number): void;
@@ -48,18 +67,28 @@ export interface LedgerMemory {
 
 export function createLedgerMemory(text = ""): LedgerMemory {
   // Insertion order is the order of taking, one map for each time span.
-  const taken = new Map<Protocol, Map<string, number>>([[1, new Map()], [2, new Map()]]);
-  const of = (protocol: Protocol): Map<string, number> => taken.get(protocol) ?? new Map();
+  const taken = new Map<Protocol, Map<string, Entry>>([[1, new Map()], [2, new Map()]]);
+  const of = (protocol: Protocol): Map<string, Entry> => taken.get(protocol) ?? new Map();
   const perVm = new Map<string, number>();
   const forgotten = parseRanges("forgotten", text);
   const lose = (protocol: Protocol, range: DateRange): void => {
     forgotten.set(protocol, withRange(forgotten.get(protocol) ?? [], range));
   };
 
-  const remember: LedgerMemory["remember"] = (protocol, vm, id, atMs) => {
+  const remember = (protocol: Protocol, vm: string, id: string, entry: Entry): void => {
     const key = `${vm} ${id}`;
     if (!of(protocol).has(key)) perVm.set(vm, (perVm.get(vm) ?? 0) + 1);
-    of(protocol).set(key, atMs);
+    of(protocol).set(key, entry);
+  };
+  const answered = (vm: string, id: string): boolean => {
+    const key = `${vm} ${id}`;
+    for (const protocol of PROTOCOLS) {
+      const entry = of(protocol).get(key);
+      if (entry === undefined || entry.digest === null) continue;
+      of(protocol).set(key, { ...entry, digest: null }); // its place in the order stays
+      return true;
+    }
+    return false;
   };
   const forget = (protocol: Protocol, key: string, atMs: number): void => {
     const vm = key.slice(0, key.indexOf(" "));
@@ -71,20 +100,28 @@ export function createLedgerMemory(text = ""): LedgerMemory {
   };
   // What follows the last newline was cut off by a crash: nothing of it ran.
   for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
-    const [, atMs, protocol, vm, id] = ENTRY.exec(line) ?? [];
+    const [, ofVm = "", ofId = ""] = ANSWERED.exec(line) ?? [];
+    answered(ofVm, ofId);
+    const [, atMs, protocol, vm, id, digest = null] = ENTRY.exec(line) ?? [];
     if (atMs === undefined || vm === undefined || id === undefined) continue;
-    remember(protocol === "1" ? 1 : 2, vm, id, Number(atMs));
+    remember(protocol === "1" ? 1 : 2, vm, id, { atMs: Number(atMs), digest });
   }
   return {
     has: (vm, id) => PROTOCOLS.some((protocol) => of(protocol).has(`${vm} ${id}`)),
-    remember,
+    remember({ protocol, vm, id, digest }, atMs) {
+      remember(protocol, vm, id, { atMs, digest: digest.slice(0, DIGEST_DIGITS) });
+    },
+    owes({ protocol, vm, id, digest }) {
+      return of(protocol).get(`${vm} ${id}`)?.digest === digest.slice(0, DIGEST_DIGITS);
+    },
+    answered,
     loseRanges(ranges) {
       for (const [protocol, lost] of ranges) for (const range of lost) lose(protocol, range);
     },
     forgetOld(nowMs) {
       for (const protocol of PROTOCOLS) {
         const oldest = nowMs - rememberForMs(protocol);
-        for (const [key, atMs] of of(protocol)) {
+        for (const [key, { atMs }] of of(protocol)) {
           if (atMs >= oldest && atMs <= nowMs + KEEP_AHEAD_MS) break;
           forget(protocol, key, atMs);
         }
@@ -93,21 +130,28 @@ export function createLedgerMemory(text = ""): LedgerMemory {
     forgottenFor: (dated) => overlapping(forgotten.get(dated.protocol) ?? [], takenBetween(dated)),
     knowsOf: (protocol, range) =>
       overlapping(forgotten.get(protocol) ?? [], range) !== undefined ||
-      of(protocol).values().some((atMs) => range.fromMs <= atMs && atMs <= range.toMs),
+      of(protocol).values().some(({ atMs }) => range.fromMs <= atMs && atMs <= range.toMs),
     size: () => of(1).size + of(2).size,
     count: (vm) => perVm.get(vm) ?? 0,
     text() {
       const entries = PROTOCOLS.flatMap((protocol) =>
-        [...of(protocol)].map(([key, atMs]) => entryLine(protocol, key, atMs))
+        [...of(protocol)].map(([key, entry]) => lineOf(protocol, key, entry))
       );
       return rangesText("forgotten", forgotten) + entries.join("");
     },
   };
 }
 
-/** @param key the VM's name and the id */
-export function entryLine(protocol: Protocol, key: string, atMs: number): string {
-  return `${atMs} ${protocol} ${key}\n`;
+export function entryLine({ protocol, vm, id, digest }: Taken, atMs: number): string {
+  return lineOf(protocol, `${vm} ${id}`, { atMs, digest: digest.slice(0, DIGEST_DIGITS) });
+}
+
+export function answeredLine(vm: string, id: string): string {
+  return `answered ${vm} ${id}\n`;
+}
+
+function lineOf(protocol: Protocol, key: string, { atMs, digest }: Entry): string {
+  return `${atMs} ${protocol} ${key}${digest === null ? "" : ` ${digest}`}\n`;
 }
 
 export function rangesText(word: string, ranges: RangesByProtocol): string {

@@ -44,15 +44,16 @@ export function vmFromWord(word: string): VmName {
   }
 }
 
-/** Puts what an operator did into the audit. */
-export function recordAction(
+/** Puts what an operator did into the audit; it is on the disk when this resolves. */
+export async function recordAction(
   { paths }: Operator,
   action: string,
   fields: AuditFields,
-): void {
+): Promise<void> {
   const { auditFile, logFile } = paths;
   const audit = openAudit({ auditFile, logFile, dateMs });
   audit.record("operator", { action, ...fields });
+  await audit.sync();
   audit.close();
 }
 

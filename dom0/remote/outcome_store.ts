@@ -8,6 +8,8 @@
  *     <id>.meta      the outcome, by rename: the command has ended
  *
  * The calls are synchronous: each is a few microseconds of page cache, and order matters more.
+ * Nothing here waits for the disk. What a power cut takes of it, the ledger still knows was taken:
+ * that request is answered as interrupted.
  *
  * @module
  */
@@ -117,7 +119,7 @@ function recoverOne(
 ): KeptRequest | null {
   const path = base(vm, id);
   for (const end of FILES_OF_ONE) removeIfPresent(`${path}.${end}.new`);
-  // A power cut may leave a file empty: nothing here is synced but the ledger.
+  // A power cut may leave a file empty.
   const text = new TextDecoder().decode(readIfPresent(`${path}.request`));
   const [, protocol, nonce = "", digest = ""] = REQUEST.exec(text) ?? [];
   if (protocol === undefined) {
@@ -128,15 +130,31 @@ function recoverOne(
   const keptSinceMs = Deno.statSync(`${path}.request`).mtime?.getTime() ?? 0;
   const meta = readIfPresent(`${path}.meta`);
   const ended = meta === undefined ? null : orNull(() => parseMeta(meta));
-  if (ended !== null) return { request, outcome: ended, keptSinceMs, wasInterrupted: false };
   const spool = openSpool(path);
-  const outcome: Outcome = {
+  const outcome = interruptedOutcome(id, nonce, spool);
+  spool.close();
+  // A power cut may keep the outcome and lose a part of the output that it vouches for.
+  if (ended !== null && isSame(ended.out, outcome.out) && isSame(ended.err, outcome.err)) {
+    return { request, outcome: ended, keptSinceMs, wasInterrupted: false };
+  }
+  finish(vm, outcome);
+  return { request, outcome, keptSinceMs, wasInterrupted: true };
+}
+
+/** What came of it nobody can say: it may have run, and what it printed until then is there. */
+export function interruptedOutcome(
+  id: RequestId,
+  nonce: string,
+  spool: Pick<Spool, "summary">,
+): Outcome {
+  return {
     ...{ id, nonce, kind: "interrupted", reason: null, exitCode: EXIT_OF_KIND.interrupted },
     ...{ startedAtMs: null, durationMs: 0, out: spool.summary(1), err: spool.summary(2) },
   };
-  spool.close();
-  finish(vm, outcome);
-  return { request, outcome, keptSinceMs, wasInterrupted: true };
+}
+
+function isSame(one: StreamSummary, other: StreamSummary): boolean {
+  return one.bytes === other.bytes && one.sha256 === other.sha256;
 }
 
 interface SpoolFile {

@@ -6,7 +6,8 @@
  *     MAC -> VM name -> taken before? -> date -> ledger -> body -> lockdown -> policy -> run
  *
  * From "taken before?" to the ledger entry nothing waits, so two copies of a request cannot
- * both pass. What passed is in the ledger, on disk, before a process is started.
+ * both pass. What passed is in the ledger and in the audit, on disk, before a process is started;
+ * both are synced at once, so that a request waits for the disk one time.
  *
  * @module
  */
@@ -16,8 +17,8 @@ import { errorText } from "../../shared/io/program.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
-import { refusedOutcome } from "../../shared/protocol/outcome.ts";
 import type { Command } from "../../shared/protocol/command.ts";
+import { EMPTY_STREAM, refusedOutcome } from "../../shared/protocol/outcome.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
@@ -33,9 +34,10 @@ import {
 import { createJob, type Job, nameOf, type Seat } from "./job.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { SHELL } from "../operations/table.ts";
-import type { Judge } from "../policy/judge.ts";
+import type { Judge, Judgement } from "../policy/judge.ts";
 import type { StoredKey } from "./key_store.ts";
 import type { Ledger } from "./ledger.ts";
+import { interruptedOutcome } from "./outcome_store.ts";
 import { parkCommand, type ParkedCommand } from "./parked_command.ts";
 import {
   authenticateEvent,
@@ -80,6 +82,16 @@ export interface Stopping {
   /** Every one of these VMs that is in a session has acknowledged the outcomes. */
   readonly told: Promise<unknown>;
 }
+
+interface Admission {
+  readonly refused: null;
+  /** What runs: of an operation, the words of its table. */
+  readonly command: Command;
+  readonly judgement: Judgement;
+  readonly told: AuditFields;
+}
+
+type Ruling = Admission | { readonly refused: RefusalReason; readonly told: AuditFields };
 
 /** "observed": nothing was done, by a desk that only looks, or for a session that is over. */
 export type Verdict =
@@ -152,6 +164,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       before.attach(seat);
       return { job: before };
     }
+    if (ledger.owes(request)) return answerLost(request, seat);
     const stale = checkFreshness(request, clock.dateMs()) ?? ledger.objection(request);
     if (stale === "clock") onChange(); // "status" says until when
     if (stale !== null) return refuse(vm, claimed, stale, seat);
@@ -185,7 +198,56 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (job === undefined) return false;
     recordQuietly(audit, "outcome-expired", { ...nameOf(job.request), by: "room" });
     forget(job);
+    ledger.answered(job.request);
     return true;
+  };
+
+  /** Its entry is all that a power cut left: it may have run, and nobody knows how it ended. */
+  const answerLost = (request: AuthenticRequest, seat: Seat): Verdict => {
+    const { vm, id, nonce } = request;
+    let job: Job;
+    try {
+      job = open(request, () => {});
+    } catch { // answered all the same, and again if it comes again
+      seat.outcome(interruptedOutcome(id, nonce, { summary: () => EMPTY_STREAM }));
+      return { observed: true };
+    }
+    const outcome = job.finish((spool) => interruptedOutcome(id, nonce, spool));
+    keepOutcome(store, audit, vm, outcome);
+    recordQuietly(audit, "interrupted", { vm, id, by: "power-cut" });
+    return sit(job, seat);
+  };
+
+  /** Says on disk that dom0 will answer it. */
+  const open = (request: AuthenticRequest, onStop: (reason: StopReason) => void): Job => {
+    const { vm, id, nonce, digest, protocol } = request; // the job outlives the body
+    const job = createJob({
+      request: { vm, id, nonce, digest, protocol },
+      sinceMs: clock.spanMs(),
+      spool: store.begin(request),
+      outcome: null,
+      onStop,
+    });
+    jobsOf(vm).set(id, job);
+    return job;
+  };
+
+  /** What is wrong with it, or that it may run; and what the audit says of that. */
+  const rule = async (request: AuthenticRequest, stored: StoredKey): Promise<Ruling> => {
+    const { vm } = request;
+    const command = commandOrNull(request);
+    if (command === null) return { refused: "bad-body", told: {} };
+    const closed = options.closedBecause(vm, stored);
+    if (closed !== null) return { refused: closed, told: {} };
+    const judgement = await options.judge(vm, command);
+    const { decision, recognised } = judgement;
+    const closedSince = options.closedBecause(vm, stored); // judging may have taken a while
+    if (closedSince !== null) return { refused: closedSince, told: {} };
+    const operation = recognised?.operation.name ?? SHELL;
+    const told = { ...described(request, command), operation, rule: decision.because };
+    if (decision.action === "deny") return { refused: "policy-denied", told };
+    if (decision.action === "ask") return { refused: "needs-confirmation", told };
+    return { refused: null, command: wordsOf(recognised) ?? command, judgement, told };
   };
 
   /** From here on the request is dom0's to answer. */
@@ -194,47 +256,31 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     stored: StoredKey,
     seat: Seat,
   ): Promise<Verdict> => {
-    const { vm, id, nonce, digest, protocol } = request; // the job outlives the body
     let control: StopControl | null = null;
     let stoppedEarly: StopReason | null = null;
+    const onStop = (reason: StopReason): void => {
+      if (control === null) stoppedEarly ??= reason;
+      else control.stop(reason);
+    };
     let job: Job;
     try {
-      job = createJob({
-        request: { vm, id, nonce, digest, protocol },
-        sinceMs: clock.spanMs(),
-        spool: store.begin(request),
-        outcome: null,
-        onStop: (reason) => control === null ? stoppedEarly ??= reason : control.stop(reason),
-      });
+      job = open(request, onStop);
     } catch (error) {
       return refuse(request.vm, request, "not-recorded", seat, { error: errorText(error) });
     }
-    jobsOf(request.vm).set(request.id, job);
+    const written = ledger.add(request);
+    written.catch(() => {}); // it is looked at below, unless something else fails first
+    let admission: Admission;
+    let parked: ParkedCommand;
     try {
-      await ledger.add(request);
+      const ruling = await rule(request, stored);
+      if (ruling.refused !== null) {
+        await written;
+        return endRefused(job, ruling.refused, seat, ruling.told);
+      }
+      admission = ruling;
+      parked = await admit(request, ruling, written);
     } catch (error) {
-      return endRefused(job, "not-recorded", seat, { error: errorText(error) });
-    }
-    const command = commandOrNull(request);
-    if (command === null) return endRefused(job, "bad-body", seat);
-    const closed = options.closedBecause(request.vm, stored);
-    if (closed !== null) return endRefused(job, closed, seat);
-    const judgement = await options.judge(vm, command);
-    const { decision, recognised } = judgement;
-    const closedSince = options.closedBecause(vm, stored); // judging may have taken a while
-    if (closedSince !== null) return endRefused(job, closedSince, seat);
-    const operation = recognised?.operation.name ?? SHELL;
-    const told = { ...described(request, command), operation, rule: decision.because };
-    if (decision.action === "deny") return endRefused(job, "policy-denied", seat, told);
-    if (decision.action === "ask") return endRefused(job, "needs-confirmation", seat, told);
-    let parked: ParkedCommand | null = null;
-    try {
-      // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
-      Deno.mkdirSync(options.workFolder, { recursive: true, mode: PRIVATE_FOLDER });
-      parked = parkCommand(options.workFolder, request, wordsOf(recognised) ?? command);
-      audit.record("accepted", { ...nameOf(request), protocol, ...told });
-    } catch (error) {
-      parked?.drop();
       return endRefused(job, "not-recorded", seat, { error: errorText(error) });
     }
     const verdict = sit(job, seat);
@@ -242,7 +288,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       execution.endUnstarted(job, parked, stoppedEarly);
       return verdict;
     }
-    control = execution.schedule(job, parked, termsOf(judgement));
+    control = execution.schedule(job, parked, termsOf(admission.judgement));
     onChange();
     return verdict;
   };
@@ -252,6 +298,25 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     if (job.hasSeat()) return refuse(job.request.vm, job.request, "replay", seat);
     job.attach(seat);
     return { job };
+  };
+
+  /** When it resolves, a power cut can no longer hide that the command may have run. */
+  const admit = async (
+    request: AuthenticRequest,
+    { command, told }: Admission,
+    written: Promise<void>,
+  ): Promise<ParkedCommand> => {
+    // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
+    Deno.mkdirSync(options.workFolder, { recursive: true, mode: PRIVATE_FOLDER });
+    const parked = parkCommand(options.workFolder, request, command);
+    try {
+      audit.record("accepted", { ...nameOf(request), protocol: request.protocol, ...told });
+      await Promise.all([written, audit.sync()]);
+      return parked;
+    } catch (error) {
+      parked.drop();
+      throw error;
+    }
   };
 
   const endRefused = (
@@ -271,7 +336,10 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   const all = (): Job[] => [...jobs.values()].flatMap((known) => [...known.values()]);
   return {
     receive,
-    acknowledged: forget,
+    acknowledged(job) {
+      forget(job);
+      ledger.answered(job.request);
+    },
     jobs: all,
     stop(reason, vm) {
       const stopped = all().filter(({ request }) => vm === undefined || request.vm === vm);

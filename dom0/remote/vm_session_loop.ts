@@ -173,7 +173,7 @@ export async function runSession(
     }
   });
   const endIdleCheck = endWhenIdleMs === 0 ? () => {} : clock.every(endWhenIdleMs, () => {
-    if (seats.size === 0 && clock.spanMs() - lastHeardMs >= endWhenIdleMs) end();
+    if (ready && seats.size === 0 && clock.spanMs() - lastHeardMs >= endWhenIdleMs) end();
   });
   const onStop = (): void => end();
   stop.addEventListener("abort", onStop);

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Carrying steps out, each in the record before it is begun. @module */
 
-import { ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
+import {
+  durableLink,
+  durableRemove,
+  durableRename,
+  durableWrite,
+} from "../../shared/io/durable.ts";
+import { readSmallText } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { type Journal, offRecord, onRecord } from "../../shared/setup/journal.ts";
 import { type Fact, restart, savedPath, type Value, type Wanted } from "./fact.ts";
@@ -64,10 +70,9 @@ async function carryOut(step: Step, savesFile: boolean, tools: Tools): Promise<v
   }
   if (savesFile && from !== null) await save(fact.path, from);
   if (to === null) {
-    await ifPresent(Deno.remove(fact.path));
+    await durableRemove(fact.path);
   } else {
-    await writeAtomically(fact.path, to, { sync: true });
-    await Deno.chmod(fact.path, fact.mode); // whatever the umask
+    await durableWrite(fact.path, to, fact.mode);
   }
   for (const command of restart(fact.reader)) await runOrFail(tools, command);
 }
@@ -82,11 +87,10 @@ async function takeBack(step: Step, tools: Tools): Promise<void> {
   const { fact, to } = step;
   if (fact.kind !== "file" || to === null) return await carryOut(step, false, tools);
   try {
-    await Deno.rename(savedPath(fact.path), fact.path);
+    await durableRename(savedPath(fact.path), fact.path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    await writeAtomically(fact.path, to, { sync: true }); // it was cleared away; the record has it
-    await Deno.chmod(fact.path, fact.mode);
+    await durableWrite(fact.path, to, fact.mode); // it was cleared away; the record has it
   }
   for (const command of restart(fact.reader)) await runOrFail(tools, command);
 }
@@ -100,7 +104,7 @@ function isOriginal({ entries }: Journal<Fact>, fact: Fact, from: Value): boolea
 async function save(path: string, text: string): Promise<void> {
   const saved = savedPath(path);
   try {
-    await Deno.link(path, saved);
+    await durableLink(path, saved);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     const there = await readSmallText(saved, MAX_FILE_BYTES).catch(() => undefined);

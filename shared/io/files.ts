@@ -35,20 +35,20 @@ export interface WriteOptions {
   readonly mode?: number;
   /** Where the new file grows up; the same file system. Default: beside it, as ".NAME.RANDOM". */
   readonly temporaryPath?: string;
-  /** Wait until it is on the disk. */
-  readonly sync?: boolean;
 }
 
-/** Readers see the old file or the new one, never a part. Fails without a trace. */
+/**
+ * Readers see the old file or the new one, never a part. Fails without a trace. A power cut may
+ * take it back: what was promised is written with durable.ts.
+ */
 export async function writeAtomically(
   path: string,
   data: string | Uint8Array,
-  { mode = PRIVATE_FILE, temporaryPath = besides(path), sync = false }: WriteOptions = {},
+  { mode = PRIVATE_FILE, temporaryPath = besides(path) }: WriteOptions = {},
 ): Promise<void> {
   try {
     using file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
     await writeFully(file, typeof data === "string" ? new TextEncoder().encode(data) : data);
-    if (sync) await file.sync();
     await Deno.rename(temporaryPath, path);
   } catch (error) {
     await Deno.remove(temporaryPath).catch(() => {});
@@ -56,7 +56,8 @@ export async function writeAtomically(
   }
 }
 
-function besides(path: string): string {
+/** ".NAME.RANDOM" beside it, where a new file grows up. */
+export function besides(path: string): string {
   const random = crypto.randomUUID().slice(0, 8);
   return `${dirname(path)}/.${basename(path)}.${random}`;
 }

@@ -8,7 +8,8 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { ifPresent, readPrivate, writeAtomically } from "../io/files.ts";
+import { durableFolder, durableRemove, durableWrite } from "../io/durable.ts";
+import { ifPresent, readPrivate } from "../io/files.ts";
 import { errorText, UserError } from "../io/program.ts";
 
 /** null: as if nobody had set it. */
@@ -90,10 +91,10 @@ export function recordFile<F>({ program, keyOf, check }: RecordKind<F>): RecordF
       }
     },
     async write(path, entries) {
-      if (entries.length === 0) return void await ifPresent(Deno.remove(path));
-      await Deno.mkdir(dirname(path), { recursive: true });
+      if (entries.length === 0) return void await durableRemove(path);
+      await durableFolder(dirname(path), 0o755);
       const text = JSON.stringify({ format: FORMAT, entries }, null, 1) + "\n";
-      await writeAtomically(path, text, { sync: true });
+      await durableWrite(path, text);
     },
   };
 }

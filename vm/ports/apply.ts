@@ -3,7 +3,13 @@
 
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
-import { exists, ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
+import {
+  durableFolder,
+  durableRemove,
+  durableSymlink,
+  durableWrite,
+} from "../../shared/io/durable.ts";
+import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { MARK } from "./refusal_script.ts";
 import { type FilePlan, parsePortFile, type Plan, planFiles, TCP_LINK } from "./service_files.ts";
@@ -96,7 +102,7 @@ export async function ownership(path: string): Promise<"absent" | "ours" | "fore
 
 async function takeAway(path: string, place: Place): Promise<Change> {
   if (await ownership(place.root + path) === "foreign") return { path, what: "foreign" };
-  if (!place.dryRun) await Deno.remove(place.root + path);
+  if (!place.dryRun) await durableRemove(place.root + path);
   return { path, what: "removed" };
 }
 
@@ -109,23 +115,10 @@ async function isAsPlanned(path: string, file: FilePlan): Promise<boolean> {
 }
 
 async function put(path: string, file: FilePlan): Promise<void> {
-  await makeFolder(dirname(path));
-  if ("linkTo" in file) {
-    const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}`;
-    await Deno.symlink(file.linkTo, temporary);
-    await Deno.rename(temporary, path);
-    return;
-  }
-  await writeAtomically(path, file.text, { mode: 0o600 });
-  await Deno.chmod(path, file.mode); // whatever the umask is
-}
-
-/** The user's own agent has to read these folders, whatever root's umask is. */
-async function makeFolder(path: string): Promise<void> {
-  if (await exists(path)) return;
-  await makeFolder(dirname(path));
-  await Deno.mkdir(path);
-  await Deno.chmod(path, 0o755);
+  // The user's own agent has to read these folders.
+  await durableFolder(dirname(path), 0o755);
+  if ("linkTo" in file) await durableSymlink(file.linkTo, path);
+  else await durableWrite(path, file.text, file.mode);
 }
 
 /** Every folder that the agent searches, with the files in it that open something. */

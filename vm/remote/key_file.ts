@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The key in ~/.qvm-remote/auth.key: read only if nobody else could have. @module */
 
-import { ifPresent, readPrivate, writeAtomically } from "../../shared/io/files.ts";
+import { durableWrite } from "../../shared/io/durable.ts";
+import { ifPresent, readPrivate } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { type AuthKey, MAX_KEY_FILE_BYTES, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
@@ -37,7 +38,7 @@ export async function writeKey(layout: Layout, untrustedText: string): Promise<A
   const text = untrustedText.trim().toLowerCase();
   const key = await asKey(text, "invalid key (expected 64 hex characters)");
   await prepareFolders(layout);
-  await writeAtomically(layout.key, text, { sync: true });
+  await durableWrite(layout.key, text);
   return key;
 }
 

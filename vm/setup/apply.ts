@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Carrying steps out, each in the record before it is begun. @module */
 
-import { ifPresent, makePrivateFolder, writeAtomically } from "../../shared/io/files.ts";
+import { durableRemove, durableWrite, syncFolderOf } from "../../shared/io/durable.ts";
+import { ifPresent, makePrivateFolder } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { type Journal, offRecord, onRecord } from "../../shared/setup/journal.ts";
 import { AbsentProgram, runOrFail, type Tools } from "../../shared/setup/tools.ts";
@@ -48,12 +49,12 @@ async function carryOut(step: Step, tools: Tools): Promise<void> {
     case "folder":
       return await changeFolder(step, fact);
     case "kept":
-      if (to === null) return void await ifPresent(Deno.remove(fact.path));
-      return await writeAtomically(fact.path, step.text?.() ?? "", { sync: true });
+      if (to === null) return void await durableRemove(fact.path);
+      return await durableWrite(fact.path, step.text?.() ?? "");
     case "file":
       if (fact.root) break;
-      if (to === null) return void await ifPresent(Deno.remove(fact.path));
-      return await writeAtomically(fact.path, to, { sync: true });
+      if (to === null) return void await durableRemove(fact.path);
+      return await durableWrite(fact.path, to);
   }
   try {
     for (const command of commands) await runOrFail(tools, command);
@@ -74,10 +75,11 @@ async function changeFolder(step: Step, fact: Fact & { kind: "folder" }): Promis
   if (to !== null) {
     await makePrivateFolder(fact.path);
     if (fact.private) await Deno.chmod(fact.path, parseInt(to, 8));
-    return;
+    return await syncFolderOf(fact.path);
   }
   try {
     await ifPresent(Deno.remove(fact.path, { recursive: removesAll(step) }));
+    await ifPresent(syncFolderOf(fact.path));
   } catch (error) {
     // Something of others is in it: then it is theirs now.
     if (!(error instanceof Error && "code" in error && error.code === "ENOTEMPTY")) throw error;

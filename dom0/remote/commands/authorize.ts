@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** authorize, connect, revoke, disconnect, keys: which VMs may send commands. @module */
 
-import {
-  ifPresent,
-  makePrivateFolder,
-  readSmallText,
-  writeAtomically,
-} from "../../../shared/io/files.ts";
+import { durableFolder, durableRemove, durableWrite } from "../../../shared/io/durable.ts";
+import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
 import { didYouMean } from "../../../shared/io/did_you_mean.ts";
 import {
   expectWords,
@@ -192,13 +188,15 @@ async function store(
   const { paths, print } = operator;
   const { fingerprint } = await parseKey(keyText);
   const given = { grant, ...(scope === null ? {} : { scope: `@tag:${scope.tag}` }) };
-  recordAction(operator, "authorize", { vm, fingerprint, ...given, accept_v1: acceptsV1 });
-  await makePrivateFolder(paths.keyFolder);
+  await recordAction(operator, "authorize", {
+    ...{ vm, fingerprint, ...given, accept_v1: acceptsV1 },
+  });
+  await durableFolder(paths.keyFolder);
   await inTurn(paths.keyFolder, async () => {
     // The key comes last: without it nothing of the rest has an effect.
-    await makePrivateFolder(paths.policyFolder);
+    await durableFolder(paths.policyFolder);
     const file = `${paths.policyFolder}/${grantFileName(vm)}`;
-    await writeAtomically(file, grantText(vm, grant, scope), { sync: true });
+    await durableWrite(file, grantText(vm, grant, scope));
     await changeVmList(operator, (vms) => vms.includes(vm) ? vms : [...vms, vm]);
     await createKeyStore(paths.keyFolder).write(vm, keyText.trim(), acceptsV1);
   });
@@ -244,8 +242,8 @@ async function takeAway(operator: Operator, vm: VmName, action: string): Promise
   const had = await inTurn(paths.keyFolder, async () => {
     // The key first: from then on the VM can do nothing, whatever fails below.
     const had = await createKeyStore(paths.keyFolder).remove(vm);
-    recordAction(operator, action, { vm, had_key: had });
-    await ifPresent(Deno.remove(`${paths.policyFolder}/${grantFileName(vm)}`));
+    await recordAction(operator, action, { vm, had_key: had });
+    await durableRemove(`${paths.policyFolder}/${grantFileName(vm)}`);
     await changeVmList(operator, (vms) => vms.filter((other) => other !== vm));
     return had;
   });
@@ -301,9 +299,7 @@ async function changeVmList(
     ]);
   }
   const vms = change(config.vms);
-  if (vms !== config.vms) {
-    await writeAtomically(paths.config, withVmList(text, vms), { sync: true });
-  }
+  if (vms !== config.vms) await durableWrite(paths.config, withVmList(text, vms));
 }
 
 /** null: no daemon runs. Else whether it showed, in time, what was waited for. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** enable, disable, lockdown, unlock: whether the daemon runs, and whether it runs commands. @module */
 
-import { exists, ifPresent, writeAtomically } from "../../../shared/io/files.ts";
+import { durableRemove, durableWrite } from "../../../shared/io/durable.ts";
+import { exists } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
 import { type Operator, recordAction, requireRoot } from "../operator.ts";
@@ -25,7 +26,7 @@ export async function enable(operator: Operator, words: readonly string[]): Prom
     throw new UserError("not enabled");
   }
   await systemctl("enable", "--now", UNIT);
-  recordAction(operator, "enable", {});
+  await recordAction(operator, "enable", {});
   operator.print(`Enabled and started ${UNIT}.\n`);
   return 0;
 }
@@ -34,7 +35,7 @@ export async function disable(operator: Operator, words: readonly string[]): Pro
   expectWords(parseWords(words, {}).rest, 0, 0, "qvm-remote-dom0 disable");
   requireRoot(operator, "disable");
   await systemctl("disable", "--now", UNIT);
-  recordAction(operator, "disable", {});
+  await recordAction(operator, "disable", {});
   operator.print(`Stopped and disabled ${UNIT}.\n`);
   return 0;
 }
@@ -59,8 +60,8 @@ export async function lockdown(operator: Operator, words: readonly string[]): Pr
   requireRoot(operator, "lockdown");
   const { paths } = operator;
   // The file first: it holds whatever fails below.
-  await writeAtomically(paths.lockdownFile, "Lifted by: qvm-remote-dom0 unlock\n", { sync: true });
-  recordAction(operator, "lockdown", {});
+  await durableWrite(paths.lockdownFile, "Lifted by: qvm-remote-dom0 unlock\n");
+  await recordAction(operator, "lockdown", {});
   const seen = await waitForState(
     paths,
     (state) => state.lockdown && state.vms.every(({ open }) => open.length === 0),
@@ -82,8 +83,8 @@ export async function unlock(operator: Operator, words: readonly string[]): Prom
     operator.warn("It was not locked down.\n");
     return 1;
   }
-  recordAction(operator, "unlock", {});
-  await ifPresent(Deno.remove(paths.lockdownFile));
+  await recordAction(operator, "unlock", {});
+  await durableRemove(paths.lockdownFile);
   await waitForState(paths, (state) => !state.lockdown);
   operator.print("Unlocked.\n");
   return 0;

@@ -95,7 +95,7 @@ export async function queue(operator: Operator, words: readonly string[]): Promi
 
   const rows: QueueRow[] = [];
   for (const vm of vms) rows.push(await askOne(operator, vm, question));
-  if (changes) recordAction(operator, `queue-${action}`, { vms });
+  if (changes) await recordAction(operator, `queue-${action}`, { vms });
   if (options.has("json")) operator.print(JSON.stringify(rows) + "\n");
   else for (const row of rows) operator.print(describeRow(row));
   return rows.some((row) => row.error !== undefined) ? 1 : 0;
@@ -110,7 +110,7 @@ async function recoverHere(operator: Operator): Promise<void> {
   const kept = createOutcomeStore(paths.outcomeFolder).recover();
   for (const { request, wasInterrupted } of kept) {
     if (!wasInterrupted) continue;
-    recordAction(operator, "queue-recover", { vm: request.vm, id: request.id });
+    await recordAction(operator, "queue-recover", { vm: request.vm, id: request.id });
     operator.print(`${request.vm}: ${request.id} is answered as interrupted\n`);
   }
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { durableRemove } from "../../../shared/io/durable.ts";
 import { exists, ifPresent, readSmallText } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
@@ -36,12 +37,12 @@ export async function uninstall(operator: Operator, words: readonly string[]): P
       throw new UserError("not uninstalled");
     }
   }
-  recordAction(operator, "uninstall", {});
+  await recordAction(operator, "uninstall", {});
   await endUnits(units);
   for (const { file, shipped } of installation.edited) {
-    if (await isSame(file, shipped)) await Deno.remove(file);
+    if (await isSame(file, shipped)) await durableRemove(file);
   }
-  for (const file of files) await ifPresent(Deno.remove(installation.root + file));
+  for (const file of files) await durableRemove(installation.root + file);
   for (const folder of installation.ownFolders) await removeIfEmpty(folder);
   await systemctl("daemon-reload");
   operator.print("Uninstalled.\n");
@@ -105,7 +106,7 @@ async function isSame(file: string, shipped: string): Promise<boolean> {
 
 async function removeIfEmpty(folder: string): Promise<void> {
   for await (const _ of ifPresentEntries(folder)) return;
-  await ifPresent(Deno.remove(folder));
+  await durableRemove(folder);
 }
 
 async function* ifPresentEntries(folder: string): AsyncGenerator<Deno.DirEntry> {

@@ -33,8 +33,11 @@ const ids = new Map<number, RequestId>();
 function entry(n: number, protocol: 1 | 2 = 2, vm = WORK): Entry {
   const id = ids.get(n) ?? requestId(n); // made once: the tests ask for the same ones often
   ids.set(n, id);
-  return { vm, id, protocol };
+  return { vm, id, protocol, digest: n.toString(16).padEnd(64, "d") };
 }
+
+/** What the file has of it. */
+const digestIn = (n: number): string => entry(n).digest.slice(0, 32);
 
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from }, (_, i) => from + i);
@@ -67,6 +70,12 @@ function memoryDisk({ content = "", dates = "", failAt = 0, tornBytes = 7 } = {}
         disk.content += text.slice(0, tornBytes);
         throw new Error("no append");
       }
+      disk.content += text;
+    },
+    async note(text) {
+      disk.calls.push("note");
+      await Promise.resolve();
+      if (failNow()) throw new Error("no note");
       disk.content += text;
     },
     async replace(text) {
@@ -137,11 +146,12 @@ Deno.test("ledger: the file is private, readable, and survives a restart", () =>
     const { dateMs } = stoppedClock();
     const first = await openLedger(ledgerFile(path), dateMs);
     await Promise.all([first.add(entry(1)), first.add(entry(2, 1, LAB))]);
-    first.close();
+    await first.close();
     assertEquals(modeOf(path), 0o600);
     assertEquals(
       Deno.readTextFileSync(path),
-      `${NOW_MS} 2 work ${requestId(1)}\n${NOW_MS} 1 lab ${requestId(2)}\n`,
+      `${NOW_MS} 2 work ${requestId(1)} ${digestIn(1)}\n` +
+        `${NOW_MS} 1 lab ${requestId(2)} ${digestIn(2)}\n`,
     );
     const second = await openLedger(ledgerFile(path), dateMs);
     assertEquals([second.has(entry(1)), second.has(entry(2, 1, LAB)), second.size()], [
@@ -152,7 +162,7 @@ Deno.test("ledger: the file is private, readable, and survives a restart", () =>
     assertEquals(modeOf(path), 0o600);
     assertEquals(namesIn(folder), ["ledger", "ledger.dates"]);
     assertEquals(modeOf(`${path}.dates`), 0o600);
-    second.close();
+    await second.close();
   }));
 
 Deno.test("ledger: every cut of the file's end keeps the lines that are whole", async () => {
@@ -214,10 +224,10 @@ Deno.test("ledger: 1000 adds at once share syncs, and all are on the disk", () =
     const ledger = await openLedger(counted, stoppedClock().dateMs);
     await Promise.all(range(0, 1000).map((n) => ledger.add(entry(n))));
     assert(syncs <= 2, `${syncs} syncs`);
-    ledger.close();
+    await ledger.close();
     const again = await openLedger(ledgerFile(`${folder}/ledger`), stoppedClock().dateMs);
     assertEquals(range(0, 1000).filter((n) => !again.has(entry(n))), []);
-    again.close();
+    await again.close();
   }));
 
 /**
@@ -296,10 +306,10 @@ Deno.test({
       await assertRejects(() => Promise.all(range(1, 300).map((n) => ledger.add(entry(n)))));
       await Deno.remove(`${folder}/ballast`);
       await ledger.add(entry(300));
-      ledger.close();
+      await ledger.close();
       const again = await openLedger(ledgerFile(`${folder}/ledger`), dateMs);
       assertEquals([again.has(entry(0)), again.has(entry(300))], [true, true]);
-      again.close();
+      await again.close();
       assertEquals(namesIn(folder), ["ledger", "ledger.dates"]);
     }),
 });
@@ -315,7 +325,7 @@ Deno.test("ledger: compaction keeps exactly what is needed", async () => {
   await ledger.add(entry(9010));
   const [first = "", ...entries] = disk.content.trimEnd().split("\n");
   assertEquals(first, `forgotten 2 ${NOW_MS} ${NOW_MS}`);
-  const found = entries.map((line) => line.split(" ").at(-1));
+  const found = entries.map((line) => line.split(" ")[3]);
   const needed = [0, ...range(9000, 9011)].map((n) => requestId(n));
   assertEquals([...found].sort(), [...needed].map(String).sort());
   assertEquals(ledger.size(), needed.length);
@@ -347,7 +357,7 @@ Deno.test("ledger: read-only knows what was taken and writes nothing", () =>
     const ledger = await openLedger(readOnly(ledgerFile(path)), stoppedClock().dateMs);
     assertEquals([ledger.has(entry(1)), ledger.has(entry(7))], [true, false]);
     await ledger.add(entry(2));
-    ledger.close();
+    await ledger.close();
     assertEquals([Deno.readTextFileSync(path), namesIn(folder)], [text, ["ledger"]]);
   }));
 
@@ -506,4 +516,36 @@ Deno.test("ledger: the dates are written once a minute, whatever is taken", asyn
   const written = disk.calls.filter((call) => call === "replaceDates").length;
   assert(written <= 11, `${written} times in ten minutes`);
   assert(disk.dates.split("\n").length === 2, disk.dates);
+});
+
+Deno.test("ledger: an outcome is owed until it is acknowledged, to this very request", async () => {
+  const clock = stoppedClock();
+  const disk = memoryDisk();
+  const ledger = await openLedger(disk, clock.dateMs);
+  await Promise.all([1, 2, 3].map((n) => ledger.add(entry(n))));
+  ledger.answered(entry(1));
+  ledger.answered(entry(1));
+  ledger.answered(entry(9));
+  await ledger.close();
+  const owed = (known: Ledger) => [1, 2, 3, 9].filter((n) => known.owes(entry(n)));
+  assertEquals([owed(ledger), disk.calls.filter((call) => call === "note").length], [[2, 3], 1]);
+  assertEquals(ledger.owes({ ...entry(2), digest: entry(3).digest }), false);
+  assertEquals(ledger.owes({ ...entry(2), vm: LAB }), false);
+  const again = await openLedger(disk, clock.dateMs);
+  assertEquals(owed(again), [2, 3]);
+  assertEquals(owed(await openLedger(disk, clock.dateMs)), [2, 3], "written anew");
+  assertEquals([1, 2, 3].filter((n) => again.has(entry(n))), [1, 2, 3]);
+});
+
+Deno.test("ledger: what is noted while something is added shares its write", async () => {
+  const disk = memoryDisk();
+  const ledger = await openLedger(disk, stoppedClock().dateMs);
+  await ledger.add(entry(1));
+  const adding = ledger.add(entry(2));
+  ledger.answered(entry(1));
+  const later = ledger.add(entry(3));
+  await Promise.all([adding, later]);
+  await ledger.close();
+  assertEquals(disk.calls.filter((call) => call === "note"), []);
+  assertEquals((await openLedger(disk, stoppedClock().dateMs)).owes(entry(1)), false);
 });

@@ -44,7 +44,11 @@ function createScene(): Scene {
     if (vm !== undefined) pending.set(vm, resolve);
     return { ended: promise, told: promise };
   };
-  const audit = { record: (event: string) => void log.push(`audit ${event}`), close() {} };
+  const audit = {
+    record: (event: string) => void log.push(`audit ${event}`),
+    sync: () => Promise.resolve(),
+    close() {},
+  };
   const set = createLinkSet({ open, desk: { stop }, audit, onChange() {} });
   return {
     ...{ set, log },
@@ -148,6 +152,7 @@ Deno.test("links: a full disk of the audit ends no revocation", async () => {
       record() {
         throw new Error("no space left on device");
       },
+      sync: () => Promise.resolve(),
       close() {},
     },
     onChange() {},

@@ -32,6 +32,7 @@ import type { RequestEvent } from "../../../dom0/remote/request_event.ts";
 import { createScheduler, type Scheduler } from "../../../dom0/remote/scheduler.ts";
 import { sessionGroups } from "../../../dom0/remote/session_groups.ts";
 import { createWardens } from "../../../dom0/remote/wardens.ts";
+import { removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { createPrng } from "../../fuzz/prng.ts";
 import {
   argvBody,
@@ -125,7 +126,7 @@ async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Prom
       desk.stop("stopping");
       await desk.idle();
       for (const job of desk.jobs()) job.close();
-      ledger.close();
+      await ledger.close();
       realAudit.close();
     },
   };
@@ -637,7 +638,7 @@ deskTest(
 );
 
 deskTest(
-  "desk: what is stopped while the ledger is written is refused, and the VM is told so",
+  "desk: what is stopped while the ledger is written does not run, and its VM is told",
   () => {
     const { promise: written, resolve: write } = Promise.withResolvers<void>();
     const ledgerDisk = (disk: LedgerDisk): LedgerDisk => ({
@@ -647,7 +648,6 @@ deskTest(
     return withWorld({ ledgerDisk }, async (world) => {
       const sending = send(world, await script("echo never"));
       await until("it is taken", () => world.desk.jobs().length === 1);
-      world.wishes.closed = "revoked";
       const { ended, told } = world.desk.stop("revoked", WORK);
       let isTold = false;
       told.then(() => isTold = true);
@@ -655,7 +655,7 @@ deskTest(
       await ended;
       const sent = await sending;
       await turn();
-      assertEquals([sent.seat.log, isTold], [["accepted", "outcome refused revoked"], false]);
+      assertEquals([sent.seat.log, isTold], [["accepted", "outcome revoked"], false]);
       world.desk.acknowledged(jobOf(sent));
       await told;
     });
@@ -761,6 +761,9 @@ const NOT_RECORDED: readonly (readonly [string, Partial<Wishes>])[] = [
   ["the ledger", { ledgerDisk: fullDisk }],
   ["the outcome store", { store: (store) => ({ ...store, begin: failing }) }],
   ["the audit", { audit: (audit) => ({ ...audit, record: failing }) }],
+  ["a sync of the audit", {
+    audit: (audit) => ({ ...audit, sync: () => Promise.reject(new Error("i/o error")) }),
+  }],
 ];
 
 for (const [name, wishes] of NOT_RECORDED) {
@@ -868,6 +871,101 @@ deskTest(
       assertEquals(runs(world.folder), "x\n");
     }),
 );
+
+/** What a power cut may leave of outcomes/, where nothing is synced: each file whole, or not. */
+const LEFT: readonly (readonly [string, (path: string) => void])[] = [
+  [
+    "nothing",
+    (path) => ["request", "out", "meta"].forEach((end) => removeIfPresent(`${path}.${end}`)),
+  ],
+  ["no request", (path) => void removeIfPresent(`${path}.request`)],
+  ["an empty request", (path) => Deno.writeTextFileSync(`${path}.request`, "")],
+  ["no outcome", (path) => void removeIfPresent(`${path}.meta`)],
+  ["an empty outcome", (path) => Deno.writeTextFileSync(`${path}.meta`, "")],
+  ["no output", (path) => void removeIfPresent(`${path}.out`)],
+  ["a part of the output", (path) => Deno.truncateSync(`${path}.out`, 2)],
+];
+
+for (const [left, cut] of LEFT) {
+  deskTest(
+    `desk: after a power cut that left ${left}, what ran is answered, not refused or run again`,
+    () =>
+      withWorld({}, async (world) => {
+        const text = `echo x >>${world.folder}/runs; echo one; `;
+        const done = await send(world, await script(`${text}exit 3`, 1));
+        await done.seat.answered;
+        const running = await send(world, await script(`${text}sleep 1000`, 2));
+        await until("output", () => running.seat.text(1) === "one\n");
+        const acknowledged = await script(`${text}exit 3`, 4);
+        const last = await send(world, acknowledged);
+        await last.seat.answered;
+        world.desk.acknowledged(jobOf(last));
+        await send(world, await script("true", 5)); // its entry takes the note of the ack along
+
+        for (const n of [1, 2]) cut(`${world.folder}/outcomes/work/${requestId(n)}`);
+        const next = await world.restart();
+        for (const [n, end] of [[1, "exit 3"], [2, "sleep 1000"]] as const) {
+          const event = await script(text + end, n);
+          const { seat, verdict } = await send(next, event);
+          const outcome = await seat.answered;
+          assertEquals([outcome.kind, outcome.exitCode], ["interrupted", 130], `request ${n}`);
+          assertEquals(outcome.out.bytes, seat.bytes(1).length);
+          assertEquals((await send(next, event)).seat.log, ["outcome refused replay"]);
+          next.desk.acknowledged(jobOf({ seat, verdict }));
+          assertEquals((await send(next, event)).seat.log, ["outcome refused replay"]);
+        }
+        assertEquals((await send(next, acknowledged)).seat.log, ["outcome refused replay"]);
+        // Another request with the id of a lost one is another request.
+        const forged = await send(next, await script("echo forged", 2));
+        assertEquals(forged.seat.log, ["outcome refused replay"]);
+        await next.close();
+        assertEquals(runs(world.folder), "x\nx\nx\n");
+      }),
+  );
+}
+
+deskTest("desk: a lost request is answered though nothing can be kept of that", () => {
+  let full = false;
+  const store = (real: OutcomeStore): OutcomeStore => ({
+    ...real,
+    begin: (request) => full ? failing() : real.begin(request),
+  });
+  return withWorld({ store }, async (world) => {
+    const event = await script(`echo x >>${world.folder}/runs`);
+    const { seat } = await send(world, event);
+    await seat.answered;
+    await Deno.remove(`${world.folder}/outcomes`, { recursive: true });
+    full = true;
+    const next = await world.restart();
+    assertEquals((await send(next, event)).seat.log, ["outcome interrupted"]);
+    await next.close();
+    assertEquals(runs(world.folder), "x\n");
+  });
+});
+
+for (const what of ["the ledger", "the audit"] as const) {
+  deskTest(`desk: nothing starts before ${what} is on the disk`, () => {
+    const { promise: synced, resolve: sync } = Promise.withResolvers<void>();
+    const waits = what === "the ledger"
+      ? {
+        ledgerDisk: (disk: LedgerDisk) => ({
+          ...disk,
+          append: (text: string) => synced.then(() => disk.append(text)),
+        }),
+      }
+      : { audit: (audit: Audit) => ({ ...audit, sync: () => synced.then(() => audit.sync()) }) };
+    return withWorld(waits, async (world) => {
+      const sending = send(world, await script(`echo x >>${world.folder}/runs`));
+      const log = `${world.folder}/log/log`;
+      await until("it is recorded", () => filesBelow(`${world.folder}/log`).get(log) !== undefined);
+      for (let turns = 0; turns < 20; turns++) await turn();
+      assertEquals([world.desk.jobs().length, runs(world.folder)], [1, ""]);
+      sync();
+      await (await sending).seat.answered;
+      assertEquals([runs(world.folder), world.events()], ["x\n", ["accepted", "done"]]);
+    });
+  });
+}
 
 deskTest(
   "desk: an outcome that a crash kept out of the audit is recorded by the next daemon, once",

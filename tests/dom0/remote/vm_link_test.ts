@@ -27,7 +27,14 @@ async function withLink(run: (scene: Scene) => Promise<void>): Promise<void> {
   const calls: Scene["calls"] = [];
   const nothing = () => Promise.resolve();
   const disk = { read: () => Promise.resolve(""), readDates: () => Promise.resolve("") };
-  const files = { ...disk, append: nothing, replace: nothing, replaceDates: nothing, close() {} };
+  const files = {
+    ...disk,
+    append: nothing,
+    note: nothing,
+    replace: nothing,
+    replaceDates: nothing,
+    close() {},
+  };
   const ledger = await openLedger(readOnly(files), clock.dateMs);
   const desk = createDryRunDesk({
     ...{ ledger, clock, say() {}, closedBecause: () => null },
@@ -61,6 +68,7 @@ async function withLink(run: (scene: Scene) => Promise<void>): Promise<void> {
     audit: {
       record: (event, { why = "", violation = "" }) =>
         void events.push(`${event} ${why}${violation}`.trim()),
+      sync: nothing,
       close() {},
     },
   });

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What a program says is done must still be so after a power cut. A file system writes when it
+ * likes, contents and names apart: a file is on the disk after its fsync, and that it has this
+ * name, or no longer has it, after the fsync of its folder. Each call here resolves when both are.
+ *
+ * For what nobody was promised there is writeAtomically(), which costs no wait for a disk.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/posix/dirname";
+import { besides, ifPresent, PRIVATE_FILE, PRIVATE_FOLDER, writeFully } from "./files.ts";
+
+/** Readers, also those after a power cut, see the old file or the new one, never a part. */
+export async function durableWrite(
+  path: string,
+  data: string | Uint8Array,
+  mode = PRIVATE_FILE,
+): Promise<void> {
+  await putInPlace(path, async (temporary) => {
+    using file = await Deno.open(temporary, { write: true, createNew: true, mode: PRIVATE_FILE });
+    await writeFully(file, typeof data === "string" ? new TextEncoder().encode(data) : data);
+    await Deno.chmod(temporary, mode); // whatever the umask is
+    await file.sync();
+  });
+}
+
+/** The same for a symbolic link. */
+export async function durableSymlink(target: string, path: string): Promise<void> {
+  await putInPlace(path, (temporary) => Deno.symlink(target, temporary));
+}
+
+async function putInPlace(
+  path: string,
+  make: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = besides(path);
+  try {
+    await make(temporary);
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await syncFolderOf(path);
+}
+
+/** @returns whether it was there; if it was not, an earlier removal is on the disk now */
+export async function durableRemove(path: string): Promise<boolean> {
+  const wasThere = await ifPresent(Deno.remove(path).then(() => true)) ?? false;
+  await ifPresent(syncFolderOf(path));
+  return wasThere;
+}
+
+/** Within one folder. */
+export async function durableRename(from: string, to: string): Promise<void> {
+  await Deno.rename(from, to);
+  await syncFolderOf(to);
+}
+
+/** A second name, in the same folder, for a file that is on the disk already. */
+export async function durableLink(from: string, to: string): Promise<void> {
+  await Deno.link(from, to);
+  await syncFolderOf(to);
+}
+
+/** Makes the folder and its parents. What was there keeps its mode. */
+export async function durableFolder(path: string, mode = PRIVATE_FOLDER): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = path; !await isThere(folder); folder = dirname(folder)) {
+    missing.unshift(folder);
+  }
+  if (missing.length > 0) await Deno.mkdir(path, { recursive: true, mode });
+  for (const folder of missing) {
+    await Deno.chmod(folder, mode); // whatever the umask is
+    await syncFolderOf(folder);
+  }
+}
+
+/** What this program may not look at is not its own to make. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return await ifPresent(Deno.stat(path)) !== undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return true;
+    throw error;
+  }
+}
+
+/** That the file has its name, or no longer has it, is on the disk. */
+export async function syncFolderOf(path: string): Promise<void> {
+  try {
+    using folder = await Deno.open(dirname(path), { read: true });
+    await folder.sync();
+  } catch (error) {
+    // A program may write below a folder that it may not open. What is left then is the sync of
+    // the file, which brings its name along on the file systems of Linux that keep a journal.
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+  }
+}
