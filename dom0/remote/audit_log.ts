@@ -2,7 +2,8 @@
 /**
  * The audit on disk: qvm-remote.audit.jsonl (chained, for machines) and qvm-remote.log (one
  * escaped line per event, for people, and on the daemon's stdout for the journal). Both are
- * only appended to, 0600, and rotated by size: NAME, NAME.1 (younger) … NAME.8 (oldest).
+ * only appended to, 0600, and rotated by size: NAME, NAME.1 (younger) … NAME.8 (oldest), and
+ * NAME.kept, what each VM's share keeps of those that were dropped.
  *
  * @module
  */
@@ -21,9 +22,12 @@ import {
   chainRecord,
   endOfLine,
 } from "./audit_chain.ts";
+import { keepShares, keptFile } from "./audit_share.ts";
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 export const KEPT_FILES = 8;
+/** Of a file's size each VM keeps this part of what is dropped. */
+const SHARES = 8;
 /** More than the longest record: one with a full command text. */
 const TAIL_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
@@ -189,7 +193,7 @@ function openAppended(path: string, maxFileBytes: number): AppendedFile {
       if (file === null) open();
       if (length > maxFileBytes) {
         file?.syncDataSync(); // nobody syncs it under its next name
-        rotate(path);
+        rotate(path, maxFileBytes);
         open();
       }
       if (file === null) return;
@@ -208,7 +212,9 @@ function openAppended(path: string, maxFileBytes: number): AppendedFile {
   };
 }
 
-function rotate(path: string): void {
+function rotate(path: string, maxFileBytes: number): void {
+  const oldest = `${path}.${KEPT_FILES}`;
+  if (isPresent(oldest)) keepShares(oldest, keptFile(path), maxFileBytes / SHARES);
   for (let age = KEPT_FILES; age >= 1; age--) {
     const from = age === 1 ? path : `${path}.${age - 1}`;
     if (isPresent(from)) Deno.renameSync(from, `${path}.${age}`);

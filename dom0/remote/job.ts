@@ -30,6 +30,8 @@ export interface Seat {
   room(): number;
   output(stream: StreamNumber, offset: number, data: Uint8Array): void;
   outcome(outcome: Outcome): void;
+  /** Whether its VM may cause one more record of a refusal; asked before each. */
+  mayRecordRefusal(): boolean;
 }
 
 export interface Job {
@@ -48,6 +50,8 @@ export interface Job {
   attach(seat: Seat): void;
   detach(seat: Seat): void;
   hasSeat(): boolean;
+  /** How often a session took its seat. */
+  seatings(): number;
   /** Resolves when it has its outcome. */
   ended(): Promise<void>;
   /** Resolves when it has ended, and no session is still to fetch its outcome. */
@@ -73,6 +77,7 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
   if (ended !== null) end.resolve();
   let outcomeSent = false;
   let closed = false;
+  let seatings = 0;
   let waiting: (() => void)[] = [];
   const sent = new Map<StreamNumber, number>();
 
@@ -121,6 +126,7 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
     outcome: () => ended,
     keptBytes: () => spool.length(1) + spool.length(2),
     attach(newSeat) {
+      seatings++;
       seat = newSeat;
       outcomeSent = false;
       sent.clear();
@@ -132,6 +138,7 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
       tellWaiting();
     },
     hasSeat: () => seat !== null,
+    seatings: () => seatings,
     ended: () => end.promise,
     told: () =>
       new Promise((resolve) => {

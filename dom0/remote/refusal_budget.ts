@@ -10,19 +10,28 @@ const BURST = 32;
 const ONE_MORE_EVERY_MS = 5_000;
 
 export interface RefusalBudget {
-  /** False when the budget is used up. */
+  /** Asked before a refusal is recorded. False when the budget is used up: then it is counted. */
   spend(spanMs: number): boolean;
+  /** How many were only counted since the last time, for one record that says so. */
+  takeUnrecorded(): number;
 }
 
 export function createRefusalBudget(): RefusalBudget {
   let left = BURST;
   let lastMs = 0;
+  let unrecorded = 0;
   return {
     spend(spanMs) {
       const earned = Math.max(0, (spanMs - lastMs) / ONE_MORE_EVERY_MS);
-      left = Math.min(BURST, left + earned) - 1;
+      left = Math.max(-1, Math.min(BURST, left + earned) - 1);
       lastMs = spanMs;
+      if (left < 0) unrecorded++;
       return left >= 0;
+    },
+    takeUnrecorded() {
+      const count = unrecorded;
+      unrecorded = 0;
+      return count;
     },
   };
 }

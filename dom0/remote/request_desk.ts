@@ -51,6 +51,8 @@ import type { StopReason } from "./runner.ts";
 
 /** An outcome that nobody fetched is kept this long. */
 const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
+/** A VM may break its sessions as it likes; the record has the first few. */
+const RECORDED_SEATINGS = 8;
 /** Of output that a VM has not acknowledged: beyond this it gets nothing new to run. */
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 
@@ -139,7 +141,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     seat: Seat,
     more: AuditFields = {},
   ): Verdict => {
-    recordQuietly(audit, "refused", { vm, id, reason, ...more });
+    if (seat.mayRecordRefusal()) recordQuietly(audit, "refused", { vm, id, reason, ...more });
     seat.outcome(refusedOutcome(id, nonce, reason));
     return { refused: reason };
   };
@@ -160,7 +162,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       if (before.request.digest !== request.digest || before.hasSeat()) {
         return refuse(vm, claimed, "replay", seat);
       }
-      recordQuietly(audit, "resumed", nameOf(request));
+      if (before.seatings() < RECORDED_SEATINGS) recordQuietly(audit, "resumed", nameOf(request));
       before.attach(seat);
       return { job: before };
     }
@@ -328,7 +330,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     const { vm, id, nonce } = job.request;
     const outcome = job.finish(() => refusedOutcome(id, nonce, reason));
     keepOutcome(store, audit, vm, outcome);
-    recordQuietly(audit, "refused", { vm, id, reason, ...more });
+    if (seat.mayRecordRefusal()) recordQuietly(audit, "refused", { vm, id, reason, ...more });
     job.pump();
     return sit(job, seat);
   };

@@ -12,8 +12,8 @@ import { authenticateV1, V1_NONCE } from "../../shared/protocol/v1.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { AuditFields } from "./audit_chain.ts";
 
-/** How much of a command the audit keeps as text; its SHA-256 is of all of it. */
-const AUDITED_COMMAND_CHARS = 4096;
+/** How much of a VM's text one record has; the SHA-256 is of all of it. */
+export const AUDITED_CHARS = 200;
 
 export type RequestEvent = Extract<VmEvent, { kind: "request" | "request-v1" }>;
 
@@ -48,7 +48,7 @@ export function described(request: AuthenticRequest, command: Command): AuditFie
   return {
     mode: request.mode,
     timeout_ms: request.timeoutMs,
-    command: describeCommand(command).slice(0, AUDITED_COMMAND_CHARS),
+    command: describeCommand(command).slice(0, AUDITED_CHARS),
     body_bytes: request.body.length,
     body_sha256: createHash("sha256").update(request.body).digest("hex"),
   };

@@ -17,6 +17,7 @@ import type { StoredKey } from "./key_store.ts";
 import { type CallService, describeExit, stderrFlood } from "./qrexec.ts";
 import { createRefusalBudget } from "./refusal_budget.ts";
 import type { RequestDesk } from "./request_desk.ts";
+import { AUDITED_CHARS } from "./request_event.ts";
 import { runSession } from "./vm_session_loop.ts";
 
 export type LinkState = "connecting" | "connected" | "waiting" | "stopped";
@@ -100,7 +101,15 @@ export function openVmLink(options: LinkOptions): VmLink {
     violation = stderrFlood(ended) ?? violation;
     if (violation !== null) {
       lastEnd = violation.message;
-      audit.record("violation", { vm, violation: violation.violation, detail: violation.message });
+      const unrecorded = budget.takeUnrecorded();
+      audit.record("violation", {
+        ...{
+          vm,
+          violation: violation.violation,
+          detail: violation.message.slice(0, AUDITED_CHARS),
+        },
+        ...(unrecorded === 0 ? {} : { refusals_not_recorded: unrecorded }),
+      });
       return { kind: "violation" };
     }
     lastEnd = stopping.signal.aborted ? "stopped" : silence ?? describeExit(ended);

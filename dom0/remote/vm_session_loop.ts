@@ -69,6 +69,7 @@ export async function runSession(
   let lastHeardMs = clock.spanMs();
   let endedSilentMs: number | null = null;
   let ready = false;
+  let overBudget = false;
   let someWait = false; // a job has output and was given no room, whatever its own window says
 
   const end = (error: unknown = null): void => {
@@ -99,6 +100,11 @@ export async function runSession(
       return 0;
     },
     output: (stream, offset, data) => send(session.output(seq, stream, offset, data)),
+    mayRecordRefusal() {
+      const may = budget.spend(clock.spanMs());
+      overBudget ||= !may;
+      return may;
+    },
     outcome(outcome) {
       if (over) return;
       signOutcome(key.key, vm, outcome).then((mac) => {
@@ -121,7 +127,7 @@ export async function runSession(
     }
     if (refused === null) {
       if (place.cancelled) place.job?.stop("cancelled");
-    } else if (!budget.spend(clock.spanMs())) throw new ProtocolError("too-many-refusals", refused);
+    } else if (overBudget) throw new ProtocolError("too-many-refusals", refused);
   };
 
   const act = (event: VmEvent): void | Promise<void> => {

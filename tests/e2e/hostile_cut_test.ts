@@ -86,7 +86,11 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
           desk,
           clock: realClock,
         },
-        ...{ budget: { spend: () => true }, onReady() {}, endWhenIdleMs: 0 },
+        ...{
+          budget: { spend: () => true, takeUnrecorded: () => 0 },
+          onReady() {},
+          endWhenIdleMs: 0,
+        },
       }, new AbortController().signal);
       return null;
     } catch (error) {

@@ -2,14 +2,21 @@
 /** audit show, audit verify. @module */
 
 import { dateMs } from "../../../shared/io/clock.ts";
-import { ifPresent } from "../../../shared/io/files.ts";
+import { exists, ifPresent } from "../../../shared/io/files.ts";
 import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UsageError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { EXIT_OF_KIND } from "../../../shared/protocol/outcome.ts";
-import { type AuditFields, CHAIN_START, type ChainEnd, checkChain } from "../audit_chain.ts";
+import {
+  type AuditFields,
+  CHAIN_START,
+  type ChainCheck,
+  type ChainEnd,
+  checkChain,
+} from "../audit_chain.ts";
 import { formatEvent, KEPT_FILES } from "../audit_log.ts";
+import { keptFile } from "../audit_share.ts";
 import { type Operator, vmFromWord } from "../operator.ts";
 
 export async function audit(operator: Operator, words: readonly string[]): Promise<number> {
@@ -50,7 +57,8 @@ async function show(operator: Operator, words: readonly string[]): Promise<numbe
       (record.event === "done" && record["exit"] !== 0));
 
   const found: string[] = [];
-  for (const path of await auditFiles(operator.paths.auditFile)) {
+  const { auditFile } = operator.paths;
+  for (const path of [...await present(keptFile(auditFile)), ...await auditFiles(auditFile)]) {
     for await (const line of linesOf(path)) {
       const record = parseRecord(line);
       if (record !== null && !wanted(record)) continue;
@@ -94,7 +102,30 @@ function parseSince(text: string | undefined): number {
 async function verify(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 audit verify [--json]");
-  const files = await auditFiles(operator.paths.auditFile);
+  const { auditFile } = operator.paths;
+  const isGood = (
+    path: string,
+    line: number,
+    check: ChainCheck,
+  ): check is ChainCheck & { ok: true } => {
+    if (check.ok) return true;
+    const broken = { ok: false, file: path, line, why: check.why };
+    operator.print(
+      options.has("json")
+        ? JSON.stringify(broken) + "\n"
+        : `BROKEN at ${path}:${line}: ${check.why}\n`,
+    );
+    return false;
+  };
+  // Each of these can be checked by itself; that none is missing between them, nobody can say.
+  let kept = 0;
+  for (const path of await present(keptFile(auditFile))) {
+    for await (const text of linesOf(path)) {
+      kept++;
+      if (!isGood(path, kept, checkChain([text], null))) return 1;
+    }
+  }
+  const files = await auditFiles(auditFile);
   // Only when the oldest files were dropped may the chain begin anywhere.
   let end: ChainEnd | null = files.length > KEPT_FILES ? null : { seq: 0, hash: CHAIN_START };
   let records = 0;
@@ -103,15 +134,7 @@ async function verify(operator: Operator, words: readonly string[]): Promise<num
     for await (const text of linesOf(path)) {
       line++;
       const check = checkChain([text], end);
-      if (!check.ok) {
-        const broken = { ok: false, file: path, line, why: check.why };
-        operator.print(
-          options.has("json")
-            ? JSON.stringify(broken) + "\n"
-            : `BROKEN at ${path}:${line}: ${check.why}\n`,
-        );
-        return 1;
-      }
+      if (!isGood(path, line, check)) return 1;
       end = check.end;
       records++;
     }
@@ -119,11 +142,19 @@ async function verify(operator: Operator, words: readonly string[]): Promise<num
   const { seq, hash } = end ?? { seq: 0, hash: "" };
   operator.print(
     options.has("json")
-      ? JSON.stringify({ ok: true, records, last: seq, hash }) + "\n"
+      ? JSON.stringify({ ok: true, records, last: seq, hash, kept }) + "\n"
       : `${records} records, unbroken. The last is #${seq} ${hash.slice(0, 8)}: compare it with ` +
-        "the log or the journal, for a cut end leaves a good chain.\n",
+        "the log or the journal, for a cut end leaves a good chain.\n" +
+        (kept === 0
+          ? ""
+          : `${kept} older ones of files that were dropped are whole, each by itself.\n`),
   );
   return 0;
+}
+
+/** The file, if it is there. */
+async function present(path: string): Promise<readonly string[]> {
+  return await exists(path) ? [path] : [];
 }
 
 /** Oldest first. */

@@ -140,7 +140,7 @@ Deno.test("audit: rotation keeps the chain across files, and the number of files
     audit.close();
     const names = namesIn(folder);
     const files = (kind: string): string[] =>
-      ["", 1, 2, 3, 4, 5, 6, 7, 8].map((age) => age === "" ? kind : `${kind}.${age}`);
+      ["", 1, 2, 3, 4, 5, 6, 7, 8, "kept"].map((age) => age === "" ? kind : `${kind}.${age}`);
     assertEquals(names, [...files("audit.jsonl"), "audit.jsonl.lock", ...files("log")].sort());
     for (const name of names) {
       assertEquals(modeOf(`${folder}/${name}`), 0o600, name);

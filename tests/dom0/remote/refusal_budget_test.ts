@@ -31,6 +31,13 @@ for (const [name, waitMs, good] of REFILLS) {
   });
 }
 
+Deno.test("refusal budget: what is over it is counted, and does not make it wait longer", () => {
+  const budget = createRefusalBudget();
+  for (let n = 0; n < 32 + 24; n++) budget.spend(NOW_MS);
+  assertEquals([budget.takeUnrecorded(), budget.takeUnrecorded()], [24, 0]);
+  assertEquals(spendAll(() => budget.spend(NOW_MS + 60_000)), 11);
+});
+
 Deno.test("refusal budget: one every 5 s goes on for ever", () => {
   const budget = createRefusalBudget();
   for (let n = 0; n < 5000; n++) assert(budget.spend(NOW_MS + 5_000 * n), `the ${n}th`);

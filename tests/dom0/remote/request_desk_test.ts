@@ -924,6 +924,53 @@ for (const [left, cut] of LEFT) {
   );
 }
 
+deskTest(
+  "desk: a refusal over its VM's budget is answered, and not recorded",
+  () =>
+    withWorld({ action: "deny" }, async (world) => {
+      const seat = (): TestSeat => ({
+        ...createSeat(),
+        records: false,
+        mayRecordRefusal: () => false,
+      });
+      const one = await send(world, await v2({}, OTHER_KEY), { seat: seat() });
+      const other = await send(world, await v2({ n: 2 }), { seat: seat() });
+      assertEquals([one.seat.log, other.seat.log], [
+        ["outcome refused bad-mac"],
+        ["accepted", "outcome refused policy-denied"],
+      ]);
+      await send(world, await v2({ n: 3 }));
+      assertEquals(world.events(), ["refused policy-denied"]);
+    }),
+);
+
+deskTest(
+  "desk: a record has 200 characters of a command, and the hash of all of it",
+  () =>
+    withWorld({}, async (world) => {
+      const { seat } = await send(world, await script(`true ${"\u{e9}".repeat(5000)}`));
+      await seat.answered;
+      const [line = ""] = Deno.readTextFileSync(`${world.folder}/log/audit.jsonl`).split("\n");
+      const { command, body_bytes, body_sha256 } = JSON.parse(line);
+      assertEquals([command.length, body_bytes, body_sha256.length], [200, 10_005, 64]);
+      assert(line.length < 2_000, `${line.length} bytes`);
+    }),
+);
+
+deskTest(
+  "desk: a session that breaks over and over is recorded a few times",
+  () =>
+    withWorld({}, async (world) => {
+      const event = await script("sleep 1000");
+      let sent = await send(world, event);
+      for (let n = 0; n < 50; n++) {
+        jobOf(sent).detach(sent.seat);
+        sent = await send(world, event);
+      }
+      assertEquals(world.events().filter((name) => name === "resumed").length, 7);
+    }),
+);
+
 deskTest("desk: a lost request is answered though nothing can be kept of that", () => {
   let full = false;
   const store = (real: OutcomeStore): OutcomeStore => ({

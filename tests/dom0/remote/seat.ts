@@ -17,6 +17,8 @@ export interface TestSeat extends Seat {
   bytes(stream: StreamNumber): Uint8Array;
   text(stream: StreamNumber): string;
   give(roomBytes: number): void;
+  /** Whether refusals are recorded one by one. */
+  records: boolean;
   /** Its session ended. */
   close(): void;
 }
@@ -28,12 +30,14 @@ export function createSeat(roomBytes = Infinity): TestSeat {
   const offsets = new Map<StreamNumber, number>();
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const seat: TestSeat = {
+    records: true,
     log: [],
     chunks: [],
     answered: promise,
     outcomes: () => outcomes,
     isOpen: () => open,
     close: () => void (open = false),
+    mayRecordRefusal: () => seat.records,
     room: () => Math.min(room, 1e9),
     give: (bytes) => void (room += bytes),
     accepted() {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { sealEnvelope } from "../../../shared/protocol/envelope.ts";
 import { PING_INTERVAL_MS } from "../../../shared/protocol/limits.ts";
 import { encodeFromVm } from "../../../shared/protocol/message.ts";
+import { refusedOutcome } from "../../../shared/protocol/outcome.ts";
 import type { CallEnd, QrexecCall } from "../../../shared/io/qrexec_call.ts";
 import { createDryRunDesk } from "../../../dom0/remote/dry_run_desk.ts";
 import { openLedger, readOnly } from "../../../dom0/remote/ledger.ts";
+import type { RequestDesk } from "../../../dom0/remote/request_desk.ts";
+import { claimOf } from "../../../dom0/remote/request_event.ts";
 import { openVmLink, type VmLink } from "../../../dom0/remote/vm_link.ts";
-import { KEY, stoppedClock, type TestClock, until, WORK } from "./fixture.ts";
+import { KEY, requestFields, stoppedClock, type TestClock, until, WORK } from "./fixture.ts";
 
 interface Scene {
   readonly link: VmLink;
@@ -15,15 +19,22 @@ interface Scene {
   readonly events: readonly string[];
   /** Each call of the service, by the frames that the VM says in it. */
   readonly calls: ReadableStreamDefaultController<Uint8Array>[];
+  /** How many frames of a type dom0 sent. */
+  sent(type: number): number;
 }
 
+const OUTCOME = 0x06;
 const HELLO = encodeFromVm({ kind: "hello", version: 2 });
 const pong = (token: number) => encodeFromVm({ kind: "pong", token });
 
 /** A link to a VM that says what the test lets it say. */
-async function withLink(run: (scene: Scene) => Promise<void>): Promise<void> {
+async function withLink(
+  run: (scene: Scene) => Promise<void>,
+  more: Partial<RequestDesk> = {},
+): Promise<void> {
   const clock = stoppedClock();
   const events: string[] = [];
+  const types: number[] = [];
   const calls: Scene["calls"] = [];
   const nothing = () => Promise.resolve();
   const disk = { read: () => Promise.resolve(""), readDates: () => Promise.resolve("") };
@@ -54,7 +65,13 @@ async function withLink(run: (scene: Scene) => Promise<void>): Promise<void> {
     const vm = calls.at(-1);
     return {
       ...{ output, closeInput() {}, ended: promise },
-      input: { send: nothing, backlogBytes: () => 0 },
+      input: {
+        send(frame) {
+          types.push(frame[4] ?? 0);
+          return nothing();
+        },
+        backlogBytes: () => 0,
+      },
       kill() {
         if (!isOver) vm?.close();
         isOver = true;
@@ -63,17 +80,19 @@ async function withLink(run: (scene: Scene) => Promise<void>): Promise<void> {
     };
   };
   const link = openVmLink({
-    ...{ vm: WORK, key: { key: KEY, acceptsV1: false }, desk, clock, callService },
+    ...{ vm: WORK, key: { key: KEY, acceptsV1: false }, clock, callService },
+    desk: { ...desk, ...more },
     ...{ isHalted: () => false, vmUser: () => "DEFAULT", onChange() {}, endWhenIdleMs: 0 },
     audit: {
-      record: (event, { why = "", violation = "" }) =>
-        void events.push(`${event} ${why}${violation}`.trim()),
+      record: (event, { why = "", violation = "", refusals_not_recorded = "" }) =>
+        void events.push(`${event} ${why}${violation} ${refusals_not_recorded}`.trim()),
       sync: nothing,
       close() {},
     },
   });
   try {
-    await run({ link, clock, events, calls });
+    const sent = (type: number): number => types.filter((known) => known === type).length;
+    await run({ link, clock, events, calls, sent });
   } finally {
     await link.stop();
   }
@@ -147,6 +166,36 @@ Deno.test("link: what breaks the protocol is a violation, and is left alone", ()
     await until("it ended", () => link.state() === "waiting");
     assertEquals(events, ["connected", "violation unexpected"]);
   }));
+
+Deno.test("link: refusals past the budget are one record, and end the session", async () => {
+  let recorded = 0;
+  const receive: RequestDesk["receive"] = (_vm, _key, event, seat) => {
+    const { id, nonce } = claimOf(event);
+    if (seat.mayRecordRefusal()) recorded++;
+    seat.outcome(refusedOutcome(id, nonce, "bad-mac"));
+    return Promise.resolve({ refused: "bad-mac" });
+  };
+  await withLink(async (scene) => {
+    const { events, calls, sent } = scene;
+    await connect(scene);
+    const requests = await Promise.all(Array.from({ length: 44 }, async (_, i) => {
+      const envelope = await sealEnvelope(requestFields({ n: i + 1 }), KEY);
+      return encodeFromVm({ kind: "request", seq: i + 1, envelope });
+    }));
+    const ask = (from: number, to: number): void => {
+      for (const frame of requests.slice(from, to)) calls[0]?.enqueue(frame);
+    };
+    ask(0, 20);
+    await until("they are answered", () => sent(OUTCOME) === 20);
+    for (let n = 1; n <= 20; n++) calls[0]?.enqueue(encodeFromVm({ kind: "ack", seq: n }));
+    ask(20, 44);
+    await until("it is over", () => events.length === 2);
+    assertEquals(recorded, 32);
+    assertEquals(events[1]?.replace(/ [0-9]+$/, " N"), "violation too-many-refusals N");
+    const counted = Number(events[1]?.split(" ").at(-1));
+    assert(counted >= 1 && counted <= 12, `${counted} were counted`);
+  }, { receive });
+});
 
 Deno.test("link: one that waits is woken, and ends at once when it is stopped", () =>
   withLink(async (scene) => {
