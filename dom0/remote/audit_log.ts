@@ -173,9 +173,12 @@ function openAppended(path: string, maxFileBytes: number): AppendedFile {
   let inode: number | null = null;
   let length = -1;
   let isNameSynced = false;
+  let isUnsynced = false;
   const open = (): void => {
+    // It may be rotated away: whoever waits for a sync then waits for that of another file.
+    if (isUnsynced) file?.syncDataSync();
     file?.close();
-    isNameSynced = false;
+    [isNameSynced, isUnsynced] = [false, false];
     file = Deno.openSync(path, { append: true, create: true, mode: PRIVATE_FILE });
     const info = file.statSync();
     [inode, length] = [info.ino, info.size];
@@ -192,15 +195,16 @@ function openAppended(path: string, maxFileBytes: number): AppendedFile {
     append(line) {
       if (file === null) open();
       if (length > maxFileBytes) {
-        file?.syncDataSync(); // nobody syncs it under its next name
         rotate(path, maxFileBytes);
         open();
       }
       if (file === null) return;
+      isUnsynced = true;
       writeAll(file, line);
       length += line.length;
     },
     async sync() {
+      isUnsynced = false;
       await file?.syncData();
       if (!isNameSynced) await syncFolderOf(path);
       isNameSynced = true;
@@ -214,7 +218,11 @@ function openAppended(path: string, maxFileBytes: number): AppendedFile {
 
 function rotate(path: string, maxFileBytes: number): void {
   const oldest = `${path}.${KEPT_FILES}`;
-  if (isPresent(oldest)) keepShares(oldest, keptFile(path), maxFileBytes / SHARES);
+  try {
+    if (isPresent(oldest)) keepShares(oldest, keptFile(path), maxFileBytes / SHARES);
+  } catch (error) { // on a full disk the rotation itself is what makes room
+    console.error(`audit: nothing was kept of ${oldest}: ${errorText(error)}`);
+  }
   for (let age = KEPT_FILES; age >= 1; age--) {
     const from = age === 1 ? path : `${path}.${age - 1}`;
     if (isPresent(from)) Deno.renameSync(from, `${path}.${age}`);

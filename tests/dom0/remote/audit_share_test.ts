@@ -49,3 +49,22 @@ Deno.test("audit: of each VM the newest lines are kept, in their order, up to it
     assertEquals(namesIn(folder), ["dropped", "kept"]);
     assertEquals((Deno.statSync(kept).mode ?? 0) & 0o777, 0o600);
   }));
+
+Deno.test("audit: where nothing can be kept of what is dropped, the record goes on", () =>
+  withFolder((folder) => {
+    const paths = { auditFile: `${folder}/audit.jsonl`, logFile: `${folder}/log` };
+    const { dateMs } = stoppedClock();
+    const audit = openAudit({ ...paths, dateMs, maxFileBytes: MAX_FILE_BYTES });
+    Deno.mkdirSync(`${paths.auditFile}.kept.new/in-the-way`, { recursive: true });
+    const error = console.error;
+    let said = 0;
+    console.error = () => void said++;
+    try {
+      for (let n = 0; said === 0; n++) audit.record("done", { vm: "work", id: `w-${n}` });
+      audit.record("done", { vm: "lab", id: "last" });
+      audit.close();
+    } finally {
+      console.error = error;
+    }
+    assert(Deno.readTextFileSync(paths.auditFile).includes('"id":"last"'));
+  }));
