@@ -12,6 +12,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { Ollama } from "ollama";
 import OpenAI from "openai";
 import type { ResponseInput } from "openai/resources/responses/responses";
+import { openAiChat } from "./double_openai_chat.ts";
 import type { Called, Said } from "./double_said.ts";
 import {
   type FallbackWorld,
@@ -272,4 +273,20 @@ Deno.test("previous_response_id and item_reference hold where another provider a
   assert(item?.type === "message");
   await ask([{ type: "item_reference", id: item.id }, ...user("fifth")], null);
   assert(seen().includes("Two.") && !seen().includes("item_reference"), seen());
+});
+
+Deno.test('an answer with finish_reason "error" is a failure: the next provider is asked', async () => {
+  await using world = await startFallback();
+  const client = new OpenAI({ baseURL: `${world.proxy.url}/v1`, apiKey: KEY, maxRetries: 0 });
+  const choice = {
+    index: 0,
+    message: { role: "assistant", content: "ha" },
+    finish_reason: "error",
+  };
+  const failed = () => Response.json({ id: "c", object: "chat.completion", choices: [choice] });
+  world.upstream.script = [failed, openAiChat({ texts: ["It rains."] })];
+  const answer = await client.chat.completions.create({
+    ...{ model: routeOf("gpt", "oll"), messages: [{ role: "user", content: "Hi" }] },
+  });
+  assertEquals([answer.choices[0]?.message.content, world.answered()], ["It rains.", "oll"]);
 });

@@ -3,6 +3,7 @@
 
 import type { Provider, Target } from "./config.ts";
 import { type Answer, type Exchange, isWhole, UpstreamFailure } from "./exchange.ts";
+import { refuseFailedChoice } from "./failed_choice.ts";
 import { type NativeBody, nativeBody } from "./native_body.ts";
 import type { Memory } from "./memory.ts";
 import { fault } from "./translate/fault.ts";
@@ -59,6 +60,7 @@ export async function attemptNative(
       counts: true,
     });
   }
+  if (api === "chat" && isWhole(start.body)) refuseFailedChoice(start.body);
   const body = remembered(start.body, provider.name, api, exchange, memory);
   return { contentType: start.contentType, body, own: null, changes };
 }
