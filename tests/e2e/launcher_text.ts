@@ -9,7 +9,8 @@ import { VM_MARK, WORLD_MARK } from "../sim/environment.ts";
 
 /** What the simulation's programs, and the stand-ins of tests, go by. */
 const WORLD_VARIABLES = [WORLD_MARK, VM_MARK, "QUBES_CLAW_ROOT", "DENO_DIR", "STAND_INS"];
-const CLEARED = "exec /usr/bin/env -i \\\n";
+/** How a launcher begins what it starts. */
+export const CLEARED = "exec /usr/bin/env -i \\\n";
 
 /** @param more names of variables that this test needs beside those of every world */
 export function inWorld(launcher: string, more: readonly string[] = []): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The permission flags of each program, read from the Makefile, where they stand once. @module */
 
-import { inWorld, replaced } from "./launcher_text.ts";
+import { CLEARED, inWorld, replaced } from "./launcher_text.ts";
 
 export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
 
@@ -28,6 +28,10 @@ export const FLAG_VARIABLES = {
 
 export type Program = keyof typeof FLAG_VARIABLES;
 
+/** Where this Deno keeps packages; the programs of a world have another home. */
+const CACHE = Deno.env.get("DENO_DIR") ??
+  `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/deno`;
+
 /** The launcher of a program as it is installed, but that it starts the program's source. */
 export function sourceLauncher(
   program: Program,
@@ -40,7 +44,15 @@ export function sourceLauncher(
     stderr: "inherit",
   }).outputSync();
   const text = inWorld(new TextDecoder().decode(stdout), more);
-  const withDeno = replaced(text, '"$lib/deno"', `"${Deno.execPath()}"`);
+  // A bundle holds what it imports; a source finds it by the project's own configuration.
+  const bundled = "--no-config --no-lock --no-remote --no-npm";
+  const fromSource = replaced(
+    text,
+    bundled,
+    `--config=${PROJECT}/deno.json --no-lock --cached-only`,
+  );
+  const unbundled = replaced(fromSource, CLEARED, `${CLEARED}    DENO_DIR="${CACHE}" \\\n`);
+  const withDeno = replaced(unbundled, '"$lib/deno"', `"${Deno.execPath()}"`);
   return replaced(withDeno, `"$lib/${name}.js"`, `"${PROJECT}/${source}"`);
 }
 
