@@ -16,11 +16,18 @@ import type { AuditFields } from "./audit_chain.ts";
 import { type Audit, recordQuietly } from "./audit_log.ts";
 import type { Config } from "./config.ts";
 import { type Job, nameOf } from "./job.ts";
+import { limitInForce } from "./limit_in_force.ts";
 import type { OutcomeStore, Spool } from "./outcome_store.ts";
 import type { ParkedCommand } from "./parked_command.ts";
 import type { Groups } from "./process_group.ts";
 import type { RunTerms } from "./run_terms.ts";
-import { type Ended, type RunningCommand, startCommand, type StopReason } from "./runner.ts";
+import {
+  type Ended,
+  type Limits,
+  type RunningCommand,
+  startCommand,
+  type StopReason,
+} from "./runner.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Wardens } from "./wardens.ts";
 
@@ -101,7 +108,13 @@ export function createExecution(options: ExecutionOptions): Execution {
     onEnd: () => void,
   ): RunningCommand | null => {
     const { request } = job;
-    const { maxTimeoutMs, maxMemoryBytes, path, ...limits } = options.config();
+    const { maxTimeoutMs, maxMemoryBytes, path, ...configured } = options.config();
+    const limits: Limits = {
+      ...configured,
+      timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs, terms.maxTimeoutMs),
+      maxMemoryBytes: Math.min(maxMemoryBytes, terms.maxMemoryBytes),
+    };
+    let isSpoolFull = false;
     const start: Start = { atMs: clock.dateMs(), spanMs: clock.spanMs() };
     try {
       const running = startCommand({
@@ -109,21 +122,22 @@ export function createExecution(options: ExecutionOptions): Execution {
         mark: `${options.markPrefix}${++marks}`,
         environment: { QVM_REMOTE_VM: request.vm, QVM_REMOTE_ID: request.id },
         path,
-        limits: {
-          ...limits,
-          timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs, terms.maxTimeoutMs),
-          maxMemoryBytes: Math.min(maxMemoryBytes, terms.maxMemoryBytes),
-        },
+        limits,
         workFolder: options.workFolder,
         groups: options.groups,
         wardens: options.wardens,
         onOutput: (stream, bytes) => {
           if (terms.output !== null) return terms.output.push(stream, bytes);
-          if (!keep(job, stream, bytes)) running.stop("output-limit");
+          if (keep(job, stream, bytes)) return;
+          isSpoolFull = true;
+          running.stop("output-limit");
         },
       });
       running.ended.then((ended) => fulfil(job, terms, ended)).then(
-        (ended) => conclude(job, ended, start),
+        (ended) => {
+          const isLost = isSpoolFull || ended === OUTPUT_LOST;
+          conclude(job, ended, start, isLost ? null : limitInForce(ended.kind, limits));
+        },
         (error) => concludeFailed(job, error),
       ).finally(onEnd);
       return running;
@@ -162,13 +176,18 @@ export function createExecution(options: ExecutionOptions): Execution {
     conclude(job, { kind: "interrupted", exitCode: EXIT_OF_KIND.interrupted }, null);
   };
 
-  const conclude = (job: Job, { kind, exitCode }: Ended, start: Start | null): void => {
+  const conclude = (
+    job: Job,
+    { kind, exitCode }: Ended,
+    start: Start | null,
+    limit: number | null = null,
+  ): void => {
     const { vm, id, nonce } = job.request;
     const durationMs = start === null ? 0 : Math.round(clock.spanMs() - start.spanMs);
     const startedAtMs = start?.atMs ?? null;
     const outcome = job.finish((spool: Spool) => ({
       ...{ id, nonce, kind, reason: null, exitCode, startedAtMs, durationMs },
-      ...{ out: spool.summary(1), err: spool.summary(2) },
+      ...{ out: spool.summary(1), err: spool.summary(2), limit },
     }));
     keepOutcome(store, audit, vm, outcome);
     recordQuietly(audit, kind, { vm, id, ...endOf(outcome) });
@@ -205,8 +224,9 @@ export function keepOutcome(
 }
 
 /** What the audit says of an end. */
-export function endOf({ exitCode, durationMs, out, err }: Outcome): AuditFields {
+export function endOf({ exitCode, durationMs, out, err, limit }: Outcome): AuditFields {
   return {
+    ...(limit === null || limit === undefined ? {} : { limit }),
     ...{ exit: exitCode, duration_ms: durationMs, out_bytes: out.bytes, err_bytes: err.bytes },
     ...{ out_sha256: out.sha256, err_sha256: err.sha256 },
   };

@@ -107,8 +107,9 @@ export async function runSession(
     },
     outcome(outcome) {
       if (over) return;
-      signOutcome(key.key, vm, outcome).then((mac) => {
-        if (!over) send(session.outcome(seq, outcome, mac));
+      const spoken = session.spoken(outcome);
+      signOutcome(key.key, vm, spoken).then((mac) => {
+        if (!over) send(session.outcome(seq, spoken, mac));
       }).catch(end);
     },
   });
@@ -134,6 +135,7 @@ export async function runSession(
     switch (event.kind) {
       case "ready":
         ready = true;
+        if (event.reply !== null) send(event.reply);
         send(session.credit(CREDITS));
         onReady();
         break;

@@ -4,7 +4,10 @@
  *
  *     dom0                                      VM (hostile)
  *      | -- hello { version, vm } ---------------> |
+ *      | -- ping { 0 } --------------------------> |   do you know capabilities?
  *      | <- hello { version } -------------------- |
+ *      | <- capabilities { words } --------------- |   or pong { 0 }: no
+ *      | -- capabilities { words } --------------> |   only if the VM named its own
  *      | -- credit { n } ------------------------> |
  *      | <- request { seq, envelope } ------------ |   costs one credit
  *      | -- accepted { seq } --------------------> |   it is in the ledger, it will run once
@@ -23,7 +26,8 @@
  * @module
  */
 
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, concat } from "./bytes.ts";
+import { CAPABILITIES, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import type { UnverifiedRequest } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
 import {
@@ -32,15 +36,23 @@ import {
   MAX_STREAM_BYTES,
   OUTPUT_WINDOW_BYTES,
 } from "./limits.ts";
-import { decodeFromVm, encodeFromDom0, PROTOCOL_VERSION, type StreamNumber } from "./message.ts";
-import type { Outcome } from "./outcome.ts";
+import {
+  CAPABILITY_PING,
+  decodeFromVm,
+  encodeFromDom0,
+  type FromVm,
+  PROTOCOL_VERSION,
+  type StreamNumber,
+} from "./message.ts";
+import { inFirstForm, inFullForm, isInForm, type Outcome } from "./outcome.ts";
 import { ProtocolError } from "./refusal.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
 import type { VmName } from "./vm_name.ts";
 
 /** What a VM's message, once checked, asks of the daemon. */
 export type VmEvent =
-  | { readonly kind: "ready" }
+  /** The session begins. The reply, if there is one, goes before the first credit. */
+  | { readonly kind: "ready"; readonly reply: Bytes | null }
   | { readonly kind: "request"; readonly seq: number; readonly request: UnverifiedRequest }
   | { readonly kind: "request-v1"; readonly seq: number; readonly request: UnverifiedV1Request }
   | { readonly kind: "cancel"; readonly seq: number }
@@ -55,6 +67,7 @@ interface OpenRequest {
 }
 
 export interface Dom0Session {
+  /** What dom0 says first: its hello, and the question whether the VM knows capabilities. */
   hello(): Bytes;
   /** @throws {ProtocolError} on anything but what the drawing allows; the session is over */
   receive(frame: Frame): VmEvent;
@@ -65,6 +78,8 @@ export interface Dom0Session {
   /** Bytes of output that may be sent now for this request; 0 when it is gone. */
   room(seq: number): number;
   output(seq: number, stream: StreamNumber, offset: number, data: Uint8Array): Bytes;
+  /** The outcome in the form that this VM can read: to be signed, and sent, as it is. */
+  spoken(outcome: Outcome): Outcome;
   outcome(seq: number, outcome: Outcome, mac: Uint8Array): Bytes;
   /** Requests without an acknowledged outcome, and credits not used. */
   load(): { readonly open: number; readonly credits: number };
@@ -72,7 +87,8 @@ export interface Dom0Session {
 
 export function createDom0Session(vm: VmName): Dom0Session {
   const open = new Map<number, OpenRequest>();
-  let ready = false;
+  let phase: "new" | "greeted" | "ready" = "new";
+  let common = NO_CAPABILITIES;
   let credits = 0;
   let lastSeq = 0;
   let pings = 0;
@@ -84,21 +100,34 @@ export function createDom0Session(vm: VmName): Dom0Session {
     return request;
   };
 
+  const receiveFirst = (message: FromVm): VmEvent => {
+    if (phase === "new" && message.kind === "hello") {
+      if (message.version !== PROTOCOL_VERSION) {
+        throw new ProtocolError("bad-version", `version ${message.version}`);
+      }
+      phase = "greeted";
+      return { kind: "alive" };
+    }
+    if (phase === "greeted" && message.kind === "capabilities") {
+      phase = "ready";
+      common = inCommon(message.words);
+      const reply = encodeFromDom0({ kind: "capabilities", words: CAPABILITIES });
+      return { kind: "ready", reply };
+    }
+    if (phase === "greeted" && message.kind === "pong" && message.token === CAPABILITY_PING) {
+      phase = "ready";
+      return { kind: "ready", reply: null };
+    }
+    throw new ProtocolError("unexpected", `${message.kind} before the session is ready`);
+  };
+
   const receive = (frame: Frame): VmEvent => {
     const message = decodeFromVm(frame);
-    if (ready === (message.kind === "hello")) {
-      throw new ProtocolError(
-        "unexpected",
-        ready ? "second hello" : `${message.kind} before hello`,
-      );
-    }
+    if (phase !== "ready") return receiveFirst(message);
     switch (message.kind) {
       case "hello":
-        if (message.version !== PROTOCOL_VERSION) {
-          throw new ProtocolError("bad-version", `version ${message.version}`);
-        }
-        ready = true;
-        return { kind: "ready" };
+      case "capabilities":
+        throw new ProtocolError("unexpected", `second ${message.kind}`);
       case "request":
       case "request-v1":
         if (credits === 0) throw new ProtocolError("no-credit", `request ${message.seq}`);
@@ -136,7 +165,11 @@ export function createDom0Session(vm: VmName): Dom0Session {
 
   return {
     receive,
-    hello: () => encodeFromDom0({ kind: "hello", version: PROTOCOL_VERSION, vm }),
+    hello: () =>
+      concat([
+        encodeFromDom0({ kind: "hello", version: PROTOCOL_VERSION, vm }),
+        encodeFromDom0({ kind: "ping", token: CAPABILITY_PING }),
+      ]),
     credit(count) {
       credits += count;
       if (credits + open.size > MAX_OPEN_REQUESTS) throw new Error("bug: more credits than slots");
@@ -160,7 +193,9 @@ export function createDom0Session(vm: VmName): Dom0Session {
       }
       return encodeFromDom0({ kind: "output", seq, stream, offset, data });
     },
+    spoken: (outcome) => common.has("ends") ? inFullForm(outcome) : inFirstForm(outcome),
     outcome(seq, outcome, mac) {
+      if (!isInForm(outcome, common)) throw new Error("bug: an outcome the VM cannot read");
       find(seq).answered = true;
       return encodeFromDom0({ kind: "outcome", seq, mac, outcome });
     },

@@ -28,6 +28,10 @@ export const MAX_LISTING_BYTES = 32 * 1024;
 /** What a listing shows of a file name. A name made of an id has 43 at most. */
 export const MAX_LISTED_NAME_BYTES = 120;
 
+/** Words in which a peer says what it can, all in one small frame. */
+export const MAX_CAPABILITIES = 8;
+export const MAX_CAPABILITY_CHARS = 15;
+
 /** Requests a VM may have open at once (sent, and no acknowledged outcome). */
 export const MAX_OPEN_REQUESTS = 64;
 

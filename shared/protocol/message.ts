@@ -11,7 +11,8 @@
  *     0x05 output    seq u32, stream u8,      0x84 cancel      seq u32
  *                    offset u32, data         0x85 window      seq u32, bytes u32
  *     0x06 outcome   seq u32, mac (32), meta  0x86 ack         seq u32
- *                                             0x87 pong        token u32
+ *     0x07 capabilities  words                0x87 pong        token u32
+ *                                             0x88 capabilities  words
  *
  * What an operator asks outside a session (service argument) is answered by one frame:
  *
@@ -23,6 +24,7 @@
  */
 
 import { asLatin1, type Bytes, parseUtf8, readFields, uint32, utf8, utf8Prefix } from "./bytes.ts";
+import { encodeCapabilities, parseCapabilities } from "./capability.ts";
 import { parseEnvelope, type UnverifiedRequest } from "./envelope.ts";
 import { encodeFrame, type Frame } from "./frame.ts";
 import {
@@ -42,9 +44,15 @@ import type { UnverifiedV1Request } from "./v1.ts";
 import { parseVmName, type VmName } from "./vm_name.ts";
 
 export const PROTOCOL_VERSION = 2;
+/**
+ * The token of the ping with which dom0 asks for capabilities. A VM that knows them answers with
+ * them, one that does not with a pong; all other pings count from 1.
+ */
+export const CAPABILITY_PING = 0;
 
 const TYPE = {
   ...{ hello: 0x01, credit: 0x02, ping: 0x03, accepted: 0x04, output: 0x05, outcome: 0x06 },
+  ...{ capabilities: 0x07, vmCapabilities: 0x88 },
   ...{ vmHello: 0x81, request: 0x82, requestV1: 0x83, cancel: 0x84, window: 0x85, ack: 0x86 },
   ...{ pong: 0x87, key: 0x90, report: 0x91, listing: 0x92 },
 } as const;
@@ -69,7 +77,8 @@ export type FromDom0 =
     readonly seq: number;
     readonly mac: Uint8Array;
     readonly outcome: Outcome;
-  };
+  }
+  | { readonly kind: "capabilities"; readonly words: readonly string[] };
 
 export type FromVm =
   | { readonly kind: "hello"; readonly version: number }
@@ -78,7 +87,8 @@ export type FromVm =
   | { readonly kind: "cancel"; readonly seq: number }
   | { readonly kind: "window"; readonly seq: number; readonly bytes: number }
   | { readonly kind: "ack"; readonly seq: number }
-  | { readonly kind: "pong"; readonly token: number };
+  | { readonly kind: "pong"; readonly token: number }
+  | { readonly kind: "capabilities"; readonly words: readonly string[] };
 
 /** The folders of a VM's queue, in the order of their numbers on the wire. */
 export const QUEUE_FOLDERS = ["pending", "running", "results", "cancel"] as const;
@@ -108,6 +118,7 @@ export const CAPS_FROM_VM: ReadonlyMap<number, number> = new Map([
   [TYPE.window, MAX_SMALL_FRAME_BYTES],
   [TYPE.ack, MAX_SMALL_FRAME_BYTES],
   [TYPE.pong, MAX_SMALL_FRAME_BYTES],
+  [TYPE.vmCapabilities, MAX_SMALL_FRAME_BYTES],
 ]);
 
 /** What dom0 gives a decoder for an operator's question. */
@@ -125,6 +136,7 @@ export const CAPS_FROM_DOM0: ReadonlyMap<number, number> = new Map([
   [TYPE.accepted, MAX_SMALL_FRAME_BYTES],
   [TYPE.output, 4 + 1 + 4 + MAX_OUTPUT_CHUNK_BYTES],
   [TYPE.outcome, 4 + MAC_BYTES + MAX_META_BYTES],
+  [TYPE.capabilities, MAX_SMALL_FRAME_BYTES],
 ]);
 
 /** @throws {ProtocolError} whatever is wrong with the bytes */
@@ -138,6 +150,9 @@ export function decodeFromVm({ type, untrustedPayload }: Frame): FromVm {
 function decodeVmFields(type: number, fields: ReturnType<typeof readFields>): FromVm {
   if (type === TYPE.vmHello) return { kind: "hello", version: fields.uint16() };
   if (type === TYPE.pong) return { kind: "pong", token: fields.uint32() };
+  if (type === TYPE.vmCapabilities) {
+    return { kind: "capabilities", words: parseCapabilities(fields.rest()) };
+  }
   const seq = fields.uint32();
   switch (type) {
     case TYPE.request:
@@ -190,6 +205,8 @@ function decodeDom0Fields(type: number, fields: ReturnType<typeof readFields>): 
       if (isOfVm(outcome)) throw new ProtocolError("bad-meta", "an outcome of the VM's own");
       return { kind: "outcome", seq, mac, outcome };
     }
+    case TYPE.capabilities:
+      return { kind: "capabilities", words: parseCapabilities(fields.rest()) };
     default:
       throw new ProtocolError("unknown-type", `type ${type} from dom0`);
   }
@@ -213,6 +230,8 @@ export function encodeFromDom0(message: FromDom0): Bytes {
       const { seq, mac, outcome } = message;
       return encodeFrame(TYPE.outcome, uint32(seq), mac, utf8(encodeMeta(outcome)));
     }
+    case "capabilities":
+      return encodeFrame(TYPE.capabilities, encodeCapabilities(message.words));
   }
 }
 
@@ -241,6 +260,8 @@ export function encodeFromVm(message: ToDom0): Bytes {
       return encodeFrame(TYPE.ack, uint32(message.seq));
     case "pong":
       return encodeFrame(TYPE.pong, uint32(message.token));
+    case "capabilities":
+      return encodeFrame(TYPE.vmCapabilities, encodeCapabilities(message.words));
   }
 }
 

@@ -8,6 +8,7 @@
 
 import type { AuthKey } from "./auth_key.ts";
 import { type Bytes, parseDecimal, parseHex, parseUtf8 } from "./bytes.ts";
+import type { Capability } from "./capability.ts";
 import { computeMac, MAC_BYTES, macInput, verifyMac } from "./mac.ts";
 import { isRefusalReason, ProtocolError, type RefusalReason } from "./refusal.ts";
 import { parseV1Id, type RequestId } from "./request_id.ts";
@@ -51,6 +52,49 @@ export interface Outcome {
   readonly durationMs: number;
   readonly out: StreamSummary;
   readonly err: StreamSummary;
+  /**
+   * The limit that ended it, as it was in force: ms, bytes of output, processes, or bytes of
+   * memory, by the kind. null if there was none, or it is not known. undefined in the first form,
+   * which does not say.
+   */
+  readonly limit?: number | null;
+}
+
+/** The kinds that a limit makes. */
+const LIMIT_KINDS: ReadonlySet<OutcomeKind> = new Set([
+  ...["timeout", "output-limit", "process-limit", "memory-limit"] as const,
+]);
+
+/** What the first form did not know, and what comes nearest to it there. */
+const FIRST_KIND: ReadonlyMap<OutcomeKind, "interrupted"> = new Map([
+  ["revoked", "interrupted"],
+  ["locked-down", "interrupted"],
+  ["stopping", "interrupted"],
+]);
+const FIRST_REASON: ReadonlyMap<RefusalReason | null, RefusalReason> = new Map([
+  ["clock", "stale"],
+]);
+
+/** For a peer that knows the first form only. */
+export function inFirstForm({ limit: _limit, ...outcome }: Outcome): Outcome {
+  const kind = FIRST_KIND.get(outcome.kind);
+  if (kind !== undefined) return { ...outcome, kind, exitCode: EXIT_OF_KIND[kind] };
+  const reason = FIRST_REASON.get(outcome.reason);
+  return reason === undefined ? outcome : { ...outcome, reason };
+}
+
+/** For a peer that knows all of it: an outcome that was kept in the first form has no limit. */
+export function inFullForm(outcome: Outcome): Outcome {
+  return { ...outcome, limit: outcome.limit ?? null };
+}
+
+/** Whether it is in the one form that goes with what both sides can. */
+export function isInForm(
+  { limit, kind, reason }: Outcome,
+  common: ReadonlySet<Capability>,
+): boolean {
+  if (common.has("ends")) return limit !== undefined;
+  return limit === undefined && !FIRST_KIND.has(kind) && !FIRST_REASON.has(reason);
 }
 
 /** SHA-256 of no bytes. */
@@ -83,7 +127,8 @@ export function encodeMeta(outcome: Outcome): string {
     `out_bytes=${outcome.out.bytes}\n` +
     `out_sha256=${outcome.out.sha256}\n` +
     `err_bytes=${outcome.err.bytes}\n` +
-    `err_sha256=${outcome.err.sha256}\n`;
+    `err_sha256=${outcome.err.sha256}\n` +
+    (outcome.limit === undefined ? "" : `limit=${outcome.limit ?? "-"}\n`);
 }
 
 const META = new RegExp(
@@ -97,7 +142,8 @@ const META = new RegExp(
     "out_bytes=([0-9]{1,16})\n" +
     "out_sha256=([0-9a-f]{64})\n" +
     "err_bytes=([0-9]{1,16})\n" +
-    "err_sha256=([0-9a-f]{64})\n$",
+    "err_sha256=([0-9a-f]{64})\n" +
+    "(?:limit=([0-9]{1,16}|-)\n)?$",
 );
 
 /** @throws {ProtocolError} "bad-meta", "bad-id" or "bad-argument" */
@@ -105,7 +151,7 @@ export function parseMeta(untrustedBytes: Uint8Array): Outcome {
   const fields = META.exec(parseUtf8(untrustedBytes));
   if (fields === null) throw new ProtocolError("bad-meta", "fields");
   const [, id = "", nonce = "", kind = "", reason = "", exit = "", started = "", ...rest] = fields;
-  const [duration = "", outBytes = "", outHash = "", errBytes = "", errHash = ""] = rest;
+  const [duration = "", outBytes = "", outHash = "", errBytes = "", errHash = "", limit] = rest;
   if (!isOutcomeKind(kind)) throw new ProtocolError("bad-meta", "outcome");
   if ((kind === "refused") !== isRefusalReason(reason) || (kind !== "refused" && reason !== "-")) {
     throw new ProtocolError("bad-meta", "reason");
@@ -125,7 +171,14 @@ export function parseMeta(untrustedBytes: Uint8Array): Outcome {
     durationMs: parseDecimal(duration, 0, maxBytes),
     out: { bytes: parseDecimal(outBytes, 0, maxBytes), sha256: outHash },
     err: { bytes: parseDecimal(errBytes, 0, maxBytes), sha256: errHash },
+    ...(limit === undefined ? {} : { limit: parseLimit(limit, kind) }),
   };
+}
+
+function parseLimit(untrustedText: string, kind: OutcomeKind): number | null {
+  if (untrustedText === "-") return null;
+  if (!LIMIT_KINDS.has(kind)) throw new ProtocolError("bad-meta", `limit of ${kind}`);
+  return parseDecimal(untrustedText, 0, Number.MAX_SAFE_INTEGER);
 }
 
 function isOutcomeKind(word: string): word is OutcomeKind {

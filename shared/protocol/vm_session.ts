@@ -6,10 +6,17 @@
  */
 
 import type { Bytes } from "./bytes.ts";
+import { CAPABILITIES, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import type { Frame } from "./frame.ts";
 import { OUTPUT_WINDOW_BYTES } from "./limits.ts";
-import { decodeFromDom0, encodeFromVm, PROTOCOL_VERSION, type StreamNumber } from "./message.ts";
-import type { Outcome } from "./outcome.ts";
+import {
+  CAPABILITY_PING,
+  decodeFromDom0,
+  encodeFromVm,
+  PROTOCOL_VERSION,
+  type StreamNumber,
+} from "./message.ts";
+import { isInForm, type Outcome } from "./outcome.ts";
 import { ProtocolError } from "./refusal.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
 import type { VmName } from "./vm_name.ts";
@@ -19,6 +26,8 @@ export type Dom0Event =
   | { readonly kind: "hello"; readonly vm: VmName; readonly reply: Bytes }
   | { readonly kind: "credit" }
   | { readonly kind: "ping"; readonly reply: Bytes }
+  /** dom0 has said what it can: no reply. */
+  | { readonly kind: "capabilities" }
   | { readonly kind: "accepted"; readonly seq: number }
   | {
     readonly kind: "output";
@@ -59,7 +68,8 @@ export interface VmSession {
 
 export function createVmSession(): VmSession {
   const sent = new Map<number, SentRequest>();
-  let ready = false;
+  let phase: "new" | "ready" | "asked" | "open" = "new";
+  let common = NO_CAPABILITIES;
   let credits = 0;
   let lastSeq = 0;
 
@@ -80,24 +90,37 @@ export function createVmSession(): VmSession {
 
   const receive = (frame: Frame): Dom0Event => {
     const message = decodeFromDom0(frame);
-    if (ready === (message.kind === "hello")) {
-      throw new ProtocolError("unexpected", `${message.kind} ${ready ? "again" : "before hello"}`);
+    if ((phase === "new") !== (message.kind === "hello")) {
+      const when = phase === "new" ? "before hello" : "again";
+      throw new ProtocolError("unexpected", `${message.kind} ${when}`);
     }
     switch (message.kind) {
       case "hello":
         if (message.version !== PROTOCOL_VERSION) {
           throw new ProtocolError("bad-version", `version ${message.version}`);
         }
-        ready = true;
+        phase = "ready";
         return {
           kind: "hello",
           vm: message.vm,
           reply: encodeFromVm({ kind: "hello", version: PROTOCOL_VERSION }),
         };
       case "credit":
+        phase = "open";
         credits += message.count;
         return { kind: "credit" };
+      case "capabilities":
+        if (phase !== "asked") throw new ProtocolError("unexpected", "capabilities");
+        phase = "open";
+        common = inCommon(message.words);
+        return { kind: "capabilities" };
       case "ping":
+        if (message.token === CAPABILITY_PING) {
+          if (phase !== "ready") throw new ProtocolError("unexpected", "question again");
+          phase = "asked";
+          const reply = encodeFromVm({ kind: "capabilities", words: CAPABILITIES });
+          return { kind: "ping", reply };
+        }
         return { kind: "ping", reply: encodeFromVm({ kind: "pong", token: message.token }) };
       case "accepted": {
         const request = find(message.seq);
@@ -121,6 +144,9 @@ export function createVmSession(): VmSession {
       case "outcome": {
         const request = find(message.seq);
         if (request.answered) throw new ProtocolError("unexpected", "second outcome");
+        if (!isInForm(message.outcome, common)) {
+          throw new ProtocolError("bad-meta", "not in the form that was agreed");
+        }
         request.answered = true;
         return message;
       }

@@ -404,6 +404,16 @@ const OUT_OF_ORDER: readonly Attack[] = [
   breaks("bad-version", "version 1", () => say({ kind: "hello", version: 1 }), "instead of hello"),
   breaks("bad-version", "version 3", () => say({ kind: "hello", version: 3 }), "instead of hello"),
   breaks("unexpected", "a second hello", () => say({ kind: "hello", version: 2 })),
+  breaks(
+    "unexpected",
+    "capabilities before hello",
+    () => say({ kind: "capabilities", words: ["ends"] }),
+    "instead of hello",
+  ),
+  breaks("unexpected", "capabilities again", () => say({ kind: "capabilities", words: ["ends"] })),
+  breaks("unexpected", "pong 0 after capabilities", () => say({ kind: "pong", token: 0 })),
+  breaks("bad-argument", "a capability in capitals", () => rawFrame(0x88, utf8("ENDS"))),
+  breaks("too-long", "nine capabilities", () => rawFrame(0x88, utf8("a b c d e f g h i"))),
   ...[0, 2, 0xffff_ffff].map((seq) =>
     breaks(
       "unexpected",

@@ -216,6 +216,7 @@ function startSession(conn: Deno.Conn, argument: string): HostileSession {
     async greet() {
       await next("hello");
       await say({ kind: "hello", version: 2 });
+      await say({ kind: "capabilities", words: ["ends"] });
       return (await next("credit")).count;
     },
     pause() {

@@ -17,6 +17,7 @@ import {
   uint32,
   utf8,
 } from "../../shared/protocol/bytes.ts";
+import { encodeCapabilities, parseCapabilities } from "../../shared/protocol/capability.ts";
 import { encodeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import { createDom0Session } from "../../shared/protocol/dom0_session.ts";
 import { parseEnvelope } from "../../shared/protocol/envelope.ts";
@@ -30,6 +31,7 @@ import {
   decodeFromVm,
   encodeAnswer,
   encodeFromDom0,
+  encodeFromVm,
 } from "../../shared/protocol/message.ts";
 import { decodeMux, encodeMux, MUX_CAPS } from "../../shared/protocol/mux_message.ts";
 import { createMuxSession } from "../../shared/protocol/mux_session.ts";
@@ -193,12 +195,12 @@ function sessionTarget(
   caps: ReadonlyMap<number, number>,
   messages: Bytes[],
   create: () => (frame: Frame) => void,
+  opening = messages.slice(0, 1),
 ): Target {
-  const single = withLengths(messages);
-  const corpus = single.flatMap((
-    one,
-    i,
-  ) => [one, concat([...single.slice(0, 1), one]), concat(single.slice(0, i))]);
+  const [single, first] = [withLengths(messages), withLengths(opening)];
+  const corpus = single.flatMap((one, i) => [
+    ...[one, concat([...first, one]), concat(i === 0 ? [] : [...first, ...single.slice(1, i)])],
+  ]);
   return {
     name,
     corpus,
@@ -213,6 +215,16 @@ function sessionTarget(
 }
 
 const VM = parseVmName("work");
+/** What each side says before the first credit, in the full form. */
+const DOM0_OPENING = [
+  encodeFromDom0({ kind: "hello", version: 2, vm: VM }),
+  encodeFromDom0({ kind: "ping", token: 0 }),
+  encodeFromDom0({ kind: "capabilities", words: ["ends"] }),
+].map((wire) => wire.slice(4));
+const VM_OPENING = [
+  encodeFromVm({ kind: "hello", version: 2 }),
+  encodeFromVm({ kind: "capabilities", words: ["ends"] }),
+].map((wire) => wire.slice(4));
 
 export const TARGETS: readonly Target[] = [
   frameTarget("frames-from-vm", CAPS_FROM_VM, FROM_VM),
@@ -223,17 +235,25 @@ export const TARGETS: readonly Target[] = [
   messageTarget("decodeAnswer", ANSWERS, (frame) => encodeAnswer(decodeAnswer(frame))),
   sessionTarget("dom0-session", CAPS_FROM_VM, FROM_VM, () => {
     const session = createDom0Session(VM);
+    session.hello();
     session.credit(3);
     session.ping();
     return (frame) => void session.receive(frame);
-  }),
+  }, VM_OPENING),
+  {
+    name: "parseCapabilities",
+    corpus: [...FROM_VM, ...FROM_DOM0].filter(([type]) => type === 0x07 || type === 0x88).map((
+      message,
+    ) => message.slice(1)),
+    again: (input) => encodeCapabilities(parseCapabilities(input)),
+  },
   sessionTarget("vm-session", CAPS_FROM_DOM0, FROM_DOM0, () => {
     const session = createVmSession();
     return (frame) => {
       session.receive(frame);
       if (session.hasCredit()) session.request(new Uint8Array(9));
     };
-  }),
+  }, DOM0_OPENING),
   frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX, true),
   messageTarget("decodeMux", MUX, (frame) => encodeMux(decodeMux(frame))),
   sessionTarget("mux-dialer", MUX_CAPS.dialer, HEARD, () => {

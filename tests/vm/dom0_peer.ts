@@ -11,7 +11,15 @@ import { createSender, readFrames } from "../../shared/io/byte_stream.ts";
 import { authenticate, type AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { createDom0Session, type VmEvent } from "../../shared/protocol/dom0_session.ts";
 import { MAX_OUTPUT_CHUNK_BYTES } from "../../shared/protocol/limits.ts";
-import { CAPS_FROM_VM, type StreamNumber } from "../../shared/protocol/message.ts";
+import { createFrameDecoder } from "../../shared/protocol/frame.ts";
+import {
+  CAPABILITY_PING,
+  CAPS_FROM_VM,
+  encodeFromDom0,
+  encodeFromVm,
+  PROTOCOL_VERSION,
+  type StreamNumber,
+} from "../../shared/protocol/message.ts";
 import {
   EMPTY_STREAM,
   EXIT_OF_KIND,
@@ -52,9 +60,10 @@ export interface Dom0Peer {
     peerRequest: PeerRequest,
     kind?: OutcomeKind,
     exitCode?: number,
+    limit?: number | null,
   ): Promise<void>;
   /** The same without waiting. */
-  sendOutcome(peerRequest: PeerRequest, kind?: OutcomeKind, exitCode?: number): Promise<void>;
+  sendOutcome: Dom0Peer["finish"];
   refuse(peerRequest: PeerRequest, reason: RefusalReason): Promise<void>;
   /** The next request of protocol 2, whoever signed it. */
   nextUnchecked(): Promise<UncheckedRequest>;
@@ -76,11 +85,13 @@ export interface PeerOptions {
   readonly credits?: number;
   /** Do not even say hello. */
   readonly mute?: boolean;
+  /** Be a dom0 that knows no capabilities. */
+  readonly first?: boolean;
 }
 
 export async function connectPeer(
   vm: Vm,
-  { credits = 16, mute = false }: PeerOptions = {},
+  { credits = 16, mute = false, first = false }: PeerOptions = {},
 ): Promise<Dom0Peer> {
   const name = parseVmName(VM_NAME);
   const child = queueService(vm).spawn();
@@ -106,6 +117,7 @@ export async function connectPeer(
     finished = true;
     wake();
   });
+  const firstHello = () => encodeFromDom0({ kind: "hello", version: PROTOCOL_VERSION, vm: name });
   let finished = false;
   const stderr = new Response(child.stderr).text();
   const ended = (async () => {
@@ -139,18 +151,26 @@ export async function connectPeer(
     { seq, request },
     kind = "done",
     exit = 0,
+    limit = null,
   ) => {
-    const outcome: Outcome = {
-      ...{ id: request.id, nonce: request.nonce, kind, reason: null },
+    const outcome: Outcome = session.spoken({
+      ...{ id: request.id, nonce: request.nonce, kind, reason: null, limit },
       exitCode: EXIT_OF_KIND[kind] ?? exit,
       ...{ startedAtMs: Date.now(), durationMs: 7, out: summary(seq, 1), err: summary(seq, 2) },
-    };
+    });
     void sender.send(session.outcome(seq, outcome, await signOutcome(vm.key, name, outcome)));
   };
 
   if (!mute) {
-    void sender.send(session.hello());
-    await take((event) => event.kind === "ready");
+    void sender.send(first ? firstHello() : session.hello());
+    if (first) { // its own session asks all the same, and hears from a VM of the first form
+      const pong = encodeFromVm({ kind: "pong", token: CAPABILITY_PING });
+      await take((event) => event.kind === "alive");
+      for (const frame of createFrameDecoder(CAPS_FROM_VM).push(pong)) session.receive(frame);
+    } else {
+      const ready = await take((event) => event.kind === "ready");
+      if (ready.kind === "ready" && ready.reply !== null) void sender.send(ready.reply);
+    }
     if (credits > 0) void sender.send(session.credit(credits));
   }
   const peer: Dom0Peer = {
@@ -183,12 +203,12 @@ export async function connectPeer(
       }
     },
     sendOutcome,
-    async finish(peerRequest, kind, exitCode) {
-      await sendOutcome(peerRequest, kind, exitCode);
+    async finish(peerRequest, kind, exitCode, limit) {
+      await sendOutcome(peerRequest, kind, exitCode, limit);
       await take((event) => event.kind === "done" && event.seq === peerRequest.seq);
     },
     async refuse({ seq, request }, reason) {
-      const outcome = refusedOutcome(request.id, request.nonce, reason);
+      const outcome = session.spoken(refusedOutcome(request.id, request.nonce, reason));
       void sender.send(session.outcome(seq, outcome, await signOutcome(vm.key, name, outcome)));
       await take((event) => event.kind === "done" && event.seq === seq);
     },
@@ -199,7 +219,7 @@ export async function connectPeer(
       return { seq: event.seq, id, nonce };
     },
     refuseUnchecked({ seq, id, nonce }, reason) {
-      const outcome = refusedOutcome(id, nonce, reason);
+      const outcome = session.spoken(refusedOutcome(id, nonce, reason));
       void sender.send(session.outcome(seq, outcome, new Uint8Array(32)));
     },
     credit: (count) => void sender.send(session.credit(count)),

@@ -123,6 +123,53 @@ vmTest(
   },
 );
 
+vmTest(
+  "a limit of dom0 is told as it was in force, on stderr, in JSON and in the history",
+  async (vm) => {
+    const peer = await connectPeer(vm);
+    const cases = [
+      ["timeout", 124, 2000, "timed out after 2s: dom0's limit; -t asked for 60s (id="],
+      ["output-limit", 137, 2 ** 21, "ended in dom0: more output than 2 MiB, dom0's limit (id="],
+      ["process-limit", 137, 60, "ended in dom0: more processes than 60, dom0's limit (id="],
+      ["memory-limit", 137, 1000, "ended in dom0: more memory than 1000 bytes, dom0's limit (id="],
+      ["memory-limit", 137, null, "ended in dom0: more memory than its limit allows (id="],
+    ] as const;
+    for (const [kind, exit, limit, text] of cases) {
+      const running = runClient(vm, ["--json", "-t", "60", "x"]);
+      const request = await peer.nextRequest();
+      await peer.finish(request, kind, exit, limit);
+      peer.credit(1);
+      const { code, stdout, stderr } = await running;
+      assertEquals(code, exit);
+      assertStringIncludes(stderr, text);
+      const json = JSON.parse(stdout);
+      assertEquals([json.outcome, json.limit, json.signed], [kind, limit, true]);
+      const shown = await runClient(vm, ["history", "show", "--json", json.id]);
+      assertEquals(JSON.parse(shown.stdout).limit, limit);
+    }
+    await peer.close();
+  },
+);
+
+vmTest("a dom0 of the first form is served as before, and says no limit", async (vm) => {
+  const peer = await connectPeer(vm, { first: true });
+  const running = runClient(vm, ["--json", "-t", "60", "x"]);
+  const request = await peer.nextRequest();
+  await peer.output(request.seq, 1, "out");
+  await peer.finish(request, "timeout", 124, 2000);
+  const { code, stdout, stderr } = await running;
+  assertEquals(code, 124);
+  assertStringIncludes(stderr, "qvm-remote: timed out after 60s (id=");
+  const json = JSON.parse(stdout);
+  assertEquals([json.stdout, json.limit, json.signed], ["out", null, true]);
+  const day = namesIn(vm.layout.history)[0];
+  const meta = await Deno.readTextFile(`${vm.layout.history}/${day}/${request.request.id}/meta`);
+  assertEquals(meta.includes("limit="), false);
+  peer.ping();
+  await peer.next("alive");
+  await peer.close();
+});
+
 vmTest("dom0 ended it for its time: exit 124, with what it printed", async (vm) => {
   const peer = await connectPeer(vm);
   const running = runClient(vm, ["-t", "7", "x"]);

@@ -22,11 +22,15 @@ export interface EndText {
 
 export function describeEnd(id: RequestId, timeoutMs: number, end: RequestEnd): EndText {
   const seconds = timeoutMs / 1000;
-  const timedOut = (hints: readonly string[]): EndText => ({
-    exitCode: EXIT_TIMED_OUT,
-    messages: [`timed out after ${seconds}s (id=${id})`, ...hints.map(asHint)],
-    auditLine: `TIMEOUT id=${id} after=${seconds}s`,
-  });
+  const timedOut = (hints: readonly string[], inForceMs = timeoutMs): EndText => {
+    const after = `${inForceMs / 1000}s`;
+    const whose = inForceMs < timeoutMs ? `: dom0's limit; -t asked for ${seconds}s` : "";
+    return {
+      exitCode: EXIT_TIMED_OUT,
+      messages: [`timed out after ${after}${whose} (id=${id})`, ...hints.map(asHint)],
+      auditLine: `TIMEOUT id=${id} after=${after}`,
+    };
+  };
   const ended = (exitCode: number, messages: readonly string[]): EndText => ({
     ...{ exitCode, messages },
     auditLine: `DONE id=${id} exit=${exitCode}`,
@@ -41,7 +45,7 @@ export function describeEnd(id: RequestId, timeoutMs: number, end: RequestEnd): 
   }
   if (end.kind === "answered") {
     if (end.cause === "interrupt") return ended(EXIT_INTERRUPTED, [`interrupted (id=${id})`]);
-    if (end.outcome.kind === "timeout") return timedOut([]);
+    if (end.outcome.kind === "timeout") return timedOut([], end.outcome.limit ?? timeoutMs);
     if (end.cause === "deadline" && end.outcome.kind === "cancelled") return timedOut([]);
     const messages = [...outcomeMessages(end.outcome, end.signed), ...unconfirmed(end)];
     return ended(end.outcome.exitCode, messages);
@@ -64,7 +68,8 @@ export function describeEnd(id: RequestId, timeoutMs: number, end: RequestEnd): 
   ]);
 }
 
-function outcomeMessages({ id, kind, reason }: Outcome, signed: boolean): readonly string[] {
+function outcomeMessages(outcome: Outcome, signed: boolean): readonly string[] {
+  const { id, kind, reason, limit = null } = outcome;
   switch (kind) {
     case "done":
       return [];
@@ -92,15 +97,27 @@ function outcomeMessages({ id, kind, reason }: Outcome, signed: boolean): readon
         asHint("is the disk full? ~/.qvm-remote/audit.log says why, and how the command ended"),
       ];
     case "output-limit":
-      return [`error: ended in dom0: more output than its limit allows (id=${id})`];
+      return [overLimit(id, "output", limit === null ? null : bytesText(limit))];
     case "process-limit":
-      return [`error: ended in dom0: more processes than its limit allows (id=${id})`];
+      return [overLimit(id, "processes", limit === null ? null : `${limit}`)];
     case "memory-limit":
-      return [`error: ended in dom0: more memory than its limit allows (id=${id})`];
+      return [overLimit(id, "memory", limit === null ? null : bytesText(limit))];
     default:
       return kind satisfies never;
   }
 }
+
+function overLimit(id: RequestId, what: string, limit: string | null): string {
+  const than = limit === null ? "its limit allows" : `${limit}, dom0's limit`;
+  return `error: ended in dom0: more ${what} than ${than} (id=${id})`;
+}
+
+function bytesText(bytes: number): string {
+  const [unit, size] = bytes % MIB === 0 ? ["MiB", MIB] as const : ["bytes", 1] as const;
+  return `${bytes / size} ${unit}`;
+}
+
+const MIB = 1024 * 1024;
 
 function refusalMessages(id: RequestId, reason: RefusalReason, signed: boolean): readonly string[] {
   const by = signed ? "dom0" : "this VM's queue service";

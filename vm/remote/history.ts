@@ -18,6 +18,8 @@ export interface HistoryEntry {
   /** null where it was not written: an answer of protocol 1, or one that lost its client. */
   readonly outcome: string | null;
   readonly exitCode: number | null;
+  /** The limit that ended it: ms, bytes or processes, by the outcome. */
+  readonly limit: number | null;
   readonly durationMs: number | null;
   readonly started: string | null;
   readonly untrustedCommand: string | null;
@@ -79,6 +81,7 @@ async function readEntry(folder: string, id: RequestId): Promise<HistoryEntry> {
     id,
     outcome: field("outcome"),
     exitCode: number(field("exit_code")),
+    limit: number(field("limit")),
     durationMs: number(field("duration_ms")),
     started: field("started"),
     untrustedCommand: command === undefined ? null : new TextDecoder().decode(command),

@@ -169,6 +169,8 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
         return pump();
       case "ping":
         return send(event.reply);
+      case "capabilities":
+        return;
       case "accepted":
         audit(`ACCEPTED id=${open.get(event.seq).id}`);
         return;

@@ -34,6 +34,7 @@ export function createCapture(): Capture {
         id,
         outcome: answered?.kind ?? end.kind,
         reason: answered?.reason ?? null,
+        limit: answered?.limit ?? null,
         exit: exitCode,
         duration_ms: answered?.durationMs ?? null,
         signed: end.kind === "answered" && end.signed,

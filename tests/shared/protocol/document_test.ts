@@ -5,8 +5,11 @@ import { assert, assertEquals } from "@std/assert";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { concat, toHex, uint32, utf8 } from "../../../shared/protocol/bytes.ts";
 import { authenticate, parseEnvelope, requestMacInput } from "../../../shared/protocol/envelope.ts";
+import { CAPABILITIES } from "../../../shared/protocol/capability.ts";
+import { createDom0Session } from "../../../shared/protocol/dom0_session.ts";
 import * as limits from "../../../shared/protocol/limits.ts";
 import {
+  CAPABILITY_PING,
   CAPS_FROM_DOM0,
   CAPS_FROM_VM,
   CAPS_OF_ANSWER,
@@ -14,7 +17,13 @@ import {
   encodeFromDom0,
   encodeFromVm,
 } from "../../../shared/protocol/message.ts";
-import { EXIT_OF_KIND, parseMeta, verifyOutcome } from "../../../shared/protocol/outcome.ts";
+import {
+  encodeMeta,
+  EXIT_OF_KIND,
+  inFullForm,
+  parseMeta,
+  verifyOutcome,
+} from "../../../shared/protocol/outcome.ts";
 import { REFUSAL_TEXT, type Violation } from "../../../shared/protocol/refusal.ts";
 import { parseRequestId } from "../../../shared/protocol/request_id.ts";
 import { v1Token } from "../../../shared/protocol/v1.ts";
@@ -118,12 +127,29 @@ Deno.test("worked example: the outcome and its MAC are the first vector of outco
   assertEquals(outcome.out.sha256, toHex(hash));
 });
 
+Deno.test("worked example: the outcome in the full form", async () => {
+  const text = documentText("example-meta") + documentText("example-limit-line");
+  assertEquals(encodeMeta(inFullForm(outcome)), text);
+  const mac = toHex(documentBytes("example-full-outcome-mac"));
+  const vm = parseVmName("work");
+  assert(await verifyOutcome(await parseAuthKey(keyText), vm, parseMeta(utf8(text)), mac));
+});
+
+Deno.test("the capabilities in PROTOCOL.md are those of capability.ts", () => {
+  assertEquals(column("capabilities", 0).join(), CAPABILITIES.join());
+});
+
 Deno.test("worked example: the frames", () => {
   const seq = 1;
   const same = (name: string, wire: Uint8Array) =>
     assertEquals(plain(wire), plain(documentBytes(`example-${name}`)), name);
-  same("hello", encodeFromDom0({ kind: "hello", version: 2, vm: parseVmName("work") }));
-  same("vm-hello", encodeFromVm({ kind: "hello", version: 2 }));
+  const vm = parseVmName("work");
+  same("hello", createDom0Session(vm).hello());
+  const vmHello = encodeFromVm({ kind: "hello", version: 2 });
+  same("vm-hello", concat([vmHello, encodeFromVm({ kind: "pong", token: CAPABILITY_PING })]));
+  const words = CAPABILITIES;
+  same("vm-capabilities", encodeFromVm({ kind: "capabilities", words }));
+  same("capabilities", encodeFromDom0({ kind: "capabilities", words }));
   same("credit", encodeFromDom0({ kind: "credit", count: 4 }));
   same("accepted", encodeFromDom0({ kind: "accepted", seq }));
   const data = utf8("hello\n");

@@ -23,6 +23,8 @@ const requestV1 = (seq: number): Bytes =>
 const cancel = (seq: number): Bytes => encodeFromVm({ kind: "cancel", seq });
 const window = (seq: number, bytes: number): Bytes => encodeFromVm({ kind: "window", seq, bytes });
 const ack = (seq: number): Bytes => encodeFromVm({ kind: "ack", seq });
+const capabilities = (words: readonly string[]): Bytes =>
+  encodeFromVm({ kind: "capabilities", words });
 const pong = (token: number): Bytes => encodeFromVm({ kind: "pong", token });
 
 const receive = (session: Dom0Session, wire: Bytes): string => session.receive(atDom0(wire)).kind;
@@ -33,9 +35,13 @@ const STATES: ReadonlyMap<string, (session: Dom0Session) => void> = new Map<
   (session: Dom0Session) => void
 >([
   ["new", (session) => session.hello()],
-  ["idle", (session) => {
+  ["greeted", (session) => {
     into("new", session);
     receive(session, hello(2));
+  }],
+  ["idle", (session) => {
+    into("greeted", session);
+    receive(session, pong(0));
   }],
   ["credit", (session) => {
     into("idle", session);
@@ -65,13 +71,15 @@ const STATES: ReadonlyMap<string, (session: Dom0Session) => void> = new Map<
 ]);
 
 /** The number the VM must use next in each state. */
-const NEXT: Readonly<Record<string, number>> = { new: 1, idle: 1, credit: 1 };
+const NEXT: Readonly<Record<string, number>> = { new: 1, greeted: 1, idle: 1, credit: 1 };
 
 /** Each row of the table: what arrives, and the event that it becomes when it is allowed. */
 const EVENTS: ReadonlyMap<string, readonly [wire: (state: string) => Bytes, event: string]> =
   new Map([
-    ["hello, version 2", [() => hello(2), "ready"]],
-    ["hello, another version", [() => hello(3), "ready"]],
+    ["hello, version 2", [() => hello(2), "alive"]],
+    ["hello, another version", [() => hello(3), "alive"]],
+    ["pong 0", [() => pong(0), "ready"]],
+    ["capabilities", [() => capabilities(["ends", "future-word"]), "ready"]],
     ["request, the next number", [(state: string) => request(NEXT[state] ?? 2), "request"]],
     ["request, another number", [(state: string) => request((NEXT[state] ?? 2) + 1), "request"]],
     ["request-v1, the next number", [
@@ -217,6 +225,47 @@ Deno.test("a VM that was paused finds one ping, and its late pong is no violatio
   assertEquals(receive(session, pong(1)), "alive");
   assertEquals(plain(session.ping()), "hex:000000050300000002");
   assertEquals(receive(session, pong(2)), "alive");
+});
+
+Deno.test("dom0 says hello and asks for capabilities, and names its own to whoever answers", () => {
+  const session = createDom0Session(VM);
+  assertEquals(plain(session.hello()), "hex:00000007010002776f726b" + "000000050300000000");
+  assertEquals(receive(session, hello(2)), "alive");
+  const ready = session.receive(atDom0(capabilities(["future-word"])));
+  assertEquals(ready.kind === "ready" && plain(ready.reply), "hex:0000000507656e6473");
+  const older = createDom0Session(VM);
+  into("greeted", older);
+  assertEquals(plain(older.receive(atDom0(pong(0)))), { kind: "ready", reply: null });
+});
+
+Deno.test("an outcome is spoken in the form that both sides know", () => {
+  const limited = { ...OUTCOME, kind: "timeout", exitCode: 124, limit: 2000 } as const;
+  const clock = { ...OUTCOME, kind: "refused", reason: "clock", exitCode: 126 } as const;
+  const stopped = { ...OUTCOME, kind: "stopping", exitCode: 126, limit: null } as const;
+  for (const words of [[], ["future-word"]]) {
+    const first = createDom0Session(VM);
+    into("greeted", first);
+    receive(first, words.length === 0 ? pong(0) : capabilities(words));
+    assertEquals(first.spoken(limited).limit, undefined);
+    const { kind, exitCode } = first.spoken(stopped);
+    assertEquals([kind, exitCode], ["interrupted", 130]);
+    assertEquals(first.spoken(clock).reason, "stale");
+    first.credit(1);
+    receive(first, request(1));
+    assertThrows(() => first.outcome(1, limited, MAC), Error, "bug");
+    first.outcome(1, first.spoken(stopped), MAC);
+  }
+  const full = createDom0Session(VM);
+  into("greeted", full);
+  receive(full, capabilities(["ends"]));
+  assertEquals(plain(full.spoken(limited)), plain(limited));
+  assertEquals(plain(full.spoken(stopped)), plain(stopped));
+  assertEquals(full.spoken(clock).reason, "clock");
+  assertEquals(full.spoken(OUTCOME).limit, null, "kept in the first form");
+  full.credit(1);
+  receive(full, request(1));
+  assertThrows(() => full.outcome(1, OUTCOME, MAC), Error, "bug");
+  full.outcome(1, full.spoken(OUTCOME), MAC);
 });
 
 Deno.test("a pong that comes twice, early or out of order is a violation", () => {

@@ -73,6 +73,7 @@ Deno.test("a result does not verify for another VM, another key or another reque
     durationMs: 26,
     out: { ...outcome.out, bytes: 7 },
     err: { ...outcome.err, sha256: outcome.out.sha256 },
+    limit: null,
   };
   for (const [field, value] of Object.entries(changes)) {
     const changed = { ...outcome, [field]: value };

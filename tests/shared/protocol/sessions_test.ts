@@ -113,9 +113,10 @@ const ACTIONS: Readonly<Record<string, (world: World) => boolean>> = {
       switch (event.kind) {
         case "ready":
           world.ready = true;
+          if (event.reply !== null) send(world.toVm, event.reply);
           return;
         case "alive":
-          world.pingsOpen--;
+          if (world.ready) world.pingsOpen--;
           return;
         case "request":
         case "request-v1":
@@ -178,7 +179,7 @@ const ACTIONS: Readonly<Record<string, (world: World) => boolean>> = {
     if (!world.prng.oneIn(3)) return false;
     return withOne(world, world.atDom0, ({ isAnswered }) => !isAnswered, (seq, exchange) => {
       exchange.isAnswered = true;
-      send(world.toVm, world.dom0.outcome(seq, OUTCOME, MAC));
+      send(world.toVm, world.dom0.outcome(seq, world.dom0.spoken(OUTCOME), MAC));
     });
   },
   request(world) {

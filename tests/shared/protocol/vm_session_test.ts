@@ -15,6 +15,8 @@ const hello = (version: number): Bytes => encodeFromDom0({ kind: "hello", versio
 const credit = (count: number): Bytes => encodeFromDom0({ kind: "credit", count });
 const accepted = (seq: number): Bytes => encodeFromDom0({ kind: "accepted", seq });
 const ping = (token: number): Bytes => encodeFromDom0({ kind: "ping", token });
+const capabilities = (words: readonly string[]): Bytes =>
+  encodeFromDom0({ kind: "capabilities", words });
 const outcome = (seq: number): Bytes =>
   encodeFromDom0({ kind: "outcome", seq, mac: MAC, outcome: OUTCOME });
 const output = (seq: number, offset: number, bytes: number, stream: StreamNumber = 1): Bytes =>
@@ -29,6 +31,10 @@ const STATES: ReadonlyMap<string, (session: VmSession) => void> = new Map<
   ["new", () => {}],
   ["ready", (session) => {
     receive(session, hello(2));
+  }],
+  ["asked", (session) => {
+    into("ready", session);
+    receive(session, ping(0));
   }],
   ["sent", (session) => {
     into("ready", session);
@@ -72,7 +78,9 @@ const EVENTS: ReadonlyMap<string, readonly [wire: (state: string) => Bytes, even
     ["hello, version 2", [() => hello(2), "hello"]],
     ["hello, another version", [() => hello(1), "hello"]],
     ["credit", [() => credit(1), "credit"]],
-    ["ping", [() => ping(5), "ping"]],
+    ["ping, not 0", [() => ping(5), "ping"]],
+    ["ping 0", [() => ping(0), "ping"]],
+    ["capabilities", [() => capabilities(["ends", "future-word"]), "capabilities"]],
     ["accepted n", [() => accepted(1), "accepted"]],
     ["output n, the next offset", [(state: string) => output(1, OFFSET[state] ?? 0, 1), "output"]],
     ["output n, another offset", [
@@ -127,6 +135,47 @@ Deno.test("hello and ping are answered with the bytes to send", () => {
   assertEquals(greeting.kind === "hello" && plain(greeting.reply), "hex:00000003810002");
   const event = session.receive(atVm(ping(0x01020304)));
   assertEquals(event.kind === "ping" && plain(event.reply), "hex:000000058701020304");
+});
+
+Deno.test("the VM names its capabilities to a dom0 that asks, and to no other", () => {
+  const session = createVmSession();
+  receive(session, hello(2));
+  const asked = session.receive(atVm(ping(0)));
+  assertEquals(asked.kind === "ping" && plain(asked.reply), "hex:0000000588656e6473");
+  assertEquals(receive(session, capabilities(["ends"])), "capabilities");
+  assertEquals(verdict(() => receive(session, capabilities(["ends"]))), "unexpected", "twice");
+});
+
+Deno.test("an outcome in another form than was agreed is refused", () => {
+  const send = (form: Partial<typeof OUTCOME>): Bytes =>
+    encodeFromDom0({ kind: "outcome", seq: 1, mac: MAC, outcome: { ...OUTCOME, ...form } });
+  const clock = { kind: "refused", reason: "clock", exitCode: 126 } as const;
+  const stopping = { kind: "stopping", exitCode: 126 } as const;
+  const cases: readonly (readonly [
+    words: readonly string[] | null,
+    form: Partial<typeof OUTCOME>,
+    want: string,
+  ])[] = [
+    [null, {}, "ok"],
+    [null, { limit: null }, "bad-meta"],
+    [null, stopping, "bad-meta"],
+    [null, clock, "bad-meta"],
+    [["future-word"], {}, "ok"],
+    [["future-word"], { limit: null }, "bad-meta"],
+    [[], {}, "ok"],
+    [["ends"], {}, "bad-meta"],
+    [["ends"], { limit: null }, "ok"],
+    [["ends"], { ...stopping, limit: null }, "ok"],
+    [["ends"], { ...clock, limit: null }, "ok"],
+  ];
+  for (const [words, form, want] of cases) {
+    const session = createVmSession();
+    into(words === null ? "ready" : "asked", session);
+    if (words !== null) receive(session, capabilities(words));
+    receive(session, credit(1));
+    session.request(ENVELOPE);
+    assertEquals(verdict(() => receive(session, send(form))), want, JSON.stringify([words, form]));
+  }
 });
 
 Deno.test("a request takes a credit and the next number", () => {

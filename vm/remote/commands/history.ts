@@ -45,10 +45,11 @@ export async function historyShow(layout: Layout, given: Given): Promise<number>
 }
 
 async function showAnswer(answer: StoredAnswer, output: OutputPort): Promise<void> {
-  const { id, outcome, exitCode, started, durationMs, untrustedCommand, out, err } = answer;
+  const { id, outcome, exitCode, limit, started, durationMs, untrustedCommand, out, err } = answer;
   writeAll(
     Deno.stdout,
     `id        ${id}\noutcome   ${outcome ?? "?"}\nexit      ${exitCode ?? "?"}\n` +
+      (limit === null ? "" : `limit     ${limit}\n`) +
       `started   ${started ?? "?"}\nduration  ${duration(durationMs)}\n` +
       `command   ${untrustedCommand === null ? "?" : asLine(untrustedCommand.trimEnd())}\n`,
   );
@@ -61,11 +62,12 @@ async function showAnswer(answer: StoredAnswer, output: OutputPort): Promise<voi
 }
 
 function entryJson(entry: HistoryEntry): Readonly<Record<string, string | number | null>> {
-  const { id, outcome, exitCode, durationMs, started, untrustedCommand } = entry;
+  const { id, outcome, exitCode, limit, durationMs, started, untrustedCommand } = entry;
   return {
     id,
     outcome,
     exit: exitCode,
+    limit,
     duration_ms: durationMs,
     started,
     command: untrustedCommand,
