@@ -16,9 +16,13 @@ Deno.test("installed, authorised, enabled: a command runs, also after a reboot",
   await dom0.good("qvm-remote-dom0 enable", { input: "yes\n" });
   const ran = await dom0.inVm("work", "qvm-remote 'hostname; id -un'");
   assertEquals([ran.code, ran.stdout, ran.stderr], [0, "dom0\nroot\n", ""]);
+  await dom0.good("echo OPENCLAW_VM=work >/etc/qubes/openclaw.conf");
+  await dom0.good("systemctl enable --now openclaw-tunnels");
   await dom0.reboot();
   assertEquals(await state(dom0), "active\nenabled\n");
   assertEquals((await dom0.inVm("work", "qvm-remote hostname")).stdout, "dom0\n");
+  assertEquals(await dom0.good("systemctl is-active openclaw-tunnels"), "active\n");
+  assertMatch(await dom0.good("openclaw-tunnel status"), /18789[^]*32125|32125[^]*18789/);
 });
 
 Deno.test("only started, it is gone after a reboot; a lockdown outlives it, until unlock", async () => {

@@ -115,6 +115,10 @@ Deno.test("an agent VM by dom0's flags: openclaw-ctl, the watchdog, a reboot", a
   const restarted = await vm.good(mainPid);
   await vm.good(`${asRoot} restart gateway`);
   assert(await vm.good(mainPid) !== restarted, "it is the same process");
+  await vm.good("systemctl disable --quiet qubes-openclaw-gateway");
+  const doctor = await vm.run(`${asRoot} doctor`);
+  assertEquals([doctor.code, doctor.stderr], [1, ""], doctor.stdout);
+  assertStringIncludes(doctor.stdout, "systemctl enable qubes-openclaw-gateway.service");
   const frozen = "systemctl show --property=MainPID --value qubes-openclaw-watchdog";
   const watchdog = await vm.good(frozen);
   await vm.good(
