@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Process groups that are cgroups (version 2): a child process is in its parent's, one write ends
- * all of one, and the kernel holds their limits. The folder comes from systemd (Delegate=yes):
+ * all of one, and the kernel holds their limits. The folder comes from systemd (commands_unit.ts) or
+ * from the operator (--cgroup):
  *
- *     qvm-remote-dom0.service/       Delegate=yes: ours
- *       daemon/                      the daemon and its helpers: always room for these
- *       commands/                    limits of all commands together
- *         1/ 2/ 3/ ...               a new one for each command, with its limits
+ *     FOLDER/
+ *       daemon/              what is the daemon's: always room for this
+ *       commands/            limits of all commands together
+ *         1/ 2/ 3/ ...       a new one for each command, with its limits
  *
  * Each command gets a new one: memory that stays charged to a cgroup after its processes ended
  * (files in /dev/shm or /tmp) must not count for the next command, only for all of them.
@@ -34,11 +35,16 @@ export class CgroupError extends Error {
 }
 
 /**
- * @param folder a cgroup that is ours to divide; "" for the one this process is in
+ * @param folder a cgroup that is ours to divide; "" for the one its owner is in
+ * @param owner the process that moves into the part for the daemon
  * @throws {CgroupError} it cannot be divided; the text says why
  */
-export async function cgroupGroups(folder: string, totals: Totals): Promise<Groups> {
-  const words = [totals.maxTotalProcesses, totals.maxTotalMemoryBytes].map(String);
+export async function cgroupGroups(
+  folder: string,
+  totals: Totals,
+  owner = Deno.pid,
+): Promise<Groups> {
+  const words = [totals.maxTotalProcesses, totals.maxTotalMemoryBytes, owner].map(String);
   const { code, out, err } = await runBash(PREPARE_CGROUPS, folder, ...words);
   if (code !== 0) {
     throw new CgroupError(err === "" ? `bash ended with code ${code}` : err.replaceAll("\n", "; "));

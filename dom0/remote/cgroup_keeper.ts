@@ -7,7 +7,9 @@
  * @module
  */
 
-import { CGROUP_KEEPER, CLEAN_ENV, NAME } from "./warden.ts";
+import { textLines } from "../../shared/io/byte_stream.ts";
+import { utf8 } from "../../shared/protocol/bytes.ts";
+import { CGROUP_KEEPER, CLEAN_ENV, KEEPER_END, NAME } from "./warden.ts";
 
 /** Between two attempts to start it again while something is to be watched. */
 const RESTART_MS = 100;
@@ -47,11 +49,11 @@ export function createCgroupKeeper(lookSeconds: string): CgroupKeeper {
       if (!closed) timer ??= setTimeout(watchAgain, RESTART_MS);
     });
     current = keeper;
-    for (const [cgroup, most] of watched) keeper.ask(`WATCH ${most} ${cgroup}\n`).catch(() => {});
+    for (const [cgroup, most] of watched) keeper.ask(`WATCH ${most} ${cgroup}`).catch(() => {});
     return keeper;
   };
   const ask = async (verb: string, cgroup: string): Promise<string> =>
-    await running().ask(`${verb} ${cgroup}\n`);
+    await running().ask(`${verb} ${cgroup}`);
   return {
     ask,
     watch(cgroup, most) {
@@ -59,7 +61,7 @@ export function createCgroupKeeper(lookSeconds: string): CgroupKeeper {
       watched.set(cgroup, most);
       try {
         const keeper = running(); // a new one is told of all
-        if (isNew) keeper.ask(`WATCH ${most} ${cgroup}\n`).catch(() => {});
+        if (isNew) keeper.ask(`WATCH ${most} ${cgroup}`).catch(() => {});
       } catch {
         timer ??= setTimeout(watchAgain, RESTART_MS);
       }
@@ -100,19 +102,15 @@ function startKeeper(lookSeconds: string, onEnd: () => void): Keeper {
     for (const { reject } of waiting.splice(0)) reject(new Error("the cgroup keeper has ended"));
   };
   const answer = async (): Promise<void> => {
-    let text = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (text + chunk).split("\n");
-      text = lines.pop() ?? "";
-      for (const line of lines) waiting.shift()?.resolve(line);
-    }
+    const text = child.stdout.pipeThrough(new TextDecoderStream());
+    for await (const line of text.pipeThrough(textLines())) waiting.shift()?.resolve(line);
   };
   answer().catch(() => {}).finally(end);
   return {
     ask(line) {
       const asked = Promise.withResolvers<string>();
       waiting.push(asked);
-      writer.write(new TextEncoder().encode(line)).catch(end);
+      writer.write(utf8(`${line}${KEEPER_END}\n`)).catch(end);
       return asked.promise;
     },
     close: () => void writer.close().catch(() => {}),

@@ -11,7 +11,7 @@ import { dirname } from "@std/path/posix/dirname";
 import type { Clock } from "../../shared/io/clock.ts";
 import { syncFolderOf } from "../../shared/io/durable.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
-import { errorText, UserError, writeAll } from "../../shared/io/program.ts";
+import { errorText, EXIT_FAILED, UserError, writeAll } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
 import { aborted, serialised, unlessAborted } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
@@ -137,7 +137,9 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   await notifier.ready();
 
   const served = Promise.all(links.all().map((link) => link.firstSession()));
-  await (once ? unlessAborted(stop, served) : aborted(stop));
+  const ends = once ? unlessAborted(stop, served) : aborted(stop);
+  const failure = await Promise.race([ends, groups?.failed ?? ends]).then(() => null, errorText);
+  if (failure !== null) console.error(failure);
 
   live.stopping = true;
   unwatch();
@@ -151,7 +153,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   await state.close();
   await ledger.close();
   audit.close();
-  return 0;
+  return failure === null ? 0 : EXIT_FAILED;
 }
 
 /** Of a dry run, which runs nothing. */

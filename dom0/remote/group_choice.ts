@@ -5,12 +5,13 @@ import { delay } from "@std/async/delay";
 import { errorText, UserError } from "../../shared/io/program.ts";
 import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import { cgroupGroups } from "./cgroup_groups.ts";
+import { type CommandsUnit, startCommandsUnit } from "./commands_unit.ts";
 import type { Paths } from "./paths.ts";
 import type { Groups, LimitsInForce, Totals } from "./process_group.ts";
 import { killMarked, sessionGroups } from "./session_groups.ts";
 import { createWardens, type Wardens } from "./wardens.ts";
 
-/** systemd may be busy with the cgroup for a moment. */
+/** What an earlier daemon had may take a moment to end. */
 const ATTEMPTS = 5;
 const RETRY_MS = 500;
 
@@ -20,6 +21,8 @@ export interface GroupChoice {
   readonly wardens: Wardens;
   /** Begins the mark of every command of this daemon. */
   readonly markPrefix: string;
+  /** Rejects when commands cannot be run any more; all of them have ended. */
+  readonly failed: Promise<never>;
   close(): void;
 }
 
@@ -27,7 +30,7 @@ export interface GroupOptions {
   readonly paths: Paths;
   /** A cgroup that is ours to divide, from the command line; false for --no-cgroup. */
   readonly cgroup: string | false | undefined;
-  /** systemd started this process, and delegated the cgroup it is in. */
+  /** systemd started this process, and is asked for a unit for the commands. */
   readonly underSystemd: boolean;
   /** One line for the journal or the terminal. */
   readonly warn: (line: string) => void;
@@ -44,19 +47,32 @@ export async function prepareGroups(options: GroupOptions, totals: Totals): Prom
   for await (const { name } of Deno.readDir(paths.workFolder)) {
     await Deno.remove(`${paths.workFolder}/${name}`);
   }
-  const groups = cgroup === false ? sessionGroups() : await ownCgroups(options, totals);
-  const wardens = createWardens(groups);
-  const close = (): void => {
-    wardens.close();
-    groups.close();
+  const { groups, unit } = cgroup === false
+    ? { groups: sessionGroups(), unit: null }
+    : await ownCgroups(options, totals);
+  const wardens = createWardens(groups, unit?.spawn);
+  return {
+    kind: cgroup === false ? "session" : "cgroup",
+    ...{ groups, wardens, markPrefix },
+    failed: unit?.failed ?? new Promise(() => {}),
+    close() {
+      wardens.close();
+      groups.close();
+      unit?.close();
+    },
   };
-  return { kind: cgroup === false ? "session" : "cgroup", groups, wardens, markPrefix, close };
+}
+
+interface OwnCgroups {
+  readonly groups: Groups;
+  /** null: the commands are children of this process. */
+  readonly unit: CommandsUnit | null;
 }
 
 async function ownCgroups(
   { cgroup, underSystemd, warn }: GroupOptions,
   totals: Totals,
-): Promise<Groups> {
+): Promise<OwnCgroups> {
   if (cgroup === undefined && !underSystemd) {
     throw new UserError("commands are run in cgroups, and this process was given none", [
       'start it by systemd, which gives it one: "systemctl start qvm-remote-dom0"',
@@ -66,18 +82,32 @@ async function ownCgroups(
   }
   for (let attempt = 1;; attempt++) {
     try {
-      return await cgroupGroups(cgroup || "", totals);
+      return cgroup ? await inFolder(cgroup, totals) : await inUnit(totals);
     } catch (error) {
       const what = `cannot prepare cgroups for the commands: ${errorText(error)}`;
       if (!underSystemd || attempt === ATTEMPTS) {
         throw new UserError(what, [
-          "it needs cgroups of version 2, Linux 5.14 or later, and Delegate=yes in its unit",
+          "it needs systemd, cgroups of version 2, and Linux 5.14 or later",
           NO_CGROUP_HINT,
         ]);
       }
       warn(`${what}; trying again\n`);
       await delay(RETRY_MS);
     }
+  }
+}
+
+async function inFolder(folder: string, totals: Totals): Promise<OwnCgroups> {
+  return { groups: await cgroupGroups(folder, totals), unit: null };
+}
+
+async function inUnit(totals: Totals): Promise<OwnCgroups> {
+  const unit = await startCommandsUnit();
+  try {
+    return { groups: await cgroupGroups("", totals, unit.pid), unit };
+  } catch (error) {
+    unit.close();
+    throw error;
   }
 }
 

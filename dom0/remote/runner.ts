@@ -16,11 +16,13 @@ import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND, type OutcomeKind } from "../../shared/protocol/outcome.ts";
 import type { GroupEnd, Groups, ProcessGroup } from "./process_group.ts";
 import { MARK_VARIABLE, NAME } from "./warden.ts";
-import type { Warden, Wardens } from "./wardens.ts";
+import type { Warden, WardenProcess, Wardens } from "./wardens.ts";
 
 /** Between TERM and KILL. */
 const GRACE_MS = 2_000;
 const KILL_AGAIN_MS = 100;
+/** So often killed, it has ended, though nobody is left who could say so. */
+const MOST_KILLS = 50;
 /** After the first process ended, its output is read on at most this long. */
 const DRAIN_MS = 1_000;
 const QUIET_MS = 20;
@@ -118,6 +120,8 @@ const AT_ONCE: ReadonlySet<StopReason> = new Set<StopReason>([
 interface Stopper {
   stop(reason: StopReason): void;
   reason(): StopReason | null;
+  /** It was killed often enough. */
+  readonly hopeless: Promise<void>;
   /** No signal is sent, or on its way, when it resolves. */
   close(): Promise<void>;
 }
@@ -128,6 +132,8 @@ function createStopper(group: ProcessGroup): Stopper {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
   let sending = Promise.resolve();
+  let kills = 0;
+  const hopeless = Promise.withResolvers<void>();
   // A bash that cannot be started now (too many processes) is one that is started again soon.
   const send = (signal: "TERM" | "KILL"): Promise<void> => {
     sending = sending.then(() => closed ? undefined : group.signal(signal)).catch(() => {});
@@ -136,6 +142,7 @@ function createStopper(group: ProcessGroup): Stopper {
   // Again until it has ended: in its first moment a command is not in its group yet.
   const kill = async (): Promise<void> => {
     await send("KILL");
+    if (++kills >= MOST_KILLS) hopeless.resolve();
     if (!closed) timer = setTimeout(kill, KILL_AGAIN_MS);
   };
   return {
@@ -148,6 +155,7 @@ function createStopper(group: ProcessGroup): Stopper {
       timer = setTimeout(kill, GRACE_MS);
     },
     reason: () => reason,
+    hopeless: hopeless.promise,
     close() {
       closed = true;
       clearTimeout(timer);
@@ -156,8 +164,13 @@ function createStopper(group: ProcessGroup): Stopper {
   };
 }
 
+const KILLED: Pick<Deno.CommandStatus, "code" | "signal"> = {
+  code: EXIT_KILLED,
+  signal: "SIGKILL",
+};
+
 async function follow(
-  child: Deno.ChildProcess,
+  child: WardenProcess,
   group: ProcessGroup,
   stopper: Stopper,
   { limits, onOutput }: RunOptions,
@@ -168,7 +181,7 @@ async function follow(
     copyOutput(child.stderr, 2, limits.maxOutputBytes, onOutput, stopper),
   ];
   try {
-    const status = await child.status;
+    const status = await Promise.race([child.status, stopper.hopeless.then(() => KILLED)]);
     clearTimeout(timeout);
     await stopper.close();
     const endedItself = stopper.reason() === null && status.signal === null;
@@ -213,7 +226,7 @@ function limitNotes(
   if (ranOutOfMemory === "total") {
     notes.push(
       "all commands together reached QVM_REMOTE_TOTAL_MEMORY; what earlier ones left in " +
-        "/dev/shm, /tmp and /run counts until it is removed",
+        "/dev/shm, /tmp and /run counts until it is removed, or qvm-remote-dom0 is started again",
     );
   }
   return notes;

@@ -17,12 +17,13 @@ export const NAME = "qvm-remote-dom0";
  * joins and becomes the command. It leads a session of its own already, so its process number is
  * that of the session. Where the kernel offers a limit and it cannot be set, nothing is run.
  *
- *     $1 the cgroup to make, or ""
+ *     $1 the cgroup to make, or ""   $2 the holder to end, or ""
  *     order, words that end with NUL: most processes, most memory, number of variables, the
  *     variables as NAME=value, the command's words, "go"
  */
 export const WARDEN = `
 cgroup=$1
+[ -z "$2" ] || kill -KILL "$2"
 [ -z "$cgroup" ] || /usr/bin/mkdir -- "$cgroup" </dev/null || exit 125
 mapfile -d '' -t order
 [ "\${#order[@]}" -gt 4 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
@@ -44,39 +45,70 @@ exec -- "\${order[@]:3+order[2]}" </dev/null
 `;
 
 /**
- * Divides a cgroup in two: "daemon" for the daemon and what it starts for itself, this bash
- * included, and "commands", with limits for all commands together. A cgroup that has members
- * cannot hand controllers down, so all of them move. What an earlier daemon left in "commands" is
- * ended. Prints "kernel" or "watched" for processes, "kernel" or "none" for memory, and the
+ * Starts wardens outside of the daemon's unit: reads lines "NUMBER HOLDER cgroup", and prints
+ * "NUMBER code" when that one has ended. The holder is a process that has the pipes; the
+ * warden ends it as soon as it has them. bash reads this text from its stdin, and the lines after it.
+ */
+export const SPAWNER = `
+warden=${quoted(WARDEN)}
+run() {
+  code=125
+  if [ -e "/proc/$2/fd/0" ]; then
+    /usr/bin/setsid -- /bin/bash -c "$warden" ${NAME} "$3" "$2" \\
+      <"/proc/$2/fd/0" >"/proc/$2/fd/1" 2>"/proc/$2/fd/2"
+    code=$?
+  fi
+  echo "$1 $code"
+}
+set -m # else what runs in the background ignores INT and QUIT for ever
+cd /
+for name in $(compgen -e); do unset "$name"; done
+echo "ready $$"
+while read -r number holder cgroup; do
+  run "$number" "$holder" "$cgroup" </dev/null &
+  disown
+done
+`;
+
+/** For bash, as one word. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * Divides a cgroup in two: "daemon" for its owner and what that starts for itself, and
+ * "commands", with limits for all commands together. A cgroup that has members cannot hand
+ * controllers down, so all of them move. What an earlier daemon left in "commands" is ended. Prints "kernel" or "watched" for processes, "kernel" or "none" for memory, and the
  * folder; or says on stderr what is wrong, and fails.
  *
- *     $1 folder, or "" for the one that this process is in   $2 most processes   $3 most memory
+ *     $1 folder, or "" for the one that the owner is in   $2 most processes   $3 most memory
+ *     $4 the owner's process
  */
 export const PREPARE_CGROUPS = `
 fail() { echo "$*" >&2; exit 1; }
-folder=$1
+folder=$1 owner=$4
 if [ -z "$folder" ]; then
-  while IFS=: read -r id _ path; do [ "$id" != 0 ] || own=$path; done </proc/self/cgroup
+  while IFS=: read -r id _ path; do [ "$id" != 0 ] || own=$path; done <"/proc/$owner/cgroup"
   while read -r _ _ _ _ mount _ rest; do
     case $rest in *"- cgroup2 "*) root=$mount ;; esac
   done </proc/self/mountinfo
   [ -n "$root" ] && [ -n "$own" ] || fail "no cgroup of version 2 is mounted"
-  [ "$own" != / ] || fail "this process has no cgroup of its own"
+  [ "$own" != / ] || fail "process $owner has no cgroup of its own"
   folder=$root$own
 fi
 commands=$folder/commands
 mkdir -p -- "$folder" || exit 1
 [ -e "$folder/cgroup.kill" ] ||
   fail "$folder has no cgroup.kill: it is no cgroup of version 2, or Linux is older than 5.14"
-# Only what is the daemon's own is moved: others' processes mean that the cgroup is others'.
+# Only what is the owner's is moved: others' processes mean that the cgroup is others'.
 mapfile -t members <"$folder/cgroup.procs" || exit 1
 for pid in "\${members[@]}"; do
   parent=
   { read -r line <"/proc/$pid/stat"; } 2>/dev/null || continue # it has ended
   read -r _ parent _ <<<"\${line##*) }"
-  case " $PPID $$ " in
+  case " $owner $$ " in
     *" $pid "* | *" $parent "*) ;;
-    *) fail "process $pid is in $folder and none of this daemon's" ;;
+    *) fail "process $pid is in $folder and none of process $owner" ;;
   esac
 done
 mkdir -p -- "$folder/daemon" "$commands" || exit 1
@@ -88,7 +120,8 @@ for round in {1..100}; do
   sleep 0.05
 done
 [ -z "$left" ] || fail "what an earlier daemon left does not end: $left"
-for pid in "\${members[@]}" "$PPID" "$$"; do
+[ "$owner" != "$PPID" ] || members+=("$owner" "$$")
+for pid in "\${members[@]}"; do
   echo "$pid" >"$folder/daemon/cgroup.procs" || [ ! -e "/proc/$pid" ] || exit 1
 done
 processes=watched memory=none
@@ -104,8 +137,12 @@ done
 echo "$processes $memory $folder"
 `;
 
+/** Ends each question to the keeper, before the newline. */
+export const KEEPER_END = "\x1e";
+
 /**
- * Looks after the cgroups: reads "VERB cgroup" lines, prints one line for each. It starts no
+ * Looks after the cgroups: reads "VERB cgroup" lines, each with KEEPER_END before its newline, and
+ * prints one line for each. It starts no
  * process, so it works on while a command takes every process there is.
  *
  *     TERM, KILL       signals its members
@@ -159,19 +196,21 @@ settle() {
   fi
   unset 'most[$cgroup]' 'killed[$cgroup]'
 }
-pending=
+pending= end=$'\\x1e'
 while :; do
   wait_for=()
   [ "\${#most[@]}" = 0 ] || wait_for=(-t "$1")
   IFS= read -r "\${wait_for[@]}" line
   code=$?
   line=$pending$line pending=
-  if [ "$code" -gt 128 ]; then
+  # Its time may be over in the middle of a line, or at its end: the line itself has to tell.
+  if [ "\${line%"$end"}" = "$line" ]; then
+    [ "$code" != 1 ] || exit # the daemon has ended
     pending=$line
-    look
+    [ "$code" = 0 ] || look
     continue
   fi
-  [ "$code" = 0 ] || exit
+  line=\${line%"$end"}
   cgroup=/\${line#*/} answer=ok
   read -r verb first second _ <<<"\${line%%/*}"
   case $verb in

@@ -13,8 +13,20 @@ import { NAME, WARDEN } from "./warden.ts";
 /** The answer to the last command goes out first. */
 const REFILL_DELAY_MS = 5;
 
+export interface WardenProcess {
+  readonly stdin: WritableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array>;
+  /** Rejects if it cannot be known. */
+  readonly status: Promise<Deno.CommandStatus>;
+  readonly pid: number;
+}
+
+/** @throws {Error} if no process can be started */
+export type SpawnWarden = (cgroup: string) => WardenProcess;
+
 export interface Warden {
-  readonly child: Deno.ChildProcess;
+  readonly child: WardenProcess;
   /** The one that it made and will join. */
   readonly cgroup: string;
 }
@@ -31,7 +43,14 @@ export interface Wardens {
   close(): void;
 }
 
-export function createWardens(groups: Pick<Groups, "newCgroup" | "dropCgroup">): Wardens {
+export function createWardens(
+  groups: Pick<Groups, "newCgroup" | "dropCgroup">,
+  spawn: SpawnWarden = spawnChild,
+): Wardens {
+  const spawnWarden = (): Warden => {
+    const cgroup = groups.newCgroup();
+    return { child: spawn(cgroup), cgroup };
+  };
   let spare: Warden | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
@@ -40,14 +59,14 @@ export function createWardens(groups: Pick<Groups, "newCgroup" | "dropCgroup">):
     timer = undefined;
     if (closed || spare !== null) return;
     try {
-      const waiting = spawnWarden(groups.newCgroup());
+      const waiting = spawnWarden();
       spare = waiting;
       // Nobody should end it, but a command runs as root and may end what it likes.
       waiting.child.status.then(() => {
         if (spare !== waiting) return;
         spare = null;
         groups.dropCgroup(waiting.cgroup);
-      });
+      }).catch(() => {}); // so has everything
     } catch {
       // no process to be had now: the next command starts its own
     }
@@ -55,12 +74,12 @@ export function createWardens(groups: Pick<Groups, "newCgroup" | "dropCgroup">):
   refill();
   return {
     start(order) {
-      const warden = spare ?? spawnWarden(groups.newCgroup());
+      const warden = spare ?? spawnWarden();
       spare = null;
       give(warden.child, order);
       warden.child.status.then(() => {
         if (!closed) timer ??= setTimeout(refill, REFILL_DELAY_MS);
-      });
+      }).catch(() => {});
       return warden;
     },
     close() {
@@ -75,8 +94,9 @@ export function createWardens(groups: Pick<Groups, "newCgroup" | "dropCgroup">):
   };
 }
 
-function spawnWarden(cgroup: string): Warden {
-  const child = new Deno.Command("/usr/bin/setsid", {
+/** As a child of this process, with its restrictions. */
+function spawnChild(cgroup: string): WardenProcess {
+  return new Deno.Command("/usr/bin/setsid", {
     args: ["--", "/bin/bash", "-c", WARDEN, NAME, cgroup],
     cwd: "/",
     clearEnv: true,
@@ -85,11 +105,10 @@ function spawnWarden(cgroup: string): Warden {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  return { child, cgroup };
 }
 
 /** The end of the stream ends the order. One that has ended already tells so by its status. */
-function give(warden: Deno.ChildProcess, order: readonly string[]): void {
+function give(warden: WardenProcess, order: readonly string[]): void {
   const writer = warden.stdin.getWriter();
   writer.write(utf8(order.map((word) => `${word}\0`).join(""))).catch(() => {});
   writer.close().catch(() => {});

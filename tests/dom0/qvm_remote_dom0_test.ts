@@ -552,7 +552,9 @@ const WITHOUT_CGROUP: readonly (readonly [
 
 for (const [name, words, environment, wanted, said] of WITHOUT_CGROUP) {
   Deno.test(`the daemon does not run commands without a cgroup: ${name}`, () =>
-    withDom0(async ({ run, paths }) => {
+    withDom0(async ({ run, paths, bin }) => {
+      const systemdRun = "#!/bin/sh\necho it has no bus >&2\nexit 1\n";
+      await Deno.writeTextFile(`${bin}/systemd-run`, systemdRun, { mode: 0o755 });
       const root = paths.config.replace("/etc/qubes/remote.conf", "");
       const here = words.map((word) => word.replace("ROOT", root));
       const { code, stderr } = await run(here, "", environment);

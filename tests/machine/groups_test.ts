@@ -6,7 +6,8 @@ import { until } from "../until.ts";
 import { bootDom0, type Dom0Machine } from "./qubes_machine.ts";
 
 const UNIT = "qvm-remote-dom0.service";
-const CGROUP = `/sys/fs/cgroup/system.slice/${UNIT}`;
+const COMMANDS = "system.slice/qvm-remote-commands.service";
+const CGROUP = `/sys/fs/cgroup/${COMMANDS}`;
 const LONG_MS = 60_000;
 
 async function withDaemon(
@@ -31,12 +32,14 @@ Deno.test("the daemon and its commands are in cgroups beside each other, and it 
   withDaemon("", async (dom0) => {
     const own = "sed -n s/^0:://p /proc/self/cgroup";
     const { stdout } = await dom0.inVm("work", `qvm-remote '${own}'`);
-    assertMatch(stdout, /^\/system\.slice\/qvm-remote-dom0\.service\/commands\/\d+\n$/);
+    assertMatch(stdout, /^\/system\.slice\/qvm-remote-commands\.service\/commands\/\d+\n$/);
     assertEquals(await dom0.good(`cat ${CGROUP}/cgroup.procs`), "");
+    const starter = await dom0.good(`cat ${CGROUP}/daemon/cgroup.procs`);
+    assertMatch(starter, /^\d+\n/);
     const pid = await show(dom0, "MainPID");
     assertEquals(
       await dom0.good(`sed -n s/^0:://p /proc/${pid}/cgroup`),
-      `/system.slice/${UNIT}/daemon\n`,
+      `/system.slice/${UNIT}\n`,
     );
     const limits = /limits of commands: processes (watched|held by the kernel), memory /;
     assertMatch(await dom0.good("qvm-remote-dom0 status"), limits);
@@ -49,6 +52,37 @@ Deno.test("the daemon and its commands are in cgroups beside each other, and it 
     const started = log.split("\n").find((line) => line.includes('"started"')) ?? "";
     const { groups, ...record } = JSON.parse(started);
     assertEquals([groups, record.processes, record.memory], ["cgroup", processes, memory]);
+  }));
+
+Deno.test("what hardens the daemon does not keep a command from root's work", () =>
+  withDaemon("", async (dom0) => {
+    const look = "grep -E '^(NoNewPrivs|Seccomp|CapBnd):' /proc/self/status";
+    const free = await dom0.good(`systemd-run --quiet --pipe --wait ${look}`);
+    const { stdout } = await dom0.inVm("work", `qvm-remote "${look}"`);
+    assertEquals(stdout, free);
+    const pid = await show(dom0, "MainPID");
+    const daemon = await dom0.good(look.replace("self", pid));
+    assertMatch(daemon, /^NoNewPrivs:\t1$/m);
+    assertMatch(daemon, /^Seccomp:\t2$/m);
+    // A user's sudo, a name for the host, a priority: each was refused under the daemon's unit.
+    const work = "nice -n -5 true && hostname other && hostname dom0 && " +
+      "setpriv --reuid=user --clear-groups sudo -n id -u";
+    const done = await dom0.inVm("work", `qvm-remote '${work}'`);
+    assertEquals([done.code, done.stdout, done.stderr], [0, "0\n", ""]);
+  }));
+
+Deno.test("if the commands' unit is stopped, the daemon starts again with another", () =>
+  withDaemon(dropIn("RestartSec=100ms"), async (dom0) => {
+    const running = dom0.inVm("work", "qvm-remote 'touch /run/runs; sleep 3000'");
+    await until("it runs", async () => (await dom0.run("test -e /run/runs")).code === 0, LONG_MS);
+    await dom0.good("systemctl stop qvm-remote-commands.service");
+    assert((await running).code !== 0);
+    await until("the daemon runs again", async () => {
+      return await show(dom0, "NRestarts") === "1" && await show(dom0, "ActiveState") === "active";
+    }, LONG_MS);
+    const journal = await dom0.good(`journalctl -u ${UNIT} -o cat`);
+    assertStringIncludes(journal, "qvm-remote-commands.service has ended");
+    assertEquals((await dom0.inVm("work", "qvm-remote echo on")).stdout, "on\n");
   }));
 
 Deno.test("a command with too many processes is ended, and the daemon serves on", () =>
@@ -103,14 +137,20 @@ Deno.test("pings to the watchdog keep it alive; stopped, it is killed and starte
 
 Deno.test("cgroups that cannot be prepared are told in the journal, again and again, and nothing runs", async () => {
   await using dom0 = await bootDom0([{ name: "work" }]);
-  await dom0.good(`${dropIn("ReadOnlyPaths=/sys/fs/cgroup RestartSec=100ms")}
-    systemctl daemon-reload`);
+  // A unit of that name stands in the way.
+  await dom0.good(`${dropIn("RestartSec=100ms")}
+    systemctl daemon-reload; systemd-run --unit=qvm-remote-commands.service sleep infinity`);
   assert((await dom0.run(`systemctl start ${UNIT}`)).code !== 0);
   await until("it was started again, more often than any start limit", async () => {
     return Number(await show(dom0, "NRestarts")) >= 6;
   }, LONG_MS);
   const journal = await dom0.good(`journalctl -u ${UNIT} -o cat`);
-  assertMatch(journal, /^cannot prepare cgroups for the commands: .*Read-only.*; trying again$/m);
-  assertMatch(journal, /^qvm-remote-dom0: error: cannot prepare cgroups .*Read-only/m);
-  assertStringIncludes(journal, "hint: it needs cgroups of version 2");
+  const what =
+    "cannot prepare cgroups for the commands: qvm-remote-commands.service was not started";
+  assertMatch(journal, new RegExp(`^${what}: .*already.*; trying again$`, "m"));
+  assertMatch(journal, new RegExp(`^qvm-remote-dom0: error: ${what}`, "m"));
+  assertStringIncludes(journal, "hint: it needs systemd");
+  await dom0.good("systemctl stop qvm-remote-commands.service");
+  await until("it runs", async () => await show(dom0, "ActiveState") === "active", LONG_MS);
+  assertMatch(await dom0.good("qvm-remote-dom0 status"), /processes (watched|held by the kernel)/);
 });

@@ -30,7 +30,7 @@ function inCgroup(name: string, test: (cgroup: TestCgroup) => Promise<void>): vo
 async function prepareIn({ folder }: TestCgroup, before = ""): Promise<string> {
   const text = `echo 0 >"$1/cgroup.procs" || exit
 ${before}
-/bin/bash -c "$2" prepare "" 100 268435456
+/bin/bash -c "$2" prepare "" 100 268435456 $$
 echo "code $?"
 sed -n 's/^0:://p' /proc/self/cgroup
 cat "$1/cgroup.procs"`;
@@ -64,7 +64,7 @@ inCgroup(
     try {
       Deno.writeTextFileSync(`${cgroup.folder}/cgroup.procs`, String(other.pid));
       const said = await prepareIn(cgroup);
-      assertStringIncludes(said, `process ${other.pid} is in ${cgroup.folder} and none of this`);
+      assertStringIncludes(said, `process ${other.pid} is in ${cgroup.folder} and none of process`);
       assertStringIncludes(said, "code 1\n");
       const made = [...Deno.readDirSync(cgroup.folder)].filter(({ isDirectory }) => isDirectory);
       assertEquals(made, []);

@@ -7,11 +7,12 @@ import { childrenWith, until, withFolder } from "./fixture.ts";
 
 async function withKeeper(
   test: (keeper: CgroupKeeper, cgroup: string) => Promise<void>,
+  lookSeconds = "0.02",
 ): Promise<void> {
   await withFolder(async (cgroup) => {
     Deno.writeTextFileSync(`${cgroup}/cgroup.events`, "populated 0\nfrozen 0\n");
     Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, "");
-    const keeper = createCgroupKeeper("0.02");
+    const keeper = createCgroupKeeper(lookSeconds);
     try {
       await test(keeper, cgroup);
     } finally {
@@ -94,6 +95,12 @@ for (const [oom, kills, answer] of MEMORY) {
       assertEquals(await keeper.settle(cgroup), answer);
     }));
 }
+
+Deno.test("cgroup keeper: a question that comes at the very moment of a look is answered, too", () =>
+  withKeeper(async (keeper, cgroup) => {
+    keeper.watch(`${cgroup}/other`, "1");
+    for (let n = 0; n < 1_500; n++) assertEquals(await keeper.ask("TERM", cgroup), "ok");
+  }, "0.0001"));
 
 Deno.test("cgroup keeper: killed, what was asked fails, and the next question has an answer", () =>
   withKeeper(async (keeper, cgroup) => {

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Real commands, in both kinds of process group. @module */
 
-import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
 import { type Command, parseCommand } from "../../../shared/protocol/command.ts";
 import { cgroupGroups } from "../../../dom0/remote/cgroup_groups.ts";
+import { startCommandsUnit } from "../../../dom0/remote/commands_unit.ts";
 import type { Groups } from "../../../dom0/remote/process_group.ts";
 import {
   type Ended,
@@ -45,22 +52,38 @@ interface Kind {
   readonly kit: () => Promise<Kit>;
 }
 
-function once(make: () => Promise<Groups>): () => Promise<Kit> {
-  let made: Promise<Kit> | undefined;
-  return () => made ??= make().then((groups) => ({ groups, wardens: createWardens(groups) }));
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => made ??= make();
 }
 
 const SESSION = {
   name: "session",
   ignore: false,
-  kit: once(() => Promise.resolve(sessionGroups())),
+  kit: once(() => {
+    const groups = sessionGroups();
+    return Promise.resolve({ groups, wardens: createWardens(groups) });
+  }),
 } satisfies Kind;
 const IN_CGROUP = {
   name: `cgroup${WHY_NO_CGROUP}`,
   ignore: CGROUP === null,
-  kit: once(() => cgroupGroups(CGROUP?.folder ?? "", TOTALS)),
+  kit: once(async () => {
+    const groups = await cgroupGroups(CGROUP?.folder ?? "", TOTALS);
+    return { groups, wardens: createWardens(groups) };
+  }),
 } satisfies Kind;
-const KINDS: readonly Kind[] = [SESSION, IN_CGROUP];
+/** As under systemd, but the bash that starts the commands is a child: no unit is to be had here. */
+const UNIT = once(() => startCommandsUnit(["/usr/bin/env", "SECRET_OF_UNIT=1"]));
+const IN_UNIT = {
+  name: `unit${WHY_NO_CGROUP}`,
+  ignore: CGROUP === null,
+  kit: once(async () => {
+    const { groups } = await IN_CGROUP.kit();
+    return { groups, wardens: createWardens(groups, (await UNIT()).spawn) };
+  }),
+} satisfies Kind;
+const KINDS: readonly Kind[] = [SESSION, IN_CGROUP, IN_UNIT];
 
 let marks = 0;
 
@@ -306,7 +329,7 @@ eachKind(
       });
       assertEquals(err, "");
       const asScript = await result(
-        start('echo "[$SECRET_OF_DAEMON$BASH_ENV$NOTIFY_SOCKET$processes$cgroup]"'),
+        start('echo "[$SECRET_OF_DAEMON$SECRET_OF_UNIT$BASH_ENV$NOTIFY_SOCKET$processes$cgroup]"'),
       );
       assertEquals([asScript.out, asScript.err], ["[]\n", ""]);
     } finally {
@@ -579,9 +602,9 @@ Deno.test({
       const [first, second] = [await own(), await own()];
       assert(first.includes("/commands/") && second.includes("/commands/"), `${first} ${second}`);
       assertNotEquals(first, second);
-      // One may be there for the command to come.
+      // Two kinds of runs share it; one may be there for the command to come of each.
       await until("what is done with is gone", () =>
-        foldersIn(`${CGROUP?.folder}/commands`).length <= 1);
+        foldersIn(`${CGROUP?.folder}/commands`).length <= 2);
     }),
 });
 
@@ -600,7 +623,7 @@ echo $! >nested/deeper/cgroup.procs
 exit 4`;
       assertEquals((await result(start(kit, folder, { command: script(text) }))).exitCode, 4);
       assertEquals(processesWith(number), []);
-      await until("it is gone", () => foldersIn(`${CGROUP?.folder}/commands`).length <= 1);
+      await until("it is gone", () => foldersIn(`${CGROUP?.folder}/commands`).length <= 2);
     }),
 });
 
@@ -625,13 +648,57 @@ for i in {1..60}; do sleep ${number} & done; wait`;
 });
 
 Deno.test({
+  name:
+    `runner, ${IN_UNIT.name}: if nobody is left who could tell a command's end, it ends all the same`,
+  ignore: IN_UNIT.ignore,
+  ...{ sanitizeOps: false, sanitizeResources: false },
+  fn: () =>
+    withFolder(async (folder) => {
+      const kit = await IN_UNIT.kit();
+      const text =
+        "read -r line </proc/$$/stat; set -- ${line##*) }; kill -KILL $2; echo; sleep 99";
+      const running = start(kit, folder, { command: script(text) });
+      await until("it has killed who waits for it", () => running.text(1) !== "");
+      running.stop("revoked");
+      assertEquals((await running.ended).kind, "revoked");
+    }),
+});
+
+Deno.test("runner: the end of the commands' unit is told, and its commands' end is not known", () =>
+  withFolder(async (folder) => {
+    const unit = await startCommandsUnit(["/usr/bin/env"]);
+    const groups = sessionGroups();
+    const wardens = createWardens(groups, unit.spawn);
+    const running = start({ groups, wardens }, folder, { command: script("echo; sleep 99") });
+    await until("it runs", () => running.text(1) !== "");
+    Deno.kill(unit.pid, "SIGKILL");
+    await assertRejects(() => unit.failed, Error, "has ended");
+    await assertRejects(() => running.ended, Error, "has ended");
+    wardens.close();
+    for (const pid of processesWith(running.mark)) Deno.kill(pid, "SIGKILL"); // systemd would have
+    await until("it is gone", () => processesWith(running.mark).length === 0);
+  }));
+
+Deno.test("commands unit: one that cannot be started says why", async () => {
+  await assertRejects(
+    () => startCommandsUnit(["/bin/sh", "-c", "echo no such bus >&2; exit 1", "x"]),
+    Error,
+    "was not started: no such bus",
+  );
+});
+
+Deno.test({
   name: `runner, ${IN_CGROUP.name}: nothing of these tests is left in it`,
   ignore: IN_CGROUP.ignore,
   ...{ sanitizeOps: false, sanitizeResources: false },
   async fn() {
+    (await IN_UNIT.kit()).wardens.close();
+    const unit = await UNIT();
+    unit.close();
     const { groups, wardens } = await IN_CGROUP.kit();
     wardens.close();
     groups.close();
+    await until("the unit's bash is gone", () => processesWith("SECRET_OF_UNIT").length === 0);
     const folder = `${CGROUP?.folder}`;
     // This process moved into a leaf; test files that run beside it started theirs from there.
     await until("the leaf is empty", () => {

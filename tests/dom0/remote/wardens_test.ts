@@ -23,8 +23,17 @@ async function withWardens(test: (wardens: Wardens) => Promise<void>): Promise<v
 const order = (...argv: readonly string[]): string[] => ["9", "9", "1", "A=b", ...argv, "go"];
 
 async function outputOf({ child }: Warden): Promise<string> {
-  const { stdout } = await child.output();
-  return new TextDecoder().decode(stdout);
+  const [out] = await Promise.all([
+    new Response(child.stdout).text(),
+    child.stderr.cancel(),
+    child.status,
+  ]);
+  return out;
+}
+
+async function codeOf(warden: Warden): Promise<number> {
+  await outputOf(warden);
+  return (await warden.child.status).code;
 }
 
 Deno.test("wardens: the one that waits becomes the command, and another waits", () =>
@@ -56,13 +65,12 @@ Deno.test("wardens: an order that is cut off runs nothing", () =>
     withWardens(async (wardens) => {
       const whole = order("touch", `${folder}/ran`);
       for (let length = 0; length < whole.length; length++) {
-        const { child } = wardens.start(whole.slice(0, length));
-        assertEquals((await child.output()).code, 125, `${length} words`);
+        assertEquals(await codeOf(wardens.start(whole.slice(0, length))), 125, `${length} words`);
       }
       const inside = wardens.start([...whole.slice(0, -1), "g"]);
-      assertEquals((await inside.child.output()).code, 125);
+      assertEquals(await codeOf(inside), 125);
       assertEquals([...Deno.readDirSync(folder)], []);
-      assertEquals((await wardens.start(whole).child.output()).code, 0);
+      assertEquals(await codeOf(wardens.start(whole)), 0);
       assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["ran"]);
     })
   ));
