@@ -145,10 +145,8 @@ export function upstreamCall(
     // Versions, betas, and whatever else Claude Code sends.
     for (const name of exchange.untrustedHeaders.keys()) if (/^anthropic-/.test(name)) pass(name);
     headers["anthropic-version"] ??= "2023-06-01";
-    if (secret !== null) headers["x-api-key"] = secret;
-  } else if (secret !== null) {
-    headers["authorization"] = `Bearer ${secret}`;
   }
+  if (secret !== null) Object.assign(headers, keyHeader(provider, secret));
   return { url: urlOf(provider, api), headers, body };
 }
 
@@ -160,9 +158,15 @@ const PATHS: Readonly<Record<WireApi, string>> = {
   count_tokens: "/messages/count_tokens",
 };
 
+function keyHeader({ kind, apiKeyHeader }: Provider, secret: string): Record<string, string> {
+  if (apiKeyHeader !== null) return { [apiKeyHeader]: secret };
+  return kind === "anthropic" ? { "x-api-key": secret } : { authorization: `Bearer ${secret}` };
+}
+
 /** Anthropic's and Ollama's base is written with and without /v1. */
 export function urlOf(provider: Provider, api: WireApi): string {
-  const { baseUrl, kind } = provider;
+  const { baseUrl, kind, query } = provider;
   const versioned = kind === "openai" || baseUrl.endsWith("/v1") ? baseUrl : `${baseUrl}/v1`;
-  return versioned + PATHS[api];
+  return versioned + PATHS[api] +
+    (query.size === 0 ? "" : `?${new URLSearchParams([...query])}`);
 }

@@ -12,6 +12,8 @@ export type SecretRef =
   /** What a qrexec service of another VM prints, as dom0's policy allows. */
   | { readonly from: "qrexec"; readonly service: string; readonly target: string };
 
+export type MaxTokensField = "max_tokens" | "max_completion_tokens";
+
 export type ProviderKind = "openai" | "anthropic" | "ollama" | "cursor";
 
 export interface Provider {
@@ -20,6 +22,12 @@ export interface Provider {
   /** Without a slash at its end; for cursor empty. */
   readonly baseUrl: string;
   readonly apiKey: SecretRef | null;
+  /** Which header carries the key, alone; null: as the kind has it. */
+  readonly apiKeyHeader: string | null;
+  /** How it calls the limit of an answer in chat completions; null: as its dialect has it. */
+  readonly maxTokensField: MaxTokensField | null;
+  /** Behind each URL, as "api-version" of Azure's older form. */
+  readonly query: ReadonlyMap<string, string>;
   /** Sent with each request, beside those that the protocol needs. */
   readonly headers: ReadonlyMap<string, string>;
   /** For /v1/models; a model that is not listed is reached as "provider/model" all the same. */

@@ -7,7 +7,7 @@
  */
 
 import type { WireApi } from "./adapter.ts";
-import type { Target } from "./config.ts";
+import type { MaxTokensField, Provider, Target } from "./config.ts";
 import type { Bytes, Exchange } from "./exchange.ts";
 import { askingForUsage } from "./hidden_usage.ts";
 import { dialectOf } from "./translate/dialect.ts";
@@ -40,26 +40,41 @@ export function nativeBody(
   const say = (change: string): void => void changes.add(change);
   const dropped = provider.drop.filter((name) => Object.hasOwn(body, name));
   for (const name of dropped) say(`${name} left out`);
-  // Otherwise Ollama would apply its own limit.
-  const renames = provider.kind === "ollama" && api === "chat" &&
-    Object.hasOwn(body, "max_completion_tokens");
+  const rename = api === "chat" ? renamedLimit(body, provider) : null;
   const who = { provider: provider.name, model, dialect: dialectOf(provider) };
   const fitted = fitBody(api, body, { ...who, made, say });
   const usage = asksUsage && api === "chat" && !provider.drop.includes("stream_options")
     ? askingForUsage(body)
     : null;
-  if (fitted === asked && dropped.length === 0 && !renames) {
+  if (fitted === asked && dropped.length === 0 && rename === null) {
     const upload = withModel(sent, asked, model, usage);
     if (upload !== null) return { upload, changes: [] };
   }
   const changed: Record<string, unknown> = { ...fitted, model };
   if (usage !== null) changed["stream_options"] = usage;
   for (const name of dropped) delete changed[name];
-  if (renames) {
-    changed["max_tokens"] ??= changed["max_completion_tokens"];
-    delete changed["max_completion_tokens"];
+  if (rename !== null) {
+    changed[rename.to] ??= changed[rename.from];
+    delete changed[rename.from];
   }
   return { upload: sent.upload(JSON.stringify(changed)), changes: [...changes] };
+}
+
+interface Rename {
+  readonly from: MaxTokensField;
+  readonly to: MaxTokensField;
+}
+
+/**
+ * The limit of an answer under the name that the provider knows; null: it is so already. Under the
+ * other one Ollama would apply its own limit, and others refuse it. The newer name is exchanged for
+ * the older one only where the configuration says so: most servers know both.
+ */
+function renamedLimit(body: Body, provider: Provider): Rename | null {
+  const to = provider.maxTokensField ?? dialectOf(provider).maxTokens;
+  const from = to === "max_tokens" ? "max_completion_tokens" : "max_tokens";
+  const isWanted = to === "max_tokens" || provider.maxTokensField !== null;
+  return isWanted && Object.hasOwn(body, from) ? { from, to } : null;
 }
 
 /**

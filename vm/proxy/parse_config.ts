@@ -108,6 +108,8 @@ interface RawProvider extends Omit<Provider, "name" | "baseUrl"> {
 /** A model, or all that have no line of their own. */
 const ABILITIES_OF = new RegExp(`${MODEL.source}|^\\${ALL_MODELS}$`);
 
+const HEADER = /^[a-z0-9-]{1,60}$/;
+const queryValue = text(/^[\w.~:-]{1,100}$/, "write plain text, and no key: keys go to apiKey");
 const headerValue = text(PLAIN, "write plain text, and no key: keys go to apiKey");
 
 /** Headers that carry a key at one provider or another. */
@@ -117,7 +119,7 @@ const KEY_HEADER =
 const KEY_VALUE = /^(bearer|basic) |^(sk|gsk|xai|pk|AIza)[-_A-Za-z0-9]{20}/i;
 
 const headers: Read<Map<string, string>> = then(
-  mapOf(headerValue, /^[a-z0-9-]{1,60}$/, "a header in lower case"),
+  mapOf(headerValue, HEADER, "a header in lower case"),
   (found, path, report) => {
     const keys = [...found].filter(([name, value]) =>
       KEY_HEADER.test(name) || KEY_VALUE.test(value)
@@ -149,6 +151,9 @@ const provider = record<RawProvider>({
   kind: required(oneOf(["openai", "anthropic", "ollama", "cursor"])),
   baseUrl: nullable(baseUrl),
   apiKey: nullable(secretRef),
+  apiKeyHeader: nullable(text(HEADER, "write a header in lower case")),
+  maxTokensField: nullable(oneOf(["max_tokens", "max_completion_tokens"])),
+  query: optional(mapOf(queryValue, /^[\w.-]{1,60}$/, "a name in a URL's query"), new Map()),
   headers: optional(headers, new Map()),
   models: optional(listOf(text(MODEL, "write a model's id")), []),
   drop: optional(listOf(text(/^\w{1,60}$/, "write a field's name"), 0, 50), []),

@@ -66,7 +66,7 @@ function wireOf(target: Target, made: Made): Wire {
       createReader: createMessagesStreamReader,
     };
   }
-  const maxTokensField = provider.kind === "ollama" ? "max_tokens" : "max_completion_tokens";
+  const maxTokensField = provider.maxTokensField ?? dialectOf(provider).maxTokens;
   return {
     api: "chat",
     // Without it a stream says nothing of what it cost; the client's own wish is kept apart.

@@ -34,6 +34,8 @@ export interface Dialect {
   /** Parts of type "file" (PDF). */
   readonly files: "taken" | "refused";
   readonly maxStops: number;
+  /** How it calls the limit of an answer. */
+  readonly maxTokens: "max_tokens" | "max_completion_tokens";
   /** Accepted ids of tool calls; null: any of at most 40 characters. */
   readonly callId: RegExp | null;
   /** Top-level fields that it rejects. */
@@ -47,6 +49,7 @@ const GENERIC: Dialect = {
   cacheMarks: "taken",
   files: "refused",
   maxStops: Infinity,
+  maxTokens: "max_completion_tokens",
   callId: null,
   refused: [],
 };
@@ -72,10 +75,11 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
     maxStops: 5,
     refused: [...OPENAI_ONLY, "logit_bias"],
   }],
-  ["deepseek", { ...STRICT, reasoning: "wanted", maxStops: 16 }],
-  ["kimi", { ...STRICT, reasoning: "wanted", maxStops: 5 }],
+  ["deepseek", { ...STRICT, reasoning: "wanted", maxStops: 16, maxTokens: "max_tokens" }],
+  ["kimi", { ...STRICT, reasoning: "wanted", maxStops: 5, maxTokens: "max_tokens" }],
   ["mistral", {
     ...STRICT,
+    maxTokens: "max_tokens",
     maxStops: Infinity,
     callId: /^[A-Za-z0-9]{9}$/,
     refused: [...OPENAI_ONLY, "logit_bias", "logprobs", "top_logprobs", "user"],
@@ -83,7 +87,12 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([
   ["groq", { ...STRICT, refused: ["logit_bias", "logprobs", "top_logprobs"] }],
   ["xai", { ...STRICT, reasoning: "taken" }],
   ["openrouter", { ...GENERIC, files: "taken", maxStops: 4 }],
-  ["ollama", { ...GENERIC, thoughtSignatures: "refused", cacheMarks: "refused" }],
+  ["ollama", {
+    ...GENERIC,
+    maxTokens: "max_tokens",
+    thoughtSignatures: "refused",
+    cacheMarks: "refused",
+  }],
   ["anthropic", { ...GENERIC, files: "taken" }],
 ]);
 
