@@ -20,7 +20,7 @@ const ANSWER_TOKENS = 3;
 const DATA_CHARS = 1000;
 const MAX_DEPTH = 60;
 /** A longer prompt is counted by samples of it, which is as right and takes no time. */
-const SAMPLED_CHARS = 16 * 1024;
+const SAMPLED_CHARS = 6 * 1024;
 const SAMPLE_CHARS = 512;
 
 interface Found {

@@ -48,12 +48,17 @@ const KEYS: ReadonlyMap<Api, ReadonlyMap<string, Part>> = new Map([
 /** What begins a call in a model's own words. */
 const CALL_TOKENS = 8;
 const [QUOTE, BACKSLASH, COLON, OPEN] = [0x22, 0x5c, 0x3a, 0x7b];
-const LONGEST_KEY = 20;
 
+const markOf = (first: number, length: number): number => length * 256 + first;
 const decoder = new TextDecoder();
 
 export function createSeenText(api: Api): SeenText {
   const keys = KEYS.get(api) ?? new Map<string, Part>();
+  // Most keys are none of these: their first letter and their length tell it.
+  const marks = new Set(
+    [...keys.keys(), "usage"].map((name) => markOf(name.charCodeAt(0), name.length)),
+  );
+  const mayBe = (first: number, length: number): boolean => marks.has(markOf(first, length));
   const counters = new Map(
     (["said", "thought", "thought again", "arguments"] as const).map((part) =>
       [part, createTokenCounter()] as const
@@ -71,7 +76,7 @@ export function createSeenText(api: Api): SeenText {
         const end = endOfString(events, at);
         const isKey = events[end + 1] === COLON || isColonBehindBlank(events, end + 1);
         if (isKey) {
-          key = end - at > LONGEST_KEY ? "" : asciiOf(events, at + 1, end);
+          key = mayBe(events[at + 1] ?? 0, end - at - 1) ? asciiOf(events, at + 1, end) : "";
           if (key === "usage" && isObjectNext(events, end + 1)) usages++;
         } else {
           const part = keys.get(key);
