@@ -18,7 +18,7 @@ export const CTL_COMMANDS: ReadonlyMap<string, CtlCommand> = new Map<string, Ctl
   ["status", { options: {}, words: ["", 0, 0], help: "what runs, what listens, what answers" }],
   ["health", {
     ...{ options: { ask: "flag" }, words: ["[MODEL]", 0, 1] },
-    help: "asks every endpoint; exit code 1 if one fails. --ask: and a model, which costs a little",
+    help: "check every endpoint; exit code 1 if one fails. --ask: a model too, at a small cost",
   }],
   ["logs", {
     ...{ options: LOG_OPTIONS, words: ["[PART]", 0, 1] },
@@ -26,13 +26,13 @@ export const CTL_COMMANDS: ReadonlyMap<string, CtlCommand> = new Map<string, Ctl
   }],
   ["follow", {
     ...{ options: LOG_OPTIONS, words: ["[PART]", 0, 1] },
-    help: "the same, and what comes, until Ctrl-C",
+    help: "the same, and new lines as they come, until Ctrl-C",
   }],
   ["restart", { options: {}, words: ["[PART...]", 0, 4], help: "one part, or all of this VM" }],
   ["cron", { options: {}, words: ["WORDS...", 0, 1000], help: 'passed on to "openclaw cron"' }],
   ["webhook-test", {
     ...{ options: { now: "flag", text: "value" }, words: ["", 0, 0] },
-    help: "wakes the gateway as a webhook does, at its next heartbeat, or --now",
+    help: "wake the gateway as a webhook would, at its next heartbeat or --now",
   }],
   ["models", { options: {}, words: ["", 0, 0], help: "the models that the proxy offers" }],
   ["usage", {
@@ -41,17 +41,17 @@ export const CTL_COMMANDS: ReadonlyMap<string, CtlCommand> = new Map<string, Ctl
   }],
   ["dashboard", {
     ...{ options: {}, words: ["", 0, 0] },
-    help: "an address for one browser, once, for ten minutes",
+    help: "a one-time address for one browser, valid for ten minutes",
   }],
   ["pair", {
     ...{ options: {}, words: ["[ERROR-TEXT...]", 0, 200] },
-    help: "which browsers and devices wait, and what an error of pairing means",
+    help: "which browsers and devices are waiting, and what a pairing error means",
   }],
-  ["approve", { options: {}, words: ["REQUEST", 1, 1], help: "lets one of them in" }],
-  ["doctor", { options: {}, words: ["", 0, 0], help: "looks for what is known to go wrong" }],
+  ["approve", { options: {}, words: ["REQUEST", 1, 1], help: "let one of them in" }],
+  ["doctor", { options: {}, words: ["", 0, 0], help: "look for known problems" }],
   ["top", {
     ...{ options: { every: "value", once: "flag" }, words: ["", 0, 0] },
-    help: "all of it on one screen, refreshed; --once prints it and ends",
+    help: "everything on one screen, refreshed; --once prints it once",
   }],
   ["help", { options: {}, words: ["", 0, 0], help: "this text" }],
 ]);
@@ -62,7 +62,7 @@ export const CTL_OPTIONS: OptionTable = { help: "flag", json: "flag", version: "
 export const CTL_HELP = `usage: ${CTL_PROGRAM} [--json] COMMAND [WORDS...]
 
 Operates what runs in this VM: the OpenClaw gateway, the proxy in front of the models, the watchdog,
-the tunnel. Which of them there are is said by ~/.config/openclaw/vm.json, which setup-vm writes.
+the tunnel. ~/.config/openclaw/vm.json, which setup-vm writes, lists which of these this VM has.
 
 ${
   [...CTL_COMMANDS].map(([name, { words: [words], help }]) => {
@@ -71,15 +71,15 @@ ${
   }).join("\n")
 }
 
-  --json                one JSON object; logs and follow: one for each line
+  --json                one JSON object; logs and follow: one per line
   --lines N             logs, follow: how many (50)
   --since TIME          logs, follow: as journalctl takes it, for example -1h or today
-  --now, --text TEXT    webhook-test: at once; what to say
+  --now, --text TEXT    webhook-test: immediately; the text to send
   --days N              usage: how far back (30)
   --every SECONDS       top: how often (2)
   --once                top: once, as plain text
   --version, -h, --help
 
 PART is proxy, gateway, watchdog or tunnel. Exit codes: 0 good, 1 something is wrong or failed,
-2 the words do not fit.
+2 usage error.
 `;

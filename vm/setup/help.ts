@@ -6,25 +6,25 @@ export const HELP = `setup-vm - make this VM an agent VM: OpenClaw, its proxy, t
 usage: setup-vm cursor|openai|anthropic|ollama|multi [OPTION]...
        setup-vm --undo [--remove-data]
 
-Run it as the user that the agent is to run as. It looks first: memory, disk,
-Node, npm, network, and what kind of VM this is; if something is missing, it
-says so and changes nothing. Then it installs OpenClaw from the npm registry,
-each package by its hash, without running an install script of any; writes
-~/.openclaw (what is there, stays); opens the two ports to other VMs, which
-dom0's policy guards; and enables the services. Run it again whenever you like:
-what is so already is left alone. Each change is recorded first, in
-~/.local/state/qubes-claw/setup-vm.json, and --undo takes back these changes.
+Run it as the user that the agent will run as. It first checks memory, disk,
+Node, npm, network and the kind of VM; if something is missing, it says so and
+changes nothing. Then it installs OpenClaw from the npm registry, checking each
+package's hash and running no install scripts; writes ~/.openclaw (existing
+files stay); opens the two ports to other VMs, guarded by dom0's policy; and
+enables the services. It is safe to run again: what is already in place is left
+alone. Each change is recorded beforehand in
+~/.local/state/qubes-claw/setup-vm.json, and --undo reverts these changes.
 
 providers:
   cursor, openai, anthropic, ollama
              one provider behind the proxy
-  multi      all of them: each model has others that stand in for it
+  multi      all of them: each model has others to fall back on
 
 which VM gets what:
   (neither)     the agent, and the proxy with the keys beside it
   --keys        this VM is the key qube: the proxy and the keys, no agent
-  --key-qube    this VM is the agent of a key qube: no keys here, and it needs
-                no network. A tunnel leads to the proxy there
+  --key-qube    this VM is the agent of a key qube: it has no keys and needs no
+                network; a tunnel leads to the key qube's proxy
 
 where it goes:
   StandaloneVM  /usr/lib/qubes-claw/openclaw
@@ -32,21 +32,21 @@ where it goes:
   AppVM         the template's, if it has it; else ~/.local/lib/qubes-claw
 
 options:
-  --user-units          services of this VM's user (systemctl --user). Without it
-                        they are the system's, and start where dom0 set the flags
+  --user-units          user services (systemctl --user). The default is system
+                        services, which start in VMs with the qvm-service flags
                         openclaw-proxy, -gateway, -watchdog, -tunnels: setup-dom0
-                        does so, or: qvm-service VM openclaw-proxy on
+                        sets them, or: qvm-service VM openclaw-proxy on
   --proxy-port PORT     32125
   --gateway-port PORT   18789
   --agent-vm VM         with --keys: an agent VM that the new proxy.json lets in;
                         may be given more than once
-  --only-files          only the files in the home: for a container
-  --anyway              go on although there is too little memory or disk
+  --only-files          write only the files in the home: for a container
+  --anyway              go on even if there is too little memory or disk
   -n, --dry-run         print every command it would run; change nothing
-  --verify              only say what is there and what is missing
-  --undo                take back what setup-vm changed; keys, tokens and the
+  --verify              only report what is in place and what is missing
+  --undo                revert what setup-vm changed; keys, tokens and the
                         agent's history stay
-  --remove-data         with --undo: remove these as well, after you typed "yes"
+  --remove-data         with --undo: remove these as well, once you type "yes"
   -y, --yes             answer questions with yes
   --json                plan, result or verification for machines
   --version, -h, --help
@@ -59,5 +59,5 @@ examples:
   setup-vm multi --key-qube        in the agent VM that goes with it: claw
   setup-vm --undo
 
-exit codes: 0 all is as wanted, 1 failed or something is missing, 2 usage
+exit codes: 0 everything is in place, 1 failed or something is missing, 2 usage
 `;

@@ -26,15 +26,15 @@ export function readWatchCommand(args: readonly string[]): WatchCommand {
 
 export const WATCHDOG_HELP = `usage: ${WATCHDOG_PROGRAM} [--once]
 
-Asks the gateway and the proxy of this VM every 30 s, and restarts the unit of one that fails three
-times in a row: at most three times in an hour, then it says so and waits until it answers again.
-It never restarts what is starting, letting its work end, or was stopped; nor for a provider's
-outage, a refused key, or a channel of the gateway that is down.
+Checks this VM's gateway and proxy every 30 s, and restarts the unit of a part that fails three checks
+in a row. After three restarts within an hour it logs an error and waits until the part answers again.
+It never restarts a part that is starting, finishing its work, or was stopped by someone, nor because
+of a provider outage, a rejected key, or a gateway channel that is down.
 
-  --once     asks once, says what it found, restarts nothing; exit code 1 if something fails
+  --once     check once, print the result, restart nothing; exit code 1 if a check fails
   -h, --help, --version
 
-~/.config/openclaw/vm.json says what runs here; ~/.config/openclaw/watchdog.json may set:
+~/.config/openclaw/vm.json lists what runs here; ~/.config/openclaw/watchdog.json may set:
   everySeconds 30, answerSeconds 5, failures 3, restartsPerHour 3, startSeconds 120,
   backoffSeconds 60, gatewayMegabytes 0 (restart when idle above it; 0: never), idleSeconds 600,
   restart "yes" or "no", tellDom0 "no" or "yes" (the qrexec service openclaw.Notice, if dom0's
