@@ -65,106 +65,124 @@ export interface MachineOptions {
 /** Boots one; it takes commands when this returns. */
 export async function bootMachine({ binds = [] }: MachineOptions = {}): Promise<Machine> {
   const lower = await machineRoot();
+  const cgroups = await cgroupMount();
   const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "qmachine-" });
+  const cgroup = `${cgroups}/machine-${folder.slice(folder.lastIndexOf("/") + 1)}`;
   const bound = binds.map(({ from, to }) => `${from}:${to}`);
-  const keeper = new Deno.Command(`${HERE}/keep-machine`, {
-    args: [lower, folder, ...bound],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-    detached: true, // not ended together with us by a terminal's SIGINT: it cleans up
-  }).spawn();
-  const toKeeper = keeper.stdin.getWriter();
-  const events = keeper.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(lines())
-    .getReader();
-  const cgroup = `${await cgroupMount()}/machine-${folder.slice(folder.lastIndexOf("/") + 1)}`;
+  const keeper = startKeeper(folder, [lower, folder, cgroup, ...bound]);
   let pid = 0;
 
-  const expect = async (word: string): Promise<string> => {
-    const { value = "nothing more" } = await events.read();
-    const [event, detail = ""] = value.split(" ");
-    if (event === word) return detail;
-    throw new Error(`the machine should have ${word}, but said "${value}"\n${journal(folder)}`);
-  };
-  const powerOn = async (): Promise<void> => {
-    await toKeeper.write(new TextEncoder().encode("on\n"));
-    const unshare = await expect("started");
-    await expect("booted");
-    const children = await Deno.readTextFile(`/proc/${unshare}/task/${unshare}/children`);
-    pid = Number(children.trim());
-    // Commands from outside live in a cgroup of their own, beside those of systemd.
-    await Deno.mkdir(`${cgroup}/test`, { recursive: true });
-    await machine.run("systemctl is-system-running --wait"); // "degraded" is the test's business
-  };
   const end = async (verb: "reboot" | "poweroff", code: number): Promise<void> => {
     await machine.run(`systemctl ${verb}`);
-    const ended = Number(await expect("ended"));
+    const ended = Number(await keeper.expect("ended"));
     if (ended !== code) throw new Error(`${verb} ended the machine with ${ended}, not ${code}`);
   };
-  const spawn = (
-    script: string,
-    { user = "root" }: Pick<RunOptions, "user"> = {},
-    stdin: "piped" | "null" = "null",
-  ): Deno.ChildProcess =>
-    new Deno.Command("bash", {
-      args: [
-        ...["-c", 'echo 0 >"$0/cgroup.procs"; exec "$@"', `${cgroup}/test`],
-        ...["nsenter", `--target=${pid}`, "--mount", "--pid", "--net", "--uts", "--ipc"],
-        ...[
-          "--cgroup",
-          `--root=/proc/${pid}/root`,
-          `--wd=/proc/${pid}/root`,
-          "--",
-          ...inEnvironmentOf(user),
-          "bash",
-          "-c",
-          script,
-        ],
-      ],
-      stdin,
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
   const machine: Machine = {
     root: () => `/proc/${pid}/root`,
-    spawn: (script, options) => spawn(script, options),
+    spawn: (script, { user = "root" } = {}) => spawnInside(pid, cgroup, script, user, "null"),
     async run(script, { user = "root", input } = {}) {
-      const child = spawn(script, { user }, input === undefined ? "null" : "piped");
-      if (input !== undefined) {
-        const writer = child.stdin.getWriter();
-        await writer.write(new TextEncoder().encode(input));
-        await writer.close();
-      }
-      const { code, stdout, stderr } = await child.output();
-      const text = new TextDecoder();
-      return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+      const stdin = input === undefined ? "null" : "piped";
+      return await finish(spawnInside(pid, cgroup, script, user, stdin), input);
     },
     good: (script, options) => expectGood(machine, script, options),
     until: (script, options) => waitUntil(machine, script, options),
+    async powerOn() {
+      await keeper.powerOn();
+      const unshare = await keeper.expect("started");
+      await keeper.expect("booted");
+      const children = await Deno.readTextFile(`/proc/${unshare}/task/${unshare}/children`);
+      pid = Number(children.trim());
+      // Commands from outside live in a cgroup of their own, beside those of systemd.
+      await Deno.mkdir(`${cgroup}/test`, { recursive: true });
+      await machine.run("systemctl is-system-running --wait"); // "degraded" is the test's business
+    },
     async reboot() {
       await end("reboot", 128 + 1); // the kernel ends pid 1 of a namespace by SIGHUP, or SIGINT
-      await powerOn();
+      await machine.powerOn();
     },
     powerOff: () => end("poweroff", 128 + 2),
-    powerOn,
     async pack(image) {
       const args = [lower, folder, image, ...bound];
       const { code, stderr } = await new Deno.Command(`${HERE}/pack-machine`, { args }).output();
       if (code !== 0) throw new Error(`pack-machine: ${new TextDecoder().decode(stderr)}`);
     },
-    async [Symbol.asyncDispose]() {
-      await toKeeper.close();
+    [Symbol.asyncDispose]: keeper.end,
+  };
+  try {
+    await machine.powerOn();
+  } catch (error) {
+    await keeper.end();
+    throw error;
+  }
+  return machine;
+}
+
+interface Keeper {
+  powerOn(): Promise<void>;
+  /** @returns what it says after the word @throws {Error} if it says another one */
+  expect(word: string): Promise<string>;
+  /** Ends the machine; returns when nothing is left of it. */
+  end(): Promise<void>;
+}
+
+function startKeeper(folder: string, args: readonly string[]): Keeper {
+  const keeper = new Deno.Command(`${HERE}/keep-machine`, {
+    args: [...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+    detached: true, // not ended together with us by a terminal's SIGINT: it cleans up
+  }).spawn();
+  const writer = keeper.stdin.getWriter();
+  const events = keeper.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(lines())
+    .getReader();
+  return {
+    powerOn: () => writer.write(new TextEncoder().encode("on\n")),
+    async expect(word) {
+      const { value = "nothing more" } = await events.read();
+      const [event, detail = ""] = value.split(" ");
+      if (event === word) return detail;
+      throw new Error(`the machine should have ${word}, but said "${value}"\n${journal(folder)}`);
+    },
+    async end() {
+      await writer.close();
       while (!(await events.read()).done); // it says nothing more when everything is gone
       await keeper.status;
     },
   };
-  try {
-    await powerOn();
-  } catch (error) {
-    await machine[Symbol.asyncDispose]();
-    throw error;
+}
+
+/** Starts a script of bash in the namespaces of that pid, and in a cgroup of the machine. */
+function spawnInside(
+  pid: number,
+  cgroup: string,
+  script: string,
+  user: "root" | "user",
+  stdin: "piped" | "null",
+): Deno.ChildProcess {
+  const root = `/proc/${pid}/root`;
+  return new Deno.Command("bash", {
+    args: [
+      ...["-c", 'echo 0 >"$0/cgroup.procs"; exec "$@"', `${cgroup}/test`],
+      ...["nsenter", `--target=${pid}`, "--mount", "--pid", "--net", "--uts", "--ipc"],
+      ...["--cgroup", `--root=${root}`, `--wd=${root}`, "--"],
+      ...[...inEnvironmentOf(user), "bash", "-c", script],
+    ],
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function finish(child: Deno.ChildProcess, input: string | undefined): Promise<Finished> {
+  if (input !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
   }
-  return machine;
+  const { code, stdout, stderr } = await child.output();
+  const text = new TextDecoder();
+  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
 /** @throws {Error} if it did not exit with 0 */
