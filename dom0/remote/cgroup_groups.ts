@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Process groups that are cgroups (version 2): a child process is in its parent's, one write ends
- * all of one, and the kernel holds their limits. The folder comes from systemd (commands_unit.ts) or
+ * all of one, and the kernel enforces their limits. The folder comes from systemd (commands_unit.ts) or
  * from the operator (--cgroup):
  *
  *     FOLDER/

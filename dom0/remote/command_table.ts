@@ -105,8 +105,8 @@ Without a command it is the daemon: it reads the queues of the VMs in
   --once        serve what is waiting now, then end
   --dry-run     say what would be run or refused; run nothing, change nothing
   -v, --verbose print each event on the terminal too
-  --cgroup DIR  divide this cgroup and put the commands into it (systemd's unit has its own)
-  --no-cgroup   run commands without a cgroup: no limit that holds, processes may be left
+  --cgroup DIR  run commands in cgroups below DIR (not needed under systemd)
+  --no-cgroup   run commands without cgroups: limits are not enforced
   --version, -h, --help
 
 commands:

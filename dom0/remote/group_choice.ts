@@ -74,9 +74,9 @@ async function ownCgroups(
   totals: Totals,
 ): Promise<OwnCgroups> {
   if (cgroup === undefined && !underSystemd) {
-    throw new UserError("commands are run in cgroups, and this process was given none", [
+    throw new UserError("commands run in cgroups, and this process has none of its own", [
       'start it by systemd, which gives it one: "systemctl start qvm-remote-dom0"',
-      "or give it an empty cgroup of version 2 to divide: --cgroup DIR",
+      "or give it an empty cgroup of version 2: --cgroup DIR",
       NO_CGROUP_HINT,
     ]);
   }
@@ -111,12 +111,12 @@ async function inUnit(totals: Totals): Promise<OwnCgroups> {
   }
 }
 
-const NO_CGROUP_HINT = "or --no-cgroup: then memory is not limited, a fork bomb can take all of " +
+const NO_CGROUP_HINT = "or use --no-cgroup: memory is then unlimited, a fork bomb can take over " +
   "dom0, and processes can outlive their command";
 
 /** For people, one line. */
 export function limitsText({ processes, memory }: LimitsInForce): string {
-  const held = { kernel: "held by the kernel", watched: "watched", none: "NOT HELD" };
+  const how = { kernel: "enforced by the kernel", watched: "watched", none: "NOT ENFORCED" };
   const why = processes === "none" ? " (no cgroups: --no-cgroup)" : "";
-  return `limits of commands: processes ${held[processes]}, memory ${held[memory]}${why}`;
+  return `limits of commands: processes ${how[processes]}, memory ${how[memory]}${why}`;
 }

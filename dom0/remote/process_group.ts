@@ -35,13 +35,13 @@ export interface Member {
   readonly maxProcesses: number;
 }
 
-/** What all commands together may have, where the kernel holds it. */
+/** What all commands together may use, where the kernel enforces it. */
 export interface Totals {
   readonly maxTotalProcesses: number;
   readonly maxTotalMemoryBytes: number;
 }
 
-/** Who holds the limits of the commands. */
+/** How the limits of the commands are enforced. */
 export interface LimitsInForce {
   /** "watched": looked at many times a second; the whole command is killed when it has too many. */
   readonly processes: "kernel" | "watched" | "none";

@@ -218,15 +218,15 @@ function limitNotes(
 ): readonly string[] {
   const notes: string[] = [];
   if (wasRefusedProcess && limit !== "process-limit") {
-    notes.push(`a process could not be started: a command may have ${maxProcesses} at once`);
+    notes.push(`a process could not be started: the limit is ${maxProcesses} per command`);
   }
   if (ranOutOfMemory === "own" && limit !== "memory-limit") {
-    notes.push(`a process was killed: a command may have ${maxMemoryBytes} bytes of memory`);
+    notes.push(`a process was killed: the limit is ${maxMemoryBytes} bytes of memory per command`);
   }
   if (ranOutOfMemory === "total") {
     notes.push(
-      "all commands together reached QVM_REMOTE_TOTAL_MEMORY; what earlier ones left in " +
-        "/dev/shm, /tmp and /run counts until it is removed, or qvm-remote-dom0 is started again",
+      "all commands together reached QVM_REMOTE_TOTAL_MEMORY; files left in " +
+        "/dev/shm, /tmp and /run count until they are deleted or qvm-remote-dom0 is restarted",
     );
   }
   return notes;

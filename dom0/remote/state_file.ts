@@ -31,7 +31,7 @@ export interface DaemonState {
   readonly startedAt: string;
   readonly version: string;
   readonly lockdown: boolean;
-  /** Who holds the limits of the commands. */
+  /** How the limits of the commands are enforced. */
   readonly limits: LimitsInForce;
   readonly vms: readonly VmState[];
   /** What is wrong with configuration, keys or policy now. */

@@ -531,7 +531,7 @@ const WITHOUT_CGROUP: readonly (readonly [
   code: number,
   said: RegExp,
 ])[] = [
-  ["none was given", ["--once"], {}, 1, /error: commands are run in cgroups, and .* given none/],
+  ["none was given", ["--once"], {}, 1, /error: commands run in cgroups, and .* none of its own/],
   ["--cgroup is a plain folder", ["--once", "--cgroup", "ROOT/x"], {}, 1, /x has no cgroup\.kill/],
   [
     "--cgroup cannot be made",
@@ -560,7 +560,7 @@ for (const [name, words, environment, wanted, said] of WITHOUT_CGROUP) {
       const { code, stderr } = await run(here, "", environment);
       assertEquals(code, wanted, stderr);
       assertMatch(stderr, said);
-      if (wanted === 1) assertStringIncludes(stderr, "hint: or --no-cgroup");
+      if (wanted === 1) assertStringIncludes(stderr, "hint: or use --no-cgroup");
     }));
 }
 

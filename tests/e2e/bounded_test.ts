@@ -93,7 +93,7 @@ Deno.test("without a cgroup, processes of a command are counted, and end with it
   await qubes.authorize("loud");
   const daemon = await qubes.startDaemon(["loud"], "--no-cgroup");
   const status = await qubes.dom0(["status"]);
-  assertStringIncludes(status.stdout, "processes NOT HELD, memory NOT HELD (no cgroups");
+  assertStringIncludes(status.stdout, "processes NOT ENFORCED, memory NOT ENFORCED (no cgroups");
   await bomb(qubes, "loud");
   await Promise.all(LEAVERS.map((leaver) => leave(qubes, "loud", leaver)));
   await cancel(qubes, "loud");

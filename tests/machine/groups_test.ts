@@ -28,7 +28,7 @@ printf '%s\n' '[Service]' ${lines} >/etc/systemd/system/${UNIT}.d/test.conf`;
 const show = async (dom0: Dom0Machine, property: string): Promise<string> =>
   (await dom0.good(`systemctl show ${UNIT} -p ${property} --value`)).trim();
 
-Deno.test("the daemon and its commands are in cgroups beside each other, and it says who holds limits", () =>
+Deno.test("the daemon and its commands are in cgroups beside each other, and it says how limits are enforced", () =>
   withDaemon("", async (dom0) => {
     const own = "sed -n s/^0:://p /proc/self/cgroup";
     const { stdout } = await dom0.inVm("work", `qvm-remote '${own}'`);
@@ -41,7 +41,7 @@ Deno.test("the daemon and its commands are in cgroups beside each other, and it 
       await dom0.good(`sed -n s/^0:://p /proc/${pid}/cgroup`),
       `/system.slice/${UNIT}\n`,
     );
-    const limits = /limits of commands: processes (watched|held by the kernel), memory /;
+    const limits = /limits of commands: processes (watched|enforced by the kernel), memory /;
     assertMatch(await dom0.good("qvm-remote-dom0 status"), limits);
     assertMatch(await dom0.good("qvm-remote-dom0 check-config"), limits);
     const status = JSON.parse(await dom0.good("qvm-remote-dom0 status --json"));
@@ -152,5 +152,8 @@ Deno.test("cgroups that cannot be prepared are told in the journal, again and ag
   assertStringIncludes(journal, "hint: it needs systemd");
   await dom0.good("systemctl stop qvm-remote-commands.service");
   await until("it runs", async () => await show(dom0, "ActiveState") === "active", LONG_MS);
-  assertMatch(await dom0.good("qvm-remote-dom0 status"), /processes (watched|held by the kernel)/);
+  assertMatch(
+    await dom0.good("qvm-remote-dom0 status"),
+    /processes (watched|enforced by the kernel)/,
+  );
 });

@@ -54,7 +54,7 @@ export async function checkConfig(operator: Operator, words: readonly string[]):
     for (const problem of problems) operator.print(`${problem}\n`);
     operator.print(
       limits === null
-        ? "limits of commands: the daemon is not running; it says who holds them when it starts\n"
+        ? "limits of commands: known only while the daemon is running\n"
         : `${limitsText(limits)}\n`,
     );
     if (problems.length === 0) {

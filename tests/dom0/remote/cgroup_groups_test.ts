@@ -102,9 +102,9 @@ Deno.test("limits: what is in force is one line for people", () => {
       limitsText({ processes: "none", memory: "none" }),
     ],
     [
-      "limits of commands: processes held by the kernel, memory held by the kernel",
-      "limits of commands: processes watched, memory NOT HELD",
-      "limits of commands: processes NOT HELD, memory NOT HELD (no cgroups: --no-cgroup)",
+      "limits of commands: processes enforced by the kernel, memory enforced by the kernel",
+      "limits of commands: processes watched, memory NOT ENFORCED",
+      "limits of commands: processes NOT ENFORCED, memory NOT ENFORCED (no cgroups: --no-cgroup)",
     ],
   );
 });
