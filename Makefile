@@ -251,6 +251,9 @@ SOURCES := $(shell find dom0 vm shared -name '*.ts')
 # The date of what is built: that of the commit, so that two builds of it are the same.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 export SOURCE_DATE_EPOCH
+# Which deno.json the bundles are made by; deno.jsr.json takes @std from JSR.
+BUNDLE_CONFIG ?= deno.json
+export BUNDLE_CONFIG
 PACKAGING := shared/packaging/print-launcher shared/packaging/bundle
 
 DOM0_NAMES := qvm-remote-dom0 openclaw-tunnel setup-dom0
