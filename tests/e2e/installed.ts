@@ -91,7 +91,8 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
     }).spawn();
   const dom0: Installed["dom0"] = (words, input = "") => finish(spawnDom0(words), input);
   const spawnClient: Installed["spawnClient"] = (vm, words, stdin = "null") =>
-    world.runInVm(vm, [`${world.vmBin}/qvm-remote`, ...words], {
+    // dom0 may be slow to connect where all tests run at once.
+    world.runInVm(vm, [`${world.vmBin}/qvm-remote`, "--connect-timeout", "600", ...words], {
       stdin,
       stdout: "piped",
       stderr: "piped",

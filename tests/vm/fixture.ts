@@ -105,8 +105,13 @@ export function client(
   });
 }
 
+/** dom0 may be slow to connect where all tests run at once; a test that gives the option means it. */
+function patient(args: readonly string[]): readonly string[] {
+  return args.includes("--connect-timeout") ? args : ["--connect-timeout", "600", ...args];
+}
+
 function clientArgs(home: string, args: readonly string[]): string[] {
-  return [...flags(home, "HOME,NO_COLOR"), `${ROOT}vm/qvm-remote.ts`, ...args];
+  return [...flags(home, "HOME,NO_COLOR"), `${ROOT}vm/qvm-remote.ts`, ...patient(args)];
 }
 
 /**

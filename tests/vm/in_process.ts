@@ -31,7 +31,7 @@ export async function runInProcess(vm: Vm, exchange: Exchange, waitMs = 30_000):
       return Promise.resolve();
     };
   };
-  const end = await runRequest(exchange, waitMs, {
+  const end = await runRequest(exchange, { answerMs: waitMs, connectMs: waitMs }, {
     layout: vm.layout,
     interrupts: NO_INTERRUPTS,
     stdout: sink("stdout"),

@@ -14,6 +14,7 @@
 import { spanMs } from "../../shared/io/clock.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { Bell } from "./bell.ts";
+import { readConnection } from "./connection.ts";
 import type { Exchange } from "./exchange.ts";
 import { type FolderWatch, UNRELIABLE_AFTER, watchFolders } from "../../shared/io/folder_watch.ts";
 import type { Follower } from "./follower.ts";
@@ -27,7 +28,13 @@ export const CANCEL_GRACE_MS = 5_000;
 /** The watch tells of every change; this is for the case that it does not. */
 const RECHECK_MS = 3_000;
 
-export type StopCause = "deadline" | "interrupt" | "broken-pipe" | "write-failed";
+export type StopCause =
+  | "deadline"
+  | "interrupt"
+  | "broken-pipe"
+  | "write-failed"
+  /** dom0 did not connect in the time that it is given for that. */
+  | "not-connected";
 
 export interface WaitEnd {
   readonly kind: "answered" | "withdrawn" | "no-answer";
@@ -48,10 +55,17 @@ export interface WaitPorts {
   readonly onPublished: () => void;
 }
 
+export interface WaitTimes {
+  /** For the answer. */
+  readonly answerMs: number;
+  /** For dom0 to connect, if the request is not taken. */
+  readonly connectMs: number;
+}
+
 /** Publishes the request and waits. The watch is set up before, so no change is missed. */
 export async function publishAndWait(
   exchange: Exchange,
-  waitMs: number,
+  times: WaitTimes,
   ports: WaitPorts,
 ): Promise<WaitEnd> {
   const { bell } = ports;
@@ -60,7 +74,7 @@ export async function publishAndWait(
   using _owned = await exchange.publish();
   ports.onPublished();
   try {
-    return await wait(exchange, waitMs, ports);
+    return await wait(exchange, times, ports);
   } finally {
     watch.close();
   }
@@ -68,12 +82,13 @@ export async function publishAndWait(
 
 async function wait(
   exchange: Exchange,
-  waitMs: number,
+  { answerMs, connectMs }: WaitTimes,
   { layout, bell, interrupts, followers, outputFailure, onWaiting }: WaitPorts,
 ): Promise<WaitEnd> {
   const exitPath = resultPath(layout, exchange.id, "exit");
   const startMs = spanMs();
-  const deadlineMs = startMs + waitMs;
+  const deadlineMs = startMs + answerMs;
+  let connectByMs = startMs + connectMs;
   let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
   for (;;) {
     if (isWhole(exitPath)) return { kind: "answered", cause: stop?.cause ?? null };
@@ -92,8 +107,14 @@ async function wait(
     } else if (nowMs >= stop.untilMs || interrupts.count() > (stop.cause === "interrupt" ? 1 : 0)) {
       return { kind: "no-answer", cause: stop.cause };
     }
+    if (stop === null && nowMs >= connectByMs) {
+      const isIdle = exchange.isPending() && (await readConnection(layout)).kind === "none";
+      if (isIdle && exchange.withdraw()) return { kind: "withdrawn", cause: "not-connected" };
+      connectByMs = nowMs + connectMs;
+    }
     onWaiting(nowMs - startMs);
-    await bell.wait(Math.max(1, Math.min(RECHECK_MS, (stop?.untilMs ?? deadlineMs) - nowMs)));
+    const nextMs = Math.min(stop?.untilMs ?? deadlineMs, connectByMs);
+    await bell.wait(Math.max(1, Math.min(RECHECK_MS, nextMs - nowMs)));
   }
 }
 

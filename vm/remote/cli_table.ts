@@ -38,6 +38,10 @@ export const RUN_OPTIONS: OptionHelpTable = {
     ...TIMEOUT_OPTION.timeout,
     help: "end the command in dom0 after this time (default 300)",
   },
+  "connect-timeout": {
+    ...{ kind: "value", value: "SECONDS" },
+    help: "give up if dom0 is not connected for so long (default 3)",
+  },
   command: { kind: "value", short: "c", value: "SCRIPT", help: "run a script" },
   verbose: { kind: "flag", short: "v", help: "say what happens, on stderr" },
   quiet: { kind: "flag", short: "q", help: "no progress on stderr" },

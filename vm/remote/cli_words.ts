@@ -46,7 +46,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 }
 
 /** Harmless with a sub-command. */
-const EVERYWHERE: ReadonlySet<string> = new Set(["quiet", "verbose", "help", "version"]);
+const EVERYWHERE: ReadonlySet<string> = new Set([
+  ...["quiet", "verbose", "help", "version", "connect-timeout"],
+]);
 
 function findSubCommand(
   words: readonly string[],

@@ -19,6 +19,8 @@ export interface ExchangeRequest {
   readonly key: AuthKey;
   readonly command: Command;
   readonly timeoutMs: number;
+  /** How long dom0 may take to connect for the first time. */
+  readonly connectMs: number;
   readonly protocol: 1 | 2;
   readonly interrupts: Interrupts;
 }
@@ -41,7 +43,7 @@ export async function createExchange(
 }
 
 async function awaitVmName(
-  { layout, timeoutMs, interrupts }: ExchangeRequest,
+  { layout, timeoutMs, connectMs, interrupts }: ExchangeRequest,
   onNameMissing: () => void,
 ): Promise<VmName> {
   const bell = createBell();
@@ -49,13 +51,13 @@ async function awaitVmName(
   interrupts.listen(bell.ring);
   onNameMissing();
   try {
-    const endMs = spanMs() + timeoutMs;
+    const endMs = spanMs() + Math.min(timeoutMs, connectMs);
     for (;;) {
       const vm = await readVmName(layout);
       if (vm !== undefined) return vm;
       const leftMs = endMs - spanMs();
       if (interrupts.count() > 0) throw new InterruptedError();
-      if (leftMs <= 0) throw new NeverConnectedError();
+      if (leftMs <= 0) throw new NeverConnectedError(timeoutMs <= connectMs);
       await bell.wait(Math.min(leftMs, RECHECK_MS));
     }
   } finally {
@@ -65,11 +67,12 @@ async function awaitVmName(
 
 /** dom0 has not connected in time. */
 export class NeverConnectedError extends UserError {
-  override readonly exitCode = 124;
-  constructor() {
-    super("timed out: dom0 has never connected to this VM", [
+  override readonly exitCode: number;
+  constructor(isTimeUp: boolean) {
+    super(`${isTimeUp ? "timed out: " : ""}dom0 has never connected to this VM`, [
       'in dom0, run "qvm-remote-dom0 authorize VM" and "qvm-remote-dom0 status"',
     ]);
+    this.exitCode = isTimeUp ? 124 : 255;
   }
 }
 

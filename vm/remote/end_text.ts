@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** How a request ended: the exit code, what to tell people, what to log. Pure. @module */
 
-import type { Outcome } from "../../shared/protocol/outcome.ts";
+import { EXIT_OF_KIND, type Outcome } from "../../shared/protocol/outcome.ts";
 import { REFUSAL_TEXT, type RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { EXIT_FAILED } from "../../shared/io/program.ts";
+import type { Farewell } from "./connection.ts";
 import type { RequestEnd } from "./run_request.ts";
 
 export const EXIT_TIMED_OUT = 124;
@@ -20,7 +21,13 @@ export interface EndText {
   readonly auditLine: string;
 }
 
-export function describeEnd(id: RequestId, timeoutMs: number, end: RequestEnd): EndText {
+/** @param farewell how dom0 took leave, if it did */
+export function describeEnd(
+  id: RequestId,
+  timeoutMs: number,
+  end: RequestEnd,
+  farewell: Farewell | null = null,
+): EndText {
   const seconds = timeoutMs / 1000;
   const timedOut = (hints: readonly string[], inForceMs = timeoutMs): EndText => {
     const after = `${inForceMs / 1000}s`;
@@ -50,6 +57,14 @@ export function describeEnd(id: RequestId, timeoutMs: number, end: RequestEnd): 
     const messages = [...outcomeMessages(end.outcome, end.signed), ...unconfirmed(end)];
     return ended(end.outcome.exitCode, messages);
   }
+  if (end.kind === "withdrawn" && end.cause === "not-connected") {
+    const exit = farewell === null ? EXIT_NO_ANSWER : EXIT_OF_KIND.refused;
+    const why = farewell === null ? "" : `: ${FAREWELL_TEXT[farewell]}`;
+    return ended(exit, [
+      `error: dom0 is not connected${why}; nothing was run (id=${id})`,
+      asHint('in dom0, "qvm-remote-dom0 status" says whether it serves this VM'),
+    ]);
+  }
   if (end.kind === "withdrawn" && end.cause === "deadline") {
     return timedOut(['dom0 did not take the request: is "qvm-remote-dom0 status" fine there?']);
   }
@@ -67,6 +82,13 @@ export function describeEnd(id: RequestId, timeoutMs: number, end: RequestEnd): 
     asHint('the command may still run; in dom0, look at "qvm-remote-dom0 status"'),
   ]);
 }
+
+/** What it said when it left. It may be back for others by now, and not for this VM. */
+const FAREWELL_TEXT: Readonly<Record<Farewell, string>> = {
+  "revoked": "this VM's right was revoked",
+  "locked-down": "dom0 was locked down",
+  "stopping": "the daemon there was stopped",
+};
 
 function outcomeMessages(outcome: Outcome, signed: boolean): readonly string[] {
   const { id, kind, reason, limit = null } = outcome;

@@ -12,6 +12,8 @@ export interface Exchange {
   readonly signsOutput: boolean;
   /** Puts it into the queue. Closing the file gives up the lock that says that somebody waits. */
   publish(): Promise<Disposable>;
+  /** Whether dom0's side has not taken it. */
+  isPending(): boolean;
   /** Takes it back; false if dom0's side has taken it. */
   withdraw(): boolean;
   /** Asks dom0 to end it. */

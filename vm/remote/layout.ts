@@ -11,6 +11,7 @@
  *                   queue/cancel/ID     the client wants this request to end
  *                   queue/refused/      entries that are no request
  *                   queue/.lock         held by the one service that serves the queue
+ *                   queue/.connected    held by it while dom0 is connected
  *                   history/YYYY-MM-DD/ID/
  *
  * @module
@@ -35,6 +36,7 @@ export interface Layout {
   readonly cancel: string;
   readonly refused: string;
   readonly lock: string;
+  readonly connected: string;
   readonly history: string;
 }
 
@@ -56,6 +58,7 @@ export function layoutOf(home: string | undefined): Layout {
     cancel: `${queue}/cancel`,
     refused: `${queue}/refused`,
     lock: `${queue}/.lock`,
+    connected: `${queue}/.connected`,
     history: `${base}/history`,
   };
 }

@@ -26,7 +26,15 @@ export async function probeDom0(layout: Layout, timeoutMs: number): Promise<Prob
   const key = await readKey(layout);
   const interrupts = catchInterrupts();
   const command = { mode: "script", script: utf8("true\n") } as const;
-  const request = { layout, key, command, timeoutMs, protocol: 2, interrupts } as const;
+  const request = {
+    layout,
+    key,
+    command,
+    timeoutMs,
+    connectMs: timeoutMs,
+    protocol: 2,
+    interrupts,
+  } as const;
   let exchange;
   try {
     exchange = await createExchange(request, () => {});
@@ -36,7 +44,7 @@ export async function probeDom0(layout: Layout, timeoutMs: number): Promise<Prob
   }
   const startMs = spanMs();
   const discard = () => Promise.resolve();
-  const end = await runRequest(exchange, timeoutMs, {
+  const end = await runRequest(exchange, { answerMs: timeoutMs, connectMs: timeoutMs }, {
     ...{ layout, interrupts, stdout: discard, stderr: discard, onPublished() {}, onWaiting() {} },
   });
   const roundTripMs = spanMs() - startMs;

@@ -110,7 +110,7 @@ async function isStaleResult(layout: Layout, name: string, nowMs: number): Promi
 
 async function isStaleTemporary(layout: Layout, name: string, nowMs: number): Promise<boolean> {
   const path = `${layout.queue}/${name}`;
-  if (path === layout.lock || FOLDERS.has(name)) return false;
+  if (path === layout.lock || path === layout.connected || FOLDERS.has(name)) return false;
   const info = await ifPresent(Deno.lstat(path));
   if (info?.isFile && await isLocked(path)) return false;
   return !await isYoung(path, nowMs);

@@ -16,6 +16,7 @@ import { basename } from "@std/path/posix/basename";
 import type { Bytes } from "../../shared/protocol/bytes.ts";
 import type { Frame } from "../../shared/protocol/frame.ts";
 import { printable } from "../../shared/protocol/printable.ts";
+import type { Outcome } from "../../shared/protocol/outcome.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { createVmSession, type Dom0Event } from "../../shared/protocol/vm_session.ts";
 import type { FolderChange } from "../../shared/io/folder_watch.ts";
@@ -45,6 +46,8 @@ export interface QueueSessionPorts {
   readonly fail: (error: unknown) => void;
   /** Called with the name that dom0 gives this VM, before anything is sent. */
   readonly onHello: (vm: string) => void;
+  /** Called with each outcome of dom0. */
+  readonly onConcluded: (outcome: Outcome) => void;
 }
 
 export interface QueueSession {
@@ -191,11 +194,12 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
 /** Keeps dom0's answer and says so; what cannot be kept at all comes again in the next session. */
 function conclude(
   { seq, outcome, mac }: Dom0Event & { kind: "outcome" },
-  { layout, session, open, send, audit }: ActorPorts,
+  { layout, session, open, send, audit, onConcluded }: ActorPorts,
 ): void {
   const request = open.get(seq);
   const { id, kind, exitCode, reason } = outcome;
   if (id !== request.id) throw new ProtocolError("unexpected", "outcome of another id");
+  onConcluded(outcome);
   let why: string | null = null;
   const lost = attempt(() => why = request.finish(outcome, mac));
   audit(`OUTCOME id=${id} outcome=${kind} reason=${reason ?? "-"} exit=${exitCode}`);

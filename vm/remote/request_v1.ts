@@ -56,6 +56,7 @@ export async function createRequestV1(
       Deno.renameSync(temporary, pending);
       return file;
     },
+    isPending: () => false, // the original's side says nothing of whether dom0 is connected
     withdraw() {
       const wasThere = removeIfPresent(pending);
       removeCompanions(pending); // also when it was taken: no answer may ever come to do it

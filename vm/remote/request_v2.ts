@@ -12,7 +12,7 @@ import { readAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Layout } from "./layout.ts";
 import { randomBits, writeOwned } from "./owned_file.ts";
-import { removeIfPresent } from "../../shared/io/sync_files.ts";
+import { isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
 
 /** Signs a request. Nothing is written before publish(). */
 export async function createRequestV2(
@@ -39,6 +39,7 @@ export async function createRequestV2(
       Deno.renameSync(temporary, `${layout.pending}/${id}`);
       return file;
     },
+    isPending: () => isPresent(`${layout.pending}/${id}`),
     withdraw: () => removeIfPresent(`${layout.pending}/${id}`),
     cancel() {
       try {

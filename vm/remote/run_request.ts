@@ -5,7 +5,7 @@ import type { Outcome } from "../../shared/protocol/outcome.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { type Answer, isSame } from "./answer.ts";
 import { createBell } from "./bell.ts";
-import { CANCEL_GRACE_MS, publishAndWait, type StopCause } from "./await_answer.ts";
+import { CANCEL_GRACE_MS, publishAndWait, type StopCause, type WaitTimes } from "./await_answer.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Copied, type Follower, followFile } from "./follower.ts";
 import { interrupted, type Interrupts } from "./interrupts.ts";
@@ -37,7 +37,7 @@ export type RequestEnd =
 
 export async function runRequest(
   exchange: Exchange,
-  waitMs: number,
+  times: WaitTimes,
   ports: RunPorts,
 ): Promise<RequestEnd> {
   const { layout, interrupts } = ports;
@@ -49,7 +49,7 @@ export async function runRequest(
       bell.ring();
     });
   const followers = [follow("out", ports.stdout), follow("err", ports.stderr)];
-  const end = await publishAndWait(exchange, waitMs, {
+  const end = await publishAndWait(exchange, times, {
     ...ports,
     bell,
     followers,

@@ -11,6 +11,7 @@ import { CAPS_FROM_DOM0 } from "../../shared/protocol/message.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { audit } from "./audit_log.ts";
 import { watchFolders } from "../../shared/io/folder_watch.ts";
+import { createConnectedMark } from "./connection.ts";
 import type { Layout } from "./layout.ts";
 import { attemptAsync } from "./local_failure.ts";
 import { lockWithin } from "./lock.ts";
@@ -51,12 +52,15 @@ export async function serveQueue(layout: Layout): Promise<void> {
 function startSession(layout: Layout, fail: (error: unknown) => void) {
   const sender = createSender((bytes) => writeFully(Deno.stdout, bytes), fail);
   const note = (why: string) => void audit(layout, `TIDY ${printable(why, 200)}`);
+  const mark = createConnectedMark(layout);
   const session = createQueueSession({
     layout,
     send: (bytes) => void sender.send(bytes),
     audit: (line) => void audit(layout, line),
     fail,
+    onConcluded: mark.concluded,
     onHello(vm) {
+      mark.connected();
       attemptAsync(() => saveName(layout, vm)).then((why) => why === null || note(why)).catch(fail);
       sweep(layout, note).catch(fail);
     },

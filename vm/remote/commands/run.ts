@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote COMMAND`: runs it, copies its output, ends with its exit code. @module */
 
+import { parseNumber } from "../../../shared/io/options.ts";
 import { UsageError, writeAll } from "../../../shared/io/program.ts";
 import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
@@ -11,6 +12,7 @@ import { audit } from "../audit_log.ts";
 import { PROGRAM } from "../cli_table.ts";
 import { type Given, parseTimeout } from "../cli_words.ts";
 import { readCommand } from "../command_words.ts";
+import { type Farewell, readConnection } from "../connection.ts";
 import { createExchange } from "../create_exchange.ts";
 import { describeEnd } from "../end_text.ts";
 import { catchInterrupts } from "../interrupts.ts";
@@ -20,7 +22,7 @@ import { attempt, attemptAsync } from "../local_failure.ts";
 import { outputPort } from "../output_port.ts";
 import { createProgress } from "../progress.ts";
 import { createCapture } from "../run_json.ts";
-import { runRequest } from "../run_request.ts";
+import { type RequestEnd, runRequest } from "../run_request.ts";
 import { shellQuote } from "../../../shared/protocol/command.ts";
 
 export const DEFAULT_TIMEOUT_SECONDS = 300;
@@ -30,18 +32,20 @@ const MAX_LOGGED_CHARS = 100;
 
 export async function runCommand(layout: Layout, given: Given): Promise<number> {
   const timeoutMs = parseTimeout(given, DEFAULT_TIMEOUT_SECONDS);
+  const connectMs = parseConnectTimeout(given);
   const protocol = parseProtocol(given.value("protocol"));
   const key = await readKey(layout); // before stdin is read: no key, no waiting
   const command = await readCommand(given);
   const interrupts = catchInterrupts();
   const progress = createProgress(given, timeoutMs);
-  const request = { layout, key, command, timeoutMs, protocol, interrupts };
+  const request = { layout, key, command, timeoutMs, connectMs, protocol, interrupts };
   const exchange = await createExchange(request, progress.waitingForName);
   const { id } = exchange;
   const capture = given.has("json") ? createCapture() : null;
   const raw = given.has("raw");
   const [stdout, stderr] = [outputPort(Deno.stdout, raw), outputPort(Deno.stderr, raw)];
-  const end = await runRequest(exchange, timeoutMs + ANSWER_GRACE_MS, {
+  const times = { answerMs: timeoutMs + ANSWER_GRACE_MS, connectMs };
+  const end = await runRequest(exchange, times, {
     layout,
     interrupts,
     stdout: capture?.stdout ?? stdout.sink,
@@ -56,7 +60,12 @@ export async function runCommand(layout: Layout, given: Given): Promise<number> 
   if (end.kind === "answered" && end.cause === null) {
     await attemptAsync(() => Promise.all([stdout.finish(), stderr.finish()]));
   }
-  const { exitCode, messages, auditLine } = describeEnd(id, timeoutMs, end);
+  const { exitCode, messages, auditLine } = describeEnd(
+    id,
+    timeoutMs,
+    end,
+    await farewellOf(layout, end),
+  );
   for (const message of messages) writeAll(Deno.stderr, `${PROGRAM}: ${message}\n`);
   audit(layout, auditLine);
   if (capture !== null) writeAll(Deno.stdout, capture.json(id, end, exitCode, messages));
@@ -76,6 +85,18 @@ function keepAnswer(layout: Layout, id: RequestId, command: Command): void {
 function commandLine(command: Command): string {
   if (command.mode === "argv") return shellQuote(command.argv);
   return new TextDecoder().decode(command.script.subarray(0, 2 * MAX_LOGGED_CHARS)).trimEnd();
+}
+
+async function farewellOf(layout: Layout, { kind }: RequestEnd): Promise<Farewell | null> {
+  if (kind !== "withdrawn") return null;
+  const connection = await readConnection(layout);
+  return connection.kind === "none" ? connection.farewell : null;
+}
+
+/** In ms: dom0 connects in some 100 ms, if it listens at all. */
+function parseConnectTimeout(given: Given): number {
+  const text = given.value("connect-timeout");
+  return 1000 * (text === undefined ? 3 : parseNumber("--connect-timeout", text, 1, 86_400));
 }
 
 function parseProtocol(text: string | undefined): 1 | 2 {
