@@ -78,8 +78,9 @@ function quoted(text: string): string {
 /**
  * Divides a cgroup in two: "daemon" for its owner and what that starts for itself, and
  * "commands", with limits for all commands together. A cgroup that has members cannot hand
- * controllers down, so all of them move. What an earlier daemon left in "commands" is ended. Prints "kernel" or "watched" for processes, "kernel" or "none" for memory, and the
- * folder; or says on stderr what is wrong, and fails.
+ * controllers down, so all of them move. What an earlier daemon left in "commands" is ended. Prints
+ * "kernel" or "watched" for processes, "kernel" or "none" for memory, and the folder; or says on
+ * stderr what is wrong, and fails.
  *
  *     $1 folder, or "" for the one that the owner is in   $2 most processes   $3 most memory
  *     $4 the owner's process
@@ -142,8 +143,8 @@ export const KEEPER_END = "\x1e";
 
 /**
  * Looks after the cgroups: reads "VERB cgroup" lines, each with KEEPER_END before its newline, and
- * prints one line for each. It starts no
- * process, so it works on while a command takes every process there is.
+ * prints one line for each. It starts no process, so it works on while a command takes every process
+ * there is.
  *
  *     TERM, KILL       signals its members
  *     WATCH most       kills it as soon as it has more processes, or, where the kernel holds the
