@@ -134,6 +134,7 @@ async function snapshot(world: World): Promise<Snapshot> {
   for (const folder of ["etc", "var/lib"]) {
     await readAll(`${world.dom0Root}/${folder}`, `dom0:${folder}`, files);
   }
+  delete files["dom0:var/lib/qubes/qubes.xml"]; // qubesd's own: its VMs are below
   for (const { name } of vms) await readAll(`${world.vmRoot(name)}/rw`, name, files);
   return {
     files,
