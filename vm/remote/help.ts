@@ -21,8 +21,8 @@ options:
 ${optionLines(RUN_OPTIONS)}
 sub-commands (each also takes --json):
 ${subCommandLines()}
-exit codes: the command's own; 124 timed out, 126 refused, 130 interrupted, 137 over a limit,
-255 no answer or a wrong one; 2 usage, 1 other errors.
+exit codes: the command's own; 124 timed out, 126 refused or ended by dom0, 130 interrupted,
+137 over a limit, 255 no answer or a wrong one; 2 usage, 1 other errors.
 
 To begin: "${PROGRAM} key gen" here, "qvm-remote-dom0 authorize VM" in dom0, "${PROGRAM} ping".
 `;
