@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { sealEnvelope } from "../../../shared/protocol/envelope.ts";
 import { PING_INTERVAL_MS } from "../../../shared/protocol/limits.ts";
-import { encodeFromVm } from "../../../shared/protocol/message.ts";
+import { CAPABILITY_PING, encodeFromVm } from "../../../shared/protocol/message.ts";
 import { refusedOutcome } from "../../../shared/protocol/outcome.ts";
 import type { CallEnd, QrexecCall } from "../../../shared/io/qrexec_call.ts";
 import { createDryRunDesk } from "../../../dom0/remote/dry_run_desk.ts";
@@ -100,6 +100,7 @@ async function withLink(
 
 async function connect({ link, calls }: Scene): Promise<void> {
   calls.at(-1)?.enqueue(HELLO);
+  calls.at(-1)?.enqueue(pong(CAPABILITY_PING));
   await until("it is connected", () => link.state() === "connected");
 }
 
