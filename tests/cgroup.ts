@@ -10,15 +10,18 @@ export interface TestCgroup {
 }
 
 const MOUNT = writableMount();
-let made = 0;
 
 /** Why this machine has no cgroup for a test, in the title of a test; "" if it has one. */
 export const WHY_NO_CGROUP = MOUNT === null ? " (no cgroup of version 2 can be written here)" : "";
 
-/** @returns null where none can be made */
+/**
+ * Test files that run at once share one process: its number would come twice.
+ *
+ * @returns null where none can be made
+ */
 export function freshCgroup(): TestCgroup | null {
   if (MOUNT === null) return null;
-  const folder = `${MOUNT}/qvm-remote-test-${Deno.pid}-${++made}`;
+  const folder = `${MOUNT}/qvm-remote-test-${crypto.randomUUID()}`;
   Deno.mkdirSync(folder);
   return { folder, remove: () => removeCgroup(folder) };
 }
@@ -28,7 +31,7 @@ function writableMount(): string | null {
   const info = Deno.readTextFileSync("/proc/self/mountinfo");
   const mount = /^(?:\S+ ){4}(\S+) .* - cgroup2 /m.exec(info)?.[1];
   if (mount === undefined) return null;
-  const probe = `${mount}/qvm-remote-probe-${Deno.pid}`;
+  const probe = `${mount}/qvm-remote-probe-${crypto.randomUUID()}`;
   try {
     Deno.mkdirSync(probe);
     Deno.writeTextFileSync(`${probe}/cgroup.kill`, "1");
