@@ -10,6 +10,7 @@
 
 import { EXIT_OK, UserError } from "../../shared/io/program.ts";
 import { createMachine, type Machine } from "../sim/boot.ts";
+import { writeByRename } from "../sim/files.ts";
 import { unitStates } from "../sim/systemctl.ts";
 import type { World } from "../sim/world.ts";
 import { install, KEYS, startProvider } from "./keyqube_world.ts";
@@ -57,7 +58,7 @@ begin() {
     /usr/bin/*) line=\${line#/usr/bin/} ;;
     *) line=$QUBES_CLAW_ROOT$line ;;
   esac
-  setsid sh -c "exec $line" </dev/null >/dev/null 2>&1 &
+  setsid sh -c "exec $line" </dev/null >"$state/$1.log" 2>&1 &
 }
 case $verb in
   enable) touch "$state/$1.enabled" ;;
@@ -104,6 +105,9 @@ async function main(): Promise<number> {
       if (command.text.startsWith("curl")) answers.push(said);
       await afterwards(world, command, state);
     }
+  } catch (error) {
+    await printUnitLogs(world);
+    throw error;
   } finally {
     for (const provider of state.providers) await provider.stop();
     await state.machine.halt();
@@ -130,7 +134,7 @@ async function afterwards(
   const path = `${world.vmHome(place)}/.openclaw/proxy.json`;
   const config = JSON.parse(await Deno.readTextFile(path));
   config.providers.openai.baseUrl = `http://127.0.0.1:${PROVIDER_PORT}/v1`;
-  await Deno.writeTextFile(path, JSON.stringify(config));
+  writeByRename(path, JSON.stringify(config));
   state.providers.push(startProvider(world, place, PROVIDER_PORT, KEY));
 }
 
@@ -147,6 +151,12 @@ async function booted(world: World, vm: string): Promise<void> {
       env: { QUBES_CLAW_ROOT: root },
     }).status;
   }
+}
+
+/** What the units of the VMs said: their journal, as it were. */
+async function printUnitLogs(world: World): Promise<void> {
+  const script = 'tail -n 20 -- "$0"/vms/*/systemd-*/*.log';
+  await new Deno.Command("bash", { args: ["-c", script, world.folder] }).spawn().status;
 }
 
 async function installPrograms(world: World): Promise<void> {
