@@ -133,7 +133,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   const unwatch = watchSettings(paths, reload, links);
   const forgetTimer = setInterval(() => desk.forgetOld(), FORGET_INTERVAL_MS);
   const rereadTimer = setInterval(reload, REREAD_INTERVAL_MS);
-  applySettings();
+  await reload(); // they may have changed since they were read: a lockdown counts from the start
   await notifier.ready();
 
   const served = Promise.all(links.all().map((link) => link.firstSession()));

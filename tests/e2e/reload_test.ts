@@ -1,8 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the operator changes in files takes effect at once; what is bad makes nothing looser. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { dirname } from "@std/path/posix/dirname";
 import { exists } from "../../shared/io/files.ts";
 import { finish, install, type Installed, readAudit, until } from "./installed.ts";
+
+Deno.test("a lockdown while the daemon starts counts from its start", async () => {
+  await using qubes = await install([{ name: "work" }]);
+  await qubes.authorize("work");
+  const root = qubes.world.dom0Root;
+  const ledger = `${root}/var/lib/qvm-remote/ledger`;
+  await Deno.mkdir(dirname(ledger), { recursive: true });
+  assert((await new Deno.Command("mkfifo", { args: [ledger] }).output()).success);
+  const starting = qubes.startDaemon([]);
+  // Opened when the daemon opens it, which has read its settings by then; it waits for the end.
+  const fifo = await Deno.open(ledger, { write: true });
+  await Deno.writeTextFile(`${root}/etc/qubes/remote.lockdown`, "");
+  fifo.close();
+  await starting;
+  const { code, stderr } = await qubes.client("work", ["echo", "x"]);
+  assertEquals(code, 126);
+  assertStringIncludes(stderr, "locked down");
+});
 
 Deno.test("configuration, policy and reload", async (t) => {
   await using qubes = await install([{ name: "work" }]);

@@ -31,6 +31,9 @@ export interface ReloadParts {
 export async function keepConfig(first: Config, parts: ReloadParts): Promise<LiveConfig> {
   let config = first;
   let seen = await stamps(parts.files);
+  // It may have changed since `first` was read, and nothing would tell. If it is wrong now, the
+  // first look says so.
+  await parts.load().then((now) => config = now, () => seen = "");
   const reload = serialised(async () => {
     try {
       config = await parts.load();
