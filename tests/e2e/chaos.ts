@@ -42,6 +42,8 @@ const VICTIM_LIMIT_MS = 15_000;
 export interface Chaos {
   readonly kills: ReadonlyMap<Victim, number>;
   readonly published: ReadonlyMap<RequestId, VmQueue>;
+  /** Those of no client: no client can die, so nothing takes them back. */
+  readonly lasting: ReadonlySet<RequestId>;
   /** Complaints about the clients. */
   readonly complaints: readonly string[];
   readonly clients: number;
@@ -67,6 +69,7 @@ export async function createChaos(
   const queues = await Promise.all(vms.map((vm) => openQueue(world, vm)));
   const kills = new Map<Victim, number>();
   const published = new Map<RequestId, VmQueue>();
+  const lasting = new Set<RequestId>();
   const complaints: string[] = [];
   const clients = { count: 0, waiting: new Set<Promise<void>>() };
   let daemon = await qubes.startDaemon(vms);
@@ -144,6 +147,7 @@ export async function createChaos(
   return {
     kills,
     published,
+    lasting,
     complaints,
     runs,
     daemon: () => daemon,
@@ -154,7 +158,9 @@ export async function createChaos(
       await Promise.all(queues.map(async (queue) => {
         await world.clearFaults(queue.vm);
         for (let left = 4 + upTo(8); left > 0; left--) {
-          published.set(await queue.publish(script()), queue);
+          const id = await queue.publish(script());
+          published.set(id, queue);
+          lasting.add(id);
         }
         if (random() < 0.3) startClient(queue);
         for (let left = 2; left > 0; left--) {
@@ -241,7 +247,7 @@ export function isExpected(stdout: Uint8Array, stderr: Uint8Array): boolean {
 /** What is not as it must be, of all requests: once at most, and one outcome, everywhere the same. */
 export async function complaintsAboutRequests(
   qubes: Installed,
-  { published, runs }: Pick<Chaos, "published" | "runs">,
+  { published, lasting, runs }: Pick<Chaos, "published" | "lasting" | "runs">,
 ): Promise<readonly string[]> {
   const complaints: string[] = [];
   const started = countWords(await Deno.readTextFile(runs), "s");
@@ -270,8 +276,15 @@ export async function complaintsAboutRequests(
     const [runsSeen, endsSeen] = [started.get(id) ?? 0, ended.get(id) ?? 0];
     if (runsSeen > 1) complain(`it ran ${runsSeen} times`);
     const [final, ...more] = finals.get(id) ?? [];
-    if (final === undefined || more.length > 0) {
+    const mayBeCancelled = !lasting.has(id);
+    // Its client died before it was sent: dom0 never heard of it.
+    const wasKept = mayBeCancelled && !accepted.has(id) && runsSeen === 0;
+    if (more.length > 0 || (final === undefined && !wasKept)) {
       complain(`its ends in the audit: ${JSON.stringify(finals.get(id) ?? [])}`);
+      continue;
+    }
+    if (final === undefined) {
+      if (!queue.hasAnswer(id)) complain("no answer, of the VM's own service");
       continue;
     }
     try {
@@ -285,7 +298,11 @@ export async function complaintsAboutRequests(
         if (runsSeen !== 1 || endsSeen !== 1) complain(`done, but it ran ${runsSeen} times`);
         if (!isExpected(stdout, stderr)) complain(`unexpected output of ${stdout.length} bytes`);
         if (!accepted.has(id)) complain("done, but not accepted");
-      } else if (outcome.kind !== "interrupted") complain(`${outcome.kind} ${outcome.reason}`);
+      } else if (
+        outcome.kind !== "interrupted" && !(mayBeCancelled && outcome.kind === "cancelled")
+      ) {
+        complain(`${outcome.kind} ${outcome.reason}`);
+      }
     } catch (error) {
       complain(error instanceof Error ? error.message : String(error));
     }

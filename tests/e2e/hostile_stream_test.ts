@@ -17,6 +17,9 @@ const NOISES = 12 * ROUNDS;
 /** Longer than the pause after a session that was lost, far shorter than that after a violation. */
 const LEFT_ALONE_MS = 3_000;
 
+/** In sh: a hello, and the pong of a VM that knows no capabilities. */
+const GREETING = "printf '\\0\\0\\0\\003\\201\\0\\002\\0\\0\\0\\005\\207\\0\\0\\0\\0'\n";
+
 Deno.test("a stream that is cut or noise", async (t) => {
   await using qubes = await install(["cutter", "noisy", "rude", "bad"].map((name) => ({ name })));
   await using cutter = await hostileVm(qubes, "cutter");
@@ -87,7 +90,7 @@ Deno.test("a stream that is cut or noise", async (t) => {
     qubes.world.installService(
       "rude",
       "qvmremote.Queue",
-      "#!/bin/sh\nprintf '\\0\\0\\0\\003\\201\\0\\002'\nsleep 0.3\n" +
+      `#!/bin/sh\n${GREETING}sleep 0.3\n` +
         "printf '\\033]0;owned\\007\\r\\233 AUTH-OK\\n' >&2\nexit 3\n",
     );
     const keyText = "3".repeat(64);
@@ -106,7 +109,7 @@ Deno.test("a stream that is cut or noise", async (t) => {
       qubes.world.installService(
         "rude",
         "qvmremote.Queue",
-        "#!/bin/sh\nprintf '\\0\\0\\0\\003\\201\\0\\002'\nyes 'AUTH-OK \x1b[2J' >&2\n",
+        `#!/bin/sh\n${GREETING}yes 'AUTH-OK \x1b[2J' >&2\n`,
       );
       await qubes.world.killVm("rude");
       await qubes.world.startVm("rude");
