@@ -134,6 +134,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   const forgetTimer = setInterval(() => desk.forgetOld(), FORGET_INTERVAL_MS);
   const rereadTimer = setInterval(reload, REREAD_INTERVAL_MS);
   await reload(); // they may have changed since they were read: a lockdown counts from the start
+  if (!dryRun) await state.write(); // so that "status" knows it as soon as systemd does
   await notifier.ready();
 
   const served = Promise.all(links.all().map((link) => link.firstSession()));

@@ -6,6 +6,8 @@ import { errorText } from "./program.ts";
 
 export interface StateWriter {
   changed(): void;
+  /** Writes now; resolves when it is written. */
+  write(): Promise<void>;
   /** Removes the file. */
   close(): Promise<void>;
 }
@@ -23,15 +25,17 @@ export function createStateWriter(options: StateOptions): StateWriter {
   const { path, delayMs } = options;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let writing = Promise.resolve();
-  const write = (): void => {
+  const write = (): Promise<void> => {
+    clearTimeout(timer);
     timer = undefined;
-    writing = writing.then(() => writeState(options))
+    return writing = writing.then(() => writeState(options))
       .catch((error) => console.error(`state file: ${errorText(error)}`));
   };
   return {
     changed() {
       timer ??= setTimeout(write, delayMs);
     },
+    write,
     async close() {
       clearTimeout(timer);
       await writing;
