@@ -44,7 +44,7 @@ import { windUp } from "./wind_up.ts";
 /** EX_CONFIG of sysexits.h: systemd is told not to start it again for this. */
 export const EXIT_CONFIG = 78;
 /** --once ends when a VM has asked for nothing this long. */
-const ONCE_IDLE_MS = 1_000;
+const ONCE_IDLE_MS = 3_000;
 const FORGET_INTERVAL_MS = 3600 * 1000;
 /** A watched folder may be moved away and made anew: so a change is seen in any case. */
 const REREAD_INTERVAL_MS = 60_000;
