@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-watchdog, the real program, and a gateway that is killed, stopped, or says no. @module */
 
+import { until } from "../until.ts";
 import { delay } from "@std/async/delay";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createCtlWorld, type CtlWorld, runToEnd } from "./ctl_world.ts";
@@ -213,12 +214,11 @@ Deno.test("what was stopped by someone stays stopped", async () => {
 Deno.test("it tells systemd that it is ready, alive, and what it saw", async () => {
   await using here = await scene();
   await here.watch();
-  await here.rounds(6);
+  const told = () => Deno.readTextFileSync(`${here.world.folder}/stand-ins/notified`);
+  const lines = ["notify STATUS=proxy ok, gateway ok\n", "notify WATCHDOG=1\n"];
+  await until("it is told", () => lines.every((line) => told().includes(line)));
   assertEquals(await here.stop(), 0);
-  const told = await Deno.readTextFile(`${here.world.folder}/stand-ins/notified`);
-  assert(told.startsWith("notify READY=1\n"), told);
-  assertStringIncludes(told, "notify STATUS=proxy ok, gateway ok\n");
-  assertStringIncludes(told, "notify WATCHDOG=1\n");
+  assert(told().startsWith("notify READY=1\n"), told());
 });
 
 Deno.test("a restart that systemd refuses is said, with its words made safe", async () => {
