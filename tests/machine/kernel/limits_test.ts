@@ -43,7 +43,7 @@ Deno.test("with every controller the kernel holds the limits", async (test) => {
       "qvm-remote 'bomb() { bomb | bomb & }; bomb; wait'",
     );
     assertEquals(code, 137, stderr);
-    assertStringIncludes(stderr, "more processes than its limit allows");
+    assertStringIncludes(stderr, "more processes than 64, dom0's limit");
     assert(Number(await dom0.good("ps -e --no-headers | wc -l")) < 200, "it goes on");
   });
 
@@ -51,7 +51,7 @@ Deno.test("with every controller the kernel holds the limits", async (test) => {
     const hog = "head -c 1G /dev/zero | tail | wc -c; echo not reached";
     const { code, stdout, stderr } = await inVm("work", `qvm-remote '${hog}'`);
     assertEquals([code, stdout], [137, ""], stderr);
-    assertStringIncludes(stderr, "more memory than its limit allows");
+    assertStringIncludes(stderr, "more memory than 160 MiB, dom0's limit");
   });
 
   await test.step("what commands leave in /dev/shm counts, and never ends the daemon", async () => {
