@@ -92,8 +92,11 @@ export type VmShell = (vm: string, script: string) => Promise<Finished>;
 
 export function vmShell(dom0: Shell): VmShell {
   return (vm, script) =>
-    dom0.run(`export HOME=${WORLD}/vms/${vm}/home/user ${IN_VM}; cd; ${script}`);
+    dom0.run(`export HOME=${WORLD}/vms/${vm}/home/user ${IN_VM}; cd; ${PATIENT}; ${script}`);
 }
+
+/** dom0 may be slow to connect, above all where the processor is simulated, too. */
+const PATIENT = 'qvm-remote() { command qvm-remote --connect-timeout 600 "$@"; }';
 
 const IN_VM = "PATH=/opt/vm/usr/bin:$PATH";
 
