@@ -367,15 +367,21 @@ deskTest(
     }),
 );
 
+/** A request that has run, was answered and acknowledged: it must not run again. */
+async function runOnce(world: World): Promise<RequestEvent> {
+  const event = await script(`echo x >>${world.folder}/runs`);
+  const sent = await send(world, event);
+  await sent.seat.answered;
+  world.desk.acknowledged(jobOf(sent));
+  return event;
+}
+
 // F2: in the original an id and its token were good for ever, with any content.
 deskTest(
   "desk: a request that was answered and acknowledged is a replay, today and after a restart",
   () =>
     withWorld({}, async (world) => {
-      const event = await script(`echo x >>${world.folder}/runs`);
-      const sent = await send(world, event);
-      await sent.seat.answered;
-      world.desk.acknowledged(jobOf(sent));
+      const event = await runOnce(world);
       for (const again of [event, event, await script(`echo y >>${world.folder}/runs`)]) {
         const { seat, verdict } = await send(world, again);
         assertEquals([seat.log, "refused" in verdict], [["outcome refused replay"], true]);
@@ -391,10 +397,7 @@ deskTest(
   "desk: the clock goes ahead, another request comes, the clock is right again: no replay",
   () =>
     withWorld({}, async (world) => {
-      const event = await script(`echo x >>${world.folder}/runs`);
-      const sent = await send(world, event);
-      await sent.seat.answered;
-      world.desk.acknowledged(jobOf(sent));
+      const event = await runOnce(world);
       world.clock.step(400_000);
       const issuedAtMs = world.clock.dateMs();
       const other = await send(world, await script("true", 2, { issuedAtMs }));
@@ -415,10 +418,7 @@ deskTest(
   "desk: a request that a lost ledger knew is refused, and does not run again",
   () =>
     withWorld({}, async (world) => {
-      const event = await script(`echo x >>${world.folder}/runs`);
-      const sent = await send(world, event);
-      await sent.seat.answered;
-      world.desk.acknowledged(jobOf(sent));
+      const event = await runOnce(world);
       await Deno.remove(`${world.folder}/ledger`);
       const next = await world.restart();
       assertEquals(next.ledger.wasLost, true);
