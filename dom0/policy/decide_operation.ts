@@ -67,7 +67,7 @@ function isScoped(decideTarget: (target: Qube) => Decision): boolean {
   return decideTarget(parseQube("a-qube-that-nobody-has")).action === "deny";
 }
 
-function denied(because: string): Judged {
+export function denied(because: string): Judged {
   return { decision: { action: "deny", because, options: {} }, view: null };
 }
 

@@ -16,7 +16,7 @@ import type { Command } from "../../shared/protocol/command.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { decide, scopeTags } from "./decide.ts";
-import { decideOperation, type Judged } from "./decide_operation.ts";
+import { decideOperation, denied, type Judged } from "./decide_operation.ts";
 import type { KnownQubes } from "./qube_facts.ts";
 import type { Rule } from "./rule.ts";
 
@@ -46,10 +46,6 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
     const known = isKnown ? NOBODY_ASKS : await facts(scopeTags(inForce));
     return { recognised, ...decideOperation(vm, recognised, { rules: inForce, known, nowMs }) };
   };
-}
-
-function denied(because: string): Judged {
-  return { decision: { action: "deny", because, options: {} }, view: null };
 }
 
 /** Where the decision is the same whatever there is. */

@@ -10,7 +10,7 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { besides, ifPresent, PRIVATE_FILE, PRIVATE_FOLDER, writeFully } from "./files.ts";
+import { ifPresent, PRIVATE_FILE, PRIVATE_FOLDER, putInPlace, writeFully } from "./files.ts";
 
 /** Readers, also those after a power cut, see the old file or the new one, never a part. */
 export async function durableWrite(
@@ -20,29 +20,16 @@ export async function durableWrite(
 ): Promise<void> {
   await putInPlace(path, async (temporary) => {
     using file = await Deno.open(temporary, { write: true, createNew: true, mode: PRIVATE_FILE });
-    await writeFully(file, typeof data === "string" ? new TextEncoder().encode(data) : data);
+    await writeFully(file, data);
     await Deno.chmod(temporary, mode); // whatever the umask is
     await file.sync();
   });
+  await syncFolderOf(path);
 }
 
 /** The same for a symbolic link. */
 export async function durableSymlink(target: string, path: string): Promise<void> {
   await putInPlace(path, (temporary) => Deno.symlink(target, temporary));
-}
-
-async function putInPlace(
-  path: string,
-  make: (temporary: string) => Promise<void>,
-): Promise<void> {
-  const temporary = besides(path);
-  try {
-    await make(temporary);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
   await syncFolderOf(path);
 }
 

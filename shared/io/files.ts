@@ -44,28 +44,40 @@ export interface WriteOptions {
 export async function writeAtomically(
   path: string,
   data: string | Uint8Array,
-  { mode = PRIVATE_FILE, temporaryPath = besides(path) }: WriteOptions = {},
+  { mode = PRIVATE_FILE, temporaryPath }: WriteOptions = {},
+): Promise<void> {
+  await putInPlace(path, async (temporary) => {
+    using file = await Deno.open(temporary, { write: true, createNew: true, mode });
+    await writeFully(file, data);
+  }, temporaryPath);
+}
+
+/** Makes it under another name, where a new one grows up, and renames it. Fails without a trace. */
+export async function putInPlace(
+  path: string,
+  make: (temporary: string) => Promise<void>,
+  temporary = besides(path),
 ): Promise<void> {
   try {
-    using file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
-    await writeFully(file, typeof data === "string" ? new TextEncoder().encode(data) : data);
-    await Deno.rename(temporaryPath, path);
+    await make(temporary);
+    await Deno.rename(temporary, path);
   } catch (error) {
-    await Deno.remove(temporaryPath).catch(() => {});
+    await Deno.remove(temporary).catch(() => {});
     throw error;
   }
 }
 
-/** ".NAME.RANDOM" beside it, where a new file grows up. */
-export function besides(path: string): string {
+/** ".NAME.RANDOM" beside it. */
+function besides(path: string): string {
   const random = crypto.randomUUID().slice(0, 8);
   return `${dirname(path)}/.${basename(path)}.${random}`;
 }
 
 export async function writeFully(
   to: { write(bytes: Uint8Array): Promise<number> },
-  bytes: Uint8Array,
+  data: string | Uint8Array,
 ): Promise<void> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
 }
 
