@@ -13,9 +13,11 @@ export const MARK_VARIABLE = "QVM_REMOTE_MARK";
 export const NAME = "qvm-remote-dom0";
 
 /**
- * Makes its cgroup while nobody waits for it. Then waits for its order on stdin, sets the limits,
- * joins and becomes the command. It leads a session of its own already, so its process number is
- * that of the session. Where the kernel offers a limit and it cannot be set, nothing is run.
+ * Makes its cgroup and joins it while nobody waits for it: the kernel takes 10 ms and more to move a
+ * process. (Deno would need every permission there is to write below /sys.) Then waits for its order
+ * on stdin, sets the limits and becomes the command. It leads a session of its own already, so its
+ * process number is that of the session. Where the kernel offers a limit and it cannot be set,
+ * nothing is run.
  *
  *     $1 the cgroup to make, or ""   $2 the holder to end, or ""
  *     order, words that end with NUL: most processes, most memory, number of variables, the
@@ -24,7 +26,9 @@ export const NAME = "qvm-remote-dom0";
 export const WARDEN = `
 cgroup=$1
 [ -z "$2" ] || kill -KILL "$2"
-[ -z "$cgroup" ] || /usr/bin/mkdir -- "$cgroup" </dev/null || exit 125
+if [ -n "$cgroup" ]; then
+  /usr/bin/mkdir -- "$cgroup" </dev/null && echo 0 >"$cgroup/cgroup.procs" || exit 125
+fi
 mapfile -d '' -t order
 [ "\${#order[@]}" -gt 4 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
 unset 'order[-1]'
@@ -34,7 +38,6 @@ if [ -n "$cgroup" ]; then
   put memory.max "\${order[1]}"
   put memory.swap.max 0
   put memory.oom.group 1 # half a command is of no use to anybody
-  echo 0 >"$cgroup/cgroup.procs" || exit 125
 fi
 # The unit keeps the daemon from being ended where dom0 runs out of memory; not what it runs.
 read -r score </proc/self/oom_score_adj

@@ -548,12 +548,17 @@ Deno.test("runner: a command whose cgroup cannot be made does not run, and its s
 for (const file of ["pids.max", "memory.max", "memory.oom.group", "cgroup.procs"]) {
   Deno.test(`runner: a command whose ${file} cannot be set does not run, and its stderr says so`, () =>
     withFolder(async (folder) => {
+      // It has such a file from the start, as a cgroup has; a folder cannot be written.
+      const makes = `/usr/bin/mkdir -p -- "$cgroup/${file}"`;
       const child = new Deno.Command("/bin/bash", {
-        args: ["-c", WARDEN, "warden", `${folder}/cgroup`],
+        args: [
+          "-c",
+          WARDEN.replace('/usr/bin/mkdir -- "$cgroup"', makes),
+          "warden",
+          `${folder}/cgroup`,
+        ],
         ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
       }).spawn();
-      await until("it has made its cgroup", () => namesIn(folder).includes("cgroup"));
-      Deno.mkdirSync(`${folder}/cgroup/${file}`); // a folder cannot be written
       const writer = child.stdin.getWriter();
       const words = ["9", "99", "0", "touch", `${folder}/ran`, "go"];
       await writer.write(utf8(words.map((word) => `${word}\0`).join("")));
