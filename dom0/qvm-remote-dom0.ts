@@ -7,11 +7,11 @@ import { parseWords } from "../shared/io/options.ts";
 import { runProgram, UsageError, writeAll } from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
-import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./remote/command_table.ts";
-import { CONFIG_ENVIRONMENT } from "./remote/config.ts";
-import { runDaemon } from "./remote/daemon.ts";
-import { type Operator, realTerminal, vmFromWord } from "./remote/operator.ts";
-import { dom0Paths } from "./remote/paths.ts";
+import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./cli/command_table.ts";
+import { CONFIG_ENVIRONMENT } from "./settings/config.ts";
+import { runDaemon } from "./daemon/daemon.ts";
+import { type Operator, realTerminal, vmFromWord } from "./cli/operator.ts";
+import { dom0Paths } from "./settings/paths.ts";
 
 const PROGRAM = "qvm-remote-dom0";
 

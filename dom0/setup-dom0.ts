@@ -2,7 +2,7 @@
 /** setup-dom0: makes this Qubes ready for OpenClaw, and takes it back. @module */
 
 import { runProgram } from "../shared/io/program.ts";
-import { realTerminal } from "./remote/operator.ts";
+import { realTerminal } from "./cli/operator.ts";
 import { runSetup } from "./setup/main.ts";
 import { setupPaths } from "./setup/paths.ts";
 import { realTools } from "./setup/tools.ts";

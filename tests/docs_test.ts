@@ -5,11 +5,11 @@ import { assert, assertEquals } from "@std/assert";
 import {
   AUTHORIZE_OPTIONS,
   CONNECT_OPTIONS as CONNECT_OPTIONS_DOM0,
-} from "../dom0/remote/commands/authorize.ts";
-import { COMMANDS, DAEMON_OPTIONS, HELP as DOM0_HELP } from "../dom0/remote/command_table.ts";
+} from "../dom0/cli/commands/authorize.ts";
+import { COMMANDS, DAEMON_OPTIONS, HELP as DOM0_HELP } from "../dom0/cli/command_table.ts";
 import { HELP as SETUP_HELP } from "../dom0/setup/help.ts";
 import { SETUP_OPTIONS } from "../dom0/setup/request.ts";
-import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/cli_table.ts";
+import { RUN_OPTIONS, SUB_COMMANDS } from "../vm/remote/commands/cli_table.ts";
 import { CONNECT_OPTIONS } from "../vm/connect/cli.ts";
 import { HELP as SETUP_VM_HELP } from "../vm/setup/help.ts";
 import { SETUP_VM_OPTIONS } from "../vm/setup/request.ts";

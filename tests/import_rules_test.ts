@@ -32,7 +32,7 @@ const OTHER_PROGRAMS: ReadonlySet<string> = new Set([
 ]);
 
 interface SourceFile {
-  /** From the root of the repository, as "dom0/remote/ledger.ts". */
+  /** From the root of the repository, as "dom0/record/ledger.ts". */
   readonly path: string;
   readonly text: string;
   /** Without comments; strings stay. */
@@ -176,9 +176,9 @@ Deno.test("only one module asks the machine what time it is", () => {
 
 /** Where a change is promised to somebody: it must be on the disk before that is said. */
 const PROMISES = [
-  ...["dom0/remote/commands/", "dom0/remote/key_store.ts"],
-  ...["dom0/remote/ledger.ts", "dom0/setup/apply.ts", "vm/ports/", "vm/setup/apply.ts"],
-  ...["shared/setup/", "vm/remote/key_file.ts"],
+  ...["dom0/cli/commands/", "dom0/settings/key_store.ts"],
+  ...["dom0/record/ledger.ts", "dom0/setup/apply.ts", "vm/ports/", "vm/setup/apply.ts"],
+  ...["shared/setup/", "vm/remote/files/key_file.ts"],
 ];
 /** Removing a whole tree is no promise: what is left of it is nobody's. */
 const NOT_DURABLE = new RegExp(
@@ -373,7 +373,7 @@ Deno.test("a program is told by its name", () => {
   for (const path of ["dom0/qvm-remote-dom0.ts", "vm/qvm-remote.ts", "vm/qvmremote.Queue.ts"]) {
     assert(isProgram(path), `${path} is a program`);
   }
-  for (const path of ["dom0/remote/ledger.ts", "shared/std.d.ts", "tests/a-b/c_test.ts"]) {
+  for (const path of ["dom0/record/ledger.ts", "shared/std.d.ts", "tests/a-b/c_test.ts"]) {
     assert(!isProgram(path), `${path} is none`);
   }
 });

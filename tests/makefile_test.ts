@@ -3,7 +3,7 @@
 
 import { exists } from "../shared/io/files.ts";
 import { assert, assertEquals } from "@std/assert";
-import { CONFIG_ENVIRONMENT } from "../dom0/remote/config.ts";
+import { CONFIG_ENVIRONMENT } from "../dom0/settings/config.ts";
 import { FLAG_VARIABLES, type Program, programFlags, PROJECT } from "./e2e/program_flags.ts";
 
 const ALLOWED: Readonly<Record<Program, ReadonlySet<string>>> = {

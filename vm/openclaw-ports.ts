@@ -16,7 +16,7 @@ import {
 import { runInstall, runRemove, runStatus } from "./ports/commands.ts";
 import { readQubesDb } from "./ports/qubes_db.ts";
 import { readVmKind } from "./ports/vm_kind.ts";
-import { namingOsErrors } from "./remote/os_error.ts";
+import { namingOsErrors } from "./remote/files/os_error.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const words = parseWords(args, PORTS_OPTIONS, { h: "help" }, "anywhere");

@@ -7,12 +7,12 @@
 
 import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
 import { VERSION } from "../shared/io/version.ts";
-import { PROGRAM } from "./remote/cli_table.ts";
-import { type CommandLine, parseCommandLine } from "./remote/cli_words.ts";
+import { PROGRAM } from "./remote/commands/cli_table.ts";
+import { type CommandLine, parseCommandLine } from "./remote/commands/cli_words.ts";
 import { runCommand } from "./remote/commands/run.ts";
-import { type Layout, layoutOf } from "./remote/layout.ts";
-import { namingOsErrors } from "./remote/os_error.ts";
-import { visibleJson } from "./remote/visible_text.ts";
+import { type Layout, layoutOf } from "./remote/files/layout.ts";
+import { namingOsErrors } from "./remote/files/os_error.ts";
+import { visibleJson } from "./remote/client/visible_text.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const line = parseCommandLine(args);
@@ -23,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
   const noCommand = line.kind === "run" && line.given.words.length === 0 &&
     !line.given.has("command") && Deno.stdin.isTerminal();
   if (line.given.has("help") || noCommand) {
-    const { helpText } = await import("./remote/help.ts");
+    const { helpText } = await import("./remote/commands/help.ts");
     writeAll(Deno.stdout, helpText());
     return EXIT_OK;
   }

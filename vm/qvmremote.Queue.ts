@@ -8,10 +8,10 @@
  */
 
 import { EXIT_OK, runProgram, UserError } from "../shared/io/program.ts";
-import { layoutOf, prepareFolders } from "./remote/layout.ts";
-import { answerOperator } from "./remote/operator_call.ts";
-import { namingOsErrors } from "./remote/os_error.ts";
-import { serveQueue } from "./remote/serve_queue.ts";
+import { layoutOf, prepareFolders } from "./remote/files/layout.ts";
+import { answerOperator } from "./remote/queue/operator_call.ts";
+import { namingOsErrors } from "./remote/files/os_error.ts";
+import { serveQueue } from "./remote/queue/serve_queue.ts";
 
 async function main(): Promise<number> {
   const caller = Deno.env.get("QREXEC_REMOTE_DOMAIN");

@@ -6,7 +6,7 @@
  *   and it stands still while the machine sleeps, as the timers do. So a deadline is awake time:
  *   who was asleep with us is not late.
  * - When was it? dateMs(), CLOCK_REALTIME: it may be set in either direction at any moment. What
- *   must not be forgotten by mistake does not rest on it alone (dom0/remote/ledger.ts).
+ *   must not be forgotten by mistake does not rest on it alone (dom0/record/ledger.ts).
  *
  * @module
  */

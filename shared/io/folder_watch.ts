@@ -8,7 +8,7 @@
  *   itself once after UNRELIABLE_AFTER changes has missed nothing;
  * - Deno opens what has changed, to see whether it lies in the folder. Of a symlink that leads
  *   out of it nothing is told; at a FIFO the watch stands still, until somebody opens the
- *   other end (vm/remote/set_aside.ts does). So nobody may rely on the watch alone;
+ *   other end (vm/remote/files/set_aside.ts does). So nobody may rely on the watch alone;
  * - of a relative path, changes are lost: paths must be absolute.
  *
  * @module

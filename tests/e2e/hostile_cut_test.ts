@@ -9,15 +9,15 @@
 
 import { realClock } from "../../shared/io/clock.ts";
 import { assert, assertEquals } from "@std/assert";
-import { DEFAULT_CONFIG } from "../../dom0/remote/config.ts";
-import { newestRecords, openAudit } from "../../dom0/remote/audit_log.ts";
-import { ledgerFile, openLedger } from "../../dom0/remote/ledger.ts";
-import { createOutcomeStore } from "../../dom0/remote/outcome_store.ts";
-import { createRequestDesk } from "../../dom0/remote/request_desk.ts";
-import { createScheduler } from "../../dom0/remote/scheduler.ts";
-import { sessionGroups } from "../../dom0/remote/session_groups.ts";
-import { runSession } from "../../dom0/remote/vm_session_loop.ts";
-import { createWardens } from "../../dom0/remote/wardens.ts";
+import { DEFAULT_CONFIG } from "../../dom0/settings/config.ts";
+import { newestRecords, openAudit } from "../../dom0/record/audit_log.ts";
+import { ledgerFile, openLedger } from "../../dom0/record/ledger.ts";
+import { createOutcomeStore } from "../../dom0/record/outcome_store.ts";
+import { createRequestDesk } from "../../dom0/judge/request_desk.ts";
+import { createScheduler } from "../../dom0/run/scheduler.ts";
+import { sessionGroups } from "../../dom0/run/session_groups.ts";
+import { runSession } from "../../dom0/session/vm_session_loop.ts";
+import { createWardens } from "../../dom0/run/wardens.ts";
 import type { QrexecCall } from "../../shared/io/qrexec_call.ts";
 import { within } from "../../shared/io/timing.ts";
 import { createSender } from "../../shared/io/byte_stream.ts";

@@ -2,7 +2,7 @@
 /** The local program of a qrexec call: what it says on stderr, however much that is. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describeExit, stderrFlood } from "../../../dom0/remote/qrexec.ts";
+import { describeExit, stderrFlood } from "../../../dom0/session/qrexec.ts";
 import { qrexecIncarnation, startCall } from "../../../shared/io/qrexec_call.ts";
 
 const shell = (script: string) => startCall("sh", ["-c", script]);

@@ -3,12 +3,17 @@
 
 import { EXIT_OK, UserError, writeAll } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
-import type { Given } from "../cli_words.ts";
-import { type HistoryEntry, listHistory, readHistory, type StoredAnswer } from "../history.ts";
-import type { Layout } from "../layout.ts";
-import { idOfName } from "../queue_entry.ts";
-import { type OutputPort, outputPort } from "../output_port.ts";
-import { asJson } from "../run_json.ts";
+import type { Given } from "./cli_words.ts";
+import {
+  type HistoryEntry,
+  listHistory,
+  readHistory,
+  type StoredAnswer,
+} from "../client/history.ts";
+import type { Layout } from "../files/layout.ts";
+import { idOfName } from "../files/queue_entry.ts";
+import { type OutputPort, outputPort } from "../client/output_port.ts";
+import { asJson } from "../client/run_json.ts";
 import { parseCount } from "./log.ts";
 import { asLine, print } from "./print.ts";
 

@@ -4,9 +4,9 @@
 import { exists } from "../../../shared/io/files.ts";
 import { EXIT_OK, UsageError, UserError, writeAll } from "../../../shared/io/program.ts";
 import { type AuthKey, makeAuthKeyText } from "../../../shared/protocol/auth_key.ts";
-import type { Given } from "../cli_words.ts";
-import { readKey, readKeyText, writeKey } from "../key_file.ts";
-import { adoptLegacyFolder, type Layout } from "../layout.ts";
+import type { Given } from "./cli_words.ts";
+import { readKey, readKeyText, writeKey } from "../files/key_file.ts";
+import { adoptLegacyFolder, type Layout } from "../files/layout.ts";
 import { print } from "./print.ts";
 
 /** A key and its newline, or a paste gone wrong. */

@@ -3,9 +3,9 @@
 
 import { parseNumber } from "../../../shared/io/options.ts";
 import { EXIT_OK, UsageError } from "../../../shared/io/program.ts";
-import type { Given } from "../cli_words.ts";
-import type { Layout } from "../layout.ts";
-import { lastLines } from "../tail.ts";
+import type { Given } from "./cli_words.ts";
+import type { Layout } from "../files/layout.ts";
+import { lastLines } from "../client/tail.ts";
 import { asLine, print } from "./print.ts";
 
 const DEFAULT_LINES = 20;

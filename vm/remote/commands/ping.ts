@@ -2,9 +2,9 @@
 /** `qvm-remote ping`: does dom0 answer? @module */
 
 import { EXIT_FAILED, EXIT_OK, writeAll } from "../../../shared/io/program.ts";
-import { type Given, parseTimeout } from "../cli_words.ts";
-import type { Layout } from "../layout.ts";
-import { probeDom0 } from "../probe.ts";
+import { type Given, parseTimeout } from "./cli_words.ts";
+import type { Layout } from "../files/layout.ts";
+import { probeDom0 } from "../client/probe.ts";
 import { print } from "./print.ts";
 
 const PING_SECONDS = 10;

@@ -3,8 +3,8 @@
 
 import { writeAll } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
-import type { Given } from "../cli_words.ts";
-import { visibleJson } from "../visible_text.ts";
+import type { Given } from "./cli_words.ts";
+import { visibleJson } from "../client/visible_text.ts";
 
 export function print(given: Given, value: object, text: string): void {
   writeAll(Deno.stdout, given.has("json") ? visibleJson(value) + "\n" : text);

@@ -2,11 +2,11 @@
 /** `qvm-remote queue …`: what waits, what runs, what lies about. @module */
 
 import { EXIT_OK } from "../../../shared/io/program.ts";
-import { audit } from "../audit_log.ts";
-import type { Given } from "../cli_words.ts";
-import { type Layout, prepareFolders } from "../layout.ts";
-import { cleanQueue, recoverQueue } from "../queue_clean.ts";
-import { countQueue, listQueue } from "../queue_list.ts";
+import { audit } from "../files/audit_log.ts";
+import type { Given } from "./cli_words.ts";
+import { type Layout, prepareFolders } from "../files/layout.ts";
+import { cleanQueue, recoverQueue } from "../files/queue_clean.ts";
+import { countQueue, listQueue } from "../files/queue_list.ts";
 import { asLine, print } from "./print.ts";
 
 /** More than a person reads. */

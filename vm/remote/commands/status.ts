@@ -3,12 +3,12 @@
 
 import { exists } from "../../../shared/io/files.ts";
 import { EXIT_FAILED, EXIT_OK } from "../../../shared/io/program.ts";
-import type { Given } from "../cli_words.ts";
-import { readKey } from "../key_file.ts";
-import { adoptLegacyFolder, type Layout } from "../layout.ts";
-import { probeDom0, type ProbeResult } from "../probe.ts";
-import { countQueue } from "../queue_list.ts";
-import { readVmName } from "../vm_name_file.ts";
+import type { Given } from "./cli_words.ts";
+import { readKey } from "../files/key_file.ts";
+import { adoptLegacyFolder, type Layout } from "../files/layout.ts";
+import { probeDom0, type ProbeResult } from "../client/probe.ts";
+import { countQueue } from "../files/queue_list.ts";
+import { readVmName } from "../files/vm_name_file.ts";
 import { print } from "./print.ts";
 
 const PROBE_MS = 5_000;

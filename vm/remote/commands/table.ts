@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every sub-command and what does it; cli_table.ts says what each takes. @module */
 
-import type { Given } from "../cli_words.ts";
-import type { Layout } from "../layout.ts";
+import type { Given } from "./cli_words.ts";
+import type { Layout } from "../files/layout.ts";
 import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
 import { history, historyShow } from "./history.ts";
 import { log } from "./log.ts";

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What an operator's command needs: where things are, the terminal, the audit. @module */
+
+import { dateMs } from "../../shared/io/clock.ts";
+import { UserError, writeAll } from "../../shared/io/program.ts";
+import { printable } from "../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
+import { openAudit } from "../record/audit_log.ts";
+import type { AuditFields } from "../record/audit_chain.ts";
+import type { Paths } from "../settings/paths.ts";
+
+export interface Operator {
+  readonly paths: Paths;
+  /** False in tests and demos, where the folders are the user's own. */
+  readonly needsRoot: boolean;
+  readonly environment: ReadonlyMap<string, string>;
+  /** Whether a person can be asked. */
+  readonly isTerminal: boolean;
+  readonly print: (text: string) => void;
+  readonly warn: (text: string) => void;
+  /** One line that the person types; null at the end of input. */
+  readonly ask: (question: string) => string | null;
+  /** One line that is not shown while it is typed, or the first line of stdin. */
+  readonly askSecret: (question: string) => Promise<string>;
+}
+
+/** Commands that change something are root's. */
+export function requireRoot({ needsRoot }: Operator, what: string): void {
+  if (needsRoot && Deno.uid() !== 0) {
+    throw new UserError(`${what} must run as root`, ["put sudo in front of it"]);
+  }
+}
+
+/** A VM's name from the command line. */
+export function vmFromWord(word: string): VmName {
+  try {
+    return parseVmName(word);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UserError(`${printable(word)} is not the name of a qube`, [
+      'see "qvm-ls" for the names there are',
+    ]);
+  }
+}
+
+/** Puts what an operator did into the audit; it is on the disk when this resolves. */
+export async function recordAction(
+  { paths }: Operator,
+  action: string,
+  fields: AuditFields,
+): Promise<void> {
+  const { auditFile, logFile } = paths;
+  const audit = openAudit({ auditFile, logFile, dateMs });
+  audit.record("operator", { action, ...fields });
+  await audit.sync();
+  audit.close();
+}
+
+/** The terminal of this process. */
+export function realTerminal(): Pick<
+  Operator,
+  "isTerminal" | "print" | "warn" | "ask" | "askSecret"
+> {
+  return {
+    isTerminal: Deno.stdin.isTerminal(),
+    print: (text) => writeAll(Deno.stdout, text),
+    warn: (text) => writeAll(Deno.stderr, text),
+    ask: (question) => {
+      writeAll(Deno.stderr, question);
+      return readLine();
+    },
+    askSecret(question) {
+      if (!Deno.stdin.isTerminal()) return Promise.resolve(readLine() ?? "");
+      writeAll(Deno.stderr, question);
+      Deno.stdin.setRaw(true, { cbreak: true }); // Ctrl-C still works; nothing is echoed
+      try {
+        return Promise.resolve(readLine() ?? "");
+      } finally {
+        Deno.stdin.setRaw(false);
+        writeAll(Deno.stderr, "\n");
+      }
+    },
+  };
+}
+
+const MAX_LINE_BYTES = 4096;
+
+/** Byte by byte, so that nothing behind the line is taken from whoever reads stdin next. */
+function readLine(): string | null {
+  const line: number[] = [];
+  const byte = new Uint8Array(1);
+  while (line.length < MAX_LINE_BYTES) {
+    const got = Deno.stdin.readSync(byte);
+    if (got === null || got === 0) return line.length === 0 ? null : decode(line);
+    if (byte[0] === 0x0a || byte[0] === 0x0d) return decode(line);
+    line.push(byte[0] ?? 0);
+  }
+  throw new UserError("the line is too long");
+}
+
+function decode(bytes: readonly number[]): string {
+  return new TextDecoder().decode(new Uint8Array(bytes));
+}

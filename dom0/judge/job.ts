@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * One taken request, from the ledger to the acknowledged outcome. It outlives sessions: a
+ * session that breaks leaves its seat empty, and the next one that brings the same request
+ * takes the seat and gets the output from its beginning, and the outcome.
+ *
+ * @module
+ */
+
+import { MAX_OUTPUT_CHUNK_BYTES } from "../../shared/protocol/limits.ts";
+import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import type { StreamNumber } from "../../shared/protocol/message.ts";
+import type { Outcome } from "../../shared/protocol/outcome.ts";
+import type { StopReason } from "../run/runner.ts";
+import type { Spool } from "../record/outcome_store.ts";
+
+export type JobRequest = Pick<AuthenticRequest, "vm" | "id" | "nonce" | "digest" | "protocol">;
+
+/** As the audit names it. */
+export function nameOf({ vm, id }: JobRequest): Pick<JobRequest, "vm" | "id"> {
+  return { vm, id };
+}
+
+/** A request's place in a live session. */
+export interface Seat {
+  /** Whether its session goes on. */
+  isOpen(): boolean;
+  accepted(): void;
+  /** Bytes of output that may be sent now. */
+  room(): number;
+  output(stream: StreamNumber, offset: number, data: Uint8Array): void;
+  outcome(outcome: Outcome): void;
+  /** Whether its VM may cause one more record of a refusal; asked before each. */
+  mayRecordRefusal(): boolean;
+}
+
+export interface Job {
+  readonly request: JobRequest;
+  /** When it was taken, or found by this daemon; a span, not a date. */
+  readonly sinceMs: number;
+  /** Ends it, if it has not ended. */
+  stop(reason: StopReason): void;
+  /** Output came in. */
+  append(stream: StreamNumber, bytes: Uint8Array): void;
+  /** It ended; `makeOutcome` gets the sizes and hashes of what it printed. */
+  finish(makeOutcome: (spool: Spool) => Outcome): Outcome;
+  outcome(): Outcome | null;
+  /** Of output, on disk. */
+  keptBytes(): number;
+  attach(seat: Seat): void;
+  detach(seat: Seat): void;
+  hasSeat(): boolean;
+  /** How often a session took its seat. */
+  seatings(): number;
+  /** Resolves when it has its outcome. */
+  ended(): Promise<void>;
+  /** Resolves when it has ended, and no session is still to fetch its outcome. */
+  told(): Promise<void>;
+  /** Sends what the seat has room for; the outcome when all output is sent. */
+  pump(): void;
+  close(): void;
+}
+
+export interface JobOptions {
+  readonly request: JobRequest;
+  readonly sinceMs: number;
+  readonly spool: Spool;
+  /** What an earlier daemon left; null for a new request. */
+  readonly outcome: Outcome | null;
+  readonly onStop: (reason: StopReason) => void;
+}
+
+export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptions): Job {
+  let seat: Seat | null = null;
+  let ended = outcome;
+  const end = Promise.withResolvers<void>();
+  if (ended !== null) end.resolve();
+  let outcomeSent = false;
+  let closed = false;
+  let seatings = 0;
+  let waiting: (() => void)[] = [];
+  const sent = new Map<StreamNumber, number>();
+
+  const sendStream = (to: Seat, stream: StreamNumber): boolean => {
+    for (;;) {
+      const offset = sent.get(stream) ?? 0;
+      if (offset >= spool.length(stream)) return true;
+      const data = spool.read(stream, offset, Math.min(to.room(), MAX_OUTPUT_CHUNK_BYTES));
+      if (data.length === 0) return false;
+      sent.set(stream, offset + data.length);
+      to.output(stream, offset, data);
+    }
+  };
+  const pump = (): void => {
+    if (seat === null || outcomeSent) return;
+    const all = [sendStream(seat, 1), sendStream(seat, 2)].every((done) => done);
+    if (!all || ended === null) return;
+    outcomeSent = true;
+    seat.outcome(ended);
+  };
+  const isTold = (): boolean => closed || (ended !== null && seat === null);
+  /** A moment later: what ended without a seat may be given one in the same turn. */
+  const tellWaiting = (): void =>
+    queueMicrotask(() => {
+      if (!isTold()) return;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    });
+  return {
+    request,
+    sinceMs,
+    pump,
+    stop(reason) {
+      if (ended === null) onStop(reason);
+    },
+    append(stream, bytes) {
+      spool.append(stream, bytes);
+      pump();
+    },
+    finish(makeOutcome) {
+      ended = makeOutcome(spool);
+      end.resolve();
+      tellWaiting();
+      return ended;
+    },
+    outcome: () => ended,
+    keptBytes: () => spool.length(1) + spool.length(2),
+    attach(newSeat) {
+      seatings++;
+      seat = newSeat;
+      outcomeSent = false;
+      sent.clear();
+      seat.accepted();
+      pump();
+    },
+    detach(oldSeat) {
+      if (seat === oldSeat) seat = null;
+      tellWaiting();
+    },
+    hasSeat: () => seat !== null,
+    seatings: () => seatings,
+    ended: () => end.promise,
+    told: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        tellWaiting();
+      }),
+    close() {
+      closed = true;
+      tellWaiting();
+      spool.close();
+    },
+  };
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The process that waits for a command: what ends it, and what never starts one. @module */
+
+import { assertEquals } from "@std/assert";
+import { createWardens, type Warden, type Wardens } from "../../../dom0/run/wardens.ts";
+import { childrenWith, until, withFolder } from "../fixture.ts";
+
+/** Processes that wait for an order. */
+const waiting = (): number[] => childrenWith("mapfile -d '' -t order");
+
+async function withWardens(test: (wardens: Wardens) => Promise<void>): Promise<void> {
+  const wardens = createWardens({ newCgroup: () => "", dropCgroup() {} });
+  try {
+    await until("one waits", () => waiting().length === 1);
+    await test(wardens);
+  } finally {
+    wardens.close();
+    await until("none is left", () => waiting().length === 0);
+  }
+}
+
+const order = (...argv: readonly string[]): string[] => ["9", "9", "1", "A=b", ...argv, "go"];
+
+async function outputOf({ child }: Warden): Promise<string> {
+  const [out] = await Promise.all([
+    new Response(child.stdout).text(),
+    child.stderr.cancel(),
+    child.status,
+  ]);
+  return out;
+}
+
+async function codeOf(warden: Warden): Promise<number> {
+  await outputOf(warden);
+  return (await warden.child.status).code;
+}
+
+Deno.test("wardens: the one that waits becomes the command, and another waits", () =>
+  withWardens(async (wardens) => {
+    const [pid] = waiting();
+    const warden = wardens.start(order("sh", "-c", "echo $$ $A"));
+    assertEquals(warden.child.pid, pid);
+    assertEquals(await outputOf(warden), `${pid} b\n`);
+    await until("another waits", () => waiting().length === 1);
+  }));
+
+Deno.test("wardens: several at once are each their own", () =>
+  withWardens(async (wardens) => {
+    const started = ["1", "2", "3"].map((word) => wardens.start(order("echo", word)));
+    assertEquals(await Promise.all(started.map(outputOf)), ["1\n", "2\n", "3\n"]);
+  }));
+
+Deno.test("wardens: if the one that waits is killed, the next command has its own", () =>
+  withWardens(async (wardens) => {
+    for (const pid of waiting()) Deno.kill(pid, "SIGKILL");
+    await until("it is gone", () => waiting().length === 0);
+    // Until its parent knows, an order may still go to the one that is gone.
+    const isRun = async (): Promise<boolean> =>
+      await outputOf(wardens.start(order("echo", "still"))) === "still\n";
+    await until("a command has its own", isRun);
+  }));
+
+Deno.test("wardens: an order that is cut off runs nothing", () =>
+  withFolder((folder) =>
+    withWardens(async (wardens) => {
+      const whole = order("touch", `${folder}/ran`);
+      for (let length = 0; length < whole.length; length++) {
+        assertEquals(await codeOf(wardens.start(whole.slice(0, length))), 125, `${length} words`);
+      }
+      const inside = wardens.start([...whole.slice(0, -1), "g"]);
+      assertEquals(await codeOf(inside), 125);
+      assertEquals([...Deno.readDirSync(folder)], []);
+      assertEquals(await codeOf(wardens.start(whole)), 0);
+      assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["ran"]);
+    })
+  ));

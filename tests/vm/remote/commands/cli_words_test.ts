@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import { assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../../../shared/io/program.ts";
+import { SUB_COMMANDS } from "../../../../vm/remote/commands/cli_table.ts";
+import { parseCommandLine, parseTimeout } from "../../../../vm/remote/commands/cli_words.ts";
+import { subCommand } from "../../../../vm/remote/commands/table.ts";
+import { helpText } from "../../../../vm/remote/commands/help.ts";
+
+function parsed(...args: string[]): string {
+  const line = parseCommandLine(args);
+  const what = line.kind === "run" ? "run" : line.path;
+  return `${what}: ${line.given.words.join(" ")}`;
+}
+
+Deno.test("parseCommandLine() tells commands, scripts and sub-commands apart", () => {
+  assertEquals(parsed("qvm-ls", "-q"), "run: qvm-ls -q");
+  assertEquals(parsed("-t", "5", "qvm-ls", "--json"), "run: qvm-ls --json");
+  assertEquals(parsed("status"), "status: ");
+  assertEquals(parsed("--", "status"), "run: status");
+  assertEquals(parsed("--", "key", "gen"), "run: key gen");
+  assertEquals(parsed("-c", "status"), "run: ");
+  assertEquals(parsed("key", "import", "abc"), "key import: abc");
+  assertEquals(parsed("queue"), "queue: ");
+  assertEquals(parsed("history", "show", "x", "--json"), "history show: x");
+  assertEquals(parsed("log", "-n", "3"), "log: ");
+  assertEquals(parsed(), "run: ");
+});
+
+Deno.test("parseCommandLine() refuses what does not fit, and says what", () => {
+  const cases: readonly (readonly [args: string[], message: string])[] = [
+    [["--frob", "x"], "unknown option: --frob"],
+    [["-t"], "-t requires a value"],
+    [["key"], "key requires: gen | show | import | fingerprint"],
+    [["key", "frob"], 'unknown key command: "frob"'],
+    [["queue", "frob"], 'unknown queue command: "frob"'],
+    [["ping", "x"], "unexpected word: x"],
+    [["-t", "5", "key", "show"], "--timeout does not go with key show"],
+    [["--json", "status", "--json"], "--json is given twice"],
+    [["history", "show"], "too few words"],
+  ];
+  for (const [args, message] of cases) {
+    assertThrows(() => parseCommandLine(args), UsageError, message);
+  }
+});
+
+Deno.test("a word one edit away from a sub-command does not run in dom0", () => {
+  const cases: readonly (readonly [args: string[], meant: string])[] = [
+    [["stauts"], "status"],
+    [["pign"], "ping"],
+    [["queu"], "queue"],
+    [["logg"], "log"],
+    [["ket"], "key"],
+    [["hsitory"], "history"],
+    [["hlep"], "help"],
+    [["verison"], "version"],
+    [["stauts", "--json"], "status"],
+    [["-v", "stauts"], "status"],
+    [["keu", "gen"], "key gen"],
+    [["hsitory", "show", "x"], "history show"],
+  ];
+  for (const [args, meant] of cases) {
+    const error = assertThrows(() => parseCommandLine(args), UsageError, "no sub-command: ");
+    assertEquals(error.hints[0], `did you mean "qvm-remote ${meant}"?`);
+  }
+  assertEquals(parsed("--", "stauts"), "run: stauts");
+  assertEquals(parsed("-c", "stauts"), "run: ");
+  assertEquals(parsed("fping", "sys-net"), "run: fping sys-net");
+  for (const word of ["ls", "who", "stat", "stats now", "qvm-ls", "lsblk", "w", "id"]) {
+    assertEquals(parsed(word), `run: ${word}`);
+  }
+});
+
+Deno.test('"help" and "version" alone are no commands', () => {
+  for (const word of ["help", "version"]) {
+    const { given } = parseCommandLine([word]);
+    assertEquals([given.has(word), given.words], [true, []]);
+    assertEquals(parsed("--", word), `run: ${word}`);
+  }
+});
+
+Deno.test("parseTimeout() takes whole seconds, and refuses in the words of the original", () => {
+  const timeout = (text: string) => parseTimeout(parseCommandLine(["-t", text, "x"]).given, 300);
+  assertEquals(timeout("7"), 7000);
+  assertEquals(parseTimeout(parseCommandLine(["x"]).given, 300), 300_000);
+  assertThrows(() => timeout("abc"), UsageError, "-t requires an integer, got: abc");
+  assertThrows(() => timeout("1.5"), UsageError, "-t requires an integer, got: 1.5");
+  assertThrows(() => timeout("0"), UsageError, "-t must be a positive integer");
+  assertThrows(() => timeout("-5"), UsageError, "-t must be a positive integer");
+  assertThrows(() => timeout("86401"), UsageError, "at most 86400 seconds");
+});
+
+Deno.test("every sub-command of the table has its code and its line in the help", () => {
+  const help = helpText();
+  for (const { path } of SUB_COMMANDS) {
+    subCommand(path);
+    assertEquals(help.includes(`  ${path} `), true, path);
+  }
+});

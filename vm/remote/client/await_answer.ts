@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Waits for one answer, and stops waiting in good order:
+ *
+ *     waiting --answer--------------------------------------> answered
+ *        | time is up, a signal, or nobody reads the output
+ *        +-- dom0 never took it: take it back --------------> withdrawn
+ *        +-- else cancel, wait a little --answer------------> answered
+ *                                      \--none, or a signal-> no-answer
+ *
+ * @module
+ */
+
+import { spanMs } from "../../../shared/io/clock.ts";
+import type { RequestId } from "../../../shared/protocol/request_id.ts";
+import type { Bell } from "./bell.ts";
+import { readConnection } from "../files/connection.ts";
+import type { Exchange } from "./exchange.ts";
+import {
+  type FolderWatch,
+  UNRELIABLE_AFTER,
+  watchFolders,
+} from "../../../shared/io/folder_watch.ts";
+import type { Follower } from "./follower.ts";
+import type { Interrupts } from "./interrupts.ts";
+import { type Layout, prepareFolders, resultPath } from "../files/layout.ts";
+import { isPlain } from "../files/plain_file.ts";
+import { ifPresentSync } from "../../../shared/io/sync_files.ts";
+
+/** How long a cancelled command may take to end: TERM, then KILL, in dom0. */
+export const CANCEL_GRACE_MS = 5_000;
+/** The watch tells of every change; this is for the case that it does not. */
+const RECHECK_MS = 3_000;
+
+export type StopCause =
+  | "deadline"
+  | "interrupt"
+  | "broken-pipe"
+  | "write-failed"
+  /** dom0 did not connect in the time that it is given for that. */
+  | "not-connected";
+
+export interface WaitEnd {
+  readonly kind: "answered" | "withdrawn" | "no-answer";
+  /** Why the wait was cut short; null if it was not. */
+  readonly cause: StopCause | null;
+}
+
+export interface WaitPorts {
+  readonly layout: Layout;
+  /** Rung when something other than a file has changed. */
+  readonly bell: Bell;
+  readonly interrupts: Interrupts;
+  readonly followers: readonly Follower[];
+  /** Why the output cannot be passed on; null while it can. */
+  readonly outputFailure: () => StopCause | null;
+  /** Called now and then while nothing happens. */
+  readonly onWaiting: (waitedMs: number) => void;
+  readonly onPublished: () => void;
+}
+
+export interface WaitTimes {
+  /** For the answer. */
+  readonly answerMs: number;
+  /** For dom0 to connect, if the request is not taken. */
+  readonly connectMs: number;
+}
+
+/** Publishes the request and waits. The watch is set up before, so no change is missed. */
+export async function publishAndWait(
+  exchange: Exchange,
+  times: WaitTimes,
+  ports: WaitPorts,
+): Promise<WaitEnd> {
+  const { bell } = ports;
+  ports.interrupts.listen(bell.ring);
+  const watch = await watchResults(ports.layout, exchange.id, bell.ring);
+  using _owned = await exchange.publish();
+  ports.onPublished();
+  try {
+    return await wait(exchange, times, ports);
+  } finally {
+    watch.close();
+  }
+}
+
+async function wait(
+  exchange: Exchange,
+  { answerMs, connectMs }: WaitTimes,
+  { layout, bell, interrupts, followers, outputFailure, onWaiting }: WaitPorts,
+): Promise<WaitEnd> {
+  const exitPath = resultPath(layout, exchange.id, "exit");
+  const startMs = spanMs();
+  const deadlineMs = startMs + answerMs;
+  let connectByMs = startMs + connectMs;
+  let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
+  for (;;) {
+    if (isWhole(exitPath)) return { kind: "answered", cause: stop?.cause ?? null };
+    for (const follower of followers) follower.poke();
+    const nowMs = spanMs();
+    if (stop === null) {
+      const cause = interrupts.count() > 0
+        ? "interrupt"
+        : outputFailure() ?? (nowMs >= deadlineMs ? "deadline" : null);
+      if (cause !== null) {
+        if (exchange.withdraw()) return { kind: "withdrawn", cause };
+        if (!exchange.canCancel) return { kind: "no-answer", cause };
+        exchange.cancel();
+        stop = { cause, untilMs: nowMs + CANCEL_GRACE_MS };
+      }
+    } else if (nowMs >= stop.untilMs || interrupts.count() > (stop.cause === "interrupt" ? 1 : 0)) {
+      return { kind: "no-answer", cause: stop.cause };
+    }
+    if (stop === null && nowMs >= connectByMs) {
+      const isIdle = exchange.isPending() && (await readConnection(layout)).kind === "none";
+      if (isIdle && exchange.withdraw()) return { kind: "withdrawn", cause: "not-connected" };
+      connectByMs = nowMs + connectMs;
+    }
+    onWaiting(nowMs - startMs);
+    const nextMs = Math.min(stop?.untilMs ?? deadlineMs, connectByMs);
+    await bell.wait(Math.max(1, Math.min(RECHECK_MS, nextMs - nowMs)));
+  }
+}
+
+/** Calls back for the files of one request, and when the watch may have missed them. */
+async function watchResults(
+  layout: Layout,
+  id: RequestId,
+  onChange: () => void,
+): Promise<FolderWatch> {
+  const parts = ["out", "err", "exit"] as const;
+  const watched: ReadonlySet<string> = new Set(parts.map((part) => resultPath(layout, id, part)));
+  let others = 0;
+  const watch = () =>
+    watchFolders([layout.results], ({ paths, kind }) => {
+      const isNews = kind === "unknown" || paths.some((path) => watched.has(path));
+      if (!isNews && ++others < UNRELIABLE_AFTER) return;
+      others = 0;
+      onChange();
+    });
+  try {
+    return watch();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await prepareFolders(layout); // the first request ever
+    return watch();
+  }
+}
+
+/** Protocol 1 makes "exit" before it writes into it. */
+function isWhole(exitPath: string): boolean {
+  return isPlain(exitPath) && (ifPresentSync(() => Deno.lstatSync(exitPath))?.size ?? 0) > 0;
+}

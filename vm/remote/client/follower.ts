@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Copies a file as it grows. After a broken session the same bytes are written again from the
+ * start of the file: the follower keeps its own place, so nothing is copied twice.
+ *
+ * @module
+ */
+
+import { ifPresentSync } from "../../../shared/io/sync_files.ts";
+import { isPlain } from "../files/plain_file.ts";
+import { createStreamHash } from "./stream_hash.ts";
+
+const CHUNK_BYTES = 64 * 1024;
+
+export interface Copied {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Follower {
+  /** Copies what has been added, in the background. */
+  poke(): void;
+  /** Resolves when all that is in the file has been copied. Call once, at the end. */
+  finish(): Promise<Copied>;
+}
+
+/**
+ * @param sink takes each piece; the next one waits for it. What it throws ends the copying and
+ *   goes to `onError`; the rest is still counted and hashed.
+ */
+export function followFile(
+  path: string,
+  sink: (bytes: Uint8Array) => Promise<void>,
+  onError: (error: unknown) => void,
+): Follower {
+  const hash = createStreamHash();
+  let file: Deno.FsFile | undefined;
+  let bytes = 0;
+  let broken = false;
+  let busy = Promise.resolve();
+  let poked = 0; // drains that are queued behind the one that runs
+
+  const drain = async (): Promise<void> => {
+    if (file === undefined && !isPlain(path)) return; // the service makes it a file, in time
+    file ??= ifPresentSync(() => Deno.openSync(path, { read: true }));
+    if (file === undefined) return;
+    const buffer = new Uint8Array(CHUNK_BYTES);
+    for (let got; (got = file.readSync(buffer) ?? 0) > 0;) {
+      const chunk = buffer.subarray(0, got);
+      await hash.update(chunk);
+      bytes += got;
+      try {
+        if (!broken) await sink(chunk);
+      } catch (error) {
+        broken = true;
+        onError(error);
+      }
+    }
+  };
+  const enqueue = (): Promise<void> => {
+    poked++;
+    return busy = busy.then(() => {
+      poked--;
+      return drain();
+    });
+  };
+  return {
+    poke() {
+      if (poked === 0) void enqueue();
+    },
+    async finish() {
+      await enqueue();
+      file?.close();
+      return { bytes, sha256: await hash.hex() };
+    },
+  };
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Asks dom0 to run `true`: does it answer, and how fast? Leaves no trace in log or history. @module */
+
+import { spanMs } from "../../../shared/io/clock.ts";
+import { utf8 } from "../../../shared/protocol/bytes.ts";
+import { createExchange, NeverConnectedError } from "./create_exchange.ts";
+import { describeEnd } from "./end_text.ts";
+import { catchInterrupts } from "./interrupts.ts";
+import { readKey } from "../files/key_file.ts";
+import { type Layout, RESULT_PARTS, resultPath } from "../files/layout.ts";
+import { removeIfPresent } from "../../../shared/io/sync_files.ts";
+import { runRequest } from "./run_request.ts";
+
+export type ProbeResult =
+  | { readonly kind: "responding"; readonly roundTripMs: number }
+  /** It answered, and the answer was no, or wrong. */
+  | {
+    readonly kind: "refusing";
+    readonly roundTripMs: number;
+    readonly messages: readonly string[];
+  }
+  | { readonly kind: "silent" };
+
+/** @throws {UserError} if there is no key */
+export async function probeDom0(layout: Layout, timeoutMs: number): Promise<ProbeResult> {
+  const key = await readKey(layout);
+  const interrupts = catchInterrupts();
+  const command = { mode: "script", script: utf8("true\n") } as const;
+  const request = {
+    layout,
+    key,
+    command,
+    timeoutMs,
+    connectMs: timeoutMs,
+    protocol: 2,
+    interrupts,
+  } as const;
+  let exchange;
+  try {
+    exchange = await createExchange(request, () => {});
+  } catch (error) {
+    if (error instanceof NeverConnectedError) return { kind: "silent" };
+    throw error;
+  }
+  const startMs = spanMs();
+  const discard = () => Promise.resolve();
+  const end = await runRequest(exchange, { answerMs: timeoutMs, connectMs: timeoutMs }, {
+    ...{ layout, interrupts, stdout: discard, stderr: discard, onPublished() {}, onWaiting() {} },
+  });
+  const roundTripMs = spanMs() - startMs;
+  for (const part of RESULT_PARTS) removeIfPresent(resultPath(layout, exchange.id, part));
+  if (end.kind === "withdrawn" || end.kind === "no-answer") return { kind: "silent" };
+  const { exitCode, messages } = describeEnd(exchange.id, timeoutMs, end);
+  return exitCode === 0
+    ? { kind: "responding", roundTripMs }
+    : { kind: "refusing", roundTripMs, messages };
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What a person at a terminal is told while waiting. A program that reads stderr is told nothing. @module */
+
+import { writeAll } from "../../../shared/io/program.ts";
+import type { RequestId } from "../../../shared/protocol/request_id.ts";
+import type { Given } from "../commands/cli_words.ts";
+import { PROGRAM } from "../commands/cli_table.ts";
+import type { Layout } from "../files/layout.ts";
+import { isPresent } from "../../../shared/io/sync_files.ts";
+
+/** The first line comes soon enough to calm, the further ones seldom enough not to annoy. */
+const FIRST_LINE_MS = 5_000;
+const NEXT_LINE_MS = 30_000;
+
+export interface Progress {
+  submitted(id: RequestId, signed: boolean): void;
+  waitingForName(): void;
+  waiting(id: RequestId, layout: Layout, waitedMs: number): void;
+}
+
+export function createProgress(given: Given, timeoutMs: number): Progress {
+  const wanted = Deno.stderr.isTerminal() && !given.has("quiet");
+  const say = (text: string) => writeAll(Deno.stderr, `[${PROGRAM}] ${text}\n`);
+  let nextMs = FIRST_LINE_MS;
+  return {
+    submitted(id, signed) {
+      if (!given.has("verbose")) return;
+      say(`submitted id=${id}`);
+      if (!signed) say("answers of protocol 1 are not signed: anything in this VM can make one");
+    },
+    waitingForName() {
+      if (wanted) say("waiting for dom0 to connect for the first time...");
+    },
+    waiting(id, layout, waitedMs) {
+      if (!wanted || waitedMs < nextMs) return;
+      nextMs = (Math.floor(waitedMs / NEXT_LINE_MS) + 1) * NEXT_LINE_MS;
+      const where = isPresent(`${layout.pending}/${id}`) ? "dom0 has not taken it" : "dom0 has it";
+      say(`waiting... ${Math.floor(waitedMs / 1000)}s/${timeoutMs / 1000}s (${where})`);
+    },
+  };
+}

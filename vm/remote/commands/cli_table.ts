@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the command line of qvm-remote takes: one table for the parser, for --help, and for
+ * whoever completes or documents it.
+ *
+ * @module
+ */
+
+import type { OptionTable } from "../../../shared/io/options.ts";
+
+export const PROGRAM = "qvm-remote";
+
+export interface OptionHelp {
+  readonly kind: "flag" | "value";
+  readonly short?: string;
+  /** The name of its value. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export type OptionHelpTable = Readonly<Record<string, OptionHelp>>;
+
+const JSON_OPTION = { json: { kind: "flag", help: "one JSON object on stdout" } } as const;
+const HELP_OPTION = { help: { kind: "flag", short: "h", help: "this text" } } as const;
+const RAW_OPTION = {
+  raw: { kind: "flag", help: "leave terminal escapes in the output as they are" },
+} as const;
+const COUNT_OPTION = {
+  number: { kind: "value", short: "n", value: "N", help: "how many" },
+} as const;
+const TIMEOUT_OPTION = {
+  timeout: { kind: "value", short: "t", value: "SECONDS", help: "wall-clock limit" },
+} as const;
+
+/** Before a command or a sub-command. */
+export const RUN_OPTIONS: OptionHelpTable = {
+  timeout: {
+    ...TIMEOUT_OPTION.timeout,
+    help: "end the command in dom0 after this time (default 300)",
+  },
+  "connect-timeout": {
+    ...{ kind: "value", value: "SECONDS" },
+    help: "give up if dom0 is not connected for so long (default 3)",
+  },
+  command: { kind: "value", short: "c", value: "SCRIPT", help: "run a script" },
+  verbose: { kind: "flag", short: "v", help: "say what happens, on stderr" },
+  quiet: { kind: "flag", short: "q", help: "no progress on stderr" },
+  ...JSON_OPTION,
+  raw: RAW_OPTION.raw,
+  protocol: { kind: "value", value: "1|2", help: "1: for the daemon of the Python original" },
+  ...HELP_OPTION,
+  version: { kind: "flag", help: "the version" },
+};
+
+export interface SubCommand {
+  /** One or two words. */
+  readonly path: string;
+  /** What follows the path, for people. */
+  readonly words: string;
+  readonly minWords: number;
+  readonly maxWords: number;
+  readonly options: OptionHelpTable;
+  readonly help: string;
+}
+
+function subCommand(
+  path: string,
+  help: string,
+  options: OptionHelpTable = {},
+  words = "",
+  [minWords, maxWords]: readonly [number, number] = [0, 0],
+): SubCommand {
+  const all = { ...options, ...JSON_OPTION, ...HELP_OPTION };
+  return { path, words, minWords, maxWords, options: all, help };
+}
+
+const FORCE = (help: string): OptionHelpTable => ({ force: { kind: "flag", help } });
+
+export const SUB_COMMANDS: readonly SubCommand[] = [
+  subCommand("key gen", "make this VM's key", FORCE("replace the key there is")),
+  subCommand("key show", "print the key, to type it in dom0"),
+  subCommand(
+    "key import",
+    "take a key, best from stdin: words can be seen by other programs",
+    FORCE("replace the key there is"),
+    "[KEY]",
+    [0, 1],
+  ),
+  subCommand("key fingerprint", "what to compare with dom0"),
+  subCommand("ping", "does dom0 answer?", TIMEOUT_OPTION),
+  subCommand("status", "key, name, queue, and whether dom0 answers"),
+  subCommand("queue", "how many requests are where"),
+  subCommand("queue status", "the same"),
+  subCommand(
+    "queue clean",
+    "remove what no living client owns",
+    FORCE("end requests that dom0 may still run, too"),
+  ),
+  subCommand("queue debug", "list the entries"),
+  subCommand("log", "the last N lines of the audit log (20)", COUNT_OPTION, "[N]", [0, 1]),
+  subCommand("history", "the last N commands (10)", COUNT_OPTION, "[N]", [0, 1]),
+  subCommand("history show", "one command, its output and its outcome", RAW_OPTION, "ID", [1, 1]),
+];
+
+/** For parseWords(). */
+export function optionTable(options: OptionHelpTable): OptionTable {
+  return Object.fromEntries(Object.entries(options).map(([name, { kind }]) => [name, kind]));
+}
+
+/** For parseWords(). */
+export function shortNames(options: OptionHelpTable): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([name, { short }]) =>
+      short === undefined ? [] : [[short, name]]
+    ),
+  );
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Where the VM side keeps its files. Folders are 0700, files 0600.
+ *
+ *     ~/.qvm-remote/auth.key            the key shared with dom0
+ *                   name                what dom0 calls this VM
+ *                   audit.log           what was asked and answered here
+ *                   queue/pending/ID    a request that dom0 has not taken
+ *                   queue/running/ID    a request that was sent, or is about to be
+ *                   queue/results/ID.*  out, err (growing), meta, mac, and exit, last
+ *                   queue/cancel/ID     the client wants this request to end
+ *                   queue/refused/      entries that are no request
+ *                   queue/.lock         held by the one service that serves the queue
+ *                   queue/.connected    held by it while dom0 is connected
+ *                   history/YYYY-MM-DD/ID/
+ *
+ * @module
+ */
+
+import { exists, ifPresent, makePrivateFolder } from "../../../shared/io/files.ts";
+import { UserError } from "../../../shared/io/program.ts";
+import { type RequestId, requestIdTimeMs } from "../../../shared/protocol/request_id.ts";
+
+/** Absolute paths, nothing else. */
+export interface Layout {
+  readonly base: string;
+  /** The folder's name before it was ~/.qvm-remote. */
+  readonly legacyBase: string;
+  readonly key: string;
+  readonly name: string;
+  readonly audit: string;
+  readonly queue: string;
+  readonly pending: string;
+  readonly running: string;
+  readonly results: string;
+  readonly cancel: string;
+  readonly refused: string;
+  readonly lock: string;
+  readonly connected: string;
+  readonly history: string;
+}
+
+/** @throws {UserError} if HOME is not an absolute path */
+export function layoutOf(home: string | undefined): Layout {
+  if (home === undefined || !home.startsWith("/")) throw new UserError("HOME is not set");
+  const base = `${home}/.qvm-remote`;
+  const queue = `${base}/queue`;
+  return {
+    base,
+    legacyBase: `${home}/.qubes-remote`,
+    key: `${base}/auth.key`,
+    name: `${base}/name`,
+    audit: `${base}/audit.log`,
+    queue,
+    pending: `${queue}/pending`,
+    running: `${queue}/running`,
+    results: `${queue}/results`,
+    cancel: `${queue}/cancel`,
+    refused: `${queue}/refused`,
+    lock: `${queue}/.lock`,
+    connected: `${queue}/.connected`,
+    history: `${base}/history`,
+  };
+}
+
+/** Makes what is missing, closes what was left open, and takes over the folder's old name. */
+export async function prepareFolders(layout: Layout): Promise<void> {
+  await adoptLegacyFolder(layout);
+  for (const folder of ["base", "queue", "pending", "running", "results", "cancel"] as const) {
+    await makePrivateFolder(layout[folder]);
+  }
+}
+
+/** Renames the old folder if only that one exists. */
+export async function adoptLegacyFolder({ base, legacyBase }: Layout): Promise<void> {
+  if (await exists(base) || !await exists(legacyBase)) return;
+  await ifPresent(Deno.rename(legacyBase, base)); // absent: another program was faster
+}
+
+/**
+ * The folder that a request is archived in. The day is the one in the id, so that anyone who
+ * has the id finds it without a search.
+ */
+export function historyFolder({ history }: Layout, id: RequestId): string {
+  return `${history}/${new Date(requestIdTimeMs(id)).toISOString().slice(0, 10)}/${id}`;
+}
+
+/** The suffixes of a request's files in results/, in the order in which they are written. */
+export const RESULT_PARTS = ["out", "err", "meta", "mac", "exit"] as const;
+export type ResultPart = typeof RESULT_PARTS[number];
+
+export function resultPath({ results }: Layout, id: RequestId, part: ResultPart): string {
+  return `${results}/${id}.${part}`;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the operating system refused to do with the files of one request. It ends that request
+ * and nothing else; a broken protocol and a bug are not of this kind, and end the session.
+ *
+ * @module
+ */
+
+import { errorText } from "../../../shared/io/program.ts";
+
+/** Output of an earlier session is not there any more. */
+export class OutputGoneError extends Error {
+  override readonly name = "OutputGoneError";
+}
+
+/** The text for the log; null if the error is of another kind. */
+export function localFailure(error: unknown): string | null {
+  return isOsError(error) || error instanceof OutputGoneError ? errorText(error) : null;
+}
+
+/** Deno gives such errors the code of errno. */
+export function isOsError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
+}
+
+/** Does what may fail for this one file. @returns why it failed; null if it did not */
+export function attempt(work: () => void): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    const why = localFailure(error);
+    if (why === null) throw error;
+    return why;
+  }
+}
+
+/** The same for work that takes its time. */
+export async function attemptAsync(work: () => Promise<unknown>): Promise<string | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    const why = localFailure(error);
+    if (why === null) throw error;
+    return why;
+  }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A request's file, and the sign that its client lives. @module */
+
+import { writeAll } from "../../../shared/io/program.ts";
+import { type Layout, prepareFolders } from "./layout.ts";
+import { OWNED_FILE } from "./request_owner.ts";
+import { removeIfPresent } from "../../../shared/io/sync_files.ts";
+
+/**
+ * Writes a file that this program holds the lock of. The lock goes with the file through its
+ * renames: it tells the service and `queue clean` that somebody waits for the answer.
+ */
+export async function writeOwned(
+  layout: Layout,
+  path: string,
+  data: Uint8Array,
+): Promise<Deno.FsFile> {
+  const open = () => Deno.openSync(path, { write: true, createNew: true, mode: OWNED_FILE });
+  let file;
+  try {
+    file = open();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await prepareFolders(layout); // the first request ever
+    file = open();
+  }
+  try {
+    file.lockSync(true);
+    writeAll(file, data);
+    return file;
+  } catch (error) { // a full disk
+    file.close();
+    removeIfPresent(path);
+    throw error;
+  }
+}
+
+/** The random part of an id. */
+export function randomBits(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Whether somebody still waits for a request. A client that says so makes the file with mode 0400
+ * and holds an flock on it as long as it waits: the mode says that there is such a client, the
+ * lock that it lives. The kernel lets go of a lock when the client ends, however it ends.
+ *
+ * @module
+ */
+
+import { ifPresentSync } from "../../../shared/io/sync_files.ts";
+
+/** The mode of a request whose client holds a lock on it. */
+export const OWNED_FILE = 0o400;
+/** Each wait for a lock takes a thread; a session has no more requests open than half of this. */
+const MAX_WAITS = 128;
+
+/** "silent": the client is one that says nothing, as those of protocol 1. */
+export type Owner = "lives" | "gone" | "silent";
+
+/** Before 2.5 Deno can only wait for a lock: there an owner is taken for alive. */
+interface TryLock {
+  tryLockSync?(exclusive: boolean): boolean;
+}
+
+export function ownerOf(path: string): Owner {
+  if (!isOwned(path)) return "silent";
+  using file = ifPresentSync(() => Deno.openSync(path, { read: true }));
+  if (file === undefined) return "silent";
+  const { tryLockSync } = file as TryLock;
+  return tryLockSync?.call(file, true) === true ? "gone" : "lives";
+}
+
+export interface OwnerWatch {
+  /** Calls back once when the owner of the file has ended; never if it has none. */
+  watch(path: string, onGone: () => void): void;
+}
+
+export function createOwnerWatch(): OwnerWatch {
+  let waits = 0;
+  return {
+    watch(path, onGone) {
+      if (waits >= MAX_WAITS || !isOwned(path)) return;
+      const file = ifPresentSync(() => Deno.openSync(path, { read: true }));
+      if (file === undefined) return;
+      waits++;
+      file.lock(true).then(onGone).catch(() => {}).finally(() => {
+        waits--;
+        file.close();
+      });
+    },
+  };
+}
+
+function isOwned(path: string): boolean {
+  const info = ifPresentSync(() => Deno.lstatSync(path));
+  return info?.isFile === true && ((info.mode ?? 0) & 0o777) === OWNED_FILE;
+}
