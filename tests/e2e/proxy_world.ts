@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The real openclaw-proxy, with the permissions it is installed with, and all that it prints. @module */
 
-import { builtText } from "./launcher_text.ts";
+import { builtText, replaced } from "./launcher_text.ts";
 import { sourceLauncher } from "./program_flags.ts";
 
 const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
@@ -32,11 +32,13 @@ export interface WorldOptions {
   readonly sockets?: string;
   /** Puts more into ~/.openclaw before it starts. */
   readonly prepare?: (folder: string) => Promise<void>;
+  /** Of the runtime, one V8 flag more than it is installed with. */
+  readonly v8Flag?: string;
 }
 
 export async function startProxy(
   config: unknown,
-  { secrets = "", environment = {}, original, sockets, prepare }: WorldOptions = {},
+  { secrets = "", environment = {}, original, sockets, prepare, v8Flag }: WorldOptions = {},
 ): Promise<ProxyWorld> {
   const home = await Deno.makeTempDir({ prefix: "proxy-" });
   const folder = `${home}/.openclaw`;
@@ -54,7 +56,7 @@ export async function startProxy(
     ...{ HOME: home, PATH: Deno.env.get("PATH") ?? "", OPENCLAW_PROXY_PORT: "0" },
     ...environment,
   };
-  const child = (await proxyCommand(home, env, [])).spawn();
+  const child = (await proxyCommand(home, env, [], v8Flag)).spawn();
   const printed = collect(child.stderr);
   const port = await printed.wait((line) => line.includes('"listening"'));
   const url = `http://127.0.0.1:${JSON.parse(port).port}`;
@@ -85,12 +87,16 @@ export async function proxyCommand(
   home: string,
   env: Readonly<Record<string, string>>,
   args: readonly string[],
+  v8Flag?: string,
 ): Promise<Deno.Command> {
   const text = BUILT === undefined
     ? sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts")
     : builtText(`${BUILT}/vm/openclaw-proxy`, `${home}/lib`);
   const launcher = `${home}/openclaw-proxy`;
-  await Deno.writeTextFile(launcher, text, { mode: 0o755 });
+  const started = v8Flag === undefined
+    ? text
+    : replaced(text, "--v8-flags=", `--v8-flags=${v8Flag},`);
+  await Deno.writeTextFile(launcher, started, { mode: 0o755 });
   return new Deno.Command(launcher, {
     ...{ args: [...args], env: { DENO_DIR, ...env }, clearEnv: true },
     ...{ stdin: "null", stdout: args.length === 0 ? "null" : "piped", stderr: "piped" },
