@@ -134,10 +134,13 @@ E2E_BUILT_LONG := $(patsubst %,tests/e2e/%_test.ts,\
 E2E_OPENCLAW := tests/e2e/ctl_openclaw_test.ts
 E2E_LONG := $(filter-out $(E2E_FAST) $(E2E_OPENCLAW),$(wildcard tests/e2e/*_test.ts))
 
+# Tests wait more than they compute: two files at once for each core.
+TEST_JOBS := $(shell expr 2 \* $$(nproc))
+
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
-	$(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/units_test.ts tests/docs_test.ts tests/launcher_test.ts
-	DENO_JOBS=2 $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
+	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy tests/import_rules_test.ts tests/makefile_test.ts tests/units_test.ts tests/docs_test.ts tests/launcher_test.ts
+	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
 .PHONY: test-long
 test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUNDS=N for more
