@@ -3,51 +3,33 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { describeCommand } from "../../shared/protocol/command.ts";
-import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
-import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import type { RefusalReason } from "../../shared/protocol/refusal.ts";
-import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { SHELL } from "../operations/table.ts";
-import type { Judge } from "../policy/judge.ts";
-import type { StoredKey } from "../settings/key_store.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { RequestDesk } from "./request_desk.ts";
-import { authenticateEvent, commandOrNull } from "./request_event.ts";
+import { claimOf } from "./request_event.ts";
+import { type Authority, type Checks, judgeRequest, type Ruling, type Verdict } from "./verdict.ts";
 
-export interface DryRunOptions {
-  readonly judge: Judge;
-  readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
+export interface DryRunOptions extends Authority {
   readonly ledger: Ledger;
   readonly clock: Pick<Clock, "dateMs">;
   readonly say: (line: string) => void;
 }
 
-export function createDryRunDesk(options: DryRunOptions): RequestDesk {
-  const { ledger, clock, say } = options;
-  const judge = async (request: AuthenticRequest, stored: StoredKey): Promise<string> => {
-    const stale = checkFreshness(request, clock.dateMs()) ?? ledger.objection(request);
-    const command = commandOrNull(request);
-    const refused = stale ?? (command === null ? "bad-body" : null) ??
-      options.closedBecause(request.vm, stored);
-    if (refused !== null || command === null) return `would refuse: ${refused}`;
-    const { decision: { action, because }, recognised } = await options.judge(request.vm, command);
-    const text = printable(describeCommand(command), 200);
-    const would = action === "allow" ? "would run" : `would refuse (${action})`;
-    return `${would}, ${recognised?.operation.name ?? SHELL}, ${because}: ${text}`;
+export function createDryRunDesk({ ledger, clock, say, ...authority }: DryRunOptions): RequestDesk {
+  const checks: Checks<null> = {
+    ...authority,
+    inTurn: (_vm, work) => work,
+    isHeld: () => false,
+    ledger: { objection: ledger.objection, owes: () => false },
+    dateMs: clock.dateMs,
+    hasRoom: () => true,
+    take: () => null,
   };
   return {
     async receive(vm, stored, event) {
-      const id = event.kind === "request" ? event.request.fields.id : event.request.id;
-      const request = event.kind === "request-v1" && !stored.acceptsV1
-        ? "v1-not-accepted"
-        : await authenticateEvent(event, stored.key, vm) ?? "bad-mac";
-      const verdict = typeof request === "string"
-        ? `would refuse: ${request}`
-        : request.vm !== vm
-        ? "would refuse: wrong-vm"
-        : await judge(request, stored);
-      say(`dry run: vm=${vm} id=${id} ${verdict}\n`);
+      const verdict = await judgeRequest({ vm, stored, event, isOpen: () => true }, checks);
+      say(`dry run: vm=${vm} id=${claimOf(event).id} ${wouldDo(verdict)}\n`);
       return { observed: true };
     },
     acknowledged() {},
@@ -56,4 +38,28 @@ export function createDryRunDesk(options: DryRunOptions): RequestDesk {
     idle: () => Promise.resolve(),
     forgetOld() {},
   };
+}
+
+function wouldDo(verdict: Verdict<null>): string {
+  switch (verdict.kind) {
+    case "refused":
+      return `would refuse: ${verdict.reason}`;
+    case "taken":
+      return wouldRule(verdict.ruling);
+    case "held":
+    case "owed":
+    case "session-over":
+      return "would answer it from what is kept";
+    default:
+      return verdict satisfies never;
+  }
+}
+
+const WOULD = { allow: "would run", ask: "would refuse (ask)", deny: "would refuse (deny)" };
+
+function wouldRule(ruling: Ruling): string {
+  if (ruling.next === "refuse") return `would refuse: ${ruling.reason}`;
+  const { command, judgement: { decision: { action, because }, recognised } } = ruling.judged;
+  const text = printable(describeCommand(command), 200);
+  return `${WOULD[action]}, ${recognised?.operation.name ?? SHELL}, ${because}: ${text}`;
 }

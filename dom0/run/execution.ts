@@ -18,7 +18,7 @@ import type { Config } from "../settings/config.ts";
 import { type Job, nameOf } from "../judge/job.ts";
 import { limitInForce } from "./limit_in_force.ts";
 import type { OutcomeStore, Spool } from "../record/outcome_store.ts";
-import type { ParkedCommand } from "./parked_command.ts";
+import type { KeptCommand } from "./kept_command.ts";
 import type { Groups } from "./process_group.ts";
 import type { RunTerms } from "./run_terms.ts";
 import {
@@ -64,9 +64,9 @@ export interface StopControl {
 
 export interface Execution {
   /** Runs the command when it is its VM's turn. */
-  schedule(job: Job, parked: ParkedCommand, terms: RunTerms): StopControl;
+  schedule(job: Job, kept: KeptCommand, terms: RunTerms): StopControl;
   /** Ends a job whose command did not start. */
-  endUnstarted(job: Job, parked: ParkedCommand, reason: StopReason): void;
+  endUnstarted(job: Job, kept: KeptCommand, reason: StopReason): void;
   /** Resolves when no command runs. */
   idle(): Promise<void>;
 }
@@ -76,7 +76,7 @@ export function createExecution(options: ExecutionOptions): Execution {
   const active = new Set<Promise<void>>();
   let marks = 0;
 
-  const schedule: Execution["schedule"] = (job, parked, terms) => {
+  const schedule: Execution["schedule"] = (job, kept, terms) => {
     const { vm } = job.request;
     const { promise, resolve } = Promise.withResolvers<void>();
     active.add(promise);
@@ -86,7 +86,7 @@ export function createExecution(options: ExecutionOptions): Execution {
     };
     let running: RunningCommand | null = null;
     const waiting = scheduler.enqueue(vm, () => {
-      running = runNow(job, parked, terms, () => {
+      running = runNow(job, kept, terms, () => {
         scheduler.finished(vm);
         settled();
       });
@@ -95,7 +95,7 @@ export function createExecution(options: ExecutionOptions): Execution {
       stop(reason) {
         if (running !== null) return running.stop(reason);
         if (!waiting.withdraw()) return;
-        endUnstarted(job, parked, reason);
+        endUnstarted(job, kept, reason);
         settled();
       },
     };
@@ -103,7 +103,7 @@ export function createExecution(options: ExecutionOptions): Execution {
 
   const runNow = (
     job: Job,
-    parked: ParkedCommand,
+    kept: KeptCommand,
     terms: RunTerms,
     onEnd: () => void,
   ): RunningCommand | null => {
@@ -111,14 +111,14 @@ export function createExecution(options: ExecutionOptions): Execution {
     const { maxTimeoutMs, maxMemoryBytes, path, ...configured } = options.config();
     const limits: Limits = {
       ...configured,
-      timeoutMs: Math.min(parked.timeoutMs, maxTimeoutMs, terms.maxTimeoutMs),
+      timeoutMs: Math.min(kept.timeoutMs, maxTimeoutMs, terms.maxTimeoutMs),
       maxMemoryBytes: Math.min(maxMemoryBytes, terms.maxMemoryBytes),
     };
     let isSpoolFull = false;
     const start: Start = { atMs: clock.dateMs(), spanMs: clock.spanMs() };
     try {
       const running = startCommand({
-        command: parked.take(),
+        command: kept.take(),
         mark: `${options.markPrefix}${++marks}`,
         environment: { QVM_REMOTE_VM: request.vm, QVM_REMOTE_ID: request.id },
         path,
@@ -195,8 +195,8 @@ export function createExecution(options: ExecutionOptions): Execution {
     onChange();
   };
 
-  const endUnstarted: Execution["endUnstarted"] = (job, parked, reason) => {
-    parked.drop();
+  const endUnstarted: Execution["endUnstarted"] = (job, kept, reason) => {
+    kept.drop();
     conclude(job, { kind: reason, exitCode: EXIT_OF_KIND[reason] }, null);
   };
 

@@ -23,11 +23,8 @@ import {
 import { createOutcomeStore, type OutcomeStore } from "../../../dom0/record/outcome_store.ts";
 import type { Judgement } from "../../../dom0/policy/judge.ts";
 import type { Action } from "../../../dom0/policy/rule.ts";
-import {
-  createRequestDesk,
-  type RequestDesk,
-  type Verdict,
-} from "../../../dom0/judge/request_desk.ts";
+import type { Received } from "../../../dom0/judge/answers.ts";
+import { createRequestDesk, type RequestDesk } from "../../../dom0/judge/request_desk.ts";
 import type { RequestEvent } from "../../../dom0/judge/request_event.ts";
 import { createScheduler, type Scheduler } from "../../../dom0/run/scheduler.ts";
 import { sessionGroups } from "../../../dom0/run/session_groups.ts";
@@ -176,7 +173,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0
 
 interface Sent {
   readonly seat: TestSeat;
-  readonly verdict: Verdict;
+  readonly verdict: Received;
 }
 
 async function send(

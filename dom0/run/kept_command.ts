@@ -6,21 +6,21 @@ import { type Command, parseCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest, Mode } from "../../shared/protocol/envelope.ts";
 
 /** A larger command waits on disk: each of a VM's open requests may be a MiB. */
-const MAX_PARKED_IN_MEMORY_BYTES = 4096;
+const MAX_IN_MEMORY_BYTES = 4096;
 
-export interface ParkedCommand {
+export interface KeptCommand {
   readonly timeoutMs: number;
   take(): Command;
   /** It will not run. */
   drop(): void;
 }
 
-export function parkCommand(
+export function keepCommand(
   folder: string,
   { vm, id, mode, body, timeoutMs }: AuthenticRequest,
   command: Command,
-): ParkedCommand {
-  if (body.length <= MAX_PARKED_IN_MEMORY_BYTES) {
+): KeptCommand {
+  if (body.length <= MAX_IN_MEMORY_BYTES) {
     return { timeoutMs, take: () => command, drop() {} };
   }
   const path = `${folder}/${vm}-${id}.body`;
@@ -29,7 +29,7 @@ export function parkCommand(
 }
 
 /** A function of its own, so that nothing here holds on to the body. */
-function onDisk(path: string, mode: Mode, timeoutMs: number): ParkedCommand {
+function onDisk(path: string, mode: Mode, timeoutMs: number): KeptCommand {
   const drop = (): void => void removeIfPresent(path);
   return {
     timeoutMs,

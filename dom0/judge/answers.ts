@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Answers that dom0 gives without running anything, and who gets to hear a job's. @module */
+
+import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { EMPTY_STREAM, refusedOutcome } from "../../shared/protocol/outcome.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
+import type { RequestId } from "../../shared/protocol/request_id.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { AuditFields } from "../record/audit_chain.ts";
+import { type Audit, recordQuietly } from "../record/audit_log.ts";
+import { interruptedOutcome, type OutcomeStore } from "../record/outcome_store.ts";
+import { keepOutcome } from "../run/execution.ts";
+import { type Job, nameOf, type Seat } from "./job.ts";
+import type { OpenJobs } from "./open_jobs.ts";
+
+/** A VM may break its sessions as it likes; the record has the first few. */
+const RECORDED_SEATINGS = 8;
+
+/** "observed": nothing was done, by a desk that only looks, or for a session that is over. */
+export type Received =
+  | { readonly job: Job }
+  | { readonly refused: RefusalReason }
+  | { readonly observed: true };
+
+/** A request by what it says of itself, before or after its MAC is known to be good. */
+export interface Claim {
+  readonly vm: VmName;
+  readonly id: RequestId;
+  readonly nonce: string;
+}
+
+export interface Answers {
+  /** Of a request of which nothing is kept. */
+  refuse(claim: Claim, reason: RefusalReason, seat: Seat, told?: AuditFields): Received;
+  /** Of a taken one. */
+  endRefused(job: Job, reason: RefusalReason, seat: Seat, told?: AuditFields): Received;
+  /** The session hears what becomes of the job, unless another one does already. */
+  sit(job: Job, seat: Seat): Received;
+  /** The request has come again. */
+  join(request: AuthenticRequest, seat: Seat): Received;
+  /** Its entry is all that a power cut left: it may have run, and nobody knows how it ended. */
+  answerLost(request: AuthenticRequest, seat: Seat): Received;
+}
+
+export interface AnswersOptions {
+  readonly audit: Audit;
+  readonly store: OutcomeStore;
+  readonly jobs: Pick<OpenJobs, "find" | "open">;
+}
+
+export function createAnswers({ audit, store, jobs }: AnswersOptions): Answers {
+  const refuse: Answers["refuse"] = ({ vm, id, nonce }, reason, seat, told = {}) => {
+    if (seat.mayRecordRefusal()) recordQuietly(audit, "refused", { vm, id, reason, ...told });
+    seat.outcome(refusedOutcome(id, nonce, reason));
+    return { refused: reason };
+  };
+  const sit: Answers["sit"] = (job, seat) => {
+    if (job.hasSeat()) return refuse(job.request, "replay", seat);
+    job.attach(seat);
+    return { job };
+  };
+  return {
+    refuse,
+    sit,
+    endRefused(job, reason, seat, told = {}) {
+      const { vm, id, nonce } = job.request;
+      const outcome = job.finish(() => refusedOutcome(id, nonce, reason));
+      keepOutcome(store, audit, vm, outcome);
+      if (seat.mayRecordRefusal()) recordQuietly(audit, "refused", { vm, id, reason, ...told });
+      job.pump();
+      return sit(job, seat);
+    },
+    join(request, seat) {
+      const job = jobs.find(request.vm, request.id);
+      if (job === undefined || job.request.digest !== request.digest || job.hasSeat()) {
+        return refuse(request, "replay", seat);
+      }
+      if (job.seatings() < RECORDED_SEATINGS) recordQuietly(audit, "resumed", nameOf(request));
+      job.attach(seat);
+      return { job };
+    },
+    answerLost(request, seat) {
+      const { vm, id, nonce } = request;
+      let job: Job;
+      try {
+        job = jobs.open(request, () => {});
+      } catch { // answered all the same, and again if it comes again
+        seat.outcome(interruptedOutcome(id, nonce, { summary: () => EMPTY_STREAM }));
+        return { observed: true };
+      }
+      const outcome = job.finish((spool) => interruptedOutcome(id, nonce, spool));
+      keepOutcome(store, audit, vm, outcome);
+      recordQuietly(audit, "interrupted", { vm, id, by: "power-cut" });
+      return sit(job, seat);
+    },
+  };
+}

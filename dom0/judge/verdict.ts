@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The verdict on a request: the one order of the checks, from a session's bytes to what the policy
+ * says. The first check that fails is the answer, by a reason from the closed list.
+ *
+ *     protocol 1 accepted -> MAC -> VM name -> held already -> date -> ledger -> room
+ *       -> ledger entry -> body -> lockdown, end of the daemon, key taken away -> policy
+ *
+ * From "held already" to the ledger entry nothing waits, so two copies of a request cannot both
+ * pass. Whoever uses this says what stands behind the checks: the desk holds jobs and writes the
+ * ledger, a dry run only looks.
+ *
+ * @module
+ */
+
+import { errorText } from "../../shared/io/program.ts";
+import type { Command } from "../../shared/protocol/command.ts";
+import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { checkFreshness } from "../../shared/protocol/freshness.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { SHELL } from "../operations/table.ts";
+import type { Judge, Judgement } from "../policy/judge.ts";
+import type { AuditFields } from "../record/audit_chain.ts";
+import type { Ledger } from "../record/ledger.ts";
+import type { StoredKey } from "../settings/key_store.ts";
+import { authenticateEvent, commandOrNull, described, type RequestEvent } from "./request_event.ts";
+
+/** A request as a session delivers it. */
+export interface Arrival {
+  /** Whose session it is, whatever the request says. */
+  readonly vm: VmName;
+  readonly stored: StoredKey;
+  readonly event: RequestEvent;
+  /** Whether the session goes on. */
+  readonly isOpen: () => boolean;
+}
+
+/** What the policy is asked by: whether anything runs at all, and the rules. */
+export interface Authority {
+  readonly judge: Judge;
+  /** Why nothing of this VM may run now, whatever the policy; null in normal operation. */
+  readonly closedBecause: (vm: VmName, key: StoredKey) => RefusalReason | null;
+}
+
+/** What stands behind the checks. */
+export interface Checks<Taken> extends Authority {
+  /** Keeps the order in which requests came, whatever their MACs take. */
+  readonly inTurn: <T>(vm: VmName, work: Promise<T>) => Promise<T>;
+  /** Whether dom0 has taken a request of this id, and its outcome is not acknowledged. */
+  readonly isHeld: (request: AuthenticRequest) => boolean;
+  readonly ledger: Pick<Ledger, "objection" | "owes">;
+  readonly dateMs: () => number;
+  /** Whether one more of this VM's requests may be open. */
+  readonly hasRoom: (vm: VmName) => boolean;
+  /** Makes it dom0's to answer. Called at most once. @throws what cannot be recorded */
+  readonly take: (request: AuthenticRequest) => Taken;
+}
+
+/** What may run, by the policy. */
+export interface JudgedCommand {
+  readonly command: Command;
+  readonly judgement: Judgement;
+}
+
+/** What becomes of a taken request; `told` is what the record says of it. */
+export type Ruling =
+  /** The policy was not asked. */
+  | { readonly next: "refuse"; readonly reason: RefusalReason; readonly told: AuditFields }
+  | { readonly next: "deny"; readonly judged: JudgedCommand; readonly told: AuditFields }
+  | { readonly next: "ask"; readonly judged: JudgedCommand; readonly told: AuditFields }
+  | { readonly next: "run"; readonly judged: JudgedCommand; readonly told: AuditFields };
+
+export type Verdict<Taken> =
+  /** Nothing of it is kept. */
+  | { readonly kind: "refused"; readonly reason: RefusalReason; readonly told: AuditFields }
+  /** Its session ended meanwhile: the VM sends it again in the next one, before anything new. */
+  | { readonly kind: "session-over" }
+  | { readonly kind: "held"; readonly request: AuthenticRequest }
+  /** Its entry in the ledger is all that is left of it. */
+  | { readonly kind: "owed"; readonly request: AuthenticRequest }
+  | {
+    readonly kind: "taken";
+    readonly request: AuthenticRequest;
+    readonly taken: Taken;
+    readonly ruling: Ruling;
+  };
+
+export async function judgeRequest<Taken>(
+  { vm, stored, event, isOpen }: Arrival,
+  checks: Checks<Taken>,
+): Promise<Verdict<Taken>> {
+  if (event.kind === "request-v1" && !stored.acceptsV1) return refused("v1-not-accepted");
+  const request = await checks.inTurn(vm, authenticateEvent(event, stored.key, vm));
+  if (request === null) return refused("bad-mac");
+  if (request.vm !== vm) return refused("wrong-vm", { named: request.vm });
+
+  if (!isOpen()) return { kind: "session-over" };
+  if (checks.isHeld(request)) return { kind: "held", request };
+  if (checks.ledger.owes(request)) return { kind: "owed", request };
+  const stale = checkFreshness(request, checks.dateMs()) ?? checks.ledger.objection(request);
+  if (stale !== null) return refused(stale);
+  if (!checks.hasRoom(vm)) return refused("overloaded");
+  let taken: Taken;
+  try {
+    taken = checks.take(request);
+  } catch (error) {
+    return refused("not-recorded", { error: errorText(error) });
+  }
+
+  return { kind: "taken", request, taken, ruling: await ruleOn(request, stored, checks) };
+}
+
+function refused<Taken>(reason: RefusalReason, told: AuditFields = {}): Verdict<Taken> {
+  return { kind: "refused", reason, told };
+}
+
+/** What is wrong with a taken request, or what the policy says of it. Fails to a refusal. */
+async function ruleOn(
+  request: AuthenticRequest,
+  stored: StoredKey,
+  authority: Authority,
+): Promise<Ruling> {
+  const command = commandOrNull(request);
+  if (command === null) return refusedRuling("bad-body");
+  try {
+    return await askPolicy(request, command, stored, authority);
+  } catch (error) {
+    return refusedRuling("not-recorded", { error: errorText(error) });
+  }
+}
+
+function refusedRuling(reason: RefusalReason, told: AuditFields = {}): Ruling {
+  return { next: "refuse", reason, told };
+}
+
+async function askPolicy(
+  request: AuthenticRequest,
+  command: Command,
+  stored: StoredKey,
+  { closedBecause, judge }: Authority,
+): Promise<Ruling> {
+  const closed = closedBecause(request.vm, stored);
+  if (closed !== null) return refusedRuling(closed);
+  const judgement = await judge(request.vm, command);
+  const closedSince = closedBecause(request.vm, stored); // judging may have taken a while
+  if (closedSince !== null) return refusedRuling(closedSince);
+  const { decision, recognised } = judgement;
+  const operation = recognised?.operation.name ?? SHELL;
+  const told = { ...described(request, command), operation, rule: decision.because };
+  const judged = { command, judgement };
+  const next = NEXT[decision.action];
+  return { next, judged, told };
+}
+
+const NEXT = { allow: "run", ask: "ask", deny: "deny" } as const;
