@@ -64,8 +64,9 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   }],
   ["audit", {
     run: audit,
-    words: "show [--vm VM] [--since TIME] [--failed] [-n N] [--json] | verify [--json]",
-    about: "read the record of everything, or check that nothing in it was changed",
+    words: "show [--vm VM] [--since TIME] [--failed] [-n N] [--json] | " +
+      "report [--since TIME] [--json] | verify [--json]",
+    about: "read the record of everything, who did what on one page, or check that it is whole",
   }],
   ["check-config", {
     run: checkConfig,

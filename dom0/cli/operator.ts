@@ -50,8 +50,7 @@ export async function recordAction(
   action: string,
   fields: AuditFields,
 ): Promise<void> {
-  const { auditFile, logFile } = paths;
-  const audit = openAudit({ auditFile, logFile, dateMs });
+  const audit = openAudit({ ...paths, dateMs });
   audit.record("operator", { action, ...fields });
   await audit.sync();
   audit.close();

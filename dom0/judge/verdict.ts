@@ -19,9 +19,9 @@ import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { SHELL } from "../operations/table.ts";
 import type { Judge, Judgement } from "../policy/judge.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
+import { decisionFields } from "../record/decision_fields.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { StoredKey } from "../settings/key_store.ts";
 import { authenticateEvent, commandOrNull, described, type RequestEvent } from "./request_event.ts";
@@ -145,11 +145,9 @@ async function askPolicy(
   const judgement = await judge(request.vm, command);
   const closedSince = closedBecause(request.vm, stored); // judging may have taken a while
   if (closedSince !== null) return refusedRuling(closedSince);
-  const { decision, recognised } = judgement;
-  const operation = recognised?.operation.name ?? SHELL;
-  const told = { ...described(request, command), operation, rule: decision.because };
+  const told = { ...described(request, command), ...decisionFields(judgement, command) };
   const judged = { command, judgement };
-  const next = NEXT[decision.action];
+  const next = NEXT[judgement.decision.action];
   return { next, judged, told };
 }
 

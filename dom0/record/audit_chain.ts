@@ -74,6 +74,22 @@ export function endOfLine(line: string): ChainEnd | null {
   return seq === undefined || hash === undefined ? null : { seq: Number(seq), hash };
 }
 
+/** What a record's line says of its place in the chain. */
+export interface RecordLink extends ChainEnd {
+  readonly prev: string;
+  /** Whether its hash is that of its text. */
+  readonly isWhole: boolean;
+  readonly event: string;
+}
+
+/** null: it is no record. */
+export function linkOf(line: string): RecordLink | null {
+  const [, text = "", seq, prev = "", hash = ""] = RECORD.exec(line) ?? [];
+  if (seq === undefined) return null;
+  const [, event = ""] = /^\{"seq":[0-9]+,"time":"[^"]*","event":"([^"]*)"/.exec(text) ?? [];
+  return { seq: Number(seq), prev, hash, event, isWhole: sha256(text) === hash };
+}
+
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }

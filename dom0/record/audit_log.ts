@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The audit on disk: qvm-remote.audit.jsonl (chained, for machines) and qvm-remote.log (one
- * escaped line per event, for people, and on the daemon's stdout for the journal). Both are
- * only appended to, 0600, and rotated by size: NAME, NAME.1 (younger) … NAME.8 (oldest), and
- * NAME.kept, what each VM's share keeps of those that were dropped.
+ * escaped line per event, for people, and on the daemon's stdout for the journal). How far the
+ * chain has come is kept in a second place, see anchor.ts: if the chain falls short of that when
+ * it is taken up, the first record says so and goes on with the number that would have been next.
  *
  * @module
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { syncFolderOf } from "../../shared/io/durable.ts";
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
 import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
-import { errorText, writeAll } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
+import { type AnchorPaths, createAnchorWriter, newestAnchor, shortfall } from "./anchor.ts";
+import { isCutOff, openAppended } from "./appended_file.ts";
 import {
   type AuditFields,
   type AuditValue,
@@ -22,12 +23,8 @@ import {
   chainRecord,
   endOfLine,
 } from "./audit_chain.ts";
-import { keepShares, keptFile } from "./audit_share.ts";
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
-export const KEPT_FILES = 8;
-/** Of a file's size each VM keeps this part of what is dropped. */
-const SHARES = 8;
 /** More than the longest record: one with a full command text. */
 const TAIL_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
@@ -40,7 +37,7 @@ export interface Audit {
   close(): void;
 }
 
-export interface AuditOptions {
+export interface AuditOptions extends AnchorPaths {
   readonly auditFile: string;
   readonly logFile: string;
   readonly dateMs: () => number;
@@ -61,41 +58,69 @@ export function openAudit(options: AuditOptions): Audit {
     create: true,
     mode: PRIVATE_FILE,
   });
-  const machine = openAppended(auditFile, maxFileBytes);
+  const locked = (run: () => void): void => {
+    lock.lockSync(true);
+    try {
+      run();
+    } finally {
+      lock.unlockSync();
+    }
+  };
+  const anchor = createAnchorWriter(options);
+  const machine = openAppended(auditFile, maxFileBytes, (nextOldest) => {
+    const first = firstOf(nextOldest);
+    if (first !== null) anchor.dropping(first.seq - 1);
+  });
   const people = openAppended(logFile, maxFileBytes);
   let end: ChainEnd = { seq: 0, hash: CHAIN_START };
+  let isClosed = false;
 
   const add = (event: string, fields: AuditFields): void => {
     const time = new Date(dateMs()).toISOString();
     const record = chainRecord(end, time, event, fields);
     machine.append(record.line);
     end = record;
+    anchor.recorded(end);
     const line = `${time} #${end.seq} ${end.hash.slice(0, 8)} ${formatEvent(event, fields)}\n`;
     // A line that a full disk cut in its middle stays, but the next one begins anew.
     if (people.followPath() && isCutOff(logFile)) people.append("\n");
     people.append(line);
     alsoTo(line);
   };
+  /** What others wrote, or what an earlier program left. */
+  const takeUp = (): void => {
+    const tail = repairTail(auditFile);
+    end = tail.end;
+    if (tail.tornBytes > 0) machine.followPath();
+    const anchors = anchor.read();
+    const known = newestAnchor(anchors);
+    const short = known === null ? null : shortfall(known, end);
+    // No number is given twice: what is missing leaves a gap, and this record stands behind it.
+    if (known !== null && short !== null) end = { seq: known.seq, hash: end.hash };
+    const isNew = end.seq === 0;
+    if (anchors.onDisk === null) anchor.begin(end);
+    if (short?.kind === "cut") add("audit-cut", { missing_from: short.from, missing_to: short.to });
+    if (short?.kind === "altered") add("audit-altered", { record: short.seq });
+    if (anchors.onDisk === null && !isNew) add("audit-anchored", { after: end.seq });
+    if (tail.tornBytes > 0) add("audit-repaired", { torn_bytes: tail.tornBytes });
+  };
   return {
     record(event, fields) {
-      lock.lockSync(true);
-      try {
-        if (machine.followPath()) {
-          const tail = repairTail(auditFile);
-          end = tail.end;
-          if (tail.tornBytes > 0) {
-            machine.followPath();
-            add("audit-repaired", { torn_bytes: tail.tornBytes });
-          }
-        }
+      locked(() => {
+        if (machine.followPath()) takeUp();
         add(event, fields);
-      } finally {
-        lock.unlockSync();
-      }
+      });
     },
-    sync: shared(machine.sync),
+    sync: shared(async () => {
+      const upTo = end;
+      await machine.sync();
+      if (!isClosed) locked(() => anchor.synced(upTo));
+    }),
     close() {
+      if (isClosed) return;
+      isClosed = true;
       machine.close();
+      if (end.seq > 0) locked(() => anchor.synced(end));
       people.close();
       lock.close();
     },
@@ -159,76 +184,6 @@ function shared(run: () => Promise<void>): () => Promise<void> {
   };
 }
 
-interface AppendedFile {
-  /** Opens the file anew if another process rotated it or added to it; says whether it did. */
-  followPath(): boolean;
-  append(line: string): void;
-  /** What was appended, and the file's name, are on the disk. */
-  sync(): Promise<void>;
-  close(): void;
-}
-
-function openAppended(path: string, maxFileBytes: number): AppendedFile {
-  let file: Deno.FsFile | null = null;
-  let inode: number | null = null;
-  let length = -1;
-  let isNameSynced = false;
-  let isUnsynced = false;
-  const open = (): void => {
-    // It may be rotated away: whoever waits for a sync then waits for that of another file.
-    if (isUnsynced) file?.syncDataSync();
-    file?.close();
-    [isNameSynced, isUnsynced] = [false, false];
-    file = Deno.openSync(path, { append: true, create: true, mode: PRIVATE_FILE });
-    const info = file.statSync();
-    [inode, length] = [info.ino, info.size];
-  };
-  return {
-    followPath() {
-      const info = ifPresentSync(() => Deno.statSync(path));
-      if (file !== null && info !== undefined && info.ino === inode && info.size === length) {
-        return false;
-      }
-      open();
-      return true;
-    },
-    append(line) {
-      if (file === null) open();
-      if (length > maxFileBytes) {
-        rotate(path, maxFileBytes);
-        open();
-      }
-      if (file === null) return;
-      isUnsynced = true;
-      writeAll(file, line);
-      length += line.length;
-    },
-    async sync() {
-      isUnsynced = false;
-      await file?.syncData();
-      if (!isNameSynced) await syncFolderOf(path);
-      isNameSynced = true;
-    },
-    close() {
-      file?.close();
-      file = null;
-    },
-  };
-}
-
-function rotate(path: string, maxFileBytes: number): void {
-  const oldest = `${path}.${KEPT_FILES}`;
-  try {
-    if (isPresent(oldest)) keepShares(oldest, keptFile(path), maxFileBytes / SHARES);
-  } catch (error) { // on a full disk the rotation itself is what makes room
-    console.error(`audit: nothing was kept of ${oldest}: ${errorText(error)}`);
-  }
-  for (let age = KEPT_FILES; age >= 1; age--) {
-    const from = age === 1 ? path : `${path}.${age - 1}`;
-    if (isPresent(from)) Deno.renameSync(from, `${path}.${age}`);
-  }
-}
-
 /**
  * Where the chain ends. A last line without its newline was cut off by a crash or a full disk:
  * it is taken away, and the next record says so.
@@ -247,14 +202,12 @@ function repairTail(path: string): { readonly end: ChainEnd; readonly tornBytes:
   return { end: endOfLine(last) ?? start, tornBytes };
 }
 
-function isCutOff(path: string): boolean {
+/** The first record of a file; null if it begins with something else. */
+function firstOf(path: string): ChainEnd | null {
   using file = Deno.openSync(path, { read: true });
-  const { size } = file.statSync();
-  if (size === 0) return false;
-  const last = new Uint8Array(1);
-  file.seekSync(size - 1, Deno.SeekMode.Start);
-  file.readSync(last);
-  return last[0] !== NEWLINE;
+  const head = new Uint8Array(TAIL_BYTES);
+  const length = file.readSync(head) ?? 0;
+  return endOfLine(new TextDecoder().decode(head.subarray(0, length)).split("\n", 1)[0] ?? "");
 }
 
 /** After a rotation the new file is empty: the chain goes on from the one before. */

@@ -41,6 +41,9 @@ export interface Paths {
   readonly logFile: string;
   /** For machines: chained by hash. */
   readonly auditFile: string;
+  /** How far that has come, on the disk and at this moment; not in a folder of logs. */
+  readonly anchorFile: string;
+  readonly liveAnchorFile: string;
   /** qrexec-daemon puts qrexec.<vm> here while that VM runs. */
   readonly qrexecFolder: string;
   readonly installation: Installation;
@@ -62,6 +65,8 @@ export function dom0Paths(root: string): Paths {
     qubesStore: `${root}/var/lib/qubes/qubes.xml`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,
     auditFile: `${root}/var/log/qubes/qvm-remote.audit.jsonl`,
+    anchorFile: `${root}/var/lib/qvm-remote/audit-anchor`,
+    liveAnchorFile: `${root}/run/qvm-remote/audit-anchor`,
     qrexecFolder: `${root}/run/qubes`,
     installation: installation(root),
   };

@@ -186,3 +186,16 @@ export function childrenWith(text: string): number[] {
     }
   });
 }
+
+/** Where an audit and its anchors lie in the folder of a test. */
+export function auditPaths(folder: string): {
+  readonly auditFile: string;
+  readonly logFile: string;
+  readonly anchorFile: string;
+  readonly liveAnchorFile: string;
+} {
+  return {
+    ...{ auditFile: `${folder}/audit.jsonl`, logFile: `${folder}/log` },
+    ...{ anchorFile: `${folder}/lib/anchor`, liveAnchorFile: `${folder}/run/anchor` },
+  };
+}

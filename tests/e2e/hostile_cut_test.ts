@@ -26,6 +26,7 @@ import { asLatin1, type Bytes, concat } from "../../shared/protocol/bytes.ts";
 import { encodeFromVm } from "../../shared/protocol/message.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
+import { auditPaths } from "../dom0/fixture.ts";
 import { scriptFields, sealScript } from "./attack_request.ts";
 
 const vm = parseVmName("work");
@@ -38,8 +39,7 @@ const key = await parseAuthKey("4".repeat(64));
 Deno.test("one session, cut and changed at every byte", async (t) => {
   const folder = await Deno.makeTempDir({ prefix: "qvm-remote-cut-" });
   const audit = openAudit({
-    auditFile: `${folder}/audit.jsonl`,
-    logFile: `${folder}/log`,
+    ...auditPaths(folder),
     dateMs: realClock.dateMs,
   });
   const ledger = await openLedger(ledgerFile(`${folder}/ledger`), realClock.dateMs);

@@ -1,30 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** audit show, audit verify. @module */
+/** audit show, audit report, audit verify. @module */
 
 import { dateMs } from "../../../shared/io/clock.ts";
-import { exists, ifPresent } from "../../../shared/io/files.ts";
 import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UsageError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { EXIT_OF_KIND } from "../../../shared/protocol/outcome.ts";
 import {
-  type AuditFields,
-  CHAIN_START,
-  type ChainCheck,
-  type ChainEnd,
-  checkChain,
-} from "../../record/audit_chain.ts";
-import { formatEvent, KEPT_FILES } from "../../record/audit_log.ts";
-import { keptFile } from "../../record/audit_share.ts";
+  allAuditFiles,
+  type AuditRecord,
+  checkChainFiles,
+  checkKeptRecords,
+  linesOf,
+  parseRecord,
+} from "../../record/audit_files.ts";
+import { formatEvent } from "../../record/audit_log.ts";
+import { createReportMaker, reportText } from "../../record/audit_report.ts";
 import { type Operator, vmFromWord } from "../operator.ts";
+
+const ACTIONS: ReadonlyMap<
+  string,
+  (operator: Operator, words: readonly string[]) => Promise<number>
+> = new Map([["show", show], ["report", report], ["verify", verify]]);
 
 export async function audit(operator: Operator, words: readonly string[]): Promise<number> {
   const [action, ...more] = words;
-  if (action === "show") return await show(operator, more);
-  if (action === "verify") return await verify(operator, more);
-  if (action === undefined) throw new UsageError("audit requires: show | verify");
-  throw unknownCommand("audit command", action, ["show", "verify"], '"audit show|verify"');
+  const run = ACTIONS.get(action ?? "");
+  if (run !== undefined) return await run(operator, more);
+  if (action === undefined) throw new UsageError("audit requires: show | report | verify");
+  throw unknownCommand(
+    "audit command",
+    action,
+    [...ACTIONS.keys()],
+    '"audit show|report|verify"',
+  );
 }
 
 /** Events that are no success, for --failed. */
@@ -32,8 +42,6 @@ const FAILED: ReadonlySet<string> = new Set([
   ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
   ...["violation", "failed", "problem", "spool-failed", "outcome-not-kept"],
 ]);
-
-type AuditRecord = AuditFields & { readonly time: string; readonly event: string };
 
 async function show(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(
@@ -57,8 +65,7 @@ async function show(operator: Operator, words: readonly string[]): Promise<numbe
       (record.event === "done" && record["exit"] !== 0));
 
   const found: string[] = [];
-  const { auditFile } = operator.paths;
-  for (const path of [...await present(keptFile(auditFile)), ...await auditFiles(auditFile)]) {
+  for (const path of await allAuditFiles(operator.paths.auditFile)) {
     for await (const line of linesOf(path)) {
       const record = parseRecord(line);
       if (record !== null && !wanted(record)) continue;
@@ -74,16 +81,6 @@ function describe(record: AuditRecord | null, line: string): string {
   if (record === null) return `not a record: ${printable(line)}`;
   const { time, event, prev: _prev, hash: _hash, seq, ...fields } = record;
   return `${time} #${seq} ${formatEvent(event, fields)}`;
-}
-
-function parseRecord(line: string): AuditRecord | null {
-  try {
-    const value = JSON.parse(line);
-    const isRecord = typeof value?.event === "string" && !Number.isNaN(Date.parse(value.time));
-    return isRecord ? value : null; // a line that someone changed may be any JSON
-  } catch {
-    return null;
-  }
 }
 
 /** A date and time, or a span back from now: 90s, 15m, 6h, 2d. */
@@ -102,79 +99,53 @@ function parseSince(text: string | undefined): number {
 async function verify(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 audit verify [--json]");
-  const { auditFile } = operator.paths;
-  const isGood = (
-    path: string,
-    line: number,
-    check: ChainCheck,
-  ): check is ChainCheck & { ok: true } => {
-    if (check.ok) return true;
-    const broken = { ok: false, file: path, line, why: check.why };
+  const { paths } = operator;
+  const kept = await checkKeptRecords(paths.auditFile);
+  const chain = await checkChainFiles(paths);
+  const findings = [...kept.findings, ...chain.findings];
+  const { records, notes, end: { seq, hash }, anchored } = chain;
+  const ok = findings.length === 0;
+  if (options.has("json")) {
+    const { file, line, why } = findings[0] ?? {};
+    const first = ok ? {} : { file, line, why };
+    const counts = { records, last: seq, hash, anchored, kept: kept.records };
+    operator.print(JSON.stringify({ ok, ...first, ...counts, findings, notes }) + "\n");
+    return ok ? 0 : 1;
+  }
+  for (const { kind, file, line, why } of findings.slice(0, MAX_FINDINGS)) {
+    operator.print(`BROKEN at ${line === null ? file : `${file}:${line}`}: ${why} (${kind})\n`);
+  }
+  if (findings.length > MAX_FINDINGS) {
+    operator.print(`... and ${findings.length - MAX_FINDINGS} more: --json has all\n`);
+  }
+  if (ok && records > 0) {
     operator.print(
-      options.has("json")
-        ? JSON.stringify(broken) + "\n"
-        : `BROKEN at ${path}:${line}: ${check.why}\n`,
+      `${records} records, unbroken. The last is #${seq} ${hash.slice(0, 8)}, ` +
+        (anchored === seq ? "and the anchor says so, too.\n" : `anchored up to #${anchored}.\n`),
     );
-    return false;
-  };
-  // Each of these can be checked by itself; that none is missing between them, nobody can say.
-  let kept = 0;
-  for (const path of await present(keptFile(auditFile))) {
-    for await (const text of linesOf(path)) {
-      kept++;
-      if (!isGood(path, kept, checkChain([text], null))) return 1;
+  } else if (ok) operator.print("No records yet.\n");
+  for (const note of notes) operator.print(`${note}\n`);
+  if (kept.records > 0 && kept.findings.length === 0) {
+    operator.print(
+      `${kept.records} older ones of files that were dropped are whole, each by itself.\n`,
+    );
+  }
+  return ok ? 0 : 1;
+}
+
+const MAX_FINDINGS = 20;
+async function report(operator: Operator, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, { since: "value", json: "flag" }, {}, "anywhere");
+  expectWords(options.rest, 0, 0, "qvm-remote-dom0 audit report [--since TIME] [--json]");
+  const sinceMs = parseSince(options.value("since") ?? "7d");
+  const maker = createReportMaker();
+  for (const path of await allAuditFiles(operator.paths.auditFile)) {
+    for await (const line of linesOf(path)) {
+      const record = parseRecord(line);
+      if (record !== null && Date.parse(record.time) >= sinceMs) maker.add(record);
     }
   }
-  const files = await auditFiles(auditFile);
-  // Only when the oldest files were dropped may the chain begin anywhere.
-  let end: ChainEnd | null = files.length > KEPT_FILES ? null : { seq: 0, hash: CHAIN_START };
-  let records = 0;
-  for (const path of files) {
-    let line = 0;
-    for await (const text of linesOf(path)) {
-      line++;
-      const check = checkChain([text], end);
-      if (!isGood(path, line, check)) return 1;
-      end = check.end;
-      records++;
-    }
-  }
-  const { seq, hash } = end ?? { seq: 0, hash: "" };
-  operator.print(
-    options.has("json")
-      ? JSON.stringify({ ok: true, records, last: seq, hash, kept }) + "\n"
-      : `${records} records, unbroken. The last is #${seq} ${hash.slice(0, 8)}: compare it with ` +
-        "the log or the journal, for a cut end leaves a good chain.\n" +
-        (kept === 0
-          ? ""
-          : `${kept} older ones of files that were dropped are whole, each by itself.\n`),
-  );
+  const made = maker.report();
+  operator.print(options.has("json") ? JSON.stringify(made) + "\n" : reportText(made));
   return 0;
-}
-
-/** The file, if it is there. */
-async function present(path: string): Promise<readonly string[]> {
-  return await exists(path) ? [path] : [];
-}
-
-/** Oldest first. */
-async function auditFiles(path: string): Promise<readonly string[]> {
-  const paths = [path];
-  for (let age = 1; age <= KEPT_FILES; age++) paths.unshift(`${path}.${age}`);
-  const present = await Promise.all(paths.map((file) => ifPresent(Deno.stat(file))));
-  return paths.filter((_, index) => present[index] !== undefined);
-}
-
-/** Line by line: the files may be large. A last line without newline counts too. */
-async function* linesOf(path: string): AsyncGenerator<string> {
-  using file = await Deno.open(path);
-  const decoder = new TextDecoder("latin1");
-  const buffer = new Uint8Array(64 * 1024);
-  let rest = "";
-  for (let got; (got = await file.read(buffer)) !== null;) {
-    const lines = (rest + decoder.decode(buffer.subarray(0, got))).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
 }

@@ -150,6 +150,8 @@ const USAGE_ERRORS: readonly (readonly string[])[] = [
   ["audit", "show", "-n", "many"],
   ["audit", "show", "extra"],
   ["audit", "verify", "--vm", "work"],
+  ["audit", "report", "--since", "yesterday"],
+  ["audit", "report", "work"],
   ["check-config", "extra"],
   ["lockdown", "now"],
   ["unlock", "now"],
@@ -721,9 +723,13 @@ Deno.test("audit verify: a good chain is good, and what was changed is named by 
     const good = readText(paths.auditFile);
     const { code, stdout } = await run(["audit", "verify"]);
     assertEquals(code, 0);
-    assertMatch(stdout, /^6 records, unbroken\. The last is #6 [0-9a-f]{8}: /);
+    assertMatch(
+      stdout,
+      /^6 records, unbroken\. The last is #6 [0-9a-f]{8}, and the anchor says so, too\.\n$/,
+    );
     const json = JSON.parse((await run(["audit", "verify", "--json"])).stdout);
     assertEquals([json.ok, json.records, json.last, json.hash.length], [true, 6, 6, 64]);
+    assertEquals([json.anchored, json.findings, json.notes], [6, [], []]);
 
     await Promise.all(TAMPERED.map(async ([name, line, change], index) => {
       // Each in an audit of its own, so that they can run at once.
@@ -732,6 +738,8 @@ Deno.test("audit verify: a good chain is good, and what was changed is named by 
       await Deno.mkdir(own.auditFile.replace(/\/[^/]*$/, ""), { recursive: true });
       const lines = change(good.trimEnd().split("\n"));
       await Deno.writeTextFile(own.auditFile, lines.join("\n") + "\n");
+      await Deno.mkdir(own.libFolder, { recursive: true });
+      await Deno.copyFile(paths.anchorFile, own.anchorFile);
       const broken = await run(["audit", "verify"], "", { QUBES_CLAW_ROOT: root });
       assertEquals([name, broken.code], [name, 1]);
       assertStringIncludes(broken.stdout, `BROKEN at ${own.auditFile}:${line}: `, name);
@@ -750,8 +758,39 @@ Deno.test("audit verify: follows the chain through rotated files, and misses one
     const { code, stdout } = await run(["audit", "verify", "--json"]);
     const broken = JSON.parse(stdout);
     assertEquals([code, broken.ok, broken.file, broken.line], [1, false, paths.auditFile, 1]);
+    assertEquals(broken.findings[0].kind, "file-deleted");
     await Deno.rename(`${paths.auditFile}.gone`, `${paths.auditFile}.1`);
     const oldest = files.at(-1) ?? "";
     await Deno.remove(`${paths.auditFile.replace(/[^/]*$/, "")}${oldest}`);
     assertEquals((await run(["audit", "verify"])).code, 1, "the beginning is gone");
+  }));
+
+Deno.test("audit verify: an end that was cut off is told, as is an anchor that is gone", () =>
+  withDom0(async ({ run, paths }) => {
+    writeAudit(paths);
+    const lines = readText(paths.auditFile).trimEnd().split("\n");
+    await Deno.writeTextFile(paths.auditFile, lines.slice(0, 4).join("\n") + "\n");
+    assertEquals(await run(["audit", "verify"]), {
+      code: 1,
+      stdout:
+        `BROKEN at ${paths.auditFile}: records #5 to #6 are missing at the end: it was cut off (cut)\n`,
+      stderr: "",
+    });
+    await Deno.writeTextFile(paths.auditFile, lines.join("\n") + "\n");
+    await Deno.remove(paths.anchorFile);
+    const { code, stdout } = await run(["audit", "verify"]);
+    assertEquals(code, 1);
+    assertMatch(stdout, /its anchor is missing/);
+  }));
+
+Deno.test("audit report: who did what to which qube, on one page", () =>
+  withDom0(async ({ run, paths }) => {
+    assertEquals((await run(["audit", "report"])).stdout, "Nothing is on record for that time.\n");
+    writeAudit(paths);
+    const { code, stdout } = await run(["audit", "report", "--since", "1h"]);
+    assertEquals(code, 0);
+    assertMatch(stdout, /^VM lab$/m);
+    assertMatch(stdout, /^Operators in dom0\n {6}1 .* lockdown work$/m);
+    const json = JSON.parse((await run(["audit", "report", "--json"])).stdout);
+    assertEquals([json.records, json.vms.length], [6, 2]);
   }));

@@ -33,6 +33,7 @@ import { removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { createPrng } from "../../fuzz/prng.ts";
 import {
   argvBody,
+  auditPaths,
   filesBelow,
   KEY,
   LAB,
@@ -90,7 +91,7 @@ async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Prom
   await Deno.mkdir(`${folder}/work`, { recursive: true });
   const same = <T>(value: T): T => value;
   const auditFile = `${folder}/log/audit.jsonl`;
-  const realAudit = openAudit({ auditFile, logFile: `${folder}/log/log`, dateMs: clock.dateMs });
+  const realAudit = openAudit({ ...auditPaths(`${folder}/log`), dateMs: clock.dateMs });
   const ledger = await openLedger(
     (wishes.ledgerDisk ?? same)(ledgerFile(`${folder}/ledger`)),
     clock.dateMs,

@@ -2,12 +2,12 @@
 /** A process of its own that records: audit-writer.ts FOLDER NAME COUNT MAX-FILE-BYTES. @module */
 
 import { openAudit } from "../../../dom0/record/audit_log.ts";
+import { auditPaths } from "../fixture.ts";
 
 if (import.meta.main) {
   const [folder = "", name = "", count = "", maxFileBytes = ""] = Deno.args;
   const audit = openAudit({
-    auditFile: `${folder}/audit.jsonl`,
-    logFile: `${folder}/log`,
+    ...auditPaths(folder),
     dateMs: Date.now,
     maxFileBytes: Number(maxFileBytes),
   });

@@ -7,12 +7,19 @@ import {
   openAudit,
 } from "../../../dom0/record/audit_log.ts";
 import { CHAIN_START, type ChainEnd, checkChain } from "../../../dom0/record/audit_chain.ts";
-import { IS_ROOT, modeOf, namesIn, stoppedClock, withFolder, withSmallDisk } from "../fixture.ts";
+import {
+  auditPaths,
+  IS_ROOT,
+  modeOf,
+  namesIn,
+  stoppedClock,
+  withFolder,
+  withSmallDisk,
+} from "../fixture.ts";
 
 function open(folder: string, more: Partial<AuditOptions> = {}): Audit {
   return openAudit({
-    auditFile: `${folder}/audit.jsonl`,
-    logFile: `${folder}/log`,
+    ...auditPaths(folder),
     dateMs: stoppedClock().dateMs,
     ...more,
   });
@@ -54,8 +61,8 @@ Deno.test("audit: one record, for machines and for people, in private files", ()
     } finally {
       Deno.umask(umask);
     }
-    assertEquals(namesIn(`${folder}/a/b`), ["audit.jsonl", "audit.jsonl.lock", "log"]);
-    for (const name of namesIn(`${folder}/a/b`)) {
+    assertEquals(namesIn(`${folder}/a/b`), ["audit.jsonl", "audit.jsonl.lock", "lib", "log"]);
+    for (const name of ["audit.jsonl", "audit.jsonl.lock", "lib/anchor", "log"]) {
       assertEquals(modeOf(`${folder}/a/b/${name}`), 0o600);
     }
     const [record] = readChain(`${folder}/a/b`);
@@ -138,7 +145,7 @@ Deno.test("audit: rotation keeps the chain across files, and the number of files
     assertEquals(readChain(folder).length, 60);
     for (let n = 61; n <= 400; n++) audit.record("test", { n, pad: "x".repeat(n % 200) });
     audit.close();
-    const names = namesIn(folder);
+    const names = namesIn(folder).filter((name) => name !== "lib");
     const files = (kind: string): string[] =>
       ["", 1, 2, 3, 4, 5, 6, 7, 8, "kept"].map((age) => age === "" ? kind : `${kind}.${age}`);
     assertEquals(names, [...files("audit.jsonl"), "audit.jsonl.lock", ...files("log")].sort());
@@ -154,13 +161,19 @@ Deno.test("audit: rotation keeps the chain across files, and the number of files
 Deno.test("audit: a torn last record is taken away at any cut, and the next one says so", () =>
   withFolder((folder) => {
     const path = `${folder}/audit.jsonl`;
+    const { anchorFile } = auditPaths(folder);
     const first = open(folder);
-    for (const n of [1, 2, 3]) first.record("test", { n });
+    for (const n of [1, 2]) first.record("test", { n });
     first.close();
+    const anchor = Deno.readTextFileSync(anchorFile);
+    const third = open(folder);
+    third.record("test", { n: 3 });
+    third.close();
     const whole = Deno.readFileSync(path);
     const start = whole.subarray(0, -1).lastIndexOf(0x0a) + 1;
     for (let length = start; length < whole.length; length++) {
       Deno.writeFileSync(path, whole.subarray(0, length));
+      Deno.writeTextFileSync(anchorFile, anchor); // what is torn was not yet on the disk
       const audit = open(folder);
       audit.record("next", {});
       audit.record("next", {});

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals } from "@std/assert";
 import { checkChain } from "../../../dom0/record/audit_chain.ts";
-import { KEPT_FILES, openAudit } from "../../../dom0/record/audit_log.ts";
+import { KEPT_FILES } from "../../../dom0/record/appended_file.ts";
+import { openAudit } from "../../../dom0/record/audit_log.ts";
 import { keepShares } from "../../../dom0/record/audit_share.ts";
-import { namesIn, stoppedClock, withFolder } from "../fixture.ts";
+import { auditPaths, namesIn, stoppedClock, withFolder } from "../fixture.ts";
 
 const MAX_FILE_BYTES = 8 * 1024;
 
 Deno.test("audit: a VM that asks for much pushes out its own records, and nobody else's", () =>
   withFolder((folder) => {
-    const [auditFile, logFile] = [`${folder}/audit.jsonl`, `${folder}/log`];
-    const audit = openAudit({
-      ...{ auditFile, logFile, dateMs: stoppedClock().dateMs, maxFileBytes: MAX_FILE_BYTES },
-    });
+    const paths = auditPaths(folder);
+    const { auditFile, logFile } = paths;
+    const { dateMs } = stoppedClock();
+    const audit = openAudit({ ...paths, dateMs, maxFileBytes: MAX_FILE_BYTES });
     audit.record("operator", { action: "authorize", vm: "lab" });
     audit.record("lockdown", {});
     for (let n = 0; n < 3; n++) audit.record("done", { vm: "lab", id: `lab-${n}`, exit: 0 });
@@ -52,7 +53,7 @@ Deno.test("audit: of each VM the newest lines are kept, in their order, up to it
 
 Deno.test("audit: where nothing can be kept of what is dropped, the record goes on", () =>
   withFolder((folder) => {
-    const paths = { auditFile: `${folder}/audit.jsonl`, logFile: `${folder}/log` };
+    const paths = auditPaths(folder);
     const { dateMs } = stoppedClock();
     const audit = openAudit({ ...paths, dateMs, maxFileBytes: MAX_FILE_BYTES });
     Deno.mkdirSync(`${paths.auditFile}.kept.new/in-the-way`, { recursive: true });

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What became of the audit since it was written: follows the chain through all files, compares it
+ * with its anchors, and says of each fault what kind it is. Pure: whoever calls reads the files.
+ *
+ * @module
+ */
+
+import { type Anchors, newestAnchor } from "./anchor.ts";
+import { CHAIN_START, type ChainEnd, linkOf, type RecordLink } from "./audit_chain.ts";
+
+export type FindingKind =
+  /** A record says something else than when it was written. */
+  | "edited"
+  /** Records were taken out of a file. */
+  | "deleted"
+  /** A whole file is gone. */
+  | "file-deleted"
+  /** A line that the daemon did not write there. */
+  | "put-in"
+  /** The newest records are gone. */
+  | "cut"
+  /** Nothing says how far the audit had come. */
+  | "anchor-missing";
+
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly file: string;
+  /** From 1 on; null: it is about the file as a whole. */
+  readonly line: number | null;
+  readonly why: string;
+}
+
+export interface CheckedAudit {
+  readonly findings: readonly Finding[];
+  /** What whoever reads the result should know, and what is no fault. */
+  readonly notes: readonly string[];
+  readonly records: number;
+  readonly end: ChainEnd;
+  /** Up to here nothing can be cut off unnoticed; null: there is no anchor. */
+  readonly anchored: number | null;
+}
+
+export interface AuditCheck {
+  /** What comes next is in this file. */
+  file(name: string): void;
+  line(text: string): void;
+  end(): CheckedAudit;
+}
+
+/**
+ * @param anchors read before the files are, so that the audit may only have grown
+ * @param mayBeginAnywhere the oldest files were dropped, and no anchor says how far
+ */
+export function checkAudit(
+  auditFile: string,
+  anchors: Anchors,
+  mayBeginAnywhere: boolean,
+): AuditCheck {
+  const findings: Finding[] = [];
+  const notes: string[] = [];
+  let place = { file: auditFile, line: 0 };
+  let before: (ChainEnd & { readonly file: string }) | null = null;
+  let records = 0;
+  const anchor = newestAnchor(anchors);
+  const dropped = anchors.onDisk?.dropped ?? (mayBeginAnywhere ? null : 0);
+
+  const found = (kind: FindingKind, why: string, line: number | null = place.line): void =>
+    void findings.push({ kind, file: place.file, line, why });
+
+  /** Whether the record may stand here: what does not is left out of the chain. */
+  const follows = (link: RecordLink): boolean => {
+    if (before === null) {
+      const last = dropped ?? link.seq - 1;
+      if (link.seq > last + 1) {
+        found("file-deleted", `${numbers(last + 1, link.seq - 1)} before it, a whole file`);
+      } else if (link.seq === 1 && link.prev !== CHAIN_START) found("edited", DOES_NOT_FOLLOW);
+      return true;
+    }
+    if (link.seq <= before.seq) {
+      found("put-in", `record #${link.seq} stands behind #${before.seq}`);
+      return false;
+    }
+    const missing = numbers(before.seq + 1, link.seq - 1);
+    if (link.event === "audit-cut" && link.isWhole) {
+      found("cut", `${missing} before it: they had been cut off when the daemon went on`);
+    } else if (link.seq > before.seq + 1) {
+      if (place.file !== before.file) found("file-deleted", `${missing} before it, a whole file`);
+      else found("deleted", `${missing} before it`);
+    } else if (link.event === "audit-altered" && link.isWhole) {
+      found("edited", `when the daemon went on, #${before.seq} was not the record it had written`);
+    } else if (link.prev !== before.hash) found("edited", DOES_NOT_FOLLOW);
+    return true;
+  };
+  const compare = (link: RecordLink): void => {
+    for (const one of [anchors.onDisk, anchors.live]) {
+      if (one?.seq !== link.seq || one.hash === link.hash) continue;
+      return found("edited", `it is not the record #${link.seq} that was anchored`);
+    }
+  };
+
+  return {
+    file: (name) => void (place = { file: name, line: 0 }),
+    line(text) {
+      place = { ...place, line: place.line + 1 };
+      records++;
+      const link = linkOf(text);
+      if (link === null) return found("edited", "not a record");
+      if (!link.isWhole) found("edited", "its hash does not fit its text");
+      else compare(link);
+      if (!follows(link)) return;
+      if (link.event === "audit-anchored") {
+        notes.push(
+          `The anchor was begun with #${link.seq}: whether an end was cut off before, nobody can say.`,
+        );
+      }
+      before = { seq: link.seq, hash: link.hash, file: place.file };
+    },
+    end() {
+      const { seq, hash }: ChainEnd = before ?? { seq: dropped ?? 0, hash: CHAIN_START };
+      place = { file: auditFile, line: 0 };
+      if (anchor !== null && seq < anchor.seq) {
+        found("cut", `${numbers(seq + 1, anchor.seq)} at the end: it was cut off`, null);
+      }
+      if (anchors.onDisk === null && records > 0) found("anchor-missing", NO_ANCHOR, null);
+      if (anchor !== null && seq > anchor.seq) notes.push(behind(seq - anchor.seq, anchor.seq));
+      return { findings, notes, records, end: { seq, hash }, anchored: anchor?.seq ?? null };
+    },
+  };
+}
+
+const DOES_NOT_FOLLOW = "it does not follow the record before it: one of the two was changed";
+const NO_ANCHOR = "its anchor is missing, so a cut end is not noticed. That is so once, after an " +
+  "upgrade, until the daemon runs; later somebody has removed it";
+
+function behind(count: number, anchored: number): string {
+  return `The anchor is of #${anchored}, ${count} before the end: so it is after a power cut, while ` +
+    "the daemon writes, or if somebody put an old anchor in its place.";
+}
+
+function numbers(from: number, to: number): string {
+  return from >= to ? `record #${from} is missing` : `records #${from} to #${to} are missing`;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the record says of each decision, whatever it was: the operation, the qubes that it touches,
+ * the rule that decided, and the hash of what runs or would run. Pure.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { Command } from "../../shared/protocol/command.ts";
+import { SHELL } from "../operations/table.ts";
+import type { Judgement } from "../policy/judge.ts";
+import type { AuditFields } from "./audit_chain.ts";
+
+export function decisionFields(
+  { recognised, decision }: Judgement,
+  command: Command,
+): AuditFields {
+  return {
+    operation: recognised?.operation.name ?? SHELL,
+    targets: (recognised?.touches ?? [null]).map((qube) => qube ?? "dom0"),
+    rule: decision.because,
+    ran_sha256: recognised === null ? hashOfCommand(command) : hashOfWords(recognised.argvs),
+  };
+}
+
+function hashOfCommand(command: Command): string {
+  return command.mode === "argv"
+    ? hashOfWords([command.argv])
+    : createHash("sha256").update(command.script).digest("hex");
+}
+
+/** Of argument vectors that run one after another: each word is ended by a NUL, each vector by one more. */
+export function hashOfWords(argvs: readonly (readonly string[])[]): string {
+  const hash = createHash("sha256");
+  for (const argv of argvs) hash.update(argv.map((word) => `${word}\0`).join("") + "\0");
+  return hash.digest("hex");
+}
