@@ -26,6 +26,10 @@ export interface Seat {
   /** Whether its session goes on. */
   isOpen(): boolean;
   accepted(): void;
+  /** It waits for a person: to be said after `accepted`, in each session that takes the seat. */
+  parked(): void;
+  /** What was parked runs now. */
+  approved(): void;
   /** Bytes of output that may be sent now. */
   room(): number;
   output(stream: StreamNumber, offset: number, data: Uint8Array): void;

@@ -12,7 +12,7 @@
 
 import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { errorText } from "../../shared/io/program.ts";
-import type { Command } from "../../shared/protocol/command.ts";
+import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
@@ -199,7 +199,7 @@ function refusalOf(ruling: Exclude<Ruling, { readonly next: "run" }>): RefusalRe
 
 interface Admitted {
   /** What runs: of an operation, the words of its table. */
-  readonly command: Command;
+  readonly command: ProcessCommand;
   readonly told: AuditFields;
   readonly written: Promise<void>;
 }
@@ -224,7 +224,7 @@ async function putOnRecord(
 }
 
 /** An operation is run without a shell, whether it came as words or as a script. */
-function wordsOf(recognised: Recognised | null): Command | null {
+function wordsOf(recognised: Recognised | null): ProcessCommand | null {
   const [program, ...args] = recognised?.argvs[0] ?? [];
   return program === undefined ? null : { mode: "argv", argv: [program, ...args] };
 }

@@ -3,7 +3,12 @@
 
 import { createHash } from "node:crypto";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
-import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
+import {
+  type Command,
+  describeCommand,
+  parseCommand,
+  type ProcessCommand,
+} from "../../shared/protocol/command.ts";
 import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
 import { authenticate, type AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
@@ -34,9 +39,11 @@ export function authenticateEvent(
     : authenticateV1(event.request, key, vm);
 }
 
-export function commandOrNull(request: AuthenticRequest): Command | null {
+/** null: a body that is none, or something that this daemon does not do. */
+export function commandOrNull({ mode, flags, body }: AuthenticRequest): ProcessCommand | null {
+  if ((mode !== "argv" && mode !== "script") || flags.size > 0) return null;
   try {
-    return parseCommand(request.mode, request.body);
+    return parseCommand(mode, body);
   } catch (error) {
     if (error instanceof ProtocolError) return null;
     throw error;

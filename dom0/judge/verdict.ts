@@ -14,7 +14,7 @@
  */
 
 import { errorText } from "../../shared/io/program.ts";
-import type { Command } from "../../shared/protocol/command.ts";
+import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
@@ -59,7 +59,7 @@ export interface Checks<Taken> extends Authority {
 
 /** What may run, by the policy. */
 export interface JudgedCommand {
-  readonly command: Command;
+  readonly command: ProcessCommand;
   readonly judgement: Judgement;
 }
 
@@ -136,7 +136,7 @@ function refusedRuling(reason: RefusalReason, told: AuditFields = {}): Ruling {
 
 async function askPolicy(
   request: AuthenticRequest,
-  command: Command,
+  command: ProcessCommand,
   stored: StoredKey,
   { closedBecause, judge }: Authority,
 ): Promise<Ruling> {

@@ -12,7 +12,7 @@ import type { Recognised } from "../operations/recognise.ts";
 import { recogniseScript, recogniseWords } from "../operations/recognise.ts";
 import { SHELL } from "../operations/table.ts";
 import { parseUtf8 } from "../../shared/protocol/bytes.ts";
-import type { Command } from "../../shared/protocol/command.ts";
+import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { decide, scopeTags } from "./decide.ts";
@@ -32,7 +32,7 @@ export interface JudgeOptions {
   readonly dateMs: () => number;
 }
 
-export type Judge = (vm: VmName, command: Command) => Promise<Judgement>;
+export type Judge = (vm: VmName, command: ProcessCommand) => Promise<Judgement>;
 
 export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
   return async (vm, command) => {
@@ -55,7 +55,7 @@ const NOBODY_ASKS: KnownQubes = {
   typeOf: () => "",
 };
 
-function recognise(command: Command): Recognised | null {
+function recognise(command: ProcessCommand): Recognised | null {
   if (command.mode === "argv") return recogniseWords(command.argv);
   try {
     return recogniseScript(parseUtf8(command.script));

@@ -7,7 +7,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Command } from "../../shared/protocol/command.ts";
+import { type Command, encodeCommand } from "../../shared/protocol/command.ts";
 import { SHELL } from "../operations/table.ts";
 import type { Judgement } from "../policy/judge.ts";
 import type { AuditFields } from "./audit_chain.ts";
@@ -25,9 +25,8 @@ export function decisionFields(
 }
 
 function hashOfCommand(command: Command): string {
-  return command.mode === "argv"
-    ? hashOfWords([command.argv])
-    : createHash("sha256").update(command.script).digest("hex");
+  if (command.mode === "argv") return hashOfWords([command.argv]);
+  return createHash("sha256").update(encodeCommand(command)).digest("hex");
 }
 
 /** Of argument vectors that run one after another: each word is ended by a NUL, each vector by one more. */

@@ -11,7 +11,7 @@ import { createChunkReader } from "../../shared/io/byte_stream.ts";
 import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { within } from "../../shared/io/timing.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
-import type { Command } from "../../shared/protocol/command.ts";
+import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND, type OutcomeKind } from "../../shared/protocol/outcome.ts";
 import type { GroupEnd, Groups, ProcessGroup } from "./process_group.ts";
@@ -43,7 +43,7 @@ export interface Limits {
 }
 
 export interface RunOptions {
-  readonly command: Command;
+  readonly command: ProcessCommand;
   /** Unique; also the name of the script's file and of the cgroup. */
   readonly mark: string;
   /** Variables that tell the command who asked for it. */

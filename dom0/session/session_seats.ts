@@ -119,9 +119,14 @@ function createSpending({ budget, clock }: SeatsOptions): Spending {
 
 function makeSeat(seq: number, spending: Spending, options: SeatsOptions): Seat {
   const { vm, key, session, outgoing, isOver, end } = options;
+  const sendIfKnown = (frame: Uint8Array | null): void => {
+    if (frame !== null) outgoing.send(frame);
+  };
   return {
     isOpen: () => !isOver(),
     accepted: () => outgoing.send(session.accepted(seq)),
+    parked: () => sendIfKnown(session.parked(seq)),
+    approved: () => sendIfKnown(session.approved(seq)),
     room: () => isOver() || outgoing.isFull() ? 0 : session.room(seq),
     output: (stream, offset, data) => outgoing.send(session.output(seq, stream, offset, data)),
     mayRecordRefusal: spending.mayRecord,

@@ -4,8 +4,10 @@
  * named may be used in the session. Words that this side does not know are ignored: they are for
  * peers that are newer.
  *
- *     ends    outcomes say which limit was in force, and may be of kinds and have reasons that
- *             the first form did not know
+ *     ends        outcomes say which limit was in force, and may be of kinds and have reasons that
+ *                 the first form did not know
+ *     operations  requests may name an operation or be a plan, may have flags and a reason, and may
+ *                 wait for a person; refusals may have the reasons that came with this
  *
  * @module
  */
@@ -14,7 +16,7 @@ import { asLatin1, type Bytes, utf8 } from "./bytes.ts";
 import { MAX_CAPABILITIES, MAX_CAPABILITY_CHARS } from "./limits.ts";
 import { ProtocolError } from "./refusal.ts";
 
-export const CAPABILITIES = ["ends"] as const;
+export const CAPABILITIES = ["ends", "operations"] as const;
 export type Capability = typeof CAPABILITIES[number];
 
 /** Before it is known what the peer can: nothing. */

@@ -11,6 +11,8 @@
  *      | -- credit { n } ------------------------> |
  *      | <- request { seq, envelope } ------------ |   costs one credit
  *      | -- accepted { seq } --------------------> |   it is in the ledger, it will run once
+ *      | -- parked { seq } ----------------------> |   only if both know it: it waits for a person
+ *      | -- accepted { seq } --------------------> |   again, if that person said yes
  *      | -- output { seq, stream, offset, data } > |   at most one window unacknowledged
  *      | <- window { seq, bytes } ---------------- |   that much is in the VM's file
  *      | <- cancel { seq } ----------------------- |   at most once, while it is open
@@ -28,7 +30,7 @@
 
 import { type Bytes, concat } from "./bytes.ts";
 import { CAPABILITIES, inCommon, NO_CAPABILITIES } from "./capability.ts";
-import type { UnverifiedRequest } from "./envelope.ts";
+import { neededCapability, type UnverifiedRequest } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
 import {
   MAX_OPEN_REQUESTS,
@@ -44,7 +46,7 @@ import {
   PROTOCOL_VERSION,
   type StreamNumber,
 } from "./message.ts";
-import { inFirstForm, inFullForm, isInForm, type Outcome } from "./outcome.ts";
+import { inAgreedForm, isInForm, type Outcome } from "./outcome.ts";
 import { ProtocolError } from "./refusal.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
 import type { VmName } from "./vm_name.ts";
@@ -61,6 +63,7 @@ export type VmEvent =
   | { readonly kind: "alive" };
 
 interface OpenRequest {
+  parked: boolean;
   unacknowledgedBytes: number;
   cancelled: boolean;
   answered: boolean;
@@ -75,6 +78,10 @@ export interface Dom0Session {
   /** null while the last one is unanswered: a VM that wakes up answers one. */
   ping(): Bytes | null;
   accepted(seq: number): Bytes;
+  /** It waits for a person, from here to `approved` or the outcome; null: the VM cannot be told. */
+  parked(seq: number): Bytes | null;
+  /** What was parked runs now; null: the VM was not told that it waits. */
+  approved(seq: number): Bytes | null;
   /** Bytes of output that may be sent now for this request; 0 when it is gone. */
   room(seq: number): number;
   output(seq: number, stream: StreamNumber, offset: number, data: Uint8Array): Bytes;
@@ -98,6 +105,11 @@ export function createDom0Session(vm: VmName): Dom0Session {
     const request = open.get(seq);
     if (request === undefined) throw new ProtocolError("unexpected", `no open request ${seq}`);
     return request;
+  };
+
+  const mayCome = ({ fields }: UnverifiedRequest): boolean => {
+    const needed = neededCapability(fields);
+    return needed === null || common.has(needed);
   };
 
   const receiveFirst = (message: FromVm): VmEvent => {
@@ -132,9 +144,14 @@ export function createDom0Session(vm: VmName): Dom0Session {
       case "request-v1":
         if (credits === 0) throw new ProtocolError("no-credit", `request ${message.seq}`);
         if (message.seq !== lastSeq + 1) throw new ProtocolError("unexpected", `${message.seq}`);
+        if (message.kind === "request" && !mayCome(message.request)) {
+          throw new ProtocolError("unexpected", "a request that was not agreed on");
+        }
         credits--;
         lastSeq = message.seq;
-        open.set(message.seq, { unacknowledgedBytes: 0, cancelled: false, answered: false });
+        open.set(message.seq, {
+          ...{ unacknowledgedBytes: 0, parked: false, cancelled: false, answered: false },
+        });
         return message;
       case "cancel": {
         const request = find(message.seq);
@@ -177,6 +194,17 @@ export function createDom0Session(vm: VmName): Dom0Session {
     },
     ping: () => pings > pongs ? null : encodeFromDom0({ kind: "ping", token: ++pings }),
     accepted: (seq) => encodeFromDom0({ kind: "accepted", seq }),
+    parked(seq) {
+      if (!common.has("operations")) return null;
+      find(seq).parked = true;
+      return encodeFromDom0({ kind: "parked", seq });
+    },
+    approved(seq) {
+      const request = find(seq);
+      if (!request.parked) return null;
+      request.parked = false;
+      return encodeFromDom0({ kind: "accepted", seq });
+    },
     room(seq) {
       const request = open.get(seq);
       if (request === undefined || request.answered) return 0;
@@ -193,7 +221,7 @@ export function createDom0Session(vm: VmName): Dom0Session {
       }
       return encodeFromDom0({ kind: "output", seq, stream, offset, data });
     },
-    spoken: (outcome) => common.has("ends") ? inFullForm(outcome) : inFirstForm(outcome),
+    spoken: (outcome) => inAgreedForm(outcome, common),
     outcome(seq, outcome, mac) {
       if (!isInForm(outcome, common)) throw new Error("bug: an outcome the VM cannot read");
       find(seq).answered = true;

@@ -7,8 +7,9 @@
  *     vm work
  *     issued 1795338900123            ms since 1970, UTC
  *     timeout 300000                  ms of wall clock
- *     mode argv                       or: script
- *     flags -                         none are defined in protocol 2
+ *     mode argv                       or: script, op, plan
+ *     flags -                         or words: see flags.ts
+ *     why restart after the update    the line is there only if a reason is given: see why.ts
  *     nonce 000102030405060708090a0b0c0d0e0f
  *     body 10                         bytes after the empty line
  *     mac <64 hex digits>
@@ -17,21 +18,43 @@
  *
  * Each line once, in this order, one space, one newline: one spelling for one request.
  *
+ * The modes op and plan, flags other than "-", and a reason are for sessions in which both sides
+ * named the capability "operations".
+ *
  * @module
  */
 
 import type { AuthKey } from "./auth_key.ts";
-import { asLatin1, type Bytes, concat, parseDecimal, parseHex, toHex, utf8 } from "./bytes.ts";
-import { MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS } from "./limits.ts";
+import {
+  asLatin1,
+  type Bytes,
+  concat,
+  parseDecimal,
+  parseHex,
+  parseUtf8,
+  toHex,
+  utf8,
+} from "./bytes.ts";
+import type { Capability } from "./capability.ts";
+import { encodeFlags, NO_FLAGS, parseFlags, type RequestFlag } from "./flags.ts";
+import {
+  MAX_BODY_BYTES,
+  MAX_HEADER_BYTES,
+  MAX_TIMEOUT_MS,
+  MAX_WHY_BYTES,
+  MIN_TIMEOUT_MS,
+} from "./limits.ts";
 import { computeMac, MAC_BYTES, macInput, verifyMac } from "./mac.ts";
 import { ProtocolError } from "./refusal.ts";
 import { parseRequestId, type RequestId } from "./request_id.ts";
 import { parseVmName, type VmName } from "./vm_name.ts";
+import { parseWhy } from "./why.ts";
 
 export const NONCE_BYTES = 16;
 export const ENVELOPE_MAGIC = "qvm-remote 2\n";
 
-export type Mode = "argv" | "script";
+/** What the body is: command.ts reads it. */
+export type Mode = "argv" | "script" | "op" | "plan";
 
 /** What a client asks for; every field is under the MAC. */
 export interface RequestFields {
@@ -40,9 +63,23 @@ export interface RequestFields {
   readonly issuedAtMs: number;
   readonly timeoutMs: number;
   readonly mode: Mode;
+  readonly flags: ReadonlySet<RequestFlag>;
+  /** Why the VM wants it, as it says; null if it does not. */
+  readonly why: string | null;
   /** 32 hex digits. */
   readonly nonce: string;
   readonly body: Bytes;
+}
+
+/** What a request has that wants nothing but to be run. */
+export const PLAIN_REQUEST: Pick<RequestFields, "flags" | "why"> = { flags: NO_FLAGS, why: null };
+
+/** What both sides must have named before this may be sent; null: nothing. */
+export function neededCapability(
+  { mode, flags, why }: Pick<RequestFields, "mode" | "flags" | "why">,
+): Capability | null {
+  const isFirstForm = (mode === "argv" || mode === "script") && flags.size === 0 && why === null;
+  return isFirstForm ? null : "operations";
 }
 
 /** Well-formed, and nothing more: whoever made it may not hold the key. */
@@ -62,59 +99,72 @@ export type AuthenticRequest = RequestFields & {
 
 const HEADER = new RegExp(
   "^qvm-remote 2\n" +
-    "id ([^\n]{1,64})\n" +
-    "vm ([^\n]{1,64})\n" +
-    "issued ([0-9]{1,16})\n" +
-    "timeout ([0-9]{1,16})\n" +
-    "mode (argv|script)\n" +
-    "flags -\n" +
-    "nonce ([0-9a-f]{32})\n" +
-    "body ([0-9]{1,16})\n" +
-    "mac ([0-9a-f]{64})\n" +
+    "id (?<id>[^\n]{1,64})\n" +
+    "vm (?<vm>[^\n]{1,64})\n" +
+    "issued (?<issued>[0-9]{1,16})\n" +
+    "timeout (?<timeout>[0-9]{1,16})\n" +
+    "mode (?<mode>argv|script|op|plan)\n" +
+    "flags (?<flags>[a-z,-]{1,32})\n" +
+    `(?:why (?<why>[^\n]{1,${MAX_WHY_BYTES}})\n)?` +
+    "nonce (?<nonce>[0-9a-f]{32})\n" +
+    "body (?<size>[0-9]{1,16})\n" +
+    "mac (?<mac>[0-9a-f]{64})\n" +
     "\n",
+  "d", // where the reason lies: it is UTF-8, and everything else ASCII
 );
 
 /** @throws {ProtocolError} "bad-envelope", "bad-id", "bad-name", "bad-argument" or "too-long" */
 export function parseEnvelope(untrustedBytes: Uint8Array): UnverifiedRequest {
   const header = HEADER.exec(asLatin1(untrustedBytes.subarray(0, MAX_HEADER_BYTES)));
   if (header === null) throw new ProtocolError("bad-envelope", "header");
-  const [
-    whole,
-    id = "",
-    vm = "",
-    issued = "",
-    timeout = "",
-    mode,
-    nonce = "",
-    size = "",
-    mac = "",
-  ] = header;
-  const body = untrustedBytes.slice(whole.length);
+  const lines = header.groups ?? {};
+  const body = untrustedBytes.slice(header[0].length);
   if (body.length > MAX_BODY_BYTES) throw new ProtocolError("too-long", "body");
+  const { id = "", vm = "", issued = "", timeout = "", flags = "", nonce = "", mac = "" } = lines;
+  const { size = "" } = lines;
   if (parseDecimal(size, 0, MAX_BODY_BYTES) !== body.length) {
     throw new ProtocolError("bad-envelope", `body of ${body.length} bytes, not ${size}`);
   }
-  return {
-    fields: {
-      id: parseRequestId(id),
-      vm: parseVmName(vm),
-      issuedAtMs: parseDecimal(issued, 0, Number.MAX_SAFE_INTEGER),
-      timeoutMs: parseDecimal(timeout, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS),
-      mode: mode === "argv" ? "argv" : "script",
-      nonce,
-      body,
-    },
-    untrustedMac: parseHex(mac, MAC_BYTES),
+  const whyAt = header.indices?.groups?.why;
+  const fields: RequestFields = {
+    id: parseRequestId(id),
+    vm: parseVmName(vm),
+    issuedAtMs: parseDecimal(issued, 0, Number.MAX_SAFE_INTEGER),
+    timeoutMs: parseDecimal(timeout, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS),
+    mode: modeOf(lines.mode),
+    flags: parseFlags(flags),
+    why: whyAt === undefined ? null : parseWhy(parseUtf8(untrustedBytes.subarray(...whyAt))),
+    nonce,
+    body,
   };
+  checkFlags(fields);
+  return { fields, untrustedMac: parseHex(mac, MAC_BYTES) };
 }
 
-/** Signs a request and gives the bytes of its file. */
+/** The header's grammar has no other. */
+function modeOf(word = ""): Mode {
+  return word === "argv" || word === "op" || word === "plan" ? word : "script";
+}
+
+function checkFlags({ flags, mode }: RequestFields): void {
+  if (flags.has("json") && mode !== "op") {
+    throw new ProtocolError("bad-argument", `json of mode ${mode}`);
+  }
+}
+
+/**
+ * Signs a request and gives the bytes of its file.
+ *
+ * @throws {ProtocolError} "bad-argument" for a reason or flags that cannot be sent
+ */
 export async function sealEnvelope(fields: RequestFields, key: AuthKey): Promise<Bytes> {
+  checkFlags(fields);
+  const why = fields.why === null ? "" : `why ${parseWhy(fields.why)}\n`;
   const mac = await computeMac(key.protocol2, requestMacInput(fields));
   const header =
     `${ENVELOPE_MAGIC}id ${fields.id}\nvm ${fields.vm}\nissued ${fields.issuedAtMs}\n` +
-    `timeout ${fields.timeoutMs}\nmode ${fields.mode}\nflags -\nnonce ${fields.nonce}\n` +
-    `body ${fields.body.length}\nmac ${toHex(mac)}\n\n`;
+    `timeout ${fields.timeoutMs}\nmode ${fields.mode}\nflags ${encodeFlags(fields.flags)}\n` +
+    `${why}nonce ${fields.nonce}\nbody ${fields.body.length}\nmac ${toHex(mac)}\n\n`;
   return concat([utf8(header), fields.body]);
 }
 
@@ -136,8 +186,9 @@ export function requestMacInput(fields: RequestFields): Bytes {
     String(fields.issuedAtMs),
     String(fields.timeoutMs),
     fields.mode,
-    "-",
+    encodeFlags(fields.flags),
     fields.nonce,
+    ...(fields.why === null ? [] : [fields.why]),
     fields.body,
   ]);
 }

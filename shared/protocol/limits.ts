@@ -7,8 +7,11 @@
 
 /** The original's limit for a command, kept: a script larger than this is a file to copy. */
 export const MAX_BODY_BYTES = 1024 * 1024;
-/** An envelope's header is some 300 bytes; a VM name and an id have fixed largest lengths. */
-export const MAX_HEADER_BYTES = 512;
+/** The reason a VM gives: one line that a person reads. A character of UTF-8 has 4 bytes at most. */
+export const MAX_WHY_CHARS = 200;
+export const MAX_WHY_BYTES = 4 * MAX_WHY_CHARS;
+/** An envelope's header is some 300 bytes, and a reason: its values have largest lengths. */
+export const MAX_HEADER_BYTES = 1280;
 export const MAX_ENVELOPE_BYTES = MAX_HEADER_BYTES + MAX_BODY_BYTES;
 
 /** Output per frame. Half a vchan buffer of 64 KiB, so that two commands interleave well. */

@@ -12,7 +12,7 @@
  *                    offset u32, data         0x85 window      seq u32, bytes u32
  *     0x06 outcome   seq u32, mac (32), meta  0x86 ack         seq u32
  *     0x07 capabilities  words                0x87 pong        token u32
- *                                             0x88 capabilities  words
+ *     0x08 parked    seq u32                  0x88 capabilities  words
  *
  * What an operator asks outside a session (service argument) is answered by one frame:
  *
@@ -52,7 +52,7 @@ export const CAPABILITY_PING = 0;
 
 const TYPE = {
   ...{ hello: 0x01, credit: 0x02, ping: 0x03, accepted: 0x04, output: 0x05, outcome: 0x06 },
-  ...{ capabilities: 0x07, vmCapabilities: 0x88 },
+  ...{ capabilities: 0x07, parked: 0x08, vmCapabilities: 0x88 },
   ...{ vmHello: 0x81, request: 0x82, requestV1: 0x83, cancel: 0x84, window: 0x85, ack: 0x86 },
   ...{ pong: 0x87, key: 0x90, report: 0x91, listing: 0x92 },
 } as const;
@@ -65,6 +65,8 @@ export type FromDom0 =
   | { readonly kind: "credit"; readonly count: number }
   | { readonly kind: "ping"; readonly token: number }
   | { readonly kind: "accepted"; readonly seq: number }
+  /** It waits for a person. */
+  | { readonly kind: "parked"; readonly seq: number }
   | {
     readonly kind: "output";
     readonly seq: number;
@@ -137,6 +139,7 @@ export const CAPS_FROM_DOM0: ReadonlyMap<number, number> = new Map([
   [TYPE.output, 4 + 1 + 4 + MAX_OUTPUT_CHUNK_BYTES],
   [TYPE.outcome, 4 + MAC_BYTES + MAX_META_BYTES],
   [TYPE.capabilities, MAX_SMALL_FRAME_BYTES],
+  [TYPE.parked, MAX_SMALL_FRAME_BYTES],
 ]);
 
 /** @throws {ProtocolError} whatever is wrong with the bytes */
@@ -194,6 +197,8 @@ function decodeDom0Fields(type: number, fields: ReturnType<typeof readFields>): 
       return { kind: "ping", token: fields.uint32() };
     case TYPE.accepted:
       return { kind: "accepted", seq: fields.uint32() };
+    case TYPE.parked:
+      return { kind: "parked", seq: fields.uint32() };
     case TYPE.output: {
       const [seq, stream, offset] = [fields.uint32(), fields.uint8(), fields.uint32()];
       if (stream !== 1 && stream !== 2) throw new ProtocolError("bad-frame", "stream number");
@@ -222,6 +227,8 @@ export function encodeFromDom0(message: FromDom0): Bytes {
       return encodeFrame(TYPE.ping, uint32(message.token));
     case "accepted":
       return encodeFrame(TYPE.accepted, uint32(message.seq));
+    case "parked":
+      return encodeFrame(TYPE.parked, uint32(message.seq));
     case "output": {
       const { seq, stream, offset, data } = message;
       return encodeFrame(TYPE.output, uint32(seq), new Uint8Array([stream]), uint32(offset), data);

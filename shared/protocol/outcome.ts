@@ -65,27 +65,41 @@ const LIMIT_KINDS: ReadonlySet<OutcomeKind> = new Set([
   ...["timeout", "output-limit", "process-limit", "memory-limit"] as const,
 ]);
 
-/** What the first form did not know, and what comes nearest to it there. */
-const FIRST_KIND: ReadonlyMap<OutcomeKind, "interrupted"> = new Map([
-  ["revoked", "interrupted"],
-  ["locked-down", "interrupted"],
-  ["stopping", "interrupted"],
-]);
-const FIRST_REASON: ReadonlyMap<RefusalReason | null, RefusalReason> = new Map([
-  ["clock", "stale"],
-]);
-
-/** For a peer that knows the first form only. */
-export function inFirstForm({ limit: _limit, ...outcome }: Outcome): Outcome {
-  const kind = FIRST_KIND.get(outcome.kind);
-  if (kind !== undefined) return { ...outcome, kind, exitCode: EXIT_OF_KIND[kind] };
-  const reason = FIRST_REASON.get(outcome.reason);
-  return reason === undefined ? outcome : { ...outcome, reason };
+/** A word that came with a capability, and what comes nearest to it in a session without that. */
+interface Later<Word> {
+  readonly with: Capability;
+  readonly before: Word;
 }
+const INTERRUPTED = { with: "ends", before: "interrupted" } as const;
+const LATER_KINDS: ReadonlyMap<OutcomeKind, Later<"interrupted">> = new Map([
+  ["revoked", INTERRUPTED],
+  ["locked-down", INTERRUPTED],
+  ["stopping", INTERRUPTED],
+]);
+const LATER_REASONS: ReadonlyMap<RefusalReason | null, Later<RefusalReason>> = new Map([
+  ["clock", { with: "ends", before: "stale" }],
+  ["not-approved", { with: "operations", before: "policy-denied" }],
+  ["approval-expired", { with: "operations", before: "needs-confirmation" }],
+  ["bad-operation", { with: "operations", before: "bad-body" }],
+  ["bad-plan", { with: "operations", before: "bad-body" }],
+  ["too-many-parked", { with: "operations", before: "overloaded" }],
+  ["rate-limited", { with: "operations", before: "overloaded" }],
+]);
 
-/** For a peer that knows all of it: an outcome that was kept in the first form has no limit. */
-export function inFullForm(outcome: Outcome): Outcome {
-  return { ...outcome, limit: outcome.limit ?? null };
+/** For a peer that knows what both sides have named, and no more. */
+export function inAgreedForm(outcome: Outcome, common: ReadonlySet<Capability>): Outcome {
+  const { limit, ...first } = outcome;
+  const kind = LATER_KINDS.get(outcome.kind);
+  const reason = LATER_REASONS.get(outcome.reason);
+  return {
+    ...first,
+    ...(kind === undefined || common.has(kind.with)
+      ? {}
+      : { kind: kind.before, exitCode: EXIT_OF_KIND[kind.before] }),
+    ...(reason === undefined || common.has(reason.with) ? {} : { reason: reason.before }),
+    // An outcome that was kept in the first form has no limit.
+    ...(common.has("ends") ? { limit: limit ?? null } : {}),
+  };
 }
 
 /** Whether it is in the one form that goes with what both sides can. */
@@ -93,8 +107,9 @@ export function isInForm(
   { limit, kind, reason }: Outcome,
   common: ReadonlySet<Capability>,
 ): boolean {
-  if (common.has("ends")) return limit !== undefined;
-  return limit === undefined && !FIRST_KIND.has(kind) && !FIRST_REASON.has(reason);
+  const later = [LATER_KINDS.get(kind), LATER_REASONS.get(reason)];
+  return common.has("ends") === (limit !== undefined) &&
+    later.every((word) => word === undefined || common.has(word.with));
 }
 
 /** SHA-256 of no bytes. */
@@ -105,13 +120,19 @@ export const EMPTY_STREAM: StreamSummary = {
 
 /** Whether only the VM's own service says so: dom0 never does. */
 export function isOfVm({ kind, reason }: Outcome): boolean {
-  return kind === "not-stored" || reason === "not-sent";
+  return kind === "not-stored" || reason === "not-sent" || reason === "not-known";
 }
 
-export function refusedOutcome(id: RequestId, nonce: string, reason: RefusalReason): Outcome {
+/** @param err what dom0 says of it on stderr, as in the spool of a request that it had taken */
+export function refusedOutcome(
+  id: RequestId,
+  nonce: string,
+  reason: RefusalReason,
+  err: StreamSummary = EMPTY_STREAM,
+): Outcome {
   return {
     ...{ id, nonce, kind: "refused", reason, exitCode: EXIT_OF_KIND.refused, startedAtMs: null },
-    ...{ durationMs: 0, out: EMPTY_STREAM, err: EMPTY_STREAM },
+    ...{ durationMs: 0, out: EMPTY_STREAM, err },
   };
 }
 

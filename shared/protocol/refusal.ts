@@ -36,20 +36,27 @@ export class ProtocolError extends Error {
 
 /** Why dom0 did not run a request: the word in "reason=", with its text for people. */
 export const REFUSAL_TEXT = {
+  "approval-expired": "nobody in dom0 answered in time",
   "bad-body": "the command holds a NUL byte or is not a list of UTF-8 words",
   "bad-mac": "the request is not signed with the key dom0 has for this VM",
+  "bad-operation": "there is no such operation, or its values are wrong",
+  "bad-plan": "it is no plan that dom0 can read, or a step of it is wrong",
   "clock": "dom0 cannot know whether it ran before: its clock was set back, or its ledger was lost",
   "future": "the request is dated in the future: the clocks of the VM and of dom0 differ",
   "locked-down": "dom0 is locked down",
+  "not-approved": "a person in dom0 said no",
+  "not-known": "dom0's daemon is older: it does not know this kind of request",
   "not-recorded": "dom0 could not record the request on its disk",
-  "needs-confirmation": "the policy wants a person in dom0 to confirm, and nobody can yet",
+  "needs-confirmation": "the policy wants a person in dom0 to confirm, and nobody can be asked",
   "not-sent": "its file in the queue could not be used",
   "overloaded": "too many requests of this VM are open",
   "policy-denied": "the policy in dom0 does not allow it",
+  "rate-limited": "this VM asks more often than dom0 lets it",
   "replay": "a request with this id was seen before",
   "revoked": "this VM is not authorised any more",
   "stale": "the request is too old",
   "stopping": "the daemon in dom0 is stopping",
+  "too-many-parked": "too many requests of this VM wait for a person in dom0",
   "v1-not-accepted": "dom0 does not accept protocol 1 from this VM",
   "wrong-vm": "the request names another VM",
 } as const;

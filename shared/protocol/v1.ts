@@ -9,7 +9,7 @@
 
 import type { AuthKey } from "./auth_key.ts";
 import { type Bytes, parseHex, toHex, utf8 } from "./bytes.ts";
-import type { AuthenticRequest } from "./envelope.ts";
+import { type AuthenticRequest, PLAIN_REQUEST } from "./envelope.ts";
 import { computeMac, MAC_BYTES, verifyMac } from "./mac.ts";
 import { type RequestId, requestIdTimeMs } from "./request_id.ts";
 import type { VmName } from "./vm_name.ts";
@@ -41,5 +41,11 @@ export async function authenticateV1(
   if (!await verifyMac(key.protocol1, mac, utf8(id))) return null;
   const digest = toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", body)));
   const fields = { id, vm, body, nonce: V1_NONCE, mode: "script", timeoutMs: V1_TIMEOUT_MS };
-  return { ...fields, issuedAtMs: requestIdTimeMs(id), protocol: 1, digest } as AuthenticRequest;
+  return {
+    ...fields,
+    ...PLAIN_REQUEST,
+    issuedAtMs: requestIdTimeMs(id),
+    protocol: 1,
+    digest,
+  } as AuthenticRequest;
 }

@@ -6,13 +6,14 @@
  */
 
 import type { Bytes } from "./bytes.ts";
-import { CAPABILITIES, inCommon, NO_CAPABILITIES } from "./capability.ts";
+import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import type { Frame } from "./frame.ts";
 import { OUTPUT_WINDOW_BYTES } from "./limits.ts";
 import {
   CAPABILITY_PING,
   decodeFromDom0,
   encodeFromVm,
+  type FromDom0,
   PROTOCOL_VERSION,
   type StreamNumber,
 } from "./message.ts";
@@ -28,7 +29,9 @@ export type Dom0Event =
   | { readonly kind: "ping"; readonly reply: Bytes }
   /** dom0 has said what it can: no reply. */
   | { readonly kind: "capabilities" }
+  /** A second time, if it was parked and a person said yes. */
   | { readonly kind: "accepted"; readonly seq: number }
+  | { readonly kind: "parked"; readonly seq: number }
   | {
     readonly kind: "output";
     readonly seq: number;
@@ -44,7 +47,7 @@ export type Dom0Event =
   };
 
 interface SentRequest {
-  accepted: boolean;
+  phase: "sent" | "accepted" | "parked" | "approved";
   answered: boolean;
   cancelled: boolean;
   unconfirmedBytes: number;
@@ -56,6 +59,8 @@ export interface VmSession {
   receive(frame: Frame): Dom0Event;
   /** Whether a request may be sent now. */
   hasCredit(): boolean;
+  /** Whether both sides have named it. It is known when there is a credit. */
+  agreed(capability: Capability): boolean;
   request(envelope: Uint8Array): { readonly seq: number; readonly frame: Bytes };
   requestV1(request: UnverifiedV1Request): { readonly seq: number; readonly frame: Bytes };
   /** null if it was cancelled before, or has its outcome. */
@@ -82,7 +87,7 @@ export function createVmSession(): VmSession {
     if (credits === 0) throw new Error("bug: request without credit");
     credits--;
     sent.set(++lastSeq, {
-      ...{ accepted: false, answered: false, cancelled: false, unconfirmedBytes: 0 },
+      ...{ phase: "sent", answered: false, cancelled: false, unconfirmedBytes: 0 },
       nextOffset: new Map(),
     });
     return lastSeq;
@@ -122,40 +127,19 @@ export function createVmSession(): VmSession {
           return { kind: "ping", reply };
         }
         return { kind: "ping", reply: encodeFromVm({ kind: "pong", token: message.token }) };
-      case "accepted": {
-        const request = find(message.seq);
-        if (request.accepted || request.answered) throw new ProtocolError("unexpected", "accepted");
-        request.accepted = true;
+      case "accepted":
+      case "parked":
+      case "output":
+      case "outcome":
+        receiveFor(find(message.seq), message, common);
         return message;
-      }
-      case "output": {
-        const request = find(message.seq);
-        const expected = request.nextOffset.get(message.stream) ?? 0;
-        request.unconfirmedBytes += message.data.length;
-        if (
-          request.answered || message.offset !== expected || message.data.length === 0 ||
-          request.unconfirmedBytes > OUTPUT_WINDOW_BYTES
-        ) {
-          throw new ProtocolError("unexpected", `output at ${message.offset}, want ${expected}`);
-        }
-        request.nextOffset.set(message.stream, expected + message.data.length);
-        return message;
-      }
-      case "outcome": {
-        const request = find(message.seq);
-        if (request.answered) throw new ProtocolError("unexpected", "second outcome");
-        if (!isInForm(message.outcome, common)) {
-          throw new ProtocolError("bad-meta", "not in the form that was agreed");
-        }
-        request.answered = true;
-        return message;
-      }
     }
   };
 
   return {
     receive,
     hasCredit: () => credits > 0,
+    agreed: (capability) => common.has(capability),
     request(envelope) {
       const seq = nextSeq();
       return { seq, frame: encodeFromVm({ kind: "request", seq, envelope }) };
@@ -180,4 +164,44 @@ export function createVmSession(): VmSession {
       return encodeFromVm({ kind: "ack", seq });
     },
   };
+}
+
+/** What dom0 says of one request, in the order in which it may. */
+function receiveFor(
+  request: SentRequest,
+  message: Extract<FromDom0, { kind: "accepted" | "parked" | "output" | "outcome" }>,
+  common: ReadonlySet<Capability>,
+): void {
+  const { phase } = request;
+  if (request.answered) throw new ProtocolError("unexpected", `${message.kind} after the outcome`);
+  switch (message.kind) {
+    case "accepted":
+      if (phase === "sent") request.phase = "accepted";
+      else if (phase === "parked" && request.nextOffset.size === 0) request.phase = "approved";
+      else throw new ProtocolError("unexpected", "accepted again");
+      return;
+    case "parked":
+      if (!common.has("operations") || phase !== "accepted" || request.nextOffset.size > 0) {
+        throw new ProtocolError("unexpected", "parked");
+      }
+      request.phase = "parked";
+      return;
+    case "output": {
+      const expected = request.nextOffset.get(message.stream) ?? 0;
+      request.unconfirmedBytes += message.data.length;
+      if (
+        message.offset !== expected || message.data.length === 0 ||
+        request.unconfirmedBytes > OUTPUT_WINDOW_BYTES
+      ) {
+        throw new ProtocolError("unexpected", `output at ${message.offset}, want ${expected}`);
+      }
+      request.nextOffset.set(message.stream, expected + message.data.length);
+      return;
+    }
+    case "outcome":
+      if (!isInForm(message.outcome, common)) {
+        throw new ProtocolError("bad-meta", "not in the form that was agreed");
+      }
+      request.answered = true;
+  }
 }

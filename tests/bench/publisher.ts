@@ -8,7 +8,7 @@
 
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
-import { makeNonce, sealEnvelope } from "../../shared/protocol/envelope.ts";
+import { makeNonce, PLAIN_REQUEST, sealEnvelope } from "../../shared/protocol/envelope.ts";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
 
@@ -45,6 +45,7 @@ export async function openPublisher(home: string, vmWord: string): Promise<Publi
         timeoutMs: 10_000,
         mode: "script",
         nonce: makeNonce(),
+        ...PLAIN_REQUEST,
       } as const;
       const envelope = await sealEnvelope({ ...fields, body: utf8(script) }, key);
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -10,6 +10,7 @@ import {
   type AuthenticRequest,
   type Mode,
   parseEnvelope,
+  PLAIN_REQUEST,
   type RequestFields,
   sealEnvelope,
 } from "../../shared/protocol/envelope.ts";
@@ -108,16 +109,17 @@ export interface RequestWishes {
   readonly issuedAtMs?: number;
   readonly timeoutMs?: number;
   readonly mode?: Mode;
+  readonly flags?: RequestFields["flags"];
+  readonly why?: string | null;
   readonly body?: Bytes;
 }
 
-export function requestFields(
-  { n = 1, vm = WORK, issuedAtMs = NOW_MS, timeoutMs = 30_000, mode = "script", body }:
-    RequestWishes,
-): RequestFields {
+export function requestFields(wishes: RequestWishes): RequestFields {
+  const { n = 1, vm = WORK, issuedAtMs = NOW_MS, timeoutMs = 30_000, mode = "script" } = wishes;
+  const { flags = PLAIN_REQUEST.flags, why = null, body = utf8("true\n") } = wishes;
   const nonce = n.toString(16).padStart(32, "0");
   const id = requestId(n, issuedAtMs);
-  return { id, vm, issuedAtMs, timeoutMs, mode, nonce, body: body ?? utf8("true\n") };
+  return { id, vm, issuedAtMs, timeoutMs, mode, flags, why, nonce, body };
 }
 
 /** A request as the VM's own client would have sealed it. */

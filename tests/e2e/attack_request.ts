@@ -3,7 +3,12 @@
 
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
 import { asLatin1, type Bytes, concat, uint32, utf8 } from "../../shared/protocol/bytes.ts";
-import { makeNonce, type RequestFields, sealEnvelope } from "../../shared/protocol/envelope.ts";
+import {
+  makeNonce,
+  PLAIN_REQUEST,
+  type RequestFields,
+  sealEnvelope,
+} from "../../shared/protocol/envelope.ts";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 
@@ -17,6 +22,7 @@ export function scriptFields(vm: VmName, script: string, wishes: Wishes = {}): R
     issuedAtMs: Date.now(),
     timeoutMs: 60_000,
     mode: "script",
+    ...PLAIN_REQUEST,
     nonce: makeNonce(),
     body: utf8(script),
     ...wishes,

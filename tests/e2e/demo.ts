@@ -10,7 +10,7 @@
 import { writeAll } from "../../shared/io/program.ts";
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
-import { makeNonce, sealEnvelope } from "../../shared/protocol/envelope.ts";
+import { makeNonce, PLAIN_REQUEST, sealEnvelope } from "../../shared/protocol/envelope.ts";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
 import { type Daemon, finish, type Finished, install, type Installed, until } from "./installed.ts";
@@ -171,7 +171,7 @@ async function publishTwice(
   const script = utf8("echo once\n");
   const fields = { id, vm: parseVmName(vmWord), issuedAtMs: Date.now(), timeoutMs: 5000 };
   const envelope = await sealEnvelope(
-    { ...fields, mode: "script", nonce: makeNonce(), body: script },
+    { ...fields, ...PLAIN_REQUEST, mode: "script", nonce: makeNonce(), body: script },
     key,
   );
   if (forged) envelope[envelope.length - 2] = 0x58;

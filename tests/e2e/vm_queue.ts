@@ -8,7 +8,12 @@
 
 import { type AuthKey, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { asLatin1, type Bytes, toHex, utf8 } from "../../shared/protocol/bytes.ts";
-import { makeNonce, type Mode, sealEnvelope } from "../../shared/protocol/envelope.ts";
+import {
+  makeNonce,
+  type Mode,
+  PLAIN_REQUEST,
+  sealEnvelope,
+} from "../../shared/protocol/envelope.ts";
 import { type Outcome, parseMeta, verifyOutcome } from "../../shared/protocol/outcome.ts";
 import { makeRequestId, type RequestId } from "../../shared/protocol/request_id.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
@@ -63,7 +68,8 @@ export async function openQueue(world: World, vmText: string): Promise<VmQueue> 
       const random = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
       const id = makeRequestId(issuedAtMs, Deno.pid, random);
       const body = typeof script === "string" ? utf8(script) : script;
-      const fields = { id, vm, issuedAtMs, timeoutMs, mode, nonce: makeNonce(), body };
+      const asked = { id, vm, issuedAtMs, timeoutMs, mode, nonce: makeNonce(), body };
+      const fields = { ...asked, ...PLAIN_REQUEST };
       const envelope = await sealEnvelope(fields, key);
       await Deno.writeFile(`${folder}/.${id}.new`, envelope, { mode: 0o600 });
       await Deno.rename(`${folder}/.${id}.new`, `${folder}/pending/${id}`);

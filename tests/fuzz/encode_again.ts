@@ -3,6 +3,7 @@
 
 import { type Bytes, concat, toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import type { UnverifiedRequest } from "../../shared/protocol/envelope.ts";
+import { encodeFlags } from "../../shared/protocol/flags.ts";
 import { encodeFromVm, type FromVm } from "../../shared/protocol/message.ts";
 
 /** The file of a request as it was parsed, with whatever MAC it had. */
@@ -14,7 +15,8 @@ export function encodeUnverified({ fields, untrustedMac }: UnverifiedRequest): B
     `issued ${fields.issuedAtMs}`,
     `timeout ${fields.timeoutMs}`,
     `mode ${fields.mode}`,
-    "flags -",
+    `flags ${encodeFlags(fields.flags)}`,
+    ...(fields.why === null ? [] : [`why ${fields.why}`]),
     `nonce ${fields.nonce}`,
     `body ${fields.body.length}`,
     `mac ${toHex(untrustedMac)}`,

@@ -21,6 +21,7 @@ import { encodeCapabilities, parseCapabilities } from "../../shared/protocol/cap
 import { encodeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import { createDom0Session } from "../../shared/protocol/dom0_session.ts";
 import { parseEnvelope } from "../../shared/protocol/envelope.ts";
+import { encodeFlags, parseFlags } from "../../shared/protocol/flags.ts";
 import { createFrameDecoder, encodeFrame, type Frame } from "../../shared/protocol/frame.ts";
 import {
   CAPS_FROM_DOM0,
@@ -40,6 +41,7 @@ import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseRequestId, parseV1Id, requestIdTimeMs } from "../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
 import { createVmSession } from "../../shared/protocol/vm_session.ts";
+import { parseWhy } from "../../shared/protocol/why.ts";
 import { encodeFromVmAgain, encodeUnverified } from "./encode_again.ts";
 import { makeInput } from "./mutate.ts";
 import { createPrng, type Prng } from "./prng.ts";
@@ -219,11 +221,11 @@ const VM = parseVmName("work");
 const DOM0_OPENING = [
   encodeFromDom0({ kind: "hello", version: 2, vm: VM }),
   encodeFromDom0({ kind: "ping", token: 0 }),
-  encodeFromDom0({ kind: "capabilities", words: ["ends"] }),
+  encodeFromDom0({ kind: "capabilities", words: ["ends", "operations"] }),
 ].map((wire) => wire.slice(4));
 const VM_OPENING = [
   encodeFromVm({ kind: "hello", version: 2 }),
-  encodeFromVm({ kind: "capabilities", words: ["ends"] }),
+  encodeFromVm({ kind: "capabilities", words: ["ends", "operations"] }),
 ].map((wire) => wire.slice(4));
 
 export const TARGETS: readonly Target[] = [
@@ -306,6 +308,18 @@ export const TARGETS: readonly Target[] = [
     corpus: vectorInputs("command"),
     again: (input) => encodeCommand(parseCommand("script", input)),
   },
+  {
+    name: "parseCommand-op",
+    corpus: vectorInputs("command"),
+    again: (input) => encodeCommand(parseCommand("op", input)),
+  },
+  {
+    name: "parseCommand-plan",
+    corpus: vectorInputs("command"),
+    again: (input) => encodeCommand(parseCommand("plan", input)),
+  },
+  textTarget("parseFlags", vectorInputs("flags"), (text) => encodeFlags(parseFlags(text))),
+  textTarget("parseWhy", vectorInputs("why"), parseWhy),
   {
     name: "parseAuthKey",
     corpus: vectorInputs("auth_key"),

@@ -280,6 +280,18 @@ const ORDER: readonly {
     event: () => v2({ mode: "argv", body: new Uint8Array([0xff, 0]) }),
   },
   {
+    ...{ name: "an operation, called by its name", reason: "bad-body", taken: true },
+    event: () => v2({ mode: "op", body: utf8("vm.list\0") }),
+  },
+  {
+    ...{ name: "a plan", reason: "bad-body", taken: true },
+    event: () => v2({ mode: "plan", body: utf8("{}") }),
+  },
+  {
+    ...{ name: "a command that is to be explained and not run", reason: "bad-body", taken: true },
+    event: () => v2({ flags: new Set(["explain"]) }),
+  },
+  {
     ...{ name: "a lockdown", reason: "locked-down", taken: true, event: () => v2() },
     wishes: { closed: "locked-down", action: "deny" },
   },

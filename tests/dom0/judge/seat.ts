@@ -8,7 +8,7 @@ import type { Outcome } from "../../../shared/protocol/outcome.ts";
 import type { Seat } from "../../../dom0/judge/job.ts";
 
 export interface TestSeat extends Seat {
-  /** "accepted", "STREAM@OFFSET+LENGTH", "outcome KIND" or "outcome refused REASON". */
+  /** "accepted", "parked", "approved", "STREAM@OFFSET+LENGTH", "outcome KIND" or "outcome refused REASON". */
   readonly log: string[];
   readonly chunks: { readonly stream: StreamNumber; readonly data: Uint8Array }[];
   outcomes(): readonly Outcome[];
@@ -43,6 +43,14 @@ export function createSeat(roomBytes = Infinity): TestSeat {
     accepted() {
       if (seat.log.length > 0) throw new Error(`accepted after ${seat.log.at(-1)}`);
       seat.log.push("accepted");
+    },
+    parked() {
+      if (seat.log.at(-1) !== "accepted") throw new Error(`parked after ${seat.log.at(-1)}`);
+      seat.log.push("parked");
+    },
+    approved() {
+      if (seat.log.at(-1) !== "parked") throw new Error(`approved after ${seat.log.at(-1)}`);
+      seat.log.push("approved");
     },
     output(stream, offset, data) {
       const expected = offsets.get(stream) ?? 0;

@@ -4,7 +4,7 @@ import { createJudge } from "../../../dom0/policy/judge.ts";
 import { parsePolicy } from "../../../dom0/policy/parse_policy.ts";
 import type { KnownQubes } from "../../../dom0/policy/qube_facts.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
-import type { Command } from "../../../shared/protocol/command.ts";
+import type { ProcessCommand } from "../../../shared/protocol/command.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 
 const WORK = parseVmName("work");
@@ -16,7 +16,7 @@ const KNOWN: KnownQubes = {
 };
 
 /** "action operation", and the tags that were asked for; "-" if nothing was. */
-async function judged(rules: string | null, command: Command): Promise<string> {
+async function judged(rules: string | null, command: ProcessCommand): Promise<string> {
   let asked = "-";
   const judge = createJudge({
     rules: () => rules === null ? null : parsePolicy(new Map([["p.policy", rules]])),
@@ -31,11 +31,11 @@ async function judged(rules: string | null, command: Command): Promise<string> {
   return `${decision.action} ${what} ${asked}${view === null ? "" : " filtered"}`;
 }
 
-const words = (...argv: [string, ...string[]]): Command => ({ mode: "argv", argv });
-const script = (text: string): Command => ({ mode: "script", script: utf8(text) });
+const words = (...argv: [string, ...string[]]): ProcessCommand => ({ mode: "argv", argv });
+const script = (text: string): ProcessCommand => ({ mode: "script", script: utf8(text) });
 const START = words("qvm-start", "lab");
 
-const JUDGED: readonly (readonly [rules: string | null, Command, string])[] = [
+const JUDGED: readonly (readonly [rules: string | null, ProcessCommand, string])[] = [
   ["* work * allow", START, "allow vm.start -"],
   ["* work * allow", script("qvm-start lab\n"), "allow vm.start -"],
   ["* work * allow", script("qvm-start lab; id"), "allow shell -"],

@@ -9,7 +9,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
-import { type Command, parseCommand } from "../../../shared/protocol/command.ts";
+import { parseCommand, type ProcessCommand } from "../../../shared/protocol/command.ts";
 import { cgroupGroups } from "../../../dom0/run/cgroup_groups.ts";
 import { startCommandsUnit } from "../../../dom0/run/commands_unit.ts";
 import type { Groups } from "../../../dom0/run/process_group.ts";
@@ -88,7 +88,7 @@ const KINDS: readonly Kind[] = [SESSION, IN_CGROUP, IN_UNIT];
 let marks = 0;
 
 interface Run {
-  readonly command: Command;
+  readonly command: ProcessCommand;
   readonly limits?: Partial<Limits>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly folder?: string;
@@ -113,8 +113,9 @@ function start({ groups, wardens }: Kit, workFolder: string, run: Run): Running 
   return { ...running, mark, bytes, text: (stream) => new TextDecoder().decode(bytes(stream)) };
 }
 
-const script = (text: string): Command => parseCommand("script", utf8(text));
-const argv = (...words: readonly string[]): Command => parseCommand("argv", argvBody(...words));
+const script = (text: string): ProcessCommand => parseCommand("script", utf8(text));
+const argv = (...words: readonly string[]): ProcessCommand =>
+  parseCommand("argv", argvBody(...words));
 
 interface Result extends Ended {
   readonly out: string;
@@ -396,7 +397,7 @@ function rareNumber(): string {
 }
 
 /** Its time is up after it printed: with more time if it did not come to that. */
-async function timedOut(start: Start, command: Command): Promise<Result> {
+async function timedOut(start: Start, command: ProcessCommand): Promise<Result> {
   for (let timeoutMs = 400;; timeoutMs *= 3) {
     const ended = await result(start({ command, limits: { timeoutMs } }));
     if (ended.out !== "" || timeoutMs > 60_000) return ended;

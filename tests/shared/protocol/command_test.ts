@@ -14,6 +14,8 @@ interface CommandVector extends Vector {
   readonly mode: Mode;
   readonly inputHex: string;
   readonly argv?: readonly string[];
+  /** Of an operation or a plan: all of the value but its mode. */
+  readonly command?: unknown;
 }
 
 testVectors<CommandVector>("command", (vector) => {
@@ -23,8 +25,9 @@ testVectors<CommandVector>("command", (vector) => {
   const command = parseCommand(vector.mode, body);
   assertEquals(command.mode, vector.mode);
   assertEquals(plain(encodeCommand(command)), plain(body), "there and back");
-  if (command.mode === "argv") assertEquals(command.argv.join("|"), vector.argv?.join("|"));
-  else assertEquals(plain(command.script), plain(body), "a script is not changed");
+  const { mode: _mode, ...meaning } = command;
+  if (command.mode === "script") assertEquals(plain(command.script), plain(body), "not changed");
+  else assertEquals(meaning, vector.command ?? { argv: vector.argv });
 });
 
 Deno.test("an argv keeps the borders of its words", () => {
@@ -40,6 +43,9 @@ Deno.test("describeCommand() gives one text for a log, however long the command"
   assertEquals(describeCommand({ mode: "script", script: utf8("true\n\n") }), "true");
   const long = describeCommand({ mode: "script", script: utf8("x".repeat(1_000_000)) });
   assertEquals(long.length, 2048);
+  const operation = parseCommand("op", utf8("vm.run\0vm=work\0command=ls -l\0"));
+  assertEquals(describeCommand(operation), "vm.run vm=work 'command=ls -l'");
+  assertEquals(describeCommand({ mode: "plan", text: "{}\n" }), "{}");
   const odd = describeCommand({ mode: "script", script: new Uint8Array([0xff, 0x61]) });
   assertEquals(odd, "\ufffda", "bytes that are not text do not throw");
 });

@@ -20,11 +20,13 @@ import {
 import {
   encodeMeta,
   EXIT_OF_KIND,
-  inFullForm,
+  inAgreedForm,
+  isInForm,
   parseMeta,
+  refusedOutcome,
   verifyOutcome,
 } from "../../../shared/protocol/outcome.ts";
-import { REFUSAL_TEXT, type Violation } from "../../../shared/protocol/refusal.ts";
+import { isRefusalReason, REFUSAL_TEXT, type Violation } from "../../../shared/protocol/refusal.ts";
 import { parseRequestId } from "../../../shared/protocol/request_id.ts";
 import { v1Token } from "../../../shared/protocol/v1.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
@@ -129,7 +131,7 @@ Deno.test("worked example: the outcome and its MAC are the first vector of outco
 
 Deno.test("worked example: the outcome in the full form", async () => {
   const text = documentText("example-meta") + documentText("example-limit-line");
-  assertEquals(encodeMeta(inFullForm(outcome)), text);
+  assertEquals(encodeMeta(inAgreedForm(outcome, new Set(["ends"]))), text);
   const mac = toHex(documentBytes("example-full-outcome-mac"));
   const vm = parseVmName("work");
   assert(await verifyOutcome(await parseAuthKey(keyText), vm, parseMeta(utf8(text)), mac));
@@ -168,6 +170,45 @@ Deno.test("worked example: the frames", () => {
       ...{ kind: "outcome", seq, mac: outcomeMac, outcome },
     }),
   );
+});
+
+Deno.test("second worked example: the request, its MAC input and its MAC", async () => {
+  const operation = utf8("vm.prefs.set\0vm=work\0property=memory\0value=4096\0");
+  const asked = concat([utf8(documentText("second-request-header")), utf8("\n"), operation]);
+  const request = parseEnvelope(asked);
+  assertEquals(plain(request.fields.body), plain(operation));
+  assertEquals(plain(request.fields.flags), ["json"]);
+  assertEquals(request.fields.why, "the build needs more memory");
+  assertEquals(
+    toHex(requestMacInput(request.fields)),
+    toHex(documentBytes("second-request-mac-input")),
+  );
+  assertEquals(toHex(request.untrustedMac), toHex(documentBytes("second-request-mac")));
+  assert(await authenticate(request, await parseAuthKey(keyText)) !== null, "the MAC is wrong");
+  const vector = readVectors<Vector & { fileHex: string }>("envelope_seal")
+    .find(({ name }) => name === "second worked example");
+  assertEquals(vector?.fileHex, toHex(asked));
+});
+
+Deno.test("second worked example: the frames", () => {
+  const accepted = encodeFromDom0({ kind: "accepted", seq: 2 });
+  const parked = encodeFromDom0({ kind: "parked", seq: 2 });
+  assertEquals(plain(concat([accepted, parked])), plain(documentBytes("second-parked")));
+  assertEquals(plain(accepted), plain(documentBytes("second-approved")));
+});
+
+Deno.test("the stand-ins in PROTOCOL.md are what an older peer is told", () => {
+  const id = parseRequestId("20261122-091500-4242-a1b2c3d4");
+  const { rows } = documentTable("stand-ins");
+  for (const [reason = "", standIn] of rows) {
+    if (!isRefusalReason(reason)) throw new Error(`${reason} is no reason`);
+    const told = inAgreedForm(refusedOutcome(id, "-", reason), new Set(["ends"]));
+    assertEquals(told.reason, standIn);
+  }
+  const later = Object.keys(REFUSAL_TEXT).filter(isRefusalReason).filter((reason) =>
+    !isInForm(refusedOutcome(id, "-", reason), new Set()) && reason !== "clock"
+  );
+  assertEquals(later.toSorted(), column("stand-ins", 0).toSorted(), "all of them");
 });
 
 Deno.test("worked example: the token of protocol 1", async () => {

@@ -2,7 +2,7 @@
 /** Every event in every state, as the table in PROTOCOL.md says; then what a table cannot. */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import type { Bytes } from "../../../shared/protocol/bytes.ts";
+import { type Bytes, toHex, utf8 } from "../../../shared/protocol/bytes.ts";
 import { createDom0Session, type Dom0Session } from "../../../shared/protocol/dom0_session.ts";
 import {
   MAX_OPEN_REQUESTS,
@@ -12,7 +12,15 @@ import {
 } from "../../../shared/protocol/limits.ts";
 import { encodeFromVm } from "../../../shared/protocol/message.ts";
 import { documentTable } from "./document.ts";
-import { atDom0, ENVELOPE, MAC, OUTCOME, V1_REQUEST, VM } from "./session_fixtures.ts";
+import {
+  atDom0,
+  ENVELOPE,
+  laterEnvelopes,
+  MAC,
+  OUTCOME,
+  V1_REQUEST,
+  VM,
+} from "./session_fixtures.ts";
 import { plain, verdict } from "./vectors.ts";
 
 const SENT_BYTES = 100;
@@ -232,7 +240,8 @@ Deno.test("dom0 says hello and asks for capabilities, and names its own to whoev
   assertEquals(plain(session.hello()), "hex:00000007010002776f726b" + "000000050300000000");
   assertEquals(receive(session, hello(2)), "alive");
   const ready = session.receive(atDom0(capabilities(["future-word"])));
-  assertEquals(ready.kind === "ready" && plain(ready.reply), "hex:0000000507656e6473");
+  const own = "hex:0000001007" + toHex(utf8("ends operations"));
+  assertEquals(ready.kind === "ready" && plain(ready.reply), own);
   const older = createDom0Session(VM);
   into("greeted", older);
   assertEquals(plain(older.receive(atDom0(pong(0)))), { kind: "ready", reply: null });
@@ -275,5 +284,65 @@ Deno.test("a pong that comes twice, early or out of order is a violation", () =>
     session.ping();
     const words = tokens.map((token) => verdict(() => receive(session, pong(token))));
     assertEquals(words.at(-1), "unexpected", `pongs ${tokens}`);
+  }
+});
+
+/** A session in which the VM named these, with one request that was accepted. */
+function agreedOn(words: readonly string[] | null, envelope = ENVELOPE): Dom0Session {
+  const session = createDom0Session(VM);
+  into("greeted", session);
+  receive(session, words === null ? pong(0) : capabilities(words));
+  session.credit(2);
+  receive(session, encodeFromVm({ kind: "request", seq: 1, envelope }));
+  session.accepted(1);
+  return session;
+}
+
+Deno.test("a request that needs operations comes only in a session that agreed on them", async () => {
+  const forms = await laterEnvelopes();
+  for (const [name, envelope] of forms) {
+    for (const words of [null, [], ["ends"], ["future-word"]]) {
+      assertEquals(verdict(() => agreedOn(words, envelope)), "unexpected", `${name}, ${words}`);
+    }
+    assertEquals(verdict(() => agreedOn(["operations"], envelope)), "ok", name);
+  }
+  assertEquals(forms.size, 4);
+});
+
+Deno.test("a VM is told that its request waits, and that it runs, if it knows that", () => {
+  for (const words of [null, ["ends"]]) {
+    const older = agreedOn(words);
+    assertEquals(older.parked(1), null);
+    assertEquals(older.approved(1), null);
+  }
+  const session = agreedOn(["operations"]);
+  assertEquals(session.approved(1), null, "it was not parked");
+  assertEquals(plain(session.parked(1)), "hex:000000050800000001");
+  assertEquals(plain(session.approved(1)), "hex:000000050400000001");
+  assertEquals(session.approved(1), null, "twice");
+  assertEquals(verdict(() => session.parked(7)), "unexpected");
+});
+
+Deno.test("a refusal that came with operations has a stand-in for a VM that does not know it", () => {
+  const standIns = {
+    "not-approved": "policy-denied",
+    "approval-expired": "needs-confirmation",
+    "bad-operation": "bad-body",
+    "bad-plan": "bad-body",
+    "too-many-parked": "overloaded",
+    "rate-limited": "overloaded",
+  } as const;
+  for (const [reason, standIn] of Object.entries(standIns)) {
+    const refused = { ...OUTCOME, kind: "refused", exitCode: 126 } as const;
+    const outcome = { ...refused, reason: reason as keyof typeof standIns };
+    assertEquals(agreedOn(null).spoken(outcome).reason, standIn);
+    assertEquals(plain(agreedOn(["ends"]).spoken(outcome)), {
+      ...plain(refused) as object,
+      ...{ reason: standIn, limit: null },
+    });
+    assertEquals(agreedOn(["operations"]).spoken(outcome).reason, reason);
+    const both = agreedOn(["ends", "operations"]).spoken(outcome);
+    assertEquals([both.reason, both.limit], [reason, null]);
+    assertThrows(() => agreedOn(["future-word"]).outcome(1, outcome, MAC), Error, "bug");
   }
 });

@@ -6,16 +6,28 @@ import {
   authenticate,
   makeNonce,
   type Mode,
+  neededCapability,
   parseEnvelope,
+  PLAIN_REQUEST,
   type RequestFields,
   requestMacInput,
   sealEnvelope,
 } from "../../../shared/protocol/envelope.ts";
+import { parseFlags } from "../../../shared/protocol/flags.ts";
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from "../../../shared/protocol/limits.ts";
 import { parseRequestId } from "../../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 import { encodeUnverified } from "../../fuzz/encode_again.ts";
-import { fromHex, inputBytes, plain, testVectors, type Vector, verdict } from "./vectors.ts";
+import {
+  fromHex,
+  inputBytes,
+  plain,
+  readVectors,
+  testVectors,
+  type Vector,
+  verdict,
+  verdictOf,
+} from "./vectors.ts";
 
 testVectors<Vector & { input?: string; inputHex?: string }>("envelope", (vector) => {
   const bytes = inputBytes(vector);
@@ -32,6 +44,9 @@ interface SealVector extends Vector {
     readonly issuedAtMs: number;
     readonly timeoutMs: number;
     readonly mode: Mode;
+    /** As the line has them; not there: "-". */
+    readonly flags?: string;
+    readonly why?: string;
     readonly nonce: string;
     readonly bodyHex: string;
   };
@@ -41,9 +56,13 @@ interface SealVector extends Vector {
 }
 
 testVectors<SealVector>("envelope_seal", async (vector) => {
-  const { id, vm, bodyHex, ...others } = vector.fields;
-  const body = fromHex(bodyHex);
-  const fields = { ...others, id: parseRequestId(id), vm: parseVmName(vm), body };
+  const { id, vm, bodyHex, flags = "-", why = null, ...others } = vector.fields;
+  const fields: RequestFields = {
+    ...others,
+    ...{ id: parseRequestId(id), vm: parseVmName(vm), body: fromHex(bodyHex) },
+    ...{ flags: parseFlags(flags), why },
+  };
+  const { body } = fields;
   const key = await parseAuthKey(vector.key);
   assertEquals(toHex(requestMacInput(fields)), vector.macInputHex, "MAC input");
   const file = await sealEnvelope(fields, key);
@@ -66,6 +85,7 @@ async function sealed(changes: Partial<RequestFields> = {}) {
     issuedAtMs: 1_795_338_900_123,
     timeoutMs: 300_000,
     mode: "script",
+    ...PLAIN_REQUEST,
     nonce: "0123456789abcdef0123456789abcdef",
     body: utf8("qvm-ls\n"),
     ...changes,
@@ -83,6 +103,8 @@ Deno.test("a change of any field, or another key, makes a request that is not au
     issuedAtMs: 1_795_338_900_124,
     timeoutMs: 300_001,
     mode: "argv",
+    flags: new Set(["explain"]),
+    why: "because",
     nonce: "0123456789abcdef0123456789abcdee",
     body: utf8("qvm-ls \n"),
   };
@@ -148,4 +170,54 @@ Deno.test("makeNonce() gives 128 bits, never the same", () => {
   const nonces = Array.from({ length: 200 }, makeNonce);
   for (const nonce of nonces) assertMatch(nonce, /^[0-9a-f]{32}$/);
   assertEquals(new Set(nonces).size, nonces.length);
+});
+
+Deno.test("a reason and its absence, and a reason moved into the body, have different MAC inputs", async () => {
+  const inputs = [
+    { why: null, body: utf8("because") },
+    { why: "because", body: utf8("because") },
+    { why: "because", body: utf8("") },
+    { why: "becaus", body: utf8("e") },
+    { why: null, nonce: "0123456789abcdef0123456789abcdee", body: utf8("because") },
+  ];
+  const made = await Promise.all(inputs.map(async (changes) => {
+    return toHex(requestMacInput((await sealed(changes)).fields));
+  }));
+  assertEquals(new Set(made).size, inputs.length);
+});
+
+Deno.test("what is of the first form needs no capability, and everything else does", async () => {
+  const changes: readonly [Partial<RequestFields>, string | null][] = [
+    [{}, null],
+    [{ mode: "argv", body: utf8("true\0") }, null],
+    [{ mode: "op", body: utf8("ops\0") }, "operations"],
+    [{ mode: "plan", body: utf8("{}") }, "operations"],
+    [{ flags: new Set(["explain"]) }, "operations"],
+    [{ why: "because" }, "operations"],
+  ];
+  for (const [change, want] of changes) {
+    const { fields, file } = await sealed(change);
+    assertEquals(neededCapability(fields), want, JSON.stringify(change));
+    assertEquals(neededCapability(parseEnvelope(file).fields), want, JSON.stringify(change));
+  }
+});
+
+Deno.test("a request that cannot be parsed is not sealed", async () => {
+  const changes: readonly Partial<RequestFields>[] = [
+    { why: "" },
+    { why: "be\ncause" },
+    { why: "a".repeat(201) },
+    { flags: new Set(["json"]) },
+  ];
+  for (const change of changes) {
+    assertEquals(await verdictOf(sealed(change)), "bad-argument", JSON.stringify(change));
+  }
+});
+
+Deno.test("a header of the first form fits what an older peer reads", () => {
+  const olderLimit = 512;
+  const longest = readVectors<SealVector>("envelope_seal").filter(({ fields }) =>
+    fields.why === undefined && fields.flags === undefined
+  ).map(({ fileHex, fields }) => (fileHex.length - fields.bodyHex.length) / 2);
+  assert(Math.max(...longest) <= olderLimit, `${Math.max(...longest)} bytes`);
 });

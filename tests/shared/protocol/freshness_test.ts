@@ -6,6 +6,7 @@ import {
   type AuthenticRequest,
   makeNonce,
   parseEnvelope,
+  PLAIN_REQUEST,
   sealEnvelope,
 } from "../../../shared/protocol/envelope.ts";
 import { checkFreshness, rememberForMs } from "../../../shared/protocol/freshness.ts";
@@ -49,6 +50,7 @@ async function requestIssued(issuedAtMs: number): Promise<AuthenticRequest> {
     issuedAtMs,
     timeoutMs: 1000,
     mode: "script",
+    ...PLAIN_REQUEST,
     nonce: makeNonce(),
     body: new Uint8Array([58]),
   }, key);

@@ -3,7 +3,11 @@
 
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Bytes, utf8 } from "../../../shared/protocol/bytes.ts";
-import { sealEnvelope } from "../../../shared/protocol/envelope.ts";
+import {
+  PLAIN_REQUEST,
+  type RequestFields,
+  sealEnvelope,
+} from "../../../shared/protocol/envelope.ts";
 import { createFrameDecoder, type Frame } from "../../../shared/protocol/frame.ts";
 import { CAPS_FROM_DOM0, CAPS_FROM_VM } from "../../../shared/protocol/message.ts";
 import { EMPTY_STREAM, type Outcome, parseMeta } from "../../../shared/protocol/outcome.ts";
@@ -16,15 +20,33 @@ export const VM = parseVmName("work");
 export const ID = parseRequestId("20261122-091500-4242-a1b2c3d4");
 export const MAC = new Uint8Array(32).fill(0xab);
 
-export const ENVELOPE: Bytes = await sealEnvelope({
+const KEY = await parseAuthKey("00".repeat(32));
+const FIELDS: RequestFields = {
   id: ID,
   vm: VM,
   issuedAtMs: 1_795_338_900_123,
   timeoutMs: 300_000,
   mode: "argv",
+  ...PLAIN_REQUEST,
   nonce: "000102030405060708090a0b0c0d0e0f",
   body: utf8("true\0"),
-}, await parseAuthKey("00".repeat(32)));
+};
+export const ENVELOPE: Bytes = await sealEnvelope(FIELDS, KEY);
+
+/** Requests that need the capability "operations", each for another reason. */
+export async function laterEnvelopes(): Promise<ReadonlyMap<string, Bytes>> {
+  const changes: readonly [name: string, Partial<RequestFields>][] = [
+    ["op", { mode: "op", body: utf8("ops\0") }],
+    ["plan", { mode: "plan", body: utf8("{}") }],
+    ["explain", { flags: new Set(["explain"]) }],
+    ["why", { why: "because" }],
+  ];
+  return new Map(
+    await Promise.all(changes.map(async ([name, change]): Promise<[string, Bytes]> => {
+      return [name, await sealEnvelope({ ...FIELDS, ...change }, KEY)];
+    })),
+  );
+}
 
 export const V1_REQUEST: UnverifiedV1Request = {
   id: ID,

@@ -33,6 +33,8 @@ interface Pipe {
 /** One request, as both sides keep it. */
 interface Exchange {
   isAccepted: boolean;
+  isParked: boolean;
+  wasParked: boolean;
   isAnswered: boolean;
   readonly sent: Record<StreamNumber, number>;
   readonly received: Record<StreamNumber, number>;
@@ -158,11 +160,38 @@ const ACTIONS: Readonly<Record<string, (world: World) => boolean>> = {
       },
     );
   },
+  park(world) {
+    if (!world.prng.oneIn(2)) return false;
+    return withOne(
+      world,
+      world.atDom0,
+      ({ isAccepted, isAnswered, wasParked, sent }) =>
+        isAccepted && !isAnswered && !wasParked && sent[1] + sent[2] === 0,
+      (seq, exchange) => {
+        exchange.isParked = exchange.wasParked = true;
+        const wire = world.dom0.parked(seq);
+        if (wire === null) throw new Error("both sides know it");
+        send(world.toVm, wire);
+      },
+    );
+  },
+  approve(world) {
+    return withOne(world, world.atDom0, (exchange) => {
+      return exchange.isParked && !exchange.isAnswered;
+    }, (seq, exchange) => {
+      exchange.isParked = false;
+      const wire = world.dom0.approved(seq);
+      if (wire === null) throw new Error("it was parked");
+      send(world.toVm, wire);
+    });
+  },
   output(world) {
     return withOne(
       world,
       world.atDom0,
-      (exchange, seq) => exchange.isAccepted && !exchange.isAnswered && world.dom0.room(seq) > 0,
+      (exchange, seq) =>
+        exchange.isAccepted && !exchange.isParked && !exchange.isAnswered &&
+        world.dom0.room(seq) > 0,
       (seq, exchange) => {
         const { prng, dom0 } = world;
         const stream = prng.pick([1, 2] as const);
@@ -188,6 +217,7 @@ const ACTIONS: Readonly<Record<string, (world: World) => boolean>> = {
     const { seq, frame } = prng.oneIn(4) ? vm.requestV1(V1_REQUEST) : vm.request(ENVELOPE);
     const exchange: Exchange = {
       ...{ isAccepted: false, isAnswered: false, unconfirmed: 0, outcomes: 0, acked: false },
+      ...{ isParked: false, wasParked: false },
       ...{ done: false, cancels: 0, sent: { 1: 0, 2: 0 }, received: { 1: 0, 2: 0 } },
     };
     world.atVm.set(seq, exchange);

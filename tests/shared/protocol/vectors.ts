@@ -23,17 +23,18 @@ export interface Vector {
 export const CASES: Readonly<Record<string, number>> = {
   answer: 27,
   auth_key: 21,
-  command: 27,
+  command: 53,
   decimal: 29,
-  envelope: 74,
-  envelope_seal: 17,
+  envelope: 132,
+  envelope_seal: 33,
+  flags: 18,
   frame: 25,
   freshness: 15,
-  from_dom0: 58,
-  from_vm: 64,
+  from_dom0: 63,
+  from_vm: 68,
   hex: 24,
   mac: 11,
-  meta: 79,
+  meta: 94,
   mux_message: 50,
   mux_session: 67,
   outcome_mac: 31,
@@ -41,6 +42,7 @@ export const CASES: Readonly<Record<string, number>> = {
   request_id: 56,
   v1_token: 15,
   vm_name: 39,
+  why: 27,
 };
 
 export function readVectors<Case extends Vector>(file: string): readonly Case[] {
@@ -97,9 +99,10 @@ function violationOf(error: unknown): Violation {
   throw error;
 }
 
-/** A value with every array of bytes as hex, so that a difference can be read. */
+/** A value with every array of bytes as hex and every set as an array, so that a difference can be read. */
 export function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return `hex:${Array.from(value, twoDigits).join("")}`;
+  if (value instanceof Set) return [...value].map(plain);
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, plain(field)]));

@@ -2,7 +2,7 @@
 /** Every event in every state, as the table in PROTOCOL.md says; then what a table cannot. */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import type { Bytes } from "../../../shared/protocol/bytes.ts";
+import { type Bytes, toHex, utf8 } from "../../../shared/protocol/bytes.ts";
 import { MAX_OUTPUT_CHUNK_BYTES, OUTPUT_WINDOW_BYTES } from "../../../shared/protocol/limits.ts";
 import { encodeFromDom0, type StreamNumber } from "../../../shared/protocol/message.ts";
 import { createVmSession, type VmSession } from "../../../shared/protocol/vm_session.ts";
@@ -14,6 +14,7 @@ const RECEIVED_BYTES = 100;
 const hello = (version: number): Bytes => encodeFromDom0({ kind: "hello", version, vm: VM });
 const credit = (count: number): Bytes => encodeFromDom0({ kind: "credit", count });
 const accepted = (seq: number): Bytes => encodeFromDom0({ kind: "accepted", seq });
+const parked = (seq: number): Bytes => encodeFromDom0({ kind: "parked", seq });
 const ping = (token: number): Bytes => encodeFromDom0({ kind: "ping", token });
 const capabilities = (words: readonly string[]): Bytes =>
   encodeFromDom0({ kind: "capabilities", words });
@@ -37,13 +38,18 @@ const STATES: ReadonlyMap<string, (session: VmSession) => void> = new Map<
     receive(session, ping(0));
   }],
   ["sent", (session) => {
-    into("ready", session);
+    into("asked", session);
+    receive(session, capabilities(["operations"]));
     receive(session, credit(1));
     session.request(ENVELOPE);
   }],
   ["accepted", (session) => {
     into("sent", session);
     receive(session, accepted(1));
+  }],
+  ["parked", (session) => {
+    into("accepted", session);
+    receive(session, parked(1));
   }],
   ["output", (session) => {
     into("accepted", session);
@@ -82,6 +88,7 @@ const EVENTS: ReadonlyMap<string, readonly [wire: (state: string) => Bytes, even
     ["ping 0", [() => ping(0), "ping"]],
     ["capabilities", [() => capabilities(["ends", "future-word"]), "capabilities"]],
     ["accepted n", [() => accepted(1), "accepted"]],
+    ["parked n", [() => parked(1), "parked"]],
     ["output n, the next offset", [(state: string) => output(1, OFFSET[state] ?? 0, 1), "output"]],
     ["output n, another offset", [
       (state: string) => output(1, (OFFSET[state] ?? 0) + 1, 1),
@@ -89,7 +96,7 @@ const EVENTS: ReadonlyMap<string, readonly [wire: (state: string) => Bytes, even
     ]],
     ["output n, no bytes", [(state: string) => output(1, OFFSET[state] ?? 0, 0), "output"]],
     ["outcome n", [() => outcome(1), "outcome"]],
-    ["accepted, output or outcome of another number", [() => accepted(7), "accepted"]],
+    ["accepted, parked, output or outcome of another number", [() => accepted(7), "accepted"]],
   ]);
 
 function into(state: string, session: VmSession): void {
@@ -121,7 +128,8 @@ for (const [event = "", ...cells] of rows) {
 }
 
 Deno.test("output and outcome of a number that was never sent are refused like accepted", () => {
-  for (const wire of [output(7, 0, 1), outcome(7), output(0, 0, 1), outcome(0), accepted(0)]) {
+  const wires = [output(7, 0, 1), outcome(7), output(0, 0, 1), outcome(0), accepted(0), parked(7)];
+  for (const wire of wires) {
     const session = createVmSession();
     into("accepted", session);
     assertEquals(verdict(() => receive(session, wire)), "unexpected", String(plain(wire)));
@@ -141,7 +149,10 @@ Deno.test("the VM names its capabilities to a dom0 that asks, and to no other", 
   const session = createVmSession();
   receive(session, hello(2));
   const asked = session.receive(atVm(ping(0)));
-  assertEquals(asked.kind === "ping" && plain(asked.reply), "hex:0000000588656e6473");
+  assertEquals(
+    asked.kind === "ping" && plain(asked.reply),
+    "hex:0000001088" + toHex(utf8("ends operations")),
+  );
   assertEquals(receive(session, capabilities(["ends"])), "capabilities");
   assertEquals(verdict(() => receive(session, capabilities(["ends"]))), "unexpected", "twice");
 });
@@ -167,6 +178,11 @@ Deno.test("an outcome in another form than was agreed is refused", () => {
     [["ends"], { limit: null }, "ok"],
     [["ends"], { ...stopping, limit: null }, "ok"],
     [["ends"], { ...clock, limit: null }, "ok"],
+    [null, { ...clock, reason: "not-approved" }, "bad-meta"],
+    [["ends"], { ...clock, reason: "not-approved", limit: null }, "bad-meta"],
+    [["operations"], { ...clock, reason: "not-approved" }, "ok"],
+    [["operations"], clock, "bad-meta"],
+    [["ends", "operations"], { ...clock, reason: "not-approved", limit: null }, "ok"],
   ];
   for (const [words, form, want] of cases) {
     const session = createVmSession();
@@ -238,4 +254,37 @@ Deno.test("an acknowledged request is forgotten: it takes no memory and no messa
   into("done", session);
   assertEquals(verdict(() => session.window(1, 1)), "unexpected");
   assertEquals(verdict(() => session.ack(1)), "unexpected");
+});
+
+Deno.test("what was parked is accepted again when it runs, and not parked again", () => {
+  const session = createVmSession();
+  into("parked", session);
+  assertEquals(receive(session, accepted(1)), "accepted");
+  assertEquals(verdict(() => receive(session, parked(1))), "unexpected", "parked again");
+  const twice = createVmSession();
+  into("parked", twice);
+  receive(twice, accepted(1));
+  assertEquals(verdict(() => receive(twice, accepted(1))), "unexpected", "a third time");
+  const refused = createVmSession();
+  into("parked", refused);
+  assertEquals(receive(refused, output(1, 0, 5, 2)), "output", "why it was refused");
+  assertEquals(verdict(() => receive(refused, accepted(1))), "unexpected", "after output");
+  assertEquals(receive(refused, outcome(1)), "outcome");
+});
+
+Deno.test("dom0 tells only a VM that named operations that a request waits", () => {
+  for (const words of [null, [], ["ends"]]) {
+    const session = createVmSession();
+    into(words === null ? "ready" : "asked", session);
+    if (words !== null) receive(session, capabilities(words));
+    receive(session, credit(1));
+    assertEquals(session.agreed("operations"), false);
+    session.request(ENVELOPE);
+    receive(session, accepted(1));
+    assertEquals(verdict(() => receive(session, parked(1))), "unexpected", String(words));
+  }
+  const session = createVmSession();
+  into("sent", session);
+  assertEquals(session.agreed("operations"), true);
+  assertEquals(session.agreed("ends"), false);
 });

@@ -4,7 +4,7 @@
 import { spanMs } from "../../../shared/io/clock.ts";
 import { UserError } from "../../../shared/io/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
-import type { Command } from "../../../shared/protocol/command.ts";
+import type { ProcessCommand } from "../../../shared/protocol/command.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { createBell } from "./bell.ts";
 import type { Exchange } from "./exchange.ts";
@@ -17,7 +17,7 @@ import { readVmName } from "../files/vm_name_file.ts";
 export interface ExchangeRequest {
   readonly layout: Layout;
   readonly key: AuthKey;
-  readonly command: Command;
+  readonly command: ProcessCommand;
   readonly timeoutMs: number;
   /** How long dom0 may take to connect for the first time. */
   readonly connectMs: number;

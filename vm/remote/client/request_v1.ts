@@ -12,7 +12,7 @@ import { ifPresent, PRIVATE_FILE, readSmall } from "../../../shared/io/files.ts"
 import { UserError } from "../../../shared/io/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { asLatin1, utf8 } from "../../../shared/protocol/bytes.ts";
-import type { Command } from "../../../shared/protocol/command.ts";
+import type { ProcessCommand } from "../../../shared/protocol/command.ts";
 import { MAX_META_BYTES } from "../../../shared/protocol/limits.ts";
 import { EMPTY_STREAM } from "../../../shared/protocol/outcome.ts";
 import { makeRequestId, type RequestId } from "../../../shared/protocol/request_id.ts";
@@ -34,7 +34,7 @@ const REFUSED_BYTES = /[\x00-\x08\x0b\x0c\x0e-\x1f]/;
 export async function createRequestV1(
   layout: Layout,
   key: AuthKey,
-  command: Command,
+  command: ProcessCommand,
 ): Promise<Exchange> {
   const script = command.mode === "script" ? command.script : utf8(shellQuote(command.argv) + "\n");
   if (REFUSED_BYTES.test(asLatin1(script))) {

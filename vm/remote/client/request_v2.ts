@@ -5,7 +5,7 @@ import { dateMs } from "../../../shared/io/clock.ts";
 import { PRIVATE_FILE } from "../../../shared/io/files.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
-import { makeNonce, sealEnvelope } from "../../../shared/protocol/envelope.ts";
+import { makeNonce, PLAIN_REQUEST, sealEnvelope } from "../../../shared/protocol/envelope.ts";
 import { makeRequestId } from "../../../shared/protocol/request_id.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { readAnswer } from "./answer.ts";
@@ -27,7 +27,7 @@ export async function createRequestV2(
   const nonce = makeNonce();
   const { mode } = command;
   const body = encodeCommand(command);
-  const fields = { id, vm, issuedAtMs: nowMs, timeoutMs, mode, nonce, body };
+  const fields = { id, vm, issuedAtMs: nowMs, timeoutMs, mode, ...PLAIN_REQUEST, nonce, body };
   const envelope = await sealEnvelope(fields, key);
   return {
     id,

@@ -3,7 +3,7 @@
 
 import { UsageError, UserError } from "../../../shared/io/program.ts";
 import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
-import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
+import { encodeCommand, type ProcessCommand } from "../../../shared/protocol/command.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { Given } from "./cli_words.ts";
 
@@ -21,7 +21,7 @@ export interface ByteSource {
 export async function readCommand(
   given: Given,
   stdin: ByteSource = Deno.stdin,
-): Promise<Command> {
+): Promise<ProcessCommand> {
   const command = await wordsOrStdin(given, stdin);
   if (command.mode === "script") {
     if (command.script.length === 0) throw emptyCommand();
@@ -32,7 +32,7 @@ export async function readCommand(
   return command;
 }
 
-async function wordsOrStdin(given: Given, stdin: ByteSource): Promise<Command> {
+async function wordsOrStdin(given: Given, stdin: ByteSource): Promise<ProcessCommand> {
   const script = given.value("command");
   const [program, ...args] = given.words;
   if (script !== undefined) {

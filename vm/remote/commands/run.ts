@@ -3,7 +3,7 @@
 
 import { parseNumber } from "../../../shared/io/options.ts";
 import { UsageError, writeAll } from "../../../shared/io/program.ts";
-import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
+import { encodeCommand, type ProcessCommand } from "../../../shared/protocol/command.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
@@ -74,7 +74,7 @@ export async function runCommand(layout: Layout, given: Given): Promise<number> 
 }
 
 /** What the command did stands, whether or not there is room for it in the history. */
-function keepAnswer(layout: Layout, id: RequestId, command: Command): void {
+function keepAnswer(layout: Layout, id: RequestId, command: ProcessCommand): void {
   const kept = command.mode === "script" ? command.script : utf8(commandLine(command));
   const why = attempt(() => archiveAnswer(layout, id, kept));
   if (why === null) return;
@@ -82,7 +82,7 @@ function keepAnswer(layout: Layout, id: RequestId, command: Command): void {
 }
 
 /** The command as a person would type it. */
-function commandLine(command: Command): string {
+function commandLine(command: ProcessCommand): string {
   if (command.mode === "argv") return shellQuote(command.argv);
   return new TextDecoder().decode(command.script.subarray(0, 2 * MAX_LOGGED_CHARS)).trimEnd();
 }

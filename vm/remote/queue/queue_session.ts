@@ -177,6 +177,9 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
       case "accepted":
         audit(`ACCEPTED id=${open.get(event.seq).id}`);
         return;
+      case "parked":
+        audit(`PARKED id=${open.get(event.seq).id}`);
+        return;
       case "output": {
         const request = open.get(event.seq);
         if (!request.write(event.stream, event.offset, event.data)) {

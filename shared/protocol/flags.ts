@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What a request wants beside being run, as the line "flags" has it: "-", or words in the order of
+ * the alphabet, each once, joined by commas.
+ *
+ *     explain    say what dom0 would do with it, and do nothing
+ *     json       only of an operation: its result as the typed value of the table, one JSON text
+ *
+ * @module
+ */
+
+import { ProtocolError } from "./refusal.ts";
+
+/** In the order of the alphabet: so they are spelled. */
+export const REQUEST_FLAGS = ["explain", "json"] as const;
+export type RequestFlag = typeof REQUEST_FLAGS[number];
+
+export const NO_FLAGS: ReadonlySet<RequestFlag> = new Set();
+
+/** @throws {ProtocolError} "bad-envelope" for a word that is none, or another spelling */
+export function parseFlags(untrustedText: string): ReadonlySet<RequestFlag> {
+  const words = untrustedText.split(",");
+  const flags = new Set(REQUEST_FLAGS.filter((known) => words.includes(known)));
+  if (encodeFlags(flags) !== untrustedText) throw new ProtocolError("bad-envelope", "flags");
+  return flags;
+}
+
+export function encodeFlags(flags: ReadonlySet<RequestFlag>): string {
+  return REQUEST_FLAGS.filter((flag) => flags.has(flag)).join(",") || "-";
+}
