@@ -10,7 +10,17 @@ import { assert, assertEquals } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
-const SOURCES = ["dom0", "vm", "shared", "policies", ".ci", "Makefile", "deno.json", "deno.lock"];
+const SOURCES = [
+  "dom0",
+  "vm",
+  "shared",
+  "packaging",
+  "policies",
+  ".ci",
+  "Makefile",
+  "deno.json",
+  "deno.lock",
+];
 
 async function run(words: readonly string[], cwd: string, env = {}): Promise<void> {
   const [program = "", ...args] = words;

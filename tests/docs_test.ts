@@ -30,10 +30,13 @@ import {
   TUNNEL_OPTIONS,
 } from "../shared/tunnel/cli_table.ts";
 import { FAILURE_TEXT } from "../shared/tunnel/failure.ts";
-import { PROJECT } from "./e2e/program_flags.ts";
+import { packagingFiles } from "../packaging/write-packaging.ts";
 
-const VM_PAGE = read("vm/packaging/qvm-remote.1");
-const DOM0_PAGE = read("dom0/packaging/qvm-remote-dom0.8");
+/** Pages and completions as the build makes them. */
+const MADE = packagingFiles("build", "/usr/bin/deno");
+
+const VM_PAGE = manual("qvm-remote.1");
+const DOM0_PAGE = manual("qvm-remote-dom0.8");
 
 Deno.test("qvm-remote(1) has every option and sub-command, and the version", () => {
   const text = plain(VM_PAGE);
@@ -67,7 +70,7 @@ Deno.test("authorize and connect: each option is in the help, the manual and the
     const from = page.indexOf(`\n${name} [`);
     const section = page.slice(from, page.indexOf("\n", from + 1));
     assertEquals(options.filter((option) => !section.includes(option)), [], section);
-    const file = "dom0/packaging/qvm-remote-dom0.bash-completion";
+    const file = "qvm-remote-dom0";
     const words = await complete(file, "_qvm_remote_dom0", ["qvm-remote-dom0", `${name}`, ""]);
     assertEquals(options.filter((option) => !words.includes(option)), [], "completion");
   }
@@ -77,40 +80,40 @@ const optionsOf = (...tables: readonly object[]): readonly string[] =>
   tables.flatMap((table) => Object.keys(table)).map((name) => `--${name}`);
 
 Deno.test("openclaw-ports(8) and openclaw-connect(1) have every command and option", () => {
-  const pages: readonly (readonly [page: string, words: readonly string[]])[] = [
+  const pages: readonly (readonly [name: string, words: readonly string[]])[] = [
     ["openclaw-ports.8", [...PORTS_COMMANDS, ...optionsOf(PORTS_OPTIONS)]],
     ["openclaw-connect.1", optionsOf(CONNECT_OPTIONS)],
   ];
-  for (const [page, words] of pages) {
-    const text = plain(read(`vm/packaging/${page}`));
+  for (const [name, words] of pages) {
+    const text = plain(manual(name));
     const missing = [...words, `qubes-claw ${VERSION}`].filter((word) => !text.includes(word));
-    assertEquals(missing, [], page);
+    assertEquals(missing, [], name);
   }
 });
 
 Deno.test("the completions of openclaw-ports and openclaw-connect offer the same", async () => {
   const ports = (...words: readonly string[]): Promise<readonly string[]> =>
-    complete("vm/packaging/openclaw-ports.bash-completion", "_openclaw_ports", [
+    complete("openclaw-ports", "_openclaw_ports", [
       ...["openclaw-ports", ...words, ""],
     ]);
   const offered = (await Promise.all([ports(), ...PORTS_COMMANDS.map((name) => ports(name))]))
     .flat();
   const wanted = [...PORTS_COMMANDS, ...optionsOf(PORTS_OPTIONS)];
   assertEquals(wanted.filter((word) => !offered.includes(word)), []);
-  const file = "vm/packaging/openclaw-connect.bash-completion";
+  const file = "openclaw-connect";
   const connect = await complete(file, "_openclaw_connect", ["openclaw-connect", ""]);
   assertEquals(optionsOf(CONNECT_OPTIONS).filter((word) => !connect.includes(word)), []);
 });
 
 Deno.test("openclaw-ctl: page, help and completion have every command, option and finding", async () => {
-  const page = plain(read("vm/packaging/openclaw-ctl.1"));
+  const page = plain(manual("openclaw-ctl.1"));
   const options = optionsOf(CTL_OPTIONS, ...[...CTL_COMMANDS.values()].map((one) => one.options));
   const words = [...CTL_COMMANDS.keys(), ...options];
   const missing = [...words, ...FINDING_IDS, `qubes-claw ${VERSION}`]
     .filter((word) => !page.includes(word));
   assertEquals(missing, []);
   assertEquals(words.filter((word) => !CTL_HELP.includes(word) && word !== "--ask"), []);
-  const file = "vm/packaging/openclaw-ctl.bash-completion";
+  const file = "openclaw-ctl";
   const offered = (...before: string[]) =>
     complete(file, "_openclaw_ctl", ["openclaw-ctl", ...before, ""]);
   const first = await offered();
@@ -124,11 +127,11 @@ Deno.test("openclaw-ctl: page, help and completion have every command, option an
 
 Deno.test("openclaw-watchdog: page, help and completion have every option and setting", async () => {
   const words = [...optionsOf(WATCHDOG_OPTIONS), ...Object.keys(DEFAULT_WATCH)];
-  const page = plain(read("vm/packaging/openclaw-watchdog.8"));
+  const page = plain(manual("openclaw-watchdog.8"));
   assertEquals([...words, `qubes-claw ${VERSION}`].filter((word) => !page.includes(word)), []);
   const inHelp = words.filter((word) => word !== "--version");
   assertEquals(inHelp.filter((word) => !WATCHDOG_HELP.includes(word)), []);
-  const file = "vm/packaging/openclaw-watchdog.bash-completion";
+  const file = "openclaw-watchdog";
   const offered = await complete(file, "_openclaw_watchdog", ["openclaw-watchdog", ""]);
   assertEquals(offered.toSorted(), optionsOf(WATCHDOG_OPTIONS).toSorted());
 });
@@ -145,16 +148,16 @@ Deno.test("openclaw-proxy: page and completion have every command and setting", 
     /^remove it; here there are: (.*)/.exec(fix)?.[1]?.split(", ") ?? []
   );
   assert(settings.length > 40, `${settings.length} settings found`);
-  const page = plain(read("vm/packaging/openclaw-proxy.1"));
+  const page = plain(manual("openclaw-proxy.1"));
   const words = [...PROXY_COMMANDS, ...settings, `qubes-claw ${VERSION}`];
   assertEquals(words.filter((word) => !page.includes(word)), []);
-  const file = "vm/packaging/openclaw-proxy.bash-completion";
+  const file = "openclaw-proxy";
   const offered = await complete(file, "_openclaw_proxy", ["openclaw-proxy", ""]);
   assertEquals(offered.toSorted(), ["--help", "--version", ...PROXY_COMMANDS].toSorted());
 });
 
 Deno.test("the completion of qvm-remote offers every sub-command and option", async () => {
-  const file = "vm/packaging/qvm-remote.bash-completion";
+  const file = "qvm-remote";
   const first = await complete(file, "_qvm_remote", ["qvm-remote", ""]);
   const tops = new Set(SUB_COMMANDS.map(({ path }) => path.split(" ")[0] ?? ""));
   const wanted = [...tops, ...Object.keys(RUN_OPTIONS).map((name) => `--${name}`)];
@@ -172,7 +175,7 @@ Deno.test("the completion of qvm-remote offers every sub-command and option", as
 });
 
 Deno.test("the completion of qvm-remote-dom0 offers every command and option", async () => {
-  const file = "dom0/packaging/qvm-remote-dom0.bash-completion";
+  const file = "qvm-remote-dom0";
   const first = await complete(file, "_qvm_remote_dom0", ["qvm-remote-dom0", ""]);
   const wanted = [...COMMANDS.keys(), ...Object.keys(DAEMON_OPTIONS).map((name) => `--${name}`)];
   assertEquals(wanted.filter((word) => !first.includes(word)), []);
@@ -185,10 +188,10 @@ Deno.test("the completion of qvm-remote-dom0 offers every command and option", a
 
 Deno.test("setup-dom0: page, help and completion have every option", async () => {
   const names = Object.keys(SETUP_OPTIONS).map((name) => `--${name}`);
-  const page = plain(read("dom0/packaging/setup-dom0.8"));
+  const page = plain(manual("setup-dom0.8"));
   assertEquals([...names, `qubes-claw ${VERSION}`].filter((word) => !page.includes(word)), []);
   assertEquals(names.filter((word) => !SETUP_HELP.includes(word)), []);
-  const file = "dom0/packaging/setup-dom0.bash-completion";
+  const file = "setup-dom0";
   const first = await complete(file, "_setup_dom0", ["setup-dom0", ""]);
   assertEquals([...names, "work"].filter((word) => !first.includes(word)), []);
   const words = ["setup-dom0", "--label", "red", "work", "t", "none", "10.0.0.1", "tun"];
@@ -197,10 +200,10 @@ Deno.test("setup-dom0: page, help and completion have every option", async () =>
 
 Deno.test("setup-vm: page, help and completion have every option and provider", async () => {
   const names = [...optionsOf(SETUP_VM_OPTIONS), ...PROVIDERS];
-  const page = plain(read("vm/packaging/setup-vm.1"));
+  const page = plain(manual("setup-vm.1"));
   assertEquals([...names, `qubes-claw ${VERSION}`].filter((word) => !page.includes(word)), []);
   assertEquals(names.filter((word) => !SETUP_VM_HELP.includes(word)), []);
-  const file = "vm/packaging/setup-vm.bash-completion";
+  const file = "setup-vm";
   const first = await complete(file, "_setup_vm", ["setup-vm", ""]);
   assertEquals(names.filter((word) => !first.includes(word)), []);
   assertEquals(await complete(file, "_setup_vm", ["setup-vm", "multi", "--us"]), ["--user-units"]);
@@ -208,7 +211,7 @@ Deno.test("setup-vm: page, help and completion have every option and provider", 
 });
 
 Deno.test("openclaw-tunnel(8) and --help have every option, command and failure", () => {
-  const text = plain(read("dom0/packaging/openclaw-tunnel.8"));
+  const text = plain(manual("openclaw-tunnel.8"));
   const words = [
     ...optionsOf(TUNNEL_OPTIONS, STATUS_OPTIONS, CHECK_OPTIONS),
     ...TUNNEL_COMMANDS,
@@ -219,34 +222,44 @@ Deno.test("openclaw-tunnel(8) and --help have every option, command and failure"
 });
 
 Deno.test("the completion of openclaw-tunnel offers every option and command", async () => {
-  const file = "dom0/packaging/openclaw-tunnel.bash-completion";
+  const file = "openclaw-tunnel";
   const offered = (...words: string[]) =>
     complete(file, "_openclaw_tunnel", ["openclaw-tunnel", ...words, ""]);
   const first = await offered();
   const wanted = [...TUNNEL_COMMANDS, ...optionsOf(TUNNEL_OPTIONS)];
   assertEquals(wanted.filter((word) => !first.includes(word)), []);
   assertEquals(await offered("status"), [...optionsOf(STATUS_OPTIONS)]);
-  assertEquals((await offered("check")).toSorted(), optionsOf(CHECK_OPTIONS).toSorted());
+  const ports = ["18789", "32125"];
+  assertEquals(
+    (await offered("check")).toSorted(),
+    [...optionsOf(CHECK_OPTIONS), ...ports].toSorted(),
+  );
   assertEquals(await offered("--vm"), ["work"]);
 });
 
 /** What bash would offer for the last word. */
 async function complete(
-  file: string,
+  program: string,
   func: string,
   words: readonly string[],
 ): Promise<readonly string[]> {
-  const script = 'qvm-ls() { printf "dom0\\nwork\\n"; }; source "$1"; func=$2; shift 2; ' +
+  const script = 'qvm-ls() { printf "dom0\\nwork\\n"; }; eval "$1"; func=$2; shift 2; ' +
     'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); "$func"; printf "%s\\n" "${COMPREPLY[@]}"';
   const { stdout, stderr } = await new Deno.Command("/bin/bash", {
-    args: ["-c", script, "bash", `${PROJECT}/${file}`, func, ...words],
+    args: ["-c", script, "bash", made(`completions/${program}`), func, ...words],
   }).output();
   assertEquals(new TextDecoder().decode(stderr), "");
   return new TextDecoder().decode(stdout).split("\n").filter((word) => word !== "");
 }
 
-function read(path: string): string {
-  return Deno.readTextFileSync(`${PROJECT}/${path}`);
+function made(path: string): string {
+  const text = MADE.get(path);
+  assert(text !== undefined, path);
+  return text;
+}
+
+function manual(name: string): string {
+  return made(`man/${name}`);
 }
 
 /** A page without its macros, well enough to look for words. */

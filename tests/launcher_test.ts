@@ -9,17 +9,25 @@
 import { isPresent } from "../shared/io/sync_files.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { replaced } from "./e2e/launcher_text.ts";
-import { FLAG_VARIABLES, type Program, programFlags, PROJECT } from "./e2e/program_flags.ts";
+import {
+  type Program,
+  PROGRAM_KEYS,
+  programFlags,
+  PROJECT,
+  tableProgram,
+} from "./e2e/program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
-const PROGRAMS = Object.keys(FLAG_VARIABLES) as Program[];
-const IN_DOM0: ReadonlySet<Program> = new Set(["qvm-remote-dom0", "setup-dom0", "openclaw-tunnel"]);
+const PROGRAMS = PROGRAM_KEYS;
+const IN_DOM0: ReadonlySet<Program> = new Set(
+  PROGRAMS.filter((program) => tableProgram(program).side === "dom0"),
+);
 
 const ALWAYS = ["HOME", "LANG", "LC_ALL", "TERM", "TZ"];
 const TO_START_OTHERS = ["PATH", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
 /** Programs that start no other one, and so need no PATH. */
 const ALONE: ReadonlySet<Program> = new Set([
-  ...["qvm-remote", "qvmremote.Queue", "openclaw.Mux", "openclaw.MuxPerVm"] as const,
+  ...["qvm-remote", "qvmremote.Queue", "openclaw.Mux", "openclaw.MuxPerVm"],
   "openclaw-wait-ready",
 ]);
 
@@ -79,9 +87,7 @@ async function install(program: Program, folder: string): Promise<Installed> {
 }
 
 async function bundle(source: string, target: string, program: Program): Promise<void> {
-  const script = IN_DOM0.has(program)
-    ? "dom0/packaging/build-program"
-    : "vm/packaging/build-script";
+  const script = IN_DOM0.has(program) ? "packaging/build-program" : "packaging/build-script";
   const { code, stderr } = await new Deno.Command("sh", {
     args: [`${PROJECT}/${script}`, source, target, ...programFlags(program)],
     env: {

@@ -2,14 +2,15 @@
 /**
  * Units fit their programs. One that calls qrexec may open Xen's devices; one that listens is ready
  * when it listens. Who does is not written down here. Who calls is who may start one of qrexec's
- * clients by the Makefile's permissions, or names one in its code, or starts a program of ours that
+ * clients by its permissions, or names one in its code, or starts a program of ours that
  * does; who listens has it in its code.
  *
  * @module
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { FLAG_VARIABLES, type Program, programFlags, PROJECT } from "./e2e/program_flags.ts";
+import { programOf } from "../packaging/programs.ts";
+import { PROJECT } from "./e2e/program_flags.ts";
 
 /**
  * What libxenvchan opens through libxenevtchn, libxengnttab, libxencall and libxenstore. Only the
@@ -49,15 +50,12 @@ function modulesOf(source: string, seen = new Map<string, string>()): ReadonlyMa
   return seen;
 }
 
-/** The programs that the Makefile lets it start. */
+/** The programs that it may start, where they are named. */
 function startedBy(source: string): readonly string[] {
+  const side = source.startsWith("dom0/") ? "dom0" : "vm";
   const name = source.slice(source.indexOf("/") + 1, -".ts".length);
-  const program = name === "openclaw-tunnel" && source.startsWith("vm/")
-    ? "openclaw-tunnel in a VM"
-    : name;
-  if (!Object.hasOwn(FLAG_VARIABLES, program)) throw new Error(`no permissions of ${source}`);
-  const run = programFlags(program as Program).find((flag) => flag.startsWith("--allow-run="));
-  return run?.slice("--allow-run=".length).split(",") ?? [];
+  const { run = [] } = programOf(side, name).permissions;
+  return run === "any" ? [] : run;
 }
 
 function callsQrexec(source: string): boolean {

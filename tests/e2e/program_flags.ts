@@ -1,32 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The permission flags of each program, read from the Makefile, where they stand once. @module */
+/** The permission flags of each program, from the table of programs, where they stand once. @module */
 
+import { denoFlags, type Program as TableProgram, PROGRAMS } from "../../packaging/programs.ts";
 import { CLEARED, inWorld, replaced } from "./launcher_text.ts";
 
 export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
 
-const PRINT_LAUNCHER = `${PROJECT}/shared/packaging/print-launcher`;
+const PRINT_LAUNCHER = `${PROJECT}/packaging/print-launcher`;
 
-/** Programs, and the Makefile's variable with their flags. */
-export const FLAG_VARIABLES = {
-  "qvm-remote-dom0": "QVM_REMOTE_DOM0_FLAGS",
-  "setup-dom0": "SETUP_DOM0_FLAGS",
-  "qvm-remote": "QVM_REMOTE_FLAGS",
-  "qvmremote.Queue": "QVMREMOTE_QUEUE_FLAGS",
-  "openclaw-tunnel": "OPENCLAW_TUNNEL_DOM0_FLAGS",
-  "openclaw-tunnel in a VM": "OPENCLAW_TUNNEL_VM_FLAGS",
-  "openclaw.Mux": "OPENCLAW_MUX_FLAGS",
-  "openclaw.MuxPerVm": "OPENCLAW_MUX_PER_VM_FLAGS",
-  "openclaw-ports": "OPENCLAW_PORTS_FLAGS",
-  "openclaw-connect": "OPENCLAW_CONNECT_FLAGS",
-  "openclaw-proxy": "OPENCLAW_PROXY_FLAGS",
-  "setup-vm": "SETUP_VM_FLAGS",
-  "openclaw-wait-ready": "OPENCLAW_WAIT_READY_FLAGS",
-  "openclaw-ctl": "OPENCLAW_CTL_FLAGS",
-  "openclaw-watchdog": "OPENCLAW_WATCHDOG_FLAGS",
-} as const;
+/** A program's name, and for the one that there is in dom0 and in a VM, which of them. */
+export type Program = string;
 
-export type Program = keyof typeof FLAG_VARIABLES;
+const keyOf = ({ name, side }: Pick<TableProgram, "name" | "side">): Program =>
+  side === "vm" && PROGRAMS.some((other) => other.name === name && other.side === "dom0")
+    ? `${name} in a VM`
+    : name;
+
+/** All of them. */
+export const PROGRAM_KEYS: readonly Program[] = PROGRAMS.map(keyOf);
 
 /** Where this Deno keeps packages; the programs of a world have another home. */
 const CACHE = Deno.env.get("DENO_DIR") ??
@@ -56,13 +47,14 @@ export function sourceLauncher(
   return replaced(withDeno, `"$lib/${name}.js"`, `"${PROJECT}/${source}"`);
 }
 
+/** As the table has it. @throws {Error} if there is none: a test's slip */
+export function tableProgram(program: Program): TableProgram {
+  const found = PROGRAMS.find((one) => keyOf(one) === program);
+  if (found === undefined) throw new Error(`packaging/programs.ts has no ${program}`);
+  return found;
+}
+
 /** @HOME@, @ROOT@, @RUNTIME@ and @CALLER@ stay as they are. */
 export function programFlags(program: Program): readonly string[] {
-  const makefile = Deno.readTextFileSync(`${PROJECT}/Makefile`);
-  const valueOf = (name: string): string => {
-    const value = new RegExp(`^${name} := (.*)$`, "m").exec(makefile)?.[1];
-    if (value === undefined) throw new Error(`the Makefile has no ${name}`);
-    return value.replace(/\$\(([A-Z0-9_]+)\)/g, (_, inner: string) => valueOf(inner));
-  };
-  return valueOf(FLAG_VARIABLES[program]).split(/\s+/);
+  return denoFlags(tableProgram(program));
 }

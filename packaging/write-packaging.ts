@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Writes what is made of the table of programs into FOLDER/packaging: the flags of each program, the
+ * lists of what is installed, the completions and the manual pages.
+ *
+ *     deno run --allow-read=. --allow-write=FOLDER packaging/write-packaging.ts FOLDER
+ *
+ * @module
+ */
+
+import { COMMAND_LINES } from "./command_lines.ts";
+import { completionOf } from "./completion.ts";
+import { installList } from "./install_list.ts";
+import { manPage } from "./man_page.ts";
+import { denoFlags, PROGRAMS } from "./programs.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Each file's path below FOLDER/packaging, and its text. */
+export function packagingFiles(folder: string, deno: string): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const program of PROGRAMS) {
+    const { name, side, page } = program;
+    files.set(`${side}/${name}.flags`, `${denoFlags(program).join("\n")}\n`);
+    if (page === undefined) continue;
+    const line = COMMAND_LINES.find((one) => one.program === name);
+    if (line === undefined) throw new Error(`command_lines.ts has no ${name}`);
+    const source = Deno.readTextFileSync(new URL(page, ROOT));
+    files.set(`man/${page.slice(page.lastIndexOf("/") + 1)}`, manPage(source, line));
+    files.set(`completions/${name}`, completionOf(line, page));
+  }
+  const filesIn = (path: string): string[] =>
+    [...Deno.readDirSync(new URL(path, ROOT))].map(({ name }) => name);
+  for (const side of ["dom0", "vm"] as const) {
+    files.set(`${side}.list`, installList(side, { folder, deno, filesIn }));
+  }
+  return files;
+}
+
+if (import.meta.main) {
+  const [folder = "build"] = Deno.args;
+  for (const [path, text] of packagingFiles(folder, Deno.execPath())) {
+    const target = `${folder}/packaging/${path}`;
+    Deno.mkdirSync(target.slice(0, target.lastIndexOf("/")), { recursive: true });
+    Deno.writeTextFileSync(target, text);
+  }
+}
