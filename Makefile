@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # "make help" lists the targets. DESTDIR goes in front of every installed path. Which programs there
-# are, what each may do and what is installed for it: packaging/programs.ts.
+# are, what each may do and what is installed for it: shared/packaging/programs.ts.
 
 DENO_VERSION := 2.9.6
 DENO_OLDEST  := 2.4.2
@@ -27,7 +27,7 @@ export DENO_NO_UPDATE_CHECK := 1
 # The date of what is built: that of the commit, so that two builds of it are the same.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 export SOURCE_DATE_EPOCH
-# Which deno.json the bundles are made by; deno.jsr.json takes @std from JSR.
+# Which deno.json the bundles are made by; shared/packaging/deno.jsr.json takes @std from JSR.
 BUNDLE_CONFIG ?= deno.json
 export BUNDLE_CONFIG
 
@@ -58,8 +58,8 @@ check-policies: ## what policies/ allows: a table of calls, each with its verdic
 
 # ---- Building ----
 
-SOURCES := Makefile deno.json $(shell find dom0 vm shared packaging -name '*.ts') \
-  $(wildcard packaging/b* packaging/print-launcher */packaging/*.1 */packaging/*.8)
+SOURCES := Makefile deno.json $(shell find dom0 vm shared -name '*.ts') \
+  $(wildcard shared/packaging/b* shared/packaging/print-launcher */packaging/*.1 */packaging/*.8)
 # A program is a .ts file at the top of dom0/ or vm/.
 DOM0_PROGRAMS := $(patsubst dom0/%.ts,$(BUILD)/dom0/%,$(wildcard dom0/*.ts))
 VM_PROGRAMS   := $(patsubst vm/%.ts,$(BUILD)/vm/%,$(wildcard vm/*.ts))
@@ -68,20 +68,20 @@ PACKAGING := $(BUILD)/packaging/done
 
 $(PACKAGING): $(SOURCES)
 	rm -rf $(@D)
-	$(DENO) run --quiet --no-check --allow-read --allow-write=$(BUILD) packaging/write-packaging.ts $(BUILD)
+	$(DENO) run --quiet --no-check --allow-read --allow-write=$(BUILD) shared/packaging/write-packaging.ts $(BUILD)
 	touch $@
 
 .PHONY: dom0
 dom0: $(DOM0_PROGRAMS) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
 
 $(DOM0_PROGRAMS): $(BUILD)/dom0/%: dom0/%.ts $(SOURCES) $(PACKAGING)
-	@set -f; DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh packaging/build-program $< $@ $$(cat $(BUILD)/packaging/dom0/$*.flags)
+	@set -f; DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh shared/packaging/build-program $< $@ $$(cat $(BUILD)/packaging/dom0/$*.flags)
 
 .PHONY: vm
 vm: $(VM_PROGRAMS) ## the VM programs: one bundled script and its launcher each
 
 $(VM_PROGRAMS): $(BUILD)/vm/%: vm/%.ts $(SOURCES) $(PACKAGING)
-	@set -f; DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh packaging/build-script $< $@ $$(cat $(BUILD)/packaging/vm/$*.flags)
+	@set -f; DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh shared/packaging/build-script $< $@ $$(cat $(BUILD)/packaging/vm/$*.flags)
 
 # What goes into the archive for dom0: files, and of the folders the project's own. An entry of
 # another one, were it only "./", would give that folder this one's mode and owner.
@@ -90,7 +90,7 @@ DOM0_FOLDERS := $(LIBDIR) $(SHAREDIR) $(POLICYDIR) $(ETCDIR)/remote.d $(ETCDIR)/
 .PHONY: dom0-archive
 dom0-archive: $(BUILD)/dom0.tgz ## build/dom0.tgz, to unpack in dom0 as the README says
 
-$(BUILD)/dom0.tgz: $(DOM0_PROGRAMS) packaging/files $(wildcard dom0/packaging/* dom0/systemd/* dom0/qubes-rpc/* policies/*)
+$(BUILD)/dom0.tgz: $(DOM0_PROGRAMS) shared/packaging/files $(wildcard dom0/packaging/* dom0/systemd/* dom0/qubes-rpc/* policies/*)
 	rm -rf $(BUILD)/dom0-tree
 	@$(MAKE) --no-print-directory install-dom0 DESTDIR=$(CURDIR)/$(BUILD)/dom0-tree >/dev/null
 	cd $(BUILD)/dom0-tree && { find . ! -type d; for folder in $(DOM0_FOLDERS); do [ ! -d .$$folder ] || echo .$$folder; done; } | \
@@ -104,7 +104,7 @@ dist: dom0 vm dom0-archive ## all that is installed; prints the hashes, which ar
 
 # ---- Installing: from build/, without Deno ----
 
-FILES = $(foreach name,DESTDIR BINDIR LIBDIR MANDIR COMPLETIONS UNITDIR USERUNITDIR ETCDIR RPCDIR SHAREDIR POLICYDIR,$(name)="$($(name))") sh packaging/files
+FILES = $(foreach name,DESTDIR BINDIR LIBDIR MANDIR COMPLETIONS UNITDIR USERUNITDIR ETCDIR RPCDIR SHAREDIR POLICYDIR,$(name)="$($(name))") sh shared/packaging/files
 
 .PHONY: install-dom0
 install-dom0: dom0 ## into dom0: daemon, tunnel, setup-dom0, units; not enabled, configuration never overwritten
@@ -140,7 +140,7 @@ endif
 
 .PHONY: end-vm-services
 end-vm-services: ## the first part of uninstall-vm: nothing that is removed still runs, or starts again
-	[ -n "$(DESTDIR)" ] || sh packaging/end-services $(notdir $(wildcard vm/systemd/*.service)) -- $(notdir $(wildcard vm/systemd/user/*.service))
+	[ -n "$(DESTDIR)" ] || sh shared/packaging/end-services $(notdir $(wildcard vm/systemd/*.service)) -- $(notdir $(wildcard vm/systemd/user/*.service))
 
 .PHONY: close-vm-ports
 close-vm-ports: end-vm-services ## the second: what openclaw-ports opened and refused

@@ -30,7 +30,7 @@ import {
   TUNNEL_OPTIONS,
 } from "../shared/tunnel/cli_table.ts";
 import { FAILURE_TEXT } from "../shared/tunnel/failure.ts";
-import { packagingFiles } from "../packaging/write-packaging.ts";
+import { packagingFiles } from "../shared/packaging/write-packaging.ts";
 
 /** Pages and completions as the build makes them. */
 const MADE = packagingFiles("build", "/usr/bin/deno");

@@ -87,7 +87,9 @@ async function install(program: Program, folder: string): Promise<Installed> {
 }
 
 async function bundle(source: string, target: string, program: Program): Promise<void> {
-  const script = IN_DOM0.has(program) ? "packaging/build-program" : "packaging/build-script";
+  const script = IN_DOM0.has(program)
+    ? "shared/packaging/build-program"
+    : "shared/packaging/build-script";
   const { code, stderr } = await new Deno.Command("sh", {
     args: [`${PROJECT}/${script}`, source, target, ...programFlags(program)],
     env: {

@@ -9,7 +9,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { programOf } from "../packaging/programs.ts";
+import { programOf } from "../shared/packaging/programs.ts";
 import { PROJECT } from "./e2e/program_flags.ts";
 
 /**

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The permission flags of each program, from the table of programs, where they stand once. @module */
 
-import { denoFlags, type Program as TableProgram, PROGRAMS } from "../../packaging/programs.ts";
+import {
+  denoFlags,
+  type Program as TableProgram,
+  PROGRAMS,
+} from "../../shared/packaging/programs.ts";
 import { CLEARED, inWorld, replaced } from "./launcher_text.ts";
 
 export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
@@ -50,7 +54,7 @@ export function sourceLauncher(
 /** As the table has it. @throws {Error} if there is none: a test's slip */
 export function tableProgram(program: Program): TableProgram {
   const found = PROGRAMS.find((one) => keyOf(one) === program);
-  if (found === undefined) throw new Error(`packaging/programs.ts has no ${program}`);
+  if (found === undefined) throw new Error(`shared/packaging/programs.ts has no ${program}`);
   return found;
 }
 

@@ -13,7 +13,7 @@ export const SAMPLES: Readonly<Record<string, string>> = {
   prose: read("README.md").slice(0, 12_000),
   licence: read("LICENSE").slice(0, 12_000),
   TypeScript: read("vm/proxy/server.ts"),
-  shell: read("packaging/build-script"),
+  shell: read("shared/packaging/build-script"),
   "a makefile": read("Makefile").slice(0, 12_000),
   "a manual page": read("vm/packaging/openclaw-proxy.1"),
   JSON: read("deno.json"),

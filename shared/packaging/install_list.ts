@@ -15,6 +15,8 @@
  * @module
  */
 
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import {
   DATA_FILES,
   EDITED_FILES,
@@ -35,8 +37,6 @@ export interface Built {
   readonly filesIn: (folder: string) => readonly string[];
 }
 
-const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
-
 export function installList(side: Side, built: Built): string {
   const programs = PROGRAMS.filter((program) => program.side === side);
   const parts = new Set(programs.map(({ part }) => part));
@@ -44,7 +44,9 @@ export function installList(side: Side, built: Built): string {
     ...side === "vm" ? [`client file 0755 ${built.deno} @LIBDIR@/deno`] : [],
     ...programs.flatMap((program) => programLines(program, built)),
     ...DATA_FILES.filter((file) => file.side === side).flatMap(({ part, source, into, mode }) =>
-      matching(source, built).map((file) => `${part} file ${mode} ${file} ${into}/${nameOf(file)}`)
+      matching(source, built).map((file) =>
+        `${part} file ${mode} ${file} ${into}/${basename(file)}`
+      )
     ),
     ...side === "dom0" ? dom0Lines() : [],
     ...[...parts].flatMap((part) => {
@@ -71,7 +73,7 @@ function programLines(program: Program, { folder, deno }: Built): readonly strin
     ...units.map((unit) => `file 0644 ${side}/systemd/${unit} @UNITDIR@/${unit}`),
     ...userUnits.map((unit) => `file 0644 ${side}/systemd/user/${unit} @USERUNITDIR@/${unit}`),
     ...page === undefined ? [] : [
-      `file 0644 ${made}/man/${nameOf(page)} @MANDIR@/man${page.at(-1)}/${nameOf(page)}`,
+      `file 0644 ${made}/man/${basename(page)} @MANDIR@/man${page.at(-1)}/${basename(page)}`,
       `file 0644 ${made}/completions/${name} @COMPLETIONS@/${name}`,
     ],
   ].map((line) => `${part} ${line}`);
@@ -88,8 +90,8 @@ function dom0Lines(): readonly string[] {
 /** The files that a source is; there is one "*" at most, in the last part of the path. */
 function matching(source: string, { filesIn }: Built): readonly string[] {
   if (!source.includes("*")) return [source];
-  const folder = source.slice(0, source.lastIndexOf("/"));
-  const [before = "", after = ""] = nameOf(source).split("*");
+  const folder = dirname(source);
+  const [before = "", after = ""] = basename(source).split("*");
   return filesIn(folder).filter((name) => name.startsWith(before) && name.endsWith(after))
     .toSorted().map((name) => `${folder}/${name}`);
 }

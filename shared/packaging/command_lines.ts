@@ -10,21 +10,21 @@ import {
   COMMANDS as DOM0_COMMANDS,
   DAEMON_OPTIONS,
   DAEMON_SHORT,
-} from "../dom0/cli/command_table.ts";
-import { SETUP_OPTIONS, SETUP_SHORT, USAGE as SETUP_USAGE } from "../dom0/setup/request.ts";
-import type { OptionTable } from "../shared/io/options.ts";
-import { CHECK_OPTIONS, STATUS_OPTIONS, TUNNEL_OPTIONS } from "../shared/tunnel/cli_table.ts";
-import { CONNECT_OPTIONS } from "../vm/connect/cli.ts";
-import { CTL_COMMANDS, CTL_OPTIONS } from "../vm/ctl/cli_table.ts";
+} from "../../dom0/cli/command_table.ts";
+import { SETUP_OPTIONS, SETUP_SHORT, USAGE as SETUP_USAGE } from "../../dom0/setup/request.ts";
+import type { OptionTable } from "../io/options.ts";
+import { CHECK_OPTIONS, STATUS_OPTIONS, TUNNEL_OPTIONS } from "../tunnel/cli_table.ts";
+import { CONNECT_OPTIONS } from "../../vm/connect/cli.ts";
+import { CTL_COMMANDS, CTL_OPTIONS } from "../../vm/ctl/cli_table.ts";
 
-import { COMMANDS as PROXY_COMMANDS } from "../vm/proxy/cli.ts";
+import { COMMANDS as PROXY_COMMANDS } from "../../vm/proxy/cli.ts";
 import {
   type OptionHelpTable,
   RUN_OPTIONS,
   SUB_COMMANDS,
-} from "../vm/remote/commands/cli_table.ts";
-import { SETUP_VM_OPTIONS, SETUP_VM_SHORT } from "../vm/setup/request.ts";
-import { WATCHDOG_OPTIONS } from "../vm/watchdog/cli.ts";
+} from "../../vm/remote/commands/cli_table.ts";
+import { SETUP_VM_OPTIONS, SETUP_VM_SHORT } from "../../vm/setup/request.ts";
+import { WATCHDOG_OPTIONS } from "../../vm/watchdog/cli.ts";
 import { alternatives, type OptionLine, parseUsage, type Usage } from "./usage.ts";
 
 export interface Command extends Usage {

@@ -2,11 +2,11 @@
 /** The table of programs fits what is there: sources, units, pages, targets of make. @module */
 
 import { assert, assertEquals } from "@std/assert";
-import { COMMAND_LINES } from "../../packaging/command_lines.ts";
-import { installList } from "../../packaging/install_list.ts";
-import { denoFlags, PROGRAMS } from "../../packaging/programs.ts";
-import { packagingFiles } from "../../packaging/write-packaging.ts";
-import { PROJECT } from "../e2e/program_flags.ts";
+import { COMMAND_LINES } from "../../../shared/packaging/command_lines.ts";
+import { installList } from "../../../shared/packaging/install_list.ts";
+import { denoFlags, PROGRAMS } from "../../../shared/packaging/programs.ts";
+import { packagingFiles } from "../../../shared/packaging/write-packaging.ts";
+import { PROJECT } from "../../e2e/program_flags.ts";
 
 const SIDES = ["dom0", "vm"] as const;
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Writes the bash completion of a program. Pure. @module */
 
+import { basename } from "@std/path/posix/basename";
 import type { CommandLine } from "./command_lines.ts";
-import { PROVIDERS } from "../vm/settings/vm_settings.ts";
+import { PROVIDERS } from "../../vm/settings/vm_settings.ts";
 import type { OptionLine } from "./usage.ts";
 
 const VMS = "$(qvm-ls --raw-list 2>/dev/null | grep -vx dom0)";
@@ -40,7 +41,7 @@ const spellings = ({ name, short }: OptionLine): string =>
 export function completionOf(line: CommandLine, page: string): string {
   const { program, commands } = line;
   const func = `_${program.replaceAll(/[-.]/g, "_")}`;
-  const [stem = "", section = ""] = page.slice(page.lastIndexOf("/") + 1).split(/\.(?=\d$)/);
+  const [stem = "", section = ""] = basename(page).split(/\.(?=\d$)/);
   const valued = distinct(
     [line, ...commands].flatMap(({ options }) =>
       options.filter(({ value }) => value !== undefined)

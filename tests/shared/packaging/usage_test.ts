@@ -2,7 +2,7 @@
 /** Usage lines are read as people read them. @module */
 
 import { assertEquals } from "@std/assert";
-import { alternatives, parseUsage } from "../../packaging/usage.ts";
+import { alternatives, parseUsage } from "../../../shared/packaging/usage.ts";
 
 const CASES: readonly (readonly [usage: string, options: string, words: string])[] = [
   ["", "", ""],

@@ -496,6 +496,6 @@ export function denoFlags({ permissions, v8 = [], deno = [] }: Program): readonl
 /** @throws {Error} if there is none: a caller's slip */
 export function programOf(side: Side, name: string): Program {
   const found = PROGRAMS.find((program) => program.side === side && program.name === name);
-  if (found === undefined) throw new Error(`packaging/programs.ts has no ${side}/${name}`);
+  if (found === undefined) throw new Error(`shared/packaging/programs.ts has no ${side}/${name}`);
   return found;
 }

@@ -2,8 +2,8 @@
 /** A page says all that the table has, and nothing else. @module */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import type { CommandLine } from "../../packaging/command_lines.ts";
-import { manPage } from "../../packaging/man_page.ts";
+import type { CommandLine } from "../../../shared/packaging/command_lines.ts";
+import { manPage } from "../../../shared/packaging/man_page.ts";
 
 const LINE: CommandLine = {
   program: "tool",

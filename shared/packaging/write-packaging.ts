@@ -3,18 +3,20 @@
  * Writes what is made of the table of programs into FOLDER/packaging: the flags of each program, the
  * lists of what is installed, the completions and the manual pages.
  *
- *     deno run --allow-read=. --allow-write=FOLDER packaging/write-packaging.ts FOLDER
+ *     deno run --allow-read=. --allow-write=FOLDER shared/packaging/write-packaging.ts FOLDER
  *
  * @module
  */
 
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { COMMAND_LINES } from "./command_lines.ts";
 import { completionOf } from "./completion.ts";
 import { installList } from "./install_list.ts";
 import { manPage } from "./man_page.ts";
 import { denoFlags, PROGRAMS } from "./programs.ts";
 
-const ROOT = new URL("../", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
 
 /** Each file's path below FOLDER/packaging, and its text. */
 export function packagingFiles(folder: string, deno: string): ReadonlyMap<string, string> {
@@ -26,7 +28,7 @@ export function packagingFiles(folder: string, deno: string): ReadonlyMap<string
     const line = COMMAND_LINES.find((one) => one.program === name);
     if (line === undefined) throw new Error(`command_lines.ts has no ${name}`);
     const source = Deno.readTextFileSync(new URL(page, ROOT));
-    files.set(`man/${page.slice(page.lastIndexOf("/") + 1)}`, manPage(source, line));
+    files.set(`man/${basename(page)}`, manPage(source, line));
     files.set(`completions/${name}`, completionOf(line, page));
   }
   const filesIn = (path: string): string[] =>
@@ -41,7 +43,7 @@ if (import.meta.main) {
   const [folder = "build"] = Deno.args;
   for (const [path, text] of packagingFiles(folder, Deno.execPath())) {
     const target = `${folder}/packaging/${path}`;
-    Deno.mkdirSync(target.slice(0, target.lastIndexOf("/")), { recursive: true });
+    Deno.mkdirSync(dirname(target), { recursive: true });
     Deno.writeTextFileSync(target, text);
   }
 }
