@@ -9,7 +9,7 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";
 import { interruptedOutcome, type OutcomeStore } from "../record/outcome_store.ts";
-import { keepOutcome } from "../run/execution.ts";
+import { keepOutcome } from "../run/concluding.ts";
 import { type Job, nameOf, type Seat } from "./job.ts";
 import type { OpenJobs } from "./open_jobs.ts";
 

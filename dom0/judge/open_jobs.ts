@@ -14,7 +14,7 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Audit, type IsOnRecord, recordQuietly } from "../record/audit_log.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { KeptRequest, OutcomeStore } from "../record/outcome_store.ts";
-import { endOf } from "../run/execution.ts";
+import { endOf } from "../run/concluding.ts";
 import type { StopReason } from "../run/runner.ts";
 import { createJob, type Job, nameOf } from "./job.ts";
 

@@ -12,17 +12,16 @@
 
 import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { errorText } from "../../shared/io/program.ts";
-import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import type { Recognised } from "../operations/recognise.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 import type { IsOnRecord } from "../record/audit_log.ts";
 import type { Ledger } from "../record/ledger.ts";
 import { createExecution, type Execution, type ExecutionOptions } from "../run/execution.ts";
-import { keepCommand, type KeptCommand } from "../run/kept_command.ts";
+import { keepBody, keepSteps, type KeptWork } from "../run/kept_work.ts";
 import { termsOf } from "../run/run_terms.ts";
+import { argvStep } from "../run/sequence.ts";
 import type { StopReason } from "../run/runner.ts";
 import type { StoredKey } from "../settings/key_store.ts";
 import { type Answers, createAnswers, type Received } from "./answers.ts";
@@ -31,7 +30,13 @@ import { createOpenJobs, type OpenJobs } from "./open_jobs.ts";
 import { claimOf, type RequestEvent } from "./request_event.ts";
 import { createStopSwitch, type StopSwitch } from "./stop_switch.ts";
 import { createTurns } from "./turns.ts";
-import { type Authority, type Checks, judgeRequest, type Ruling } from "./verdict.ts";
+import {
+  type Authority,
+  type Checks,
+  type JudgedCommand,
+  judgeRequest,
+  type Ruling,
+} from "./verdict.ts";
 
 export interface DeskOptions extends ExecutionOptions, Authority {
   /** For outcomes of an earlier daemon: false if it was killed before it could record this one. */
@@ -160,26 +165,21 @@ async function carryOut(
 ): Promise<Received> {
   const { job, stops, written } = taken;
   const { answers, execution, options } = stations;
-  let kept: KeptCommand;
+  let work: KeptWork;
   try {
     if (ruling.next !== "run") {
       await written;
       return answers.endRefused(job, refusalOf(ruling), seat, ruling.told);
     }
-    const { command, judgement } = ruling.judged;
-    kept = await putOnRecord(request, {
-      command: wordsOf(judgement.recognised) ?? command,
-      told: ruling.told,
-      written,
-    }, options);
+    work = await putOnRecord(request, { ...ruling, written }, options);
   } catch (error) {
     return answers.endRefused(job, "not-recorded", seat, { error: errorText(error) });
   }
   // While the ledger was written, a new session may have brought the request again.
   const received = answers.sit(job, seat);
-  stops.leadTo((reason) => execution.endUnstarted(job, kept, reason));
+  stops.leadTo((reason) => execution.endUnstarted(job, work, reason));
   if (job.outcome() !== null) return received;
-  stops.leadTo(execution.schedule(job, kept, termsOf(ruling.judged.judgement)).stop);
+  stops.leadTo(execution.schedule(job, work, termsOf(ruling.judged.judgement)).stop);
   options.onChange();
   return received;
 }
@@ -198,8 +198,7 @@ function refusalOf(ruling: Exclude<Ruling, { readonly next: "run" }>): RefusalRe
 }
 
 interface Admitted {
-  /** What runs: of an operation, the words of its table. */
-  readonly command: ProcessCommand;
+  readonly judged: JudgedCommand;
   readonly told: AuditFields;
   readonly written: Promise<void>;
 }
@@ -207,24 +206,28 @@ interface Admitted {
 /** When it resolves, a power cut can no longer hide that the command may have run. */
 async function putOnRecord(
   request: AuthenticRequest,
-  { command, told, written }: Admitted,
+  { judged, told, written }: Admitted,
   { audit, workFolder }: DeskOptions,
-): Promise<KeptCommand> {
-  // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
-  Deno.mkdirSync(workFolder, { recursive: true, mode: PRIVATE_FOLDER });
-  const kept = keepCommand(workFolder, request, command);
+): Promise<KeptWork> {
+  const work = keepWork(workFolder, request, judged);
   try {
     audit.record("accepted", { ...nameOf(request), protocol: request.protocol, ...told });
     await Promise.all([written, audit.sync()]);
-    return kept;
+    return work;
   } catch (error) {
-    kept.drop();
+    work.drop();
     throw error;
   }
 }
 
-/** An operation is run without a shell, whether it came as words or as a script. */
-function wordsOf(recognised: Recognised | null): ProcessCommand | null {
-  const [program, ...args] = recognised?.argvs[0] ?? [];
-  return program === undefined ? null : { mode: "argv", argv: [program, ...args] };
+/** An operation is run without a shell, by the words of the table, however it came. */
+function keepWork(
+  workFolder: string,
+  request: AuthenticRequest,
+  { command, judgement: { recognised } }: JudgedCommand,
+): KeptWork {
+  if (recognised !== null) return keepSteps(request, recognised.argvs.map(argvStep));
+  // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
+  Deno.mkdirSync(workFolder, { recursive: true, mode: PRIVATE_FOLDER });
+  return keepBody(workFolder, request, command);
 }

@@ -21,6 +21,7 @@ import {
   openLedger,
 } from "../../../dom0/record/ledger.ts";
 import { createOutcomeStore, type OutcomeStore } from "../../../dom0/record/outcome_store.ts";
+import { type Recognised, recogniseNamed } from "../../../dom0/operations/recognise.ts";
 import type { Judgement } from "../../../dom0/policy/judge.ts";
 import type { Action } from "../../../dom0/policy/rule.ts";
 import type { Received } from "../../../dom0/judge/answers.ts";
@@ -63,6 +64,8 @@ interface Wishes {
   action: Action;
   closed: RefusalReason | null;
   config: Config;
+  /** Words that the request is recognised as, whatever it says. */
+  readonly argvs?: readonly (readonly string[])[];
   readonly ledgerDisk?: (disk: LedgerDisk) => LedgerDisk;
   readonly store?: (store: OutcomeStore) => OutcomeStore;
   readonly audit?: (audit: Audit) => Audit;
@@ -83,8 +86,13 @@ interface World {
 }
 
 /** A script, by a rule that says so. */
-function judgedAs(action: Action): Judgement {
-  return { recognised: null, view: null, decision: { action, because: "test:1", options: {} } };
+function judgedAs(action: Action, recognised: Recognised | null = null): Judgement {
+  return { recognised, view: null, decision: { action, because: "test:1", options: {} } };
+}
+
+/** An operation of the table that runs other words. */
+function operationOf(argvs: Wishes["argvs"]): Recognised | null {
+  return argvs === undefined ? null : { ...recogniseNamed("vm.restart", ["vm=lab"]), argvs };
 }
 
 async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Promise<World> {
@@ -99,7 +107,7 @@ async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Prom
   const scheduler = createScheduler(wishes.config);
   const desk = createRequestDesk({
     config: () => wishes.config,
-    judge: () => Promise.resolve(judgedAs(wishes.action)),
+    judge: () => Promise.resolve(judgedAs(wishes.action, operationOf(wishes.argvs))),
     closedBecause: () => wishes.closed,
     audit: (wishes.audit ?? same)(realAudit),
     isOnRecord: newestRecords(auditFile),
@@ -232,6 +240,19 @@ deskTest(
       assertEquals(asked.seat.text(1), `work ${requestId(2)}\n`);
     }),
 );
+
+for (const size of ["a small", "a large"]) {
+  deskTest(
+    `desk: ${size} script that is an operation runs by the words of the table, step by step`,
+    () =>
+      withWorld({ argvs: [["printf", "%s|", "$HOME"], ["printf", "two"]] }, async (world) => {
+        const blanks = size === "a small" ? "" : "\n".repeat(5000);
+        const { seat } = await send(world, await script(`echo by bash${blanks}`));
+        assertEquals((await seat.answered).exitCode, 0);
+        assertEquals(seat.text(1), "$HOME|two");
+      }),
+  );
+}
 
 /** Each reason with everything after it in the order wrong as well: the first one is the answer. */
 const ORDER: readonly {

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Commands one after another as one run: each starts only if the one before ended with 0, the limits
+ * of time and output are those of the whole, and who stops it stops all of it. Before and after each
+ * step there is room for what dom0 itself has to do, such as reading what an undo will need.
+ *
+ * @module
+ */
+
+import { errorText } from "../../shared/io/program.ts";
+import { utf8 } from "../../shared/protocol/bytes.ts";
+import type { ProcessCommand } from "../../shared/protocol/command.ts";
+import type { StreamNumber } from "../../shared/protocol/message.ts";
+import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
+import {
+  type Ended,
+  type RunningCommand,
+  type RunOptions,
+  startCommand,
+  type StopReason,
+} from "./runner.ts";
+import { NAME } from "./warden.ts";
+
+/** As a shell says it. */
+const EXIT_NOT_RUNNABLE = 126;
+const EXIT_STEP_REFUSED = 1;
+
+export interface SequenceStep {
+  /**
+   * Called when its turn comes: what it returns is run.
+   *
+   * @throws {StepRefused} nothing is run, and the sequence ends here
+   */
+  readonly begin: () => ProcessCommand | Promise<ProcessCommand>;
+  /** Takes what it prints, in the place of the request's own output. */
+  readonly output?: (stream: StreamNumber, bytes: Uint8Array) => void;
+  /**
+   * Called when it has ended, however it ended.
+   *
+   * @throws {StepRefused} the sequence ends here, though the step may have ended well
+   */
+  readonly end?: (ended: Ended) => void | Promise<void>;
+}
+
+/** A step that runs these words, whatever came before it. */
+export function argvStep(words: readonly string[]): SequenceStep {
+  const [program, ...args] = words;
+  if (program === undefined) throw new Error("bug: no program");
+  return { begin: () => ({ mode: "argv", argv: [program, ...args] }) };
+}
+
+/** Why a sequence does not go on, for whoever asked for it. */
+export class StepRefused extends Error {
+  override readonly name = "StepRefused";
+}
+
+export interface SequenceOptions extends Omit<RunOptions, "command" | "mark"> {
+  readonly steps: readonly SequenceStep[];
+  /** Another one with each call. */
+  readonly newMark: () => string;
+}
+
+export function startSequence(options: SequenceOptions): RunningCommand {
+  const halt = createHalt();
+  const timeout = setTimeout(() => halt.stop("timeout"), options.limits.timeoutMs);
+  const ended = runSteps(options, halt).finally(() => clearTimeout(timeout));
+  return { stop: halt.stop, ended };
+}
+
+/** Who stops a sequence reaches the step that runs, or keeps the next one from starting. */
+interface Halt {
+  stop(reason: StopReason): void;
+  reason(): StopReason | null;
+  /** What is to be stopped from now on; null: nothing runs. */
+  follow(running: RunningCommand | null): void;
+  /** What the work comes to, or undefined as soon as somebody stops the sequence. */
+  unlessStopped<T>(work: Promise<T>): Promise<T | undefined>;
+}
+
+function createHalt(): Halt {
+  let reason: StopReason | null = null;
+  let running: RunningCommand | null = null;
+  const stopped = Promise.withResolvers<undefined>();
+  return {
+    stop(why) {
+      reason ??= why;
+      stopped.resolve(undefined);
+      running?.stop(why);
+    },
+    reason: () => reason,
+    follow: (next) => void (running = next),
+    unlessStopped: (work) => Promise.race([work, stopped.promise]),
+  };
+}
+
+async function runSteps(options: SequenceOptions, halt: Halt): Promise<Ended> {
+  const printed: Record<StreamNumber, number> = { 1: 0, 2: 0 };
+  let last: Ended = { kind: "done", exitCode: 0 };
+  for (const step of options.steps) {
+    try {
+      const command = await halt.unlessStopped(Promise.resolve(step.begin()));
+      const why = halt.reason();
+      if (why !== null || command === undefined) return stoppedFor(why);
+      last = await runStep(command, step, printed, options, halt);
+      await halt.unlessStopped(Promise.resolve(step.end?.(last)));
+    } catch (error) {
+      if (!(error instanceof StepRefused)) throw error;
+      say(options, error.message);
+      return { kind: "done", exitCode: EXIT_STEP_REFUSED };
+    }
+    if (last.kind !== "done" || last.exitCode !== 0) return last;
+  }
+  return last;
+}
+
+function stoppedFor(why: StopReason | null): Ended {
+  const kind = why ?? "interrupted";
+  return { kind, exitCode: EXIT_OF_KIND[kind] };
+}
+
+async function runStep(
+  command: ProcessCommand,
+  { output }: SequenceStep,
+  printed: Record<StreamNumber, number>,
+  options: SequenceOptions,
+  halt: Halt,
+): Promise<Ended> {
+  const running = startStep(command, output, printed, options);
+  if (running === null) return { kind: "done", exitCode: EXIT_NOT_RUNNABLE };
+  halt.follow(running);
+  try {
+    return await running.ended;
+  } finally {
+    halt.follow(null);
+  }
+}
+
+/** @returns null if it cannot be started: a word too long for the kernel, no process to be had */
+function startStep(
+  command: ProcessCommand,
+  output: SequenceStep["output"],
+  printed: Record<StreamNumber, number>,
+  options: SequenceOptions,
+): RunningCommand | null {
+  const { limits, newMark, onOutput } = options;
+  const before = Math.max(printed[1], printed[2]);
+  try {
+    return startCommand({
+      ...options,
+      command,
+      mark: newMark(),
+      limits: { ...limits, maxOutputBytes: limits.maxOutputBytes - before },
+      onOutput(stream, bytes) {
+        printed[stream] += bytes.length;
+        (output ?? onOutput)(stream, bytes);
+      },
+    });
+  } catch (error) {
+    say(options, `cannot be started: ${errorText(error)}`);
+    return null;
+  }
+}
+
+function say({ onOutput }: SequenceOptions, text: string): void {
+  onOutput(2, utf8(`${NAME}: ${text}\n`));
+}
