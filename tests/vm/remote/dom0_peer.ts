@@ -7,6 +7,7 @@
  * @module
  */
 
+import { CAPABILITIES, type Capability } from "../../../shared/protocol/capability.ts";
 import { createSender, readFrames } from "../../../shared/io/byte_stream.ts";
 import { authenticate, type AuthenticRequest } from "../../../shared/protocol/envelope.ts";
 import { createDom0Session, type VmEvent } from "../../../shared/protocol/dom0_session.ts";
@@ -54,6 +55,10 @@ export interface Dom0Peer {
   /** The next event of that kind, dropping others but requests. */
   next(kind: VmEvent["kind"]): Promise<VmEvent>;
   accept(seq: number): void;
+  /** A person is asked. */
+  park(seq: number): void;
+  /** That person said yes. */
+  approve(seq: number): void;
   output(seq: number, stream: StreamNumber, data: Uint8Array | string): Promise<void>;
   /** Ends a request with what was output, and waits for the ack. */
   finish(
@@ -87,11 +92,13 @@ export interface PeerOptions {
   readonly mute?: boolean;
   /** Be a dom0 that knows no capabilities. */
   readonly first?: boolean;
+  /** Be a dom0 that names these; it must say nothing that needs others. */
+  readonly names?: readonly Capability[];
 }
 
 export async function connectPeer(
   vm: Vm,
-  { credits = 16, mute = false, first = false }: PeerOptions = {},
+  { credits = 16, mute = false, first = false, names = CAPABILITIES }: PeerOptions = {},
 ): Promise<Dom0Peer> {
   const name = parseVmName(VM_NAME);
   const child = queueService(vm).spawn();
@@ -147,6 +154,9 @@ export async function connectPeer(
       ? EMPTY_STREAM
       : { bytes: state.bytes, sha256: state.hash.copy().digest("hex") };
   };
+  const sendIfKnown = (frame: Uint8Array | null): void => {
+    if (frame !== null) void sender.send(frame);
+  };
   const sendOutcome: Dom0Peer["sendOutcome"] = async (
     { seq, request },
     kind = "done",
@@ -169,7 +179,9 @@ export async function connectPeer(
       for (const frame of createFrameDecoder(CAPS_FROM_VM).push(pong)) session.receive(frame);
     } else {
       const ready = await take((event) => event.kind === "ready");
-      if (ready.kind === "ready" && ready.reply !== null) void sender.send(ready.reply);
+      if (ready.kind === "ready" && ready.reply !== null) {
+        void sender.send(encodeFromDom0({ kind: "capabilities", words: names }));
+      }
     }
     if (credits > 0) void sender.send(session.credit(credits));
   }
@@ -186,6 +198,8 @@ export async function connectPeer(
     },
     next: (kind) => take((event) => event.kind === kind),
     accept: (seq) => void sender.send(session.accepted(seq)),
+    park: (seq) => sendIfKnown(session.parked(seq)),
+    approve: (seq) => sendIfKnown(session.approved(seq)),
     async output(seq, stream, data) {
       let rest = typeof data === "string" ? new TextEncoder().encode(data) : data;
       const state = streamOf(seq, stream);
@@ -208,7 +222,8 @@ export async function connectPeer(
       await take((event) => event.kind === "done" && event.seq === peerRequest.seq);
     },
     async refuse({ seq, request }, reason) {
-      const outcome = session.spoken(refusedOutcome(request.id, request.nonce, reason));
+      const { id, nonce } = request;
+      const outcome = session.spoken(refusedOutcome(id, nonce, reason, summary(seq, 2)));
       void sender.send(session.outcome(seq, outcome, await signOutcome(vm.key, name, outcome)));
       await take((event) => event.kind === "done" && event.seq === seq);
     },

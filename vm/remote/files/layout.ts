@@ -7,7 +7,8 @@
  *                   audit.log           what was asked and answered here
  *                   queue/pending/ID    a request that dom0 has not taken
  *                   queue/running/ID    a request that was sent, or is about to be
- *                   queue/results/ID.*  out, err (growing), meta, mac, and exit, last
+ *                   queue/results/ID.*  out, err (growing), meta, mac, and exit, last;
+ *                                       parked while a person in dom0 is to decide
  *                   queue/cancel/ID     the client wants this request to end
  *                   queue/refused/      entries that are no request
  *                   queue/.lock         held by the one service that serves the queue
@@ -88,6 +89,11 @@ export function historyFolder({ history }: Layout, id: RequestId): string {
 /** The suffixes of a request's files in results/, in the order in which they are written. */
 export const RESULT_PARTS = ["out", "err", "meta", "mac", "exit"] as const;
 export type ResultPart = typeof RESULT_PARTS[number];
+
+/** Lies there while a person in dom0 is to decide, and no longer than until there is an answer. */
+export function parkedPath({ results }: Layout, id: RequestId): string {
+  return `${results}/${id}.parked`;
+}
 
 export function resultPath({ results }: Layout, id: RequestId, part: ResultPart): string {
   return `${results}/${id}.${part}`;

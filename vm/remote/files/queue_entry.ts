@@ -2,7 +2,12 @@
 /** What lies in the queue under a name: a request of protocol 2, one of protocol 1, or neither. @module */
 
 import { asLatin1, type Bytes, utf8 } from "../../../shared/protocol/bytes.ts";
-import { ENVELOPE_MAGIC, parseEnvelope } from "../../../shared/protocol/envelope.ts";
+import type { Capability } from "../../../shared/protocol/capability.ts";
+import {
+  ENVELOPE_MAGIC,
+  neededCapability,
+  parseEnvelope,
+} from "../../../shared/protocol/envelope.ts";
 import { MAX_BODY_BYTES, MAX_ENVELOPE_BYTES } from "../../../shared/protocol/limits.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
 import { parseV1Id, type RequestId } from "../../../shared/protocol/request_id.ts";
@@ -10,7 +15,13 @@ import { ifPresentSync } from "../../../shared/io/sync_files.ts";
 import { attempt } from "./local_failure.ts";
 
 export type QueueEntry =
-  | { readonly kind: "envelope"; readonly bytes: Bytes; readonly nonce: string }
+  | {
+    readonly kind: "envelope";
+    readonly bytes: Bytes;
+    readonly nonce: string;
+    /** What must be agreed on with dom0 before it is sent; null: nothing. */
+    readonly needs: Capability | null;
+  }
   /** Perhaps still being written: it is whole when its token is there. */
   | { readonly kind: "v1"; readonly body: Bytes }
   /** Never sent. The text is for the log and for the owner. */
@@ -41,7 +52,8 @@ export function parseQueueEntry(untrustedBytes: Bytes, id: RequestId): QueueEntr
   try {
     const { fields } = parseEnvelope(untrustedBytes);
     if (fields.id !== id) return { kind: "bad", why: "the id in it is another one" };
-    return { kind: "envelope", bytes: untrustedBytes, nonce: fields.nonce };
+    const needs = neededCapability(fields);
+    return { kind: "envelope", bytes: untrustedBytes, nonce: fields.nonce, needs };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     return { kind: "bad", why: error.message };

@@ -19,7 +19,7 @@ import {
 import type { RefusalReason } from "../../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { ifPresentSync } from "../../../shared/io/sync_files.ts";
-import { historyFolder, type Layout, resultPath } from "./layout.ts";
+import { historyFolder, type Layout, parkedPath, resultPath } from "./layout.ts";
 import { attempt, OutputGoneError } from "./local_failure.ts";
 import { clear, isPlain, openPlain, writePlain } from "./plain_file.ts";
 
@@ -30,6 +30,12 @@ export function isAnswered(layout: Layout, id: RequestId): boolean {
   const path = `${historyFolder(layout, id)}/exit`;
   attempt(() => inHistory = ifPresentSync(() => Deno.lstatSync(path))?.isFile ?? false);
   return inHistory;
+}
+
+/** Says to the client whether a person in dom0 is to decide. It is no more than a hint. */
+export function showParked(layout: Layout, id: RequestId, isParked: boolean): void {
+  const path = parkedPath(layout, id);
+  attempt(() => isParked ? writePlain(layout, path, "") : clear(layout, path));
 }
 
 /** Opens a stream's file. A rest of an earlier session stays: the same bytes come again. */
@@ -74,6 +80,7 @@ export function publishOutcome(
   const macPath = resultPath(layout, id, "mac");
   if (mac === null) clear(layout, macPath); // what lies there speaks of another outcome
   else writePlain(layout, macPath, toHex(mac));
+  showParked(layout, id, false);
   const temporary = `${layout.queue}/.${id}.exit`;
   writePlain(layout, temporary, String(outcome.exitCode));
   const exitPath = resultPath(layout, id, "exit");

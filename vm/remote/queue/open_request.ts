@@ -15,12 +15,17 @@ import {
   isAnswered,
   openOutput,
   publishOutcome,
+  showParked,
 } from "../files/result_files.ts";
 
 export type ProtocolNumber = 1 | 2;
 
 export interface OpenRequest {
   readonly id: RequestId;
+  /** A person in dom0 is to decide. */
+  park(): void;
+  /** That person said yes. @returns false if nobody was asked */
+  unpark(): boolean;
   /**
    * The bytes are in the file when it returns, or they are dropped.
    *
@@ -44,6 +49,8 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
   const files = new Map<StreamNumber, Deno.FsFile>();
   const received = new Map<StreamNumber, number>();
   let failure: string | null = null;
+  let parked = false;
+  showParked(layout, id, false); // of an earlier session: dom0 says it anew
 
   const close = (): void => {
     for (const file of files.values()) file.close();
@@ -65,9 +72,22 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
     publishOutcome(layout, outcome, null, v1Note(outcome));
   };
 
+  const unpark = (): boolean => {
+    const was = parked;
+    parked = false;
+    if (was) showParked(layout, id, false);
+    return was;
+  };
+
   return {
     id,
+    park() {
+      parked = true;
+      if (!answered) showParked(layout, id, true);
+    },
+    unpark,
     write(stream, offset, data) {
+      unpark();
       received.set(stream, offset + data.length);
       if (answered || failure !== null) return failure === null;
       // The offset is where the file stands: the session accepts no other.

@@ -6,6 +6,7 @@
  *     pending/ID --is a request, not cancelled--> running/ID --> sent
  *          \--cancelled, or its client is gone         \--> sent again by a later session
  *           \      --> answered "cancelled"
+ *           \--dom0 does not know this kind of request: answered "refused"
  *           \--no request--> refused/, answered "refused"
  *
  * What the file system refuses ends the request it was about, and nothing else waits for it.
@@ -58,6 +59,10 @@ const MAX_STUCK = 1_000;
 
 type Sendable = QueueEntry & { readonly kind: "envelope" | "v1" };
 
+function nonceOf(entry: Sendable): string {
+  return entry.kind === "envelope" ? entry.nonce : V1_NONCE;
+}
+
 export function createQueueCourier(ports: CourierPorts): QueueCourier {
   const { layout, session, open, tokens, send, audit } = ports;
   const owners = createOwnerWatch();
@@ -76,6 +81,16 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
     answerLocally(layout, id, V1_NONCE, { kind: "refused", reason: "bad-body" }, text);
     clearAway(id);
     audit(`REFUSED-LOCALLY id=${id} ${printable(why)}`);
+  };
+
+  /** Whether dom0 is too old for it. */
+  const isUnknown = (entry: Sendable): boolean =>
+    entry.kind === "envelope" && entry.needs !== null && !session.agreed(entry.needs);
+
+  const refuseUnknown = (id: RequestId, entry: Sendable): void => {
+    answerLocally(layout, id, nonceOf(entry), { kind: "refused", reason: "not-known" }, "");
+    removeIfPresent(pending(id));
+    audit(`REFUSED-LOCALLY id=${id} "dom0 does not know this kind of request"`);
   };
 
   /** Only now that it is in running/, where no crash can lose it. */
@@ -100,7 +115,17 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
     if (open.seqOf(id) !== undefined) return;
     const entry = readQueueEntry(running(id), id);
     if (entry.kind === "bad") refuse(id, entry.why);
+    else if (entry.kind !== "absent" && isUnknown(entry)) loseTrack(id, entry);
     else if (entry.kind !== "absent") dispatch(id, entry);
+  };
+
+  /** A dom0 that knew it has it, perhaps; this one cannot be asked. */
+  const loseTrack = (id: RequestId, entry: Sendable): void => {
+    const text = "qvmremote.Queue: dom0's daemon is older now: it cannot say what became of this\n";
+    const outcome = { kind: "interrupted", reason: null } as const;
+    answerLocally(layout, id, nonceOf(entry), outcome, text);
+    forgetRequest(layout, id);
+    audit(`LOST id=${id} "dom0 does not know this kind of request any more"`);
   };
 
   const take = (id: RequestId): void => {
@@ -114,6 +139,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
       return audit(`REFUSED-LOCALLY id=${id} "answered before"`);
     }
     if (ownerOf(pending(id)) === "gone") return cancelHere(id, entry, "its client is gone");
+    if (isUnknown(entry)) return refuseUnknown(id, entry);
     if (entry.kind === "v1" && !tokens.take(id)) return;
     if (isPresent(running(id)) && !isPlain(running(id))) clear(layout, running(id));
     if (!renameIfPresent(pending(id), running(id))) {
@@ -134,8 +160,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
   };
 
   const cancelHere = (id: RequestId, entry: Sendable, why: string): void => {
-    const nonce = entry.kind === "envelope" ? entry.nonce : V1_NONCE;
-    answerLocally(layout, id, nonce, { kind: "cancelled", reason: null }, "");
+    answerLocally(layout, id, nonceOf(entry), { kind: "cancelled", reason: null }, "");
     removeIfPresent(pending(id));
     audit(`CANCEL id=${id} before dom0 took it ${why}`.trimEnd());
   };

@@ -3,6 +3,7 @@
  * One session over the file queue: names become requests, messages become files.
  *
  *     pending/ID --rename--> running/ID --request--> dom0
+ *     dom0 --parked--> results/ID.parked, until it runs or has its answer
  *     dom0 --output--> results/ID.out|.err, then window
  *     dom0 --outcome-> results/ID.meta .mac, .exit by rename; running/ID removed; then ack
  *
@@ -174,12 +175,15 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
         return send(event.reply);
       case "capabilities":
         return;
-      case "accepted":
-        audit(`ACCEPTED id=${open.get(event.seq).id}`);
-        return;
-      case "parked":
-        audit(`PARKED id=${open.get(event.seq).id}`);
-        return;
+      case "accepted": {
+        const request = open.get(event.seq);
+        return audit(`${request.unpark() ? "APPROVED" : "ACCEPTED"} id=${request.id}`);
+      }
+      case "parked": {
+        const request = open.get(event.seq);
+        request.park();
+        return audit(`PARKED id=${request.id}`);
+      }
       case "output": {
         const request = open.get(event.seq);
         if (!request.write(event.stream, event.offset, event.data)) {
