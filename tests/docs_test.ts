@@ -17,7 +17,7 @@ import { PROVIDERS } from "../vm/settings/vm_settings.ts";
 import { CTL_COMMANDS, CTL_HELP, CTL_OPTIONS } from "../vm/ctl/cli_table.ts";
 import { FINDING_IDS } from "../vm/ctl/doctor/finding.ts";
 import { COMMANDS as PROXY_COMMANDS } from "../vm/proxy/cli.ts";
-import { parseConfig } from "../vm/proxy/parse_config.ts";
+import { parseConfig } from "../vm/proxy/config/parse_config.ts";
 import { PORTS_COMMANDS, PORTS_OPTIONS } from "../vm/ports/cli.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { WATCHDOG_HELP, WATCHDOG_OPTIONS } from "../vm/watchdog/cli.ts";

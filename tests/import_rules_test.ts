@@ -256,7 +256,7 @@ Deno.test("@std is the same from npm and from JSR, and the build from npm is pin
 });
 
 Deno.test("a path is taken apart by @std/path", () => {
-  const own = new Set(["vm/proxy/abilities.ts"]); // a model's name, which is no path
+  const own = new Set(["vm/proxy/config/abilities.ts"]); // a model's name, which is no path
   const broken = under("dom0", "shared", "vm").filter(({ path, code }) =>
     code.includes('lastIndexOf("/")') && !own.has(path)
   );
@@ -274,7 +274,7 @@ Deno.test("only programs touch Deno.args and Deno.exit", () => {
 const SHORT_SIGNALS: ReadonlySet<string> = new Set([
   "vm/ctl/commands/logs.ts", // of the program, which listens once and ends
   "vm/proxy/cursor/attempt_cursor.ts", // of one request
-  "vm/proxy/upstream_fetch.ts", // of one request
+  "vm/proxy/attempt/upstream_fetch.ts", // of one request
 ]);
 
 Deno.test("who listens to a signal stops listening; nobody races the end of the program", () => {

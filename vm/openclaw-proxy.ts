@@ -17,14 +17,14 @@ import {
   PROGRAM,
   readCommand,
 } from "./proxy/cli.ts";
-import type { Config } from "./proxy/config.ts";
-import { checkKeys, environmentLine } from "./proxy/check_keys.ts";
-import { checkReport } from "./proxy/check_report.ts";
-import { loadConfig, type Places, placesOf } from "./proxy/load_config.ts";
-import { permissionFlags } from "./proxy/permissions.ts";
-import { createSecrets, runForSecret } from "./proxy/secrets.ts";
+import type { Config } from "./proxy/config/config.ts";
+import { checkKeys, environmentLine } from "./proxy/config/check_keys.ts";
+import { checkReport } from "./proxy/config/check_report.ts";
+import { loadConfig, type Places, placesOf } from "./proxy/config/load_config.ts";
+import { permissionFlags } from "./proxy/config/permissions.ts";
+import { createSecrets, runForSecret } from "./proxy/config/secrets.ts";
 import { runServer } from "./proxy/run_server.ts";
-import { areSocketsNamed } from "./proxy/vm_sockets.ts";
+import { areSocketsNamed } from "./proxy/http/vm_sockets.ts";
 
 async function main(args: readonly string[]): Promise<number> {
   const say = (text: string): void => writeAll(Deno.stdout, text);

@@ -12,7 +12,7 @@ import { printable } from "../shared/protocol/printable.ts";
 import { ProtocolError } from "../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../shared/protocol/vm_name.ts";
 import { EXIT_PORT_REFUSED } from "./ports/refusal_script.ts";
-import { socketFolder, socketPath } from "./proxy/vm_sockets.ts";
+import { socketFolder, socketPath } from "./proxy/http/vm_sockets.ts";
 import { serveMuxOnStdio } from "./tunnel/serve_mux.ts";
 
 const PROGRAM = "openclaw.MuxPerVm";

@@ -8,7 +8,7 @@
  */
 
 import type { TcpPort } from "../../shared/io/tcp_port.ts";
-import { SOCKETS_IN_HOME } from "../proxy/vm_sockets.ts";
+import { SOCKETS_IN_HOME } from "../proxy/http/vm_sockets.ts";
 
 /** By this line a script is known as ours. */
 export const MARK = "# Written by openclaw-ports(8).";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One request of a client, and what an upstream makes of it. @module */
 
-import type { RequestBody } from "./request_body.ts";
+import type { RequestBody } from "./http/request_body.ts";
 import type { Fault } from "./translate/fault.ts";
 
 /** The API that the client speaks. */

@@ -4,22 +4,22 @@
 import { writeAll } from "../../shared/io/program.ts";
 import type { Notifier } from "../../shared/io/sd_notify.ts";
 import { pause, within } from "../../shared/io/timing.ts";
-import { createAttempt } from "./attempt.ts";
-import { budgetBytes, createBodyBudget } from "./body_budget.ts";
-import { createBreakers } from "./breaker.ts";
-import { createCalibration } from "./calibration.ts";
-import type { Config } from "./config.ts";
-import { openLedger } from "./ledger.ts";
-import { createLimiter } from "./limits.ts";
-import type { Places } from "./load_config.ts";
-import { createLineWriter, createLog } from "./log.ts";
-import { createMetrics, type Gauge } from "./metrics.ts";
-import { createMemory } from "./memory.ts";
-import { keepConfig } from "./reload.ts";
-import { createSecrets, runForSecret } from "./secrets.ts";
-import { handle, type ServerParts } from "./server.ts";
-import { onFreePort } from "./taken_port.ts";
-import { createVmSockets, vmsOf } from "./vm_sockets.ts";
+import { createAttempt } from "./attempt/attempt.ts";
+import { budgetBytes, createBodyBudget } from "./http/body_budget.ts";
+import { createBreakers } from "./route/breaker.ts";
+import { createCalibration } from "./books/calibration.ts";
+import type { Config } from "./config/config.ts";
+import { openLedger } from "./books/ledger.ts";
+import { createLimiter } from "./books/limits.ts";
+import type { Places } from "./config/load_config.ts";
+import { createLineWriter, createLog } from "./books/log.ts";
+import { createMetrics, type Gauge } from "./books/metrics.ts";
+import { createMemory } from "./memory/memory.ts";
+import { keepConfig } from "./config/reload.ts";
+import { createSecrets, runForSecret } from "./config/secrets.ts";
+import { handle, type ServerParts } from "./http/server.ts";
+import { onFreePort } from "./http/taken_port.ts";
+import { createVmSockets, vmsOf } from "./http/vm_sockets.ts";
 
 export interface ServerStart {
   readonly config: Config;

@@ -2,12 +2,12 @@
 /** The templates fit each other, the proxy's own parser, and the rules that hold for all of them. @module */
 
 import { assert, assertEquals } from "@std/assert";
-import { resolveModel } from "../../../vm/proxy/models.ts";
-import { parseConfig } from "../../../vm/proxy/parse_config.ts";
-import { affordable } from "../../../vm/proxy/prices.ts";
-import { targetName } from "../../../vm/proxy/config.ts";
+import { resolveModel } from "../../../vm/proxy/route/models.ts";
+import { parseConfig } from "../../../vm/proxy/config/parse_config.ts";
+import { affordable } from "../../../vm/proxy/books/prices.ts";
+import { targetName } from "../../../vm/proxy/config/config.ts";
 import { fillTemplate } from "../../../vm/setup/fill_template.ts";
-import type { Config } from "../../../vm/proxy/config.ts";
+import type { Config } from "../../../vm/proxy/config/config.ts";
 
 const FOLDER = new URL("../../../vm/openclaw/", import.meta.url);
 const VALUES = {

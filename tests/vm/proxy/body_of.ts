@@ -2,7 +2,7 @@
 /** A request's body, as if it had been read from a client. @module */
 
 import { assert } from "@std/assert";
-import { decodeBody, type RequestBody } from "../../../vm/proxy/request_body.ts";
+import { decodeBody, type RequestBody } from "../../../vm/proxy/http/request_body.ts";
 
 export function bodyOf(json: string | Uint8Array<ArrayBuffer>): RequestBody {
   const bytes = typeof json === "string" ? new TextEncoder().encode(json) : json;

@@ -12,7 +12,7 @@ const times = (count: number, line: (at: number) => string): string =>
 export const SAMPLES: Readonly<Record<string, string>> = {
   prose: read("README.md").slice(0, 12_000),
   licence: read("LICENSE").slice(0, 12_000),
-  TypeScript: read("vm/proxy/server.ts"),
+  TypeScript: read("vm/proxy/http/server.ts"),
   shell: read("shared/packaging/build-script"),
   "a makefile": read("Makefile").slice(0, 12_000),
   "a manual page": read("vm/packaging/openclaw-proxy.1"),

@@ -12,7 +12,7 @@ import { answerText } from "../../probe/http_answer.ts";
 import { metricSamples } from "../../probe/metrics_text.ts";
 import { proxyUrl } from "../../probe/probe.ts";
 import { hasProxy, partsOf } from "../../probe/units.ts";
-import { readUse } from "../../proxy/ledger_read.ts";
+import { readUse } from "../../proxy/books/ledger_read.ts";
 import { ANSWER_MS, type Outcome, type Scene } from "../scene.ts";
 import { shown, table } from "../text.ts";
 import { noProxy } from "./models.ts";

@@ -5,8 +5,8 @@ import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
 import { readKeyValues } from "../../../shared/io/key_value.ts";
 import { UserError } from "../../../shared/io/program.ts";
 import { partsOf } from "../../probe/units.ts";
-import type { Config } from "../../proxy/config.ts";
-import { loadConfig, placesOf } from "../../proxy/load_config.ts";
+import type { Config } from "../../proxy/config/config.ts";
+import { loadConfig, placesOf } from "../../proxy/config/load_config.ts";
 import { shown } from "../text.ts";
 import { type DoctorScene, error, type Examine, type Finding, warning } from "./finding.ts";
 

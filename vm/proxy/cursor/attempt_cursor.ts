@@ -8,13 +8,13 @@
  */
 
 import { within } from "../../../shared/io/timing.ts";
-import type { AttemptContext } from "../adapter.ts";
-import { formatOf } from "../client_format.ts";
-import type { Target } from "../config.ts";
-import type { Memory } from "../memory.ts";
-import { eventsAnswer, type EventSource, notServed } from "../events_answer.ts";
+import type { AttemptContext } from "../attempt/attempt_native.ts";
+import { formatOf } from "../attempt/client_format.ts";
+import type { Target } from "../config/config.ts";
+import type { Memory } from "../memory/memory.ts";
+import { eventsAnswer, type EventSource, notServed } from "../attempt/events_answer.ts";
 import { type Answer, type Exchange, UpstreamFailure } from "../exchange.ts";
-import { translateRequest } from "../translated.ts";
+import { translateRequest } from "../attempt/attempt_translated.ts";
 import { fault } from "../translate/fault.ts";
 import { createCursorEvents } from "./events.ts";
 import { cursorPrompt } from "./prompt.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A model's answer, whole or streamed, independent of any provider's format. @module */
 
-import type { SseEvent } from "../sse.ts";
+import type { SseEvent } from "../stream/sse.ts";
 import type { AssistantPart } from "./conversation.ts";
 import type { Fault } from "./fault.ts";
 

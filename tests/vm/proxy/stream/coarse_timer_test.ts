@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Many waits on one timer: none early, none lost, none after it was taken back. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import { after } from "../../../../vm/proxy/stream/coarse_timer.ts";
+
+Deno.test("waits come to their end in order, never early; one that is taken back never does", async () => {
+  const began = performance.now();
+  const ended: string[] = [];
+  let cancelSecond = (): void => {};
+  await new Promise<void>((resolve) => {
+    after(120, () => {
+      ended.push("last");
+      resolve();
+    });
+    after(10, () => {
+      ended.push("first");
+      cancelSecond();
+      after(0, () => ended.push("from within"));
+    });
+    cancelSecond = after(11, () => ended.push("taken back"));
+    after(5000, () => ended.push("never"))();
+  });
+  const tookMs = performance.now() - began;
+  assertEquals(ended, ["first", "from within", "last"]);
+  assert(tookMs >= 120, `${tookMs} ms`);
+  await new Promise((resolve) => setTimeout(resolve, 60)); // it stops by itself: no timer leaks
+});
+
+Deno.test("a tick that is late runs what was due in the order in which it was due", async () => {
+  const ended: string[] = [];
+  let cancelThird = (): void => {};
+  await new Promise<void>((resolve) => {
+    after(9, () => {
+      ended.push("third, last");
+      resolve();
+    });
+    after(6, () => {
+      ended.push("second");
+      cancelThird();
+    });
+    cancelThird = after(7, () => ended.push("taken back by one before it"));
+    after(3, () => ended.push("first"));
+    const began = performance.now();
+    while (performance.now() < began + 60); // nothing else runs: all of them are late
+  });
+  assertEquals(ended, ["first", "second", "third, last"]);
+});

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A whole chat completion that says, with status 200, that it failed (OpenRouter does). @module */
+
+import { type Bytes, UpstreamFailure } from "../exchange.ts";
+import { mayRetry, readFault } from "../translate/fault.ts";
+import { isObject } from "../translate/json_node.ts";
+
+/** In a JSON string every quote is escaped: a model that writes these words is not meant. */
+const SAYS_ERROR = /(?<!\\)"finish_reason":\s*"error"/;
+
+/** @throws {UpstreamFailure} if it failed */
+export function refuseFailedChoice(untrusted: Bytes): void {
+  const text = new TextDecoder().decode(untrusted);
+  if (!SAYS_ERROR.test(text)) return;
+  const error = errorIn(text);
+  if (error === null) return;
+  const found = readFault(undefined, error);
+  throw new UpstreamFailure(found, { counts: mayRetry(found) });
+}
+
+function errorIn(text: string): unknown {
+  try {
+    const { choices }: Readonly<Record<string, unknown>> = JSON.parse(text);
+    const failed: unknown = Array.isArray(choices)
+      ? choices.find((choice) => isObject(choice) && choice["finish_reason"] === "error")
+      : undefined;
+    if (!isObject(failed)) return null;
+    return { error: failed["error"] ?? { message: "the answer failed" } };
+  } catch {
+    return null; // whoever reads it will say so
+  }
+}
