@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One request of a client, and what an upstream makes of it. @module */
 
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { Bytes, ByteSource } from "./bytes.ts";
 import type { RequestBody } from "./http/request_body.ts";
 import type { Fault } from "./translate/fault.ts";
 
 /** The API that the client speaks. */
 export type Api = "chat" | "messages" | "responses" | "ollama" | "embeddings" | "count_tokens";
+
+/** What is known of a request before anything of it is read. */
+export interface Asked {
+  readonly api: Api;
+  readonly requestId: string;
+  /** Of the client's traceparent. */
+  readonly trace: string | undefined;
+  /** Which VM asks, as qrexec says; null: a program of this one. */
+  readonly vm: VmName | null;
+  readonly beganMs: number;
+}
 
 export interface Exchange {
   readonly api: Api;
@@ -60,15 +73,6 @@ export interface Seen {
 
 export const NO_SEEN: Seen = { tokens: 0, thoughtTokens: 0 };
 
-export type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Bytes as they come. Less than a ReadableStream, each of which costs every chunk some hops. */
-export interface ByteSource {
-  /** null: there are no more. Throws if they broke off. Not called again before it has settled. */
-  read(): Promise<Bytes | null>;
-  cancel(): void;
-}
-
 /** An upstream that has begun to answer, in the client's API. */
 export interface Answer {
   readonly contentType: string;
@@ -78,10 +82,6 @@ export interface Answer {
   readonly own: OwnAnswer | null;
   /** What the request lost or changed on its way into the upstream's API: no content. */
   readonly changes?: readonly string[];
-}
-
-export function isWhole(body: Answer["body"]): body is Bytes {
-  return body instanceof Uint8Array;
 }
 
 export interface OwnAnswer {

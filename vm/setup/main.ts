@@ -7,8 +7,6 @@ import { UserError } from "../../shared/io/program.ts";
 import { within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { type Finding, findingsTable } from "../../shared/setup/findings.ts";
-import type { Tools } from "../../shared/setup/tools.ts";
-import type { QubesDb } from "../ports/vm_kind.ts";
 import { apply } from "./apply.ts";
 import { checkConfiguration } from "./checks.ts";
 import { type Fact, record, type Wanted } from "./fact.ts";
@@ -28,20 +26,9 @@ import {
 import { type Invocation, parseInvocation, type SetupRequest } from "./request.ts";
 import type { Problem } from "./requirements.ts";
 import { runUndo } from "./run_undo.ts";
+import type { Setting } from "./setting.ts";
 import { type Survey, survey } from "./survey.ts";
 import { isStart, wantedFor } from "./wanted.ts";
-
-export interface Setting {
-  readonly places: Places;
-  readonly tools: Tools;
-  readonly qubesDb: QubesDb;
-  /** True for root in a real VM, who is not the one to set up. */
-  readonly isWrongUser: boolean;
-  readonly print: (text: string) => void;
-  readonly warn: (text: string) => void;
-  /** One line that the person types; null at the end of input. */
-  readonly ask: (question: string) => string | null;
-}
 
 /** Longest wait for another setup that is at work. */
 const LOCK_WAIT_MS = 5_000;

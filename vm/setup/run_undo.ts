@@ -7,7 +7,7 @@ import { ifPresent } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { undo } from "./apply.ts";
 import { type Fact, needsRoot, record } from "./fact.ts";
-import type { Setting } from "./main.ts";
+import type { Setting } from "./setting.ts";
 import { planUndo, type Undo } from "./plan.ts";
 import { createRead } from "./reader.ts";
 import { stepJson, undoText } from "./report.ts";

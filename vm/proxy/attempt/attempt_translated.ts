@@ -2,18 +2,12 @@
 /** A request for a provider of another API: written in its words, and its answer read back. @module */
 
 import { abilitiesOf } from "../config/abilities.ts";
-import { type AttemptContext, upstreamCall } from "./attempt_native.ts";
+import { type AttemptContext, upstreamCall } from "./upstream_call.ts";
 import { formatOf } from "./client_format.ts";
 import type { Target } from "../config/config.ts";
 import { eventsAnswer, type EventSource, notServed } from "./events_answer.ts";
-import {
-  type Answer,
-  type Bytes,
-  type ByteSource,
-  type Exchange,
-  isWhole,
-  UpstreamFailure,
-} from "../exchange.ts";
+import { type Answer, type Exchange, UpstreamFailure } from "../exchange.ts";
+import { type Bytes, type ByteSource, isWhole } from "../bytes.ts";
 import type { Memory } from "../memory/memory.ts";
 import { createSseSplitter, SseError } from "../stream/sse.ts";
 import { writeChatRequest } from "../translate/chat/chat_request_write.ts";

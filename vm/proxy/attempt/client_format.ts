@@ -14,7 +14,7 @@ import type {
 } from "../translate/completion.ts";
 import type { Conversation } from "../translate/conversation.ts";
 import { withTextDocuments } from "../translate/document.ts";
-import type { Body } from "../translate/fit/fit.ts";
+import type { Body } from "../translate/fit/fit_fields.ts";
 import type { JsonNode } from "../translate/json_node.ts";
 import { readMessagesRequest } from "../translate/messages/messages_request_read.ts";
 import { writeMessagesResponse } from "../translate/messages/messages_response.ts";

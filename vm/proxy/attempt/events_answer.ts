@@ -4,13 +4,13 @@
 import type { Asked, ClientFormat } from "./client_format.ts";
 import {
   type Answer,
-  type ByteSource,
   type Exchange,
   NO_SEEN,
   type Seen,
   type Tokens,
   UpstreamFailure,
 } from "../exchange.ts";
+import type { ByteSource } from "../bytes.ts";
 import { streamType } from "../stream/stream_end.ts";
 import { createTokenCounter } from "../books/token_count.ts";
 import { createCollector } from "../translate/collect.ts";

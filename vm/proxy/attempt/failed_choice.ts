@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A whole chat completion that says, with status 200, that it failed (OpenRouter does). @module */
 
-import { type Bytes, UpstreamFailure } from "../exchange.ts";
+import { UpstreamFailure } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 import { mayRetry, readFault } from "../translate/fault.ts";
 import { isObject } from "../translate/json_node.ts";
 

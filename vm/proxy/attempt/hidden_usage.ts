@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Bytes } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 import { isObject } from "../translate/json_node.ts";
 
 /** @param untrustedBody of a request. @returns null if it asks already, or is not to be asked */

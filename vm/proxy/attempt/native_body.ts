@@ -6,12 +6,14 @@
  * @module
  */
 
-import type { WireApi } from "./attempt_native.ts";
+import type { WireApi } from "./upstream_call.ts";
 import type { MaxTokensField, Provider, Target } from "../config/config.ts";
-import type { Bytes, Exchange } from "../exchange.ts";
+import type { Exchange } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 import { askingForUsage } from "./hidden_usage.ts";
 import { dialectOf } from "../translate/fit/dialect.ts";
-import { type Body, fitBody } from "../translate/fit/fit.ts";
+import { fitBody } from "../translate/fit/fit.ts";
+import type { Body } from "../translate/fit/fit_fields.ts";
 import type { Made } from "../translate/provenance.ts";
 import { type Kept, NOTHING_KEPT, withReferences } from "../translate/references.ts";
 import { type Upload, uploadOfParts } from "../http/upload.ts";

@@ -7,7 +7,8 @@
  * @module
  */
 
-import { type Bytes, type ByteSource, UpstreamFailure } from "../exchange.ts";
+import { UpstreamFailure } from "../exchange.ts";
+import type { Bytes, ByteSource } from "../bytes.ts";
 import { createSseSplitter, type SseEvent } from "../stream/sse.ts";
 import { fault, mayRetry, readFault } from "../translate/fault.ts";
 import { isObject } from "../translate/json_node.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Bytes } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 
 type Transform = ReadableWritablePair<Bytes, Bytes>;
 

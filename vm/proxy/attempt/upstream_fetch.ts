@@ -4,7 +4,8 @@
 import { concat } from "../../../shared/protocol/bytes.ts";
 import { kindOfBytes } from "./body_kind.ts";
 import { after } from "../stream/coarse_timer.ts";
-import { type Bytes, type ByteSource, UpstreamFailure } from "../exchange.ts";
+import { UpstreamFailure } from "../exchange.ts";
+import type { Bytes, ByteSource } from "../bytes.ts";
 import { heldUntilContent, startingWith } from "./stream_start.ts";
 import { unpacked } from "./unpack.ts";
 import type { Upload } from "../http/upload.ts";

@@ -7,23 +7,12 @@ import type { Admitted, Refused } from "../http/admit.ts";
 import { bookedTokens } from "./booked_tokens.ts";
 import type { Calibration } from "./calibration.ts";
 import { type Config, type Target, targetName } from "../config/config.ts";
-import { type Api, NO_TOKENS, type Seen, type Tokens } from "../exchange.ts";
+import { type Api, type Asked, NO_TOKENS, type Seen, type Tokens } from "../exchange.ts";
 import type { Usage } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { usageOf } from "./prices.ts";
 import type { Secrets } from "../config/secrets.ts";
-
-/** What is known of a request before anything of it is read. */
-export interface Asked {
-  readonly api: Api;
-  readonly requestId: string;
-  /** Of the client's traceparent. */
-  readonly trace: string | undefined;
-  /** Which VM asks, as qrexec says; null: a program of this one. */
-  readonly vm: VmName | null;
-  readonly beganMs: number;
-}
 
 export interface BookParts {
   readonly metrics: Metrics;

@@ -8,7 +8,7 @@
  */
 
 import { within } from "../../../shared/io/timing.ts";
-import type { AttemptContext } from "../attempt/attempt_native.ts";
+import type { AttemptContext } from "../attempt/upstream_call.ts";
 import { formatOf } from "../attempt/client_format.ts";
 import type { Target } from "../config/config.ts";
 import type { Memory } from "../memory/memory.ts";

@@ -11,7 +11,7 @@ import { affordable, estimate, isCounted } from "../books/prices.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { readRequest } from "./read_request.ts";
 import type { RequestBody } from "./request_body.ts";
-import type { Asked } from "../books/request_books.ts";
+import type { Asked } from "../exchange.ts";
 import type { Secrets } from "../config/secrets.ts";
 import { type Fault, fault } from "../translate/fault.ts";
 

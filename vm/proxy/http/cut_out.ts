@@ -14,7 +14,7 @@
  */
 
 import { concat } from "../../../shared/protocol/bytes.ts";
-import type { Bytes } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 
 /** Shorter ones are no burden, and text is never that long without a blank. */
 export const MIN_RUN_BYTES = 512 * 1024;

@@ -5,7 +5,7 @@ import { concat } from "../../../shared/protocol/bytes.ts";
 import { isObject } from "../../settings/shape.ts";
 import type { Hold } from "./body_budget.ts";
 import { after } from "../stream/coarse_timer.ts";
-import type { Bytes } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 import { decodeBody, type RequestBody } from "./request_body.ts";
 import { type Fault, fault } from "../translate/fault.ts";
 

@@ -8,7 +8,7 @@
  */
 
 import { type CutOut, cutOut, MARK_CHARS, withRuns } from "./cut_out.ts";
-import type { Bytes } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 import { promptTokens } from "../books/prompt_tokens.ts";
 import { type Upload, uploadOfParts, uploadOfText } from "./upload.ts";
 

@@ -2,7 +2,7 @@
 /** One API request, from the client's key to the last byte and the books. @module */
 
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
-import { nativeApi } from "../attempt/attempt_native.ts";
+import { nativeApi } from "../attempt/upstream_call.ts";
 import { admit, type AdmitParts, type Admitted } from "./admit.ts";
 import { after } from "../stream/coarse_timer.ts";
 import type { Config, Target, Timing } from "../config/config.ts";
@@ -10,29 +10,24 @@ import {
   type Answer,
   type Api,
   type Exchange,
-  isWhole,
   NO_SEEN,
   type Seen,
   UpstreamFailure,
 } from "../exchange.ts";
+import { isWhole } from "../bytes.ts";
 import { traceparentOf } from "../books/log.ts";
 import type { RequestBody } from "./request_body.ts";
 import { askingForUsage } from "../attempt/hidden_usage.ts";
 import { relay } from "../stream/relay.ts";
 import { faultReply, idHeaders } from "./reply.ts";
-import {
-  type Asked,
-  bookOutcome,
-  type BookParts,
-  bookRefusal,
-  type Outcome,
-} from "../books/request_books.ts";
-import { runExchange, type RunParts, type Started } from "../route/try_targets.ts";
+import { bookOutcome, type BookParts, bookRefusal, type Outcome } from "../books/request_books.ts";
+import type { Asked } from "../exchange.ts";
+import { type Started, type TryParts, tryTargets } from "../route/try_targets.ts";
 import { streamType } from "../stream/stream_end.ts";
 import { tokensInBody } from "../stream/stream_watch.ts";
 import { countTokens } from "../books/token_count.ts";
 
-export interface ServeParts extends RunParts, AdmitParts, Pick<BookParts, "calibration"> {
+export interface ServeParts extends TryParts, AdmitParts, Pick<BookParts, "calibration"> {
   /** What ends each of the requests under way at once, in its API's words. */
   readonly endings: Set<() => void>;
 }
@@ -41,7 +36,7 @@ export interface ServeParts extends RunParts, AdmitParts, Pick<BookParts, "calib
  * @param clientGone fires when the client leaves before its answer has begun
  * @param vm which VM asks, as qrexec says; null: a program of this one
  */
-export async function serveExchange(
+export async function serveRequest(
   request: Request,
   api: Api,
   requestId: string,
@@ -72,7 +67,7 @@ export async function serveExchange(
   };
   try {
     const exchange = exchangeOf(request, asked, admitted, config, gone.signal);
-    const run = runExchange(exchange, admitted.route, config, parts, (target) => asking = target)
+    const run = tryTargets(exchange, admitted.route, config, parts, (target) => asking = target)
       .finally(() => admitted.body.drop()); // nobody else will be asked
     const lives = { run, asking: () => asking };
     return await answer(exchange, lives, config.timing, parts, leave, close);

@@ -16,7 +16,7 @@ import {
 } from "../route/models.ts";
 import { handleOllama } from "./ollama_models.ts";
 import { faultReply, idHeaders, jsonReply, type ReplyTo } from "./reply.ts";
-import { serveExchange, type ServeParts } from "./serve_request.ts";
+import { type ServeParts, serveRequest } from "./serve_request.ts";
 import { type Fault, fault } from "../translate/fault.ts";
 import { VERSION } from "../../../shared/io/version.ts";
 
@@ -71,7 +71,7 @@ export async function handle(
   const leave = parts.enter();
   delivery.completed.catch(() => {}).finally(leave);
   try {
-    return await serveExchange(request, api, requestId, config, parts, request.signal, vm);
+    return await serveRequest(request, api, requestId, config, parts, request.signal, vm);
   } catch (error) {
     const name = error instanceof Error ? error.name : "unknown";
     // Only its name: a message may quote what was sent.

@@ -7,7 +7,7 @@
  */
 
 import { concat } from "../../../shared/protocol/bytes.ts";
-import type { Bytes } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 
 /** Up to that the length is announced, as every server knows it. */
 const WHOLE_BYTES = 4 * 1024 * 1024;

@@ -7,9 +7,10 @@
  * @module
  */
 
-import { type Answer, type Exchange, isWhole } from "../exchange.ts";
+import type { Answer, Exchange } from "../exchange.ts";
+import { isWhole } from "../bytes.ts";
 import { watchLines } from "../stream/line_watch.ts";
-import type { Body } from "../translate/fit/fit.ts";
+import type { Body } from "../translate/fit/fit_fields.ts";
 import { isObject } from "../translate/json_node.ts";
 import type { Kept, KeptResponse } from "../translate/references.ts";
 

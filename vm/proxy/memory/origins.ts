@@ -7,7 +7,8 @@
  * @module
  */
 
-import { type Answer, isWhole } from "../exchange.ts";
+import type { Answer } from "../exchange.ts";
+import { isWhole } from "../bytes.ts";
 import { watchLines } from "../stream/line_watch.ts";
 import type { Made } from "../translate/provenance.ts";
 

@@ -40,7 +40,7 @@ export interface Dice {
   random(): number;
 }
 
-export interface AttemptPlan {
+export interface TargetPlan {
   next(): Step;
   failed(target: Target, failure: AttemptFailure): void;
 }
@@ -50,13 +50,13 @@ const MAX_BACKOFF_MS = 8000;
 /** Of the time that is left, for one target while another waits. */
 const SHARE_OF_DEADLINE = 0.8;
 
-export function createAttemptPlan(
+export function createTargetPlan(
   route: Route,
   timing: Timing,
   streamed: boolean,
   gate: Gate,
   dice: Dice,
-): AttemptPlan {
+): TargetPlan {
   const beganMs = dice.nowMs();
   const dead = new Set<string>();
   const notBeforeMs = new Map<string, number>();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One request, from target to target until one begins to answer. @module */
 
-import type { AttemptContext } from "../attempt/attempt_native.ts";
-import { type AttemptPlan, createAttemptPlan, type Dice } from "./target_plan.ts";
+import type { AttemptContext } from "../attempt/upstream_call.ts";
+import { createTargetPlan, type Dice, type TargetPlan } from "./target_plan.ts";
 import type { Breakers } from "./breaker.ts";
 import { type Config, type Route, type Target, targetName } from "../config/config.ts";
 import { type Answer, type Exchange, UpstreamFailure } from "../exchange.ts";
@@ -14,7 +14,7 @@ import { UserError } from "../../../shared/io/program.ts";
 import { type Fault, fault, type FaultKind, mayRetry, shownToClient } from "../translate/fault.ts";
 import type { Patience } from "../attempt/upstream_fetch.ts";
 
-export interface RunParts {
+export interface TryParts {
   readonly breakers: Breakers;
   readonly secrets: Secrets;
   readonly metrics: Metrics;
@@ -41,16 +41,16 @@ const REFUSED_KEY_REST_MS = 30_000;
  * @param onAsk called with each target before it is asked
  * @throws {UpstreamFailure} whose fault may be shown to the client as it is
  */
-export async function runExchange(
+export async function tryTargets(
   exchange: Exchange,
   route: Route,
   config: Config,
-  parts: RunParts,
+  parts: TryParts,
   onAsk: (target: Target) => void,
 ): Promise<Started> {
   const { breakers, dice } = parts;
   const isClosed = (name: string): boolean => breakers.state(name) !== "open";
-  const plan = createAttemptPlan(route, config.timing, exchange.stream, {
+  const plan = createTargetPlan(route, config.timing, exchange.stream, {
     admits: (target) => isClosed(targetName(target)) && breakers.admits(target.provider.name),
     mayAsk: (target) => isClosed(targetName(target)) && isClosed(target.provider.name),
   }, dice);
@@ -82,7 +82,7 @@ async function attempt(
   exchange: Exchange,
   target: Target,
   patience: Patience,
-  parts: RunParts,
+  parts: TryParts,
 ): Promise<Answer> {
   const { breakers, metrics, log, dice } = parts;
   const { provider } = target;
@@ -127,8 +127,8 @@ async function secretOf({ provider }: Target, secrets: Secrets): Promise<string 
 function learn(
   { fault: found, about }: UpstreamFailure,
   target: Target,
-  plan: AttemptPlan,
-  { breakers, secrets }: RunParts,
+  plan: TargetPlan,
+  { breakers, secrets }: TryParts,
 ): void {
   const name = targetName(target);
   const retryAfterMs = about.retryAfterMs ?? null;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Shows the lines of a stream while its bytes are passed on unchanged. @module */
 
-import type { ByteSource } from "../exchange.ts";
+import type { ByteSource } from "../bytes.ts";
 
 /** Longer lines are skipped. */
 const MAX_LINE_BYTES = 1024 * 1024;

@@ -10,14 +10,12 @@ import { after } from "./coarse_timer.ts";
 import type { Timing } from "../config/config.ts";
 import {
   type Answer,
-  type Bytes,
-  type ByteSource,
   type Exchange,
-  isWhole,
   type Seen,
   type Tokens,
   UpstreamFailure,
 } from "../exchange.ts";
+import { type Bytes, type ByteSource, isWhole } from "../bytes.ts";
 import { withoutUsageChunk } from "../attempt/hidden_usage.ts";
 import { scrubErrors } from "./scrub_bytes.ts";
 import { createSeenText } from "./seen_text.ts";

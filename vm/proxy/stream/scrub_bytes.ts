@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A provider may quote the key in an error in the middle of its stream. @module */
 
-import type { Bytes } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 
 const ERROR = new TextEncoder().encode('"error"');
 const [QUOTE, LETTER_E] = ERROR;

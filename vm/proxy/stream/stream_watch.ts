@@ -8,7 +8,8 @@
  */
 
 import { concat } from "../../../shared/protocol/bytes.ts";
-import type { Bytes, Tokens } from "../exchange.ts";
+import type { Tokens } from "../exchange.ts";
+import type { Bytes } from "../bytes.ts";
 import { MAX_SSE_EVENT_BYTES, SseError } from "./sse.ts";
 
 const KEPT_BYTES = 16 * 1024;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Body, mapObjects, withFields } from "./fit/fit.ts";
+import { type Body, mapObjects, withFields } from "./fit/fit_fields.ts";
 
 export interface KeptResponse {
   /** The provider that also stores it; "": none does. */

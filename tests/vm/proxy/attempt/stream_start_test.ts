@@ -2,7 +2,8 @@
 /** A stream is held back until it has content, and an error before that is a failure. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Bytes, type ByteSource, UpstreamFailure } from "../../../../vm/proxy/exchange.ts";
+import { UpstreamFailure } from "../../../../vm/proxy/exchange.ts";
+import type { Bytes, ByteSource } from "../../../../vm/proxy/bytes.ts";
 import { heldUntilContent } from "../../../../vm/proxy/attempt/stream_start.ts";
 
 const data = (json: unknown): string => `data: ${JSON.stringify(json)}\n\n`;

@@ -3,7 +3,8 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import * as zlib from "node:zlib";
-import { isWhole, UpstreamFailure } from "../../../../vm/proxy/exchange.ts";
+import { UpstreamFailure } from "../../../../vm/proxy/exchange.ts";
+import { isWhole } from "../../../../vm/proxy/bytes.ts";
 import { callUpstream } from "../../../../vm/proxy/attempt/upstream_fetch.ts";
 import { startUpstream } from "../../../e2e/proxy_upstream.ts";
 

@@ -14,12 +14,11 @@ import { eventsAnswer } from "../../../../vm/proxy/attempt/events_answer.ts";
 import {
   type Answer,
   type Api,
-  type ByteSource,
   type Exchange,
-  isWhole,
   NO_SEEN,
   NO_TOKENS,
 } from "../../../../vm/proxy/exchange.ts";
+import { type ByteSource, isWhole } from "../../../../vm/proxy/bytes.ts";
 import { costOf } from "../../../../vm/proxy/books/prices.ts";
 import { parseConfig } from "../../../../vm/proxy/config/parse_config.ts";
 import { relay, type RelayReport } from "../../../../vm/proxy/stream/relay.ts";

@@ -3,9 +3,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import {
-  type AttemptPlan,
-  createAttemptPlan,
+  createTargetPlan,
   order,
+  type TargetPlan,
 } from "../../../../vm/proxy/route/target_plan.ts";
 import { type Config, type Route, targetName } from "../../../../vm/proxy/config/config.ts";
 import { parseConfig } from "../../../../vm/proxy/config/parse_config.ts";
@@ -27,7 +27,7 @@ function scene(tries: unknown, open: readonly string[] = [], streamed = true) {
   const config = configOf(tries);
   const route: Route = config.routes.get("auto") ?? [];
   let nowMs = 5_000_000;
-  const plan = createAttemptPlan(route, config.timing, streamed, {
+  const plan = createTargetPlan(route, config.timing, streamed, {
     admits: (target) => !open.includes(targetName(target)),
     mayAsk: (target) => !open.includes(targetName(target)),
   }, { nowMs: () => nowMs, random: () => 0.5 });
@@ -38,7 +38,7 @@ const AGAIN = { again: true, retryAfterMs: null };
 const NEVER = { again: false, retryAfterMs: null };
 
 /** Runs the plan with each attempt failing; what it did, in words. */
-function trace(plan: AttemptPlan, pass: (ms: number) => void, failure = AGAIN): string[] {
+function trace(plan: TargetPlan, pass: (ms: number) => void, failure = AGAIN): string[] {
   const done: string[] = [];
   for (let steps = 0; steps < 50; steps++) {
     const step = plan.next();
@@ -95,7 +95,7 @@ Deno.test("by default no attempt begins after 30 s, however upstreams fail and w
   for (let round = 0; round < 2000; round++) {
     let nowMs = 0;
     const dice = { nowMs: () => nowMs, random };
-    const plan = createAttemptPlan(
+    const plan = createTargetPlan(
       route,
       config.timing,
       true,

@@ -2,7 +2,7 @@
 /** A chat completions body as this provider takes it. @module */
 
 import { documentNote } from "../document.ts";
-import { type Body, type Fit, mapObjects, withFields, withoutIdleChoice } from "./fit.ts";
+import { type Body, type Fit, mapObjects, withFields, withoutIdleChoice } from "./fit_fields.ts";
 import { withProperties } from "./fit_schema.ts";
 import { isObject } from "../json_node.ts";
 import { repairedArguments } from "./repair_json.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A body of the messages API as Anthropic takes it. @module */
 
-import { type Body, type Fit, mapObjects, withFields } from "./fit.ts";
+import { type Body, type Fit, mapObjects, withFields } from "./fit_fields.ts";
 import { forAnthropicOutput } from "./fit_schema.ts";
 import { fitThinking } from "./fit_thinking.ts";
 import { isObject } from "../json_node.ts";

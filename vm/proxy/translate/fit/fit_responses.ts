@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A responses body as OpenAI takes it. @module */
 
-import { type Body, type Fit, mapObjects, withFields, withoutIdleChoice } from "./fit.ts";
+import { type Body, type Fit, mapObjects, withFields, withoutIdleChoice } from "./fit_fields.ts";
 import { fitUser } from "./fit_chat.ts";
 import { withProperties } from "./fit_schema.ts";
 import { isObject } from "../json_node.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Body, type Fit, mapObjects, withFields } from "./fit.ts";
+import { type Body, type Fit, mapObjects, withFields } from "./fit_fields.ts";
 import { isObject } from "../json_node.ts";
 import {
   anthropicEffortOf,

@@ -8,7 +8,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DIALECT_NAMES, dialectOf } from "../../../../../vm/proxy/translate/fit/dialect.ts";
-import { type Body, fitBody } from "../../../../../vm/proxy/translate/fit/fit.ts";
+import { fitBody } from "../../../../../vm/proxy/translate/fit/fit.ts";
+import type { Body } from "../../../../../vm/proxy/translate/fit/fit_fields.ts";
 import type { Made } from "../../../../../vm/proxy/translate/provenance.ts";
 import { ownItemId, seal, sealExtra } from "../../../../../vm/proxy/translate/provenance.ts";
 
