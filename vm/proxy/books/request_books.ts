@@ -72,7 +72,7 @@ export function bookOutcome(
   const used = target === null ? { tokens: 0, spend: 0 } : usageOf(tokens, target, config);
   const name = target === null ? null : targetName(target);
   done(used, name);
-  count(parts.metrics, caller, api, outcome, tokens, used);
+  count(parts.metrics, { api, caller, tokens, used }, outcome);
   parts.log("info", "request", {
     ...{ request: requestId, traceparent: trace, api, client: caller.name },
     ...{ ...fromVm(vm), end, status },
@@ -83,13 +83,18 @@ export function bookOutcome(
   });
 }
 
+/** What one request was, and what it used. */
+interface Counted {
+  readonly api: Api;
+  readonly caller: Caller;
+  readonly tokens: Tokens;
+  readonly used: Usage;
+}
+
 function count(
   metrics: Metrics,
-  caller: Caller,
-  api: Api,
+  { api, caller, tokens, used }: Counted,
   { target, end, status }: Outcome,
-  tokens: Tokens,
-  used: Usage,
 ): void {
   metrics.count("openclaw_proxy_requests_total", { api, status: String(status) });
   if (end === "cancelled") metrics.count("openclaw_proxy_cancelled_total", { api });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One API request, from the client's key to the last byte and the books. @module */
 
-import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { nativeApi } from "../attempt/upstream_call.ts";
 import { admit, type AdmitParts, type Admitted } from "./admit.ts";
 import { after } from "../stream/coarse_timer.ts";
@@ -15,10 +14,9 @@ import {
   UpstreamFailure,
 } from "../exchange.ts";
 import { isWhole } from "../bytes.ts";
-import { traceparentOf } from "../books/log.ts";
 import type { RequestBody } from "./request_body.ts";
 import { askingForUsage } from "../attempt/hidden_usage.ts";
-import { relay } from "../stream/relay.ts";
+import { type Awaited, relay } from "../stream/relay.ts";
 import { faultReply, idHeaders } from "./reply.ts";
 import { bookOutcome, type BookParts, bookRefusal, type Outcome } from "../books/request_books.ts";
 import type { Asked } from "../exchange.ts";
@@ -32,22 +30,15 @@ export interface ServeParts extends TryParts, AdmitParts, Pick<BookParts, "calib
   readonly endings: Set<() => void>;
 }
 
-/**
- * @param clientGone fires when the client leaves before its answer has begun
- * @param vm which VM asks, as qrexec says; null: a program of this one
- */
+/** Read, admit, route, attempt, answer, book: each line of the way is a call here. */
 export async function serveRequest(
   request: Request,
-  api: Api,
-  requestId: string,
+  asked: Asked,
   config: Config,
   parts: ServeParts,
-  clientGone: AbortSignal,
-  vm: VmName | null,
 ): Promise<Response> {
-  const to = { requestId, api, anthropic: false };
-  const trace = traceparentOf(request.headers);
-  const asked: Asked = { api, requestId, trace, vm, beganMs: parts.dice.nowMs() };
+  const to = { requestId: asked.requestId, api: asked.api, anthropic: false };
+  const clientGone = request.signal; // it leaves before its answer has begun
   const admitted = await admit(request, asked, config, parts);
   if ("refusal" in admitted) {
     bookRefusal(asked, admitted, parts);
@@ -69,8 +60,8 @@ export async function serveRequest(
     const exchange = exchangeOf(request, asked, admitted, config, gone.signal);
     const run = tryTargets(exchange, admitted.route, config, parts, (target) => asking = target)
       .finally(() => admitted.body.drop()); // nobody else will be asked
-    const lives = { run, asking: () => asking };
-    return await answer(exchange, lives, config.timing, parts, leave, close);
+    const running = { run, asking: () => asking, leave, close };
+    return await answer(exchange, running, config.timing, parts);
   } catch (error) {
     const failed = error instanceof UpstreamFailure;
     const left = failed && error.about.gone === true;
@@ -92,19 +83,17 @@ interface Running {
   readonly run: Promise<Started>;
   /** Who was asked last. */
   readonly asking: () => Target | null;
+  /** Ends the upstream's work. */
+  readonly leave: () => void;
+  /** Called once, unless answer() throws. */
+  readonly close: (outcome: Outcome) => void;
 }
 
-/**
- * @param leave ends the upstream's work
- * @param close called once, unless it throws
- */
 async function answer(
   exchange: Exchange,
-  { run: running, asking }: Running,
+  { run: running, asking, leave, close }: Running,
   timing: Timing,
   parts: ServeParts,
-  leave: () => void,
-  close: (outcome: Outcome) => void,
 ): Promise<Response> {
   let target: Target | null = null;
   let changes: readonly string[] = [];
@@ -124,14 +113,14 @@ async function answer(
       return new Response(body, { headers: headers(contentType) });
     }
   }
-  const { whole, contentType, late } = await answerOrHeartbeat(run, exchange, timing);
-  const stream = relay(exchange, whole, timing, parts, ({ end, ...what }) => {
+  const { contentType, ...awaited } = await answerOrHeartbeat(run, exchange, timing);
+  const stream = relay(exchange, awaited, timing, parts, ({ end, ...what }) => {
     if (end === "cancelled") {
       target ??= asking();
       leave();
     }
     close({ target, end, isWhole: end === "complete", status: 200, ...what, changes });
-  }, late);
+  });
   return new Response(stream, { headers: headers(contentType) });
 }
 
@@ -146,18 +135,16 @@ async function answerOrHeartbeat(
   run: Promise<Answer>,
   exchange: Exchange,
   { heartbeatMs }: Timing,
-): Promise<
-  { readonly whole: Promise<Answer>; readonly contentType: string; readonly late: boolean }
-> {
-  if (!exchange.stream) return { whole: run, contentType: (await run).contentType, late: false };
+): Promise<Awaited & { readonly contentType: string }> {
+  if (!exchange.stream) return { answer: run, contentType: (await run).contentType, late: false };
   let forget = (): void => {};
   const waited = new Promise<null>((resolve) => {
     forget = after(heartbeatMs, () => resolve(null));
   });
   const first = await Promise.race([run, waited]).finally(forget);
-  if (first !== null) return { whole: run, contentType: first.contentType, late: false };
+  if (first !== null) return { answer: run, contentType: first.contentType, late: false };
   run.catch(() => {}); // the stream tells it
-  return { whole: run, contentType: streamType(exchange), late: true };
+  return { answer: run, contentType: streamType(exchange), late: true };
 }
 
 function answerHeaders(contentType: string, requestId: string): Record<string, string> {

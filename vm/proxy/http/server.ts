@@ -14,6 +14,7 @@ import {
   openAiModels,
   resolveModel,
 } from "../route/models.ts";
+import { traceparentOf } from "../books/log.ts";
 import { handleOllama } from "./ollama_models.ts";
 import { faultReply, idHeaders, jsonReply, type ReplyTo } from "./reply.ts";
 import { type ServeParts, serveRequest } from "./serve_request.ts";
@@ -71,7 +72,9 @@ export async function handle(
   const leave = parts.enter();
   delivery.completed.catch(() => {}).finally(leave);
   try {
-    return await serveRequest(request, api, requestId, config, parts, request.signal, vm);
+    const trace = traceparentOf(request.headers);
+    const asked = { api, requestId, trace, vm, beganMs: parts.dice.nowMs() };
+    return await serveRequest(request, asked, config, parts);
   } catch (error) {
     const name = error instanceof Error ? error.name : "unknown";
     // Only its name: a message may quote what was sent.

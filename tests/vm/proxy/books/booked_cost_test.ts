@@ -177,7 +177,9 @@ async function left(
 ): Promise<RelayReport> {
   const report = Promise.withResolvers<RelayReport>();
   const stream = relay(
-    ...[exchange, Promise.resolve(answer), { heartbeatMs: 60_000, idleMs: 60_000 }] as const,
+    exchange,
+    { answer: Promise.resolve(answer), late: false },
+    { heartbeatMs: 60_000, idleMs: 60_000 },
     { dice: { nowMs: () => 0 }, secrets: { scrub: (text) => text }, endings: new Set() },
     report.resolve,
   );
