@@ -10,7 +10,7 @@ import { CLEARED, inWorld, replaced } from "./launcher_text.ts";
 
 export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
 
-const PRINT_LAUNCHER = `${PROJECT}/packaging/print-launcher`;
+const PRINT_LAUNCHER = `${PROJECT}/shared/packaging/print-launcher`;
 
 /** A program's name, and for the one that there is in dom0 and in a VM, which of them. */
 export type Program = string;
