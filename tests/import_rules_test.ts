@@ -7,9 +7,19 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-
-const ROOT = new URL("../", import.meta.url);
-const CODE_FOLDERS = ["dom0", "vm", "shared", "tests"] as const;
+import {
+  assertNone,
+  CODE_FOLDERS,
+  FILES,
+  importsOf,
+  isRelative,
+  resolve,
+  ROOT,
+  RULES_FILE,
+  under,
+  withoutComments,
+  withoutStrings,
+} from "./source_files.ts";
 
 /** Folder -> folders its files may import from. The first that fits a file counts. */
 const MAY_IMPORT: readonly (readonly [folder: string, from: readonly string[]])[] = [
@@ -32,86 +42,16 @@ const OTHER_PROGRAMS: ReadonlySet<string> = new Set([
   "tests/sim/sim_cli.ts", // started by the launchers that the simulation writes
 ]);
 
-interface SourceFile {
-  /** From the root of the repository, as "dom0/record/ledger.ts". */
-  readonly path: string;
-  readonly text: string;
-  /** Without comments; strings stay. */
-  readonly code: string;
-  readonly imports: readonly string[];
-}
-
-/** Holds samples of what is forbidden. */
-const THIS_FILE = "tests/import_rules_test.ts";
-
-const FILES = CODE_FOLDERS.flatMap(sourceFiles);
-
 /** The imports of deno.json: names, and what they stand for. */
 const { imports: MAPPED }: { readonly imports: Readonly<Record<string, string>> } = JSON.parse(
   Deno.readTextFileSync(new URL("deno.json", ROOT)),
 );
-
-function sourceFiles(folder: string): SourceFile[] {
-  return readFolder(folder).flatMap(({ name, isDirectory }) => {
-    const path = `${folder}/${name}`;
-    if (isDirectory) return sourceFiles(path);
-    if (!name.endsWith(".ts")) return [];
-    const text = Deno.readTextFileSync(new URL(path, ROOT));
-    const code = withoutComments(text);
-    return [{ path, text, code, imports: path === THIS_FILE ? [] : importsOf(code) }];
-  });
-}
-
-function readFolder(folder: string): Deno.DirEntry[] {
-  try {
-    return [...Deno.readDirSync(new URL(folder, ROOT))];
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-/** Strings and regular expressions are stepped over, so that "//" in them is no comment. */
-function withoutComments(text: string): string {
-  const token =
-    /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[^])*`|(?<=[=(,:;!&|?{}\[\n]\s*)\/(?![*\/])(?:[^\/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/|\/\/[^\n]*|\/\*[^]*?\*\//g;
-  return text.replace(token, (found) => /^\/[\/*]/.test(found) ? " " : found);
-}
-
-/** "process-limit" names no process. Templates stay: there is code in them. */
-function withoutStrings(code: string): string {
-  return code.replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, '""');
-}
-
-/** Specifiers of static imports and exports, of import() and of import types. */
-function importsOf(code: string): string[] {
-  const statement =
-    /(?:^|\n)\s*(?:import|export)\s[^"'`;=()]*?\bfrom\s+["']([^"'\n]+)["']|(?:^|\n)\s*import\s+["']([^"'\n]+)["']|\bimport\s*\(\s*["'`]([^"'`\n]+)["'`]/g;
-  return [...code.matchAll(statement)].map(([, from, effect, called]) =>
-    from ?? effect ?? called ?? ""
-  );
-}
-
-/** A relative specifier as a path from the root. */
-function resolve(from: string, specifier: string): string {
-  return new URL(specifier, new URL(from, "file:///")).pathname.slice(1);
-}
-
-const isRelative = (specifier: string): boolean => /^\.\.?\//.test(specifier);
 
 /** A hyphenated or dotted file name is a program, named as it is installed. */
 function isProgram(path: string): boolean {
   const name = path.slice(path.lastIndexOf("/") + 1).replace(/(\.d)?\.ts$/, "");
   return /[-.]/.test(name) || OTHER_PROGRAMS.has(path);
 }
-
-/** Each thing that is wrong, one a line: the message says what broke where. */
-function assertNone(broken: readonly string[], rule: string): void {
-  assertEquals(broken.join("\n"), "", rule);
-}
-
-const under = (...folders: readonly string[]): SourceFile[] =>
-  FILES.filter(({ path }) => folders.some((folder) => path.startsWith(`${folder}/`)));
 
 Deno.test("the rules look at the code that is there", () => {
   const protocol = under("shared/protocol");
@@ -267,7 +207,7 @@ Deno.test("only programs touch Deno.args and Deno.exit", () => {
   const broken = FILES.filter(({ path }) => !isProgram(path)).flatMap(({ path, code }) =>
     (code.match(/\bDeno\s*\.\s*(args|exit)\b(?!Code)/g) ?? []).map((what) => `${path} uses ${what}`)
   );
-  assertNone(broken.filter((line) => !line.startsWith(THIS_FILE)), "no program");
+  assertNone(broken.filter((line) => !line.startsWith(RULES_FILE)), "no program");
 });
 
 /** Files whose signal lives no longer than the one thing that listens to it. */
@@ -313,7 +253,7 @@ Deno.test("there are no default exports, no casts to any, no modules that only p
     ["export * from", /\bexport\s+\*/],
   ];
   const broken = FILES.flatMap(({ path, code }) =>
-    path === THIS_FILE
+    path === RULES_FILE
       ? []
       : rules.filter(([, pattern]) => pattern.test(code)).map(([rule]) => `${path} has ${rule}`)
   );

@@ -2,10 +2,10 @@
 /** What the doctor decides without a VM: versions, memory, and the order of what it says. @module */
 
 import { assertEquals } from "@std/assert";
-import { doctorOutcome } from "../../../vm/ctl/commands/doctor.ts";
-import { type DoctorScene, error, warning } from "../../../vm/ctl/doctor/finding.ts";
-import { examineMemory } from "../../../vm/ctl/doctor/keys.ts";
-import { isNodeGood, isOlder, readVersion } from "../../../vm/ctl/doctor/versions.ts";
+import { doctorOutcome } from "../../../../vm/ctl/commands/doctor.ts";
+import { type DoctorScene, error, warning } from "../../../../vm/ctl/doctor/finding.ts";
+import { examineMemory } from "../../../../vm/ctl/doctor/keys.ts";
+import { isNodeGood, isOlder, readVersion } from "../../../../vm/ctl/doctor/versions.ts";
 
 Deno.test("versions are read and compared by their numbers", () => {
   assertEquals(readVersion("OpenClaw 2026.9.6 (eb377ac)"), [2026, 9, 6]);

@@ -2,9 +2,9 @@
 /** The screen of top, for every size, and the keys. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { drawScreen, drawText } from "../../../vm/ctl/top/draw.ts";
-import type { Frame } from "../../../vm/ctl/top/frame.ts";
-import { keyMeaning } from "../../../vm/ctl/top/screen.ts";
+import { drawScreen, drawText } from "../../../../vm/ctl/top/draw.ts";
+import type { Frame } from "../../../../vm/ctl/top/frame.ts";
+import { keyMeaning } from "../../../../vm/ctl/top/screen.ts";
 
 const FRAME: Frame = {
   atMs: 1795338371163,

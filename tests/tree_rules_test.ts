@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Rules about the tree, as tests: how much a folder, a function and its parameters may hold, where
+ * a test lies, and that imports go in no circle.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { dirname } from "@std/path/posix/dirname";
+import { assertNone, FILES, isRelative, resolve, ROOT, under } from "./source_files.ts";
+
+const MAX_MODULES = 25;
+const MAX_FUNCTION_LINES = 60;
+const MAX_PARAMETERS = 6;
+
+Deno.test(`no folder holds more than ${MAX_MODULES} modules`, () => {
+  const counts = new Map<string, number>();
+  for (const { path } of under("dom0", "vm", "shared")) {
+    counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+  }
+  assert(counts.size >= 25, `only ${counts.size} folders`);
+  const full = [...counts].filter(([, count]) => count > MAX_MODULES);
+  assertNone(full.map(([folder, count]) => `${folder} holds ${count}`), "cut it by its ideas");
+});
+
+Deno.test("tests mirror the tree: a test lies where the module of its name is", () => {
+  const modules = new Set(under("dom0", "vm", "shared").map(({ path }) => path));
+  const broken = under("tests/dom0", "tests/vm", "tests/shared").flatMap(({ path, imports }) => {
+    const folder = dirname(path).slice("tests/".length);
+    if (!isFolder(folder)) return [`${path}: there is no ${folder}`];
+    const name = path.slice(dirname(path).length + 1).replace(/_test\.ts$/, ".ts");
+    const named = imports.filter(isRelative).map((to) => resolve(path, to))
+      .filter((to) => modules.has(to) && to.endsWith(`/${name}`));
+    const isBeside = named.length === 0 || named.includes(`${folder}/${name}`);
+    return isBeside ? [] : [`${path} tests ${named.join(", ")}`];
+  });
+  assertNone(broken, "a test is somewhere else than what it tests");
+});
+
+function isFolder(path: string): boolean {
+  try {
+    return Deno.statSync(new URL(path, ROOT)).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/** Modules that import each other, by whatever way. */
+function circles(
+  importsOf: ReadonlyMap<string, readonly string[]>,
+): readonly (readonly string[])[] {
+  const found: string[][] = [];
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    const at = way.indexOf(path);
+    if (at >= 0) return void found.push([...way.slice(at), path]);
+    if (done.has(path)) return;
+    for (const to of importsOf.get(path) ?? []) visit(to, [...way, path]);
+    done.add(path);
+  };
+  for (const path of importsOf.keys()) visit(path, []);
+  return found;
+}
+
+Deno.test("no module imports itself by way of others, not even for a type", () => {
+  const graph = new Map(FILES.map(({ path, imports }) => [
+    path,
+    imports.filter(isRelative).map((to) => resolve(path, to)),
+  ]));
+  assertNone(circles(graph).map((circle) => circle.join(" -> ")), "who reads one has to read all");
+  const sample = new Map([["a", ["b"]], ["b", ["c", "d"]], ["c", ["a"]], ["d", []]]);
+  assertEquals(circles(sample).map((circle) => circle.join()), ["a,b,c,a"]);
+});
+
+type FunctionNode =
+  | Deno.lint.FunctionDeclaration
+  | Deno.lint.FunctionExpression
+  | Deno.lint.ArrowFunctionExpression;
+
+/** As Deno's own parser sees them. */
+function functionsIn(path: string, text: string): readonly Deno.lint.Diagnostic[] {
+  const plugin: Deno.lint.Plugin = {
+    name: "tree",
+    rules: {
+      functions: {
+        create(context) {
+          const look = (node: FunctionNode): void => {
+            const source = context.sourceCode.getText(node);
+            const lines = source.split("\n").length;
+            const name = /^(?:export )?(?:async )?(?:function\*? ?)?(\w+)/.exec(source)?.[1];
+            const shown = `${path}: ${name ?? "a function"}`;
+            if (lines > MAX_FUNCTION_LINES) {
+              context.report({ node, message: `${shown} has ${lines} lines` });
+            }
+            if (node.params.length > MAX_PARAMETERS) {
+              context.report({ node, message: `${shown} has ${node.params.length} parameters` });
+            }
+          };
+          return {
+            FunctionDeclaration: look,
+            FunctionExpression: look,
+            ArrowFunctionExpression: look,
+          };
+        },
+      },
+    },
+  };
+  return Deno.lint.runPlugin(plugin, path, text);
+}
+
+/** Still longer than they may be. Whoever cuts one takes it from here. */
+const TOO_LONG: ReadonlySet<string> = new Set([
+  "dom0/judge/job.ts: createJob",
+  "dom0/judge/open_jobs.ts: createOpenJobs",
+  "dom0/record/audit_check.ts: checkAudit",
+  "dom0/record/audit_log.ts: openAudit",
+  "dom0/record/ledger.ts: openLedger",
+  "dom0/record/ledger_memory.ts: createLedgerMemory",
+  "dom0/run/commands_unit.ts: startCommandsUnit",
+  "dom0/session/vm_link.ts: openVmLink",
+  "dom0/setup/reader.ts: createReader",
+  "shared/io/options.ts: parseWords",
+  "shared/protocol/dom0_session.ts: createDom0Session",
+  "shared/protocol/mux_session.ts: createMuxSession",
+  "shared/protocol/vm_session.ts: createVmSession",
+  "shared/tunnel/mux_end.ts: createMuxEnd",
+  "shared/tunnel/mux_stream.ts: createMuxStream",
+  "shared/tunnel/persistent_link.ts: createPersistentLink",
+  "shared/tunnel/persistent_link.ts: startSession",
+  "shared/tunnel/port_tunnel.ts: createPortTunnel",
+  "vm/proxy/attempt/events_answer.ts: streamed",
+  "vm/proxy/books/ledger.ts: open",
+  "vm/proxy/books/token_count.ts: createTokenCounter",
+  "vm/proxy/cursor/events.ts: createCursorEvents",
+  "vm/proxy/route/breaker.ts: createBreakers",
+  "vm/proxy/route/target_plan.ts: createTargetPlan",
+  "vm/proxy/run_server.ts: runServer",
+  "vm/proxy/stream/sse.ts: createSseSplitter",
+  "vm/proxy/translate/chat/chat_stream_writer.ts: createChatStreamWriter",
+  "vm/proxy/translate/collect.ts: createCollector",
+  "vm/proxy/translate/messages/messages_stream_blocks.ts: createBlockWriter",
+  "vm/proxy/translate/messages/messages_stream_reader.ts: createMessagesStreamReader",
+  "vm/proxy/translate/messages/messages_stream_writer.ts: createMessagesStreamWriter",
+  "vm/proxy/translate/responses/responses_stream_items.ts: createItemWriter",
+  "vm/proxy/translate/responses/responses_stream_writer.ts: createResponsesStreamWriter",
+  "vm/remote/queue/open_request.ts: openRequest",
+  "vm/remote/queue/queue_courier.ts: createQueueCourier",
+  "vm/remote/queue/queue_session.ts: createQueueSession",
+]);
+
+Deno.test(`no function has more than ${MAX_FUNCTION_LINES} lines or ${MAX_PARAMETERS} parameters`, () => {
+  const broken = under("dom0", "vm", "shared")
+    .flatMap(({ path, text }) => functionsIn(path, text).map(({ message }) => message));
+  const known = (message: string): boolean => TOO_LONG.has(message.replace(/ has .*/, ""));
+  assertNone(broken.filter((message) => !known(message)), "it holds two ideas");
+  const long = `const f = (a, b, c, d, e, g, h) => {${"\n".repeat(MAX_FUNCTION_LINES)}};`;
+  assertEquals(functionsIn("sample.ts", long).length, 2);
+});
