@@ -33,7 +33,7 @@ export function describeState(
     version: VERSION,
     lockdown: settings.lockdown,
     limits: limits ?? NO_LIMITS,
-    problems: [...settings.problems, ...ledgerProblems(ledger)],
+    problems: [...settings.problems, ...ledgerProblems(ledger), ...desk.problems()],
     vms: links.all().map((link) => {
       const own = jobs.filter((job) => job.request.vm === link.vm);
       return {

@@ -7,6 +7,7 @@ import { printable } from "../../shared/protocol/printable.ts";
 import { SHELL } from "../operations/table.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { RequestDesk } from "./request_desk.ts";
+import { NO_RATE_GATE } from "./rate_gate.ts";
 import { claimOf } from "./request_event.ts";
 import { type Authority, type Checks, judgeRequest, type Ruling, type Verdict } from "./verdict.ts";
 
@@ -24,6 +25,7 @@ export function createDryRunDesk({ ledger, clock, say, ...authority }: DryRunOpt
     ledger: { objection: ledger.objection, owes: () => false },
     dateMs: clock.dateMs,
     hasRoom: () => true,
+    rates: NO_RATE_GATE,
     take: () => null,
   };
   return {
@@ -36,6 +38,7 @@ export function createDryRunDesk({ ledger, clock, say, ...authority }: DryRunOpt
     stop: () => ({ ended: Promise.resolve(), told: Promise.resolve() }),
     jobs: () => [],
     idle: () => Promise.resolve(),
+    problems: () => [],
     forgetOld() {},
   };
 }

@@ -27,6 +27,7 @@ import type { StoredKey } from "../settings/key_store.ts";
 import { type Answers, createAnswers, type Received } from "./answers.ts";
 import { type Job, nameOf, type Seat } from "./job.ts";
 import { createOpenJobs, type OpenJobs } from "./open_jobs.ts";
+import { createRateGate, type RateGate } from "./rate_gate.ts";
 import { claimOf, type RequestEvent } from "./request_event.ts";
 import { createStopSwitch, type StopSwitch } from "./stop_switch.ts";
 import { createTurns } from "./turns.ts";
@@ -54,6 +55,8 @@ export interface RequestDesk {
   jobs(): readonly Job[];
   /** Resolves when no command runs. */
   idle(): Promise<void>;
+  /** What is wrong with VMs that ask, for "status". */
+  problems(): readonly string[];
   forgetOld(): void;
 }
 
@@ -84,7 +87,8 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
   const jobs = createOpenJobs(options);
   const answers = createAnswers({ ...options, jobs });
   const stations: Stations = { options, jobs, answers, execution: createExecution(options) };
-  const checks = checksOf(options, jobs);
+  const rates = createRateGate(options);
+  const checks = checksOf(options, jobs, rates);
   return {
     receive: (vm, stored, event, seat) => receive({ vm, stored, event }, seat, checks, stations),
     acknowledged: jobs.acknowledged,
@@ -98,11 +102,12 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
       };
     },
     idle: stations.execution.idle,
+    problems: rates.problems,
     forgetOld: jobs.forgetOld,
   };
 }
 
-function checksOf(options: DeskOptions, jobs: OpenJobs): Checks<Taken> {
+function checksOf(options: DeskOptions, jobs: OpenJobs, rates: RateGate): Checks<Taken> {
   const { ledger, clock } = options;
   return {
     judge: options.judge,
@@ -111,10 +116,12 @@ function checksOf(options: DeskOptions, jobs: OpenJobs): Checks<Taken> {
     isHeld: ({ vm, id }) => jobs.find(vm, id) !== undefined,
     ledger,
     dateMs: clock.dateMs,
+    rates,
     hasRoom: (vm) => jobs.makeRoom(vm) && !ledger.isFull(vm),
     take(request) {
       const stops = createStopSwitch();
       const job = jobs.open(request, stops.stop);
+      void job.ended().then(() => rates.ended(request.vm, job.outcome()?.kind ?? "done"));
       const written = ledger.add(request);
       written.catch(() => {}); // it is looked at later, unless something else fails first
       return { job, written, stops };
@@ -140,6 +147,7 @@ async function receive(
     case "refused": {
       const { reason, told } = verdict;
       if (reason === "clock") options.onChange(); // "status" says until when
+      checks.rates.ended(sender.vm, "refused");
       return answers.refuse({ vm: sender.vm, ...claimOf(sender.event) }, reason, seat, told);
     }
     case "session-over":

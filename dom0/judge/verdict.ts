@@ -3,8 +3,8 @@
  * The verdict on a request: the one order of the checks, from a session's bytes to what the policy
  * says. The first check that fails is the answer, by a reason from the closed list.
  *
- *     protocol 1 accepted -> MAC -> VM name -> held already -> date -> ledger -> room
- *       -> ledger entry -> body -> lockdown, end of the daemon, key taken away -> policy
+ *     protocol 1 accepted -> not backed off -> MAC -> VM name -> held already -> date -> ledger
+ *       -> room -> rate -> ledger entry -> body -> lockdown, end of the daemon, key taken away -> policy
  *
  * From "held already" to the ledger entry nothing waits, so two copies of a request cannot both
  * pass. Whoever uses this says what stands behind the checks: the desk holds jobs and writes the
@@ -24,6 +24,7 @@ import type { AuditFields } from "../record/audit_chain.ts";
 import { decisionFields } from "../record/decision_fields.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { StoredKey } from "../settings/key_store.ts";
+import { RATE_LIMITED, type RateGate } from "./rate_gate.ts";
 import { authenticateEvent, commandOrNull, described, type RequestEvent } from "./request_event.ts";
 
 /** A request as a session delivers it. */
@@ -53,6 +54,7 @@ export interface Checks<Taken> extends Authority {
   readonly dateMs: () => number;
   /** Whether one more of this VM's requests may be open. */
   readonly hasRoom: (vm: VmName) => boolean;
+  readonly rates: RateGate;
   /** Makes it dom0's to answer. Called at most once. @throws what cannot be recorded */
   readonly take: (request: AuthenticRequest) => Taken;
 }
@@ -91,7 +93,9 @@ export async function judgeRequest<Taken>(
   checks: Checks<Taken>,
 ): Promise<Verdict<Taken>> {
   if (event.kind === "request-v1" && !stored.acceptsV1) return refused("v1-not-accepted");
+  if (!checks.rates.mayBeHeard(vm, stored)) return refused(RATE_LIMITED);
   const request = await checks.inTurn(vm, authenticateEvent(event, stored.key, vm));
+  checks.rates.wasSigned(vm, request !== null);
   if (request === null) return refused("bad-mac");
   if (request.vm !== vm) return refused("wrong-vm", { named: request.vm });
 
@@ -101,6 +105,7 @@ export async function judgeRequest<Taken>(
   const stale = checkFreshness(request, checks.dateMs()) ?? checks.ledger.objection(request);
   if (stale !== null) return refused(stale);
   if (!checks.hasRoom(vm)) return refused("overloaded");
+  if (!checks.rates.mayAsk(vm)) return refused(RATE_LIMITED);
   let taken: Taken;
   try {
     taken = checks.take(request);

@@ -29,6 +29,11 @@ export interface Config {
   /** Commands at once, in all and for one VM. */
   readonly parallel: number;
   readonly parallelPerVm: number;
+  /** Of one VM: see dom0/judge/rate_limit.ts. */
+  readonly maxRequestsPerMinute: number;
+  readonly maxFailuresPerMinute: number;
+  /** Requests of one VM that wait for a person. */
+  readonly maxParkedPerVm: number;
   /** PATH of the commands. */
   readonly path: string;
 }
@@ -46,6 +51,9 @@ export const DEFAULT_CONFIG: Config = {
   maxTotalMemoryBytes: 2 * 1024 * 1024 * 1024, // half of what dom0 has by default
   parallel: 8, // as the original
   parallelPerVm: 4,
+  maxRequestsPerMinute: 15_000, // the ledger lets a VM have some 16,000 run
+  maxFailuresPerMinute: 120, // refusals end a session sooner; these are commands that hit a limit
+  maxParkedPerVm: 8, // as many as a person reads at once
   path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 };
 
@@ -85,6 +93,13 @@ const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
   ["QVM_REMOTE_PARALLEL_PER_VM", (value) => ({
     parallelPerVm: parseDecimal(value, 1, MAX_PARALLEL),
   })],
+  ["QVM_REMOTE_REQUESTS_PER_MINUTE", (value) => ({
+    maxRequestsPerMinute: parseDecimal(value, 1, 1_000_000),
+  })],
+  ["QVM_REMOTE_FAILURES_PER_MINUTE", (value) => ({
+    maxFailuresPerMinute: parseDecimal(value, 1, 1_000_000),
+  })],
+  ["QVM_REMOTE_PARKED_PER_VM", (value) => ({ maxParkedPerVm: parseDecimal(value, 1, 64) })],
   ["QVM_REMOTE_PATH", (value) => {
     if (!/^(\/[^:\0]*)(:\/[^:\0]*)*$/.test(value)) {
       throw new ProtocolError("bad-argument", 'want absolute folders joined by ":"');

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The rate limits where requests come in: what counts for which, and what the operator hears. @module */
+
+import type { Clock } from "../../shared/io/clock.ts";
+import type { OutcomeKind } from "../../shared/protocol/outcome.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { type Audit, recordQuietly } from "../record/audit_log.ts";
+import type { StoredKey } from "../settings/key_store.ts";
+import { createRateLimits, type RateSettings } from "./rate_limit.ts";
+
+export const RATE_LIMITED: RefusalReason = "rate-limited";
+
+export interface RateGate {
+  /** Before its signature is looked at. */
+  mayBeHeard(vm: VmName, stored: StoredKey): boolean;
+  /** Once for each request that may be heard. */
+  wasSigned(vm: VmName, isWell: boolean): void;
+  /** Before it is taken. */
+  mayAsk(vm: VmName): boolean;
+  /** What became of a request; its reason, if it was refused. */
+  ended(vm: VmName, end: OutcomeKind): void;
+  /** For "status". */
+  problems(): readonly string[];
+}
+
+export interface RateGateOptions {
+  readonly config: () => RateSettings;
+  readonly audit: Audit;
+  readonly clock: Pick<Clock, "spanMs" | "dateMs">;
+  readonly onChange: () => void;
+}
+
+/** Of a command that dom0 ended, or did not begin. What an operator or the VM ended is no failure. */
+const FAILURES: ReadonlySet<OutcomeKind> = new Set([
+  ...["refused", "output-limit", "process-limit", "memory-limit"] as const,
+]);
+
+export function createRateGate({ config, audit, clock, onChange }: RateGateOptions): RateGate {
+  const limits = createRateLimits(config);
+  const keys = new Map<VmName, string>();
+  return {
+    mayBeHeard(vm, { key: { fingerprint } }) {
+      if ((keys.get(vm) ?? fingerprint) !== fingerprint) limits.forget(vm);
+      keys.set(vm, fingerprint);
+      return !limits.isBackedOff(vm, clock.spanMs());
+    },
+    wasSigned(vm, isWell) {
+      if (isWell) return limits.wellSigned(vm) ? onChange() : undefined;
+      if (!limits.badlySigned(vm, clock.spanMs())) return;
+      recordQuietly(audit, "auth-backoff", { vm });
+      onChange();
+    },
+    mayAsk: (vm) => limits.mayAsk(vm, clock.spanMs()),
+    ended(vm, end) {
+      if (FAILURES.has(end)) limits.failed(vm, clock.spanMs());
+    },
+    problems: () =>
+      limits.backedOff(clock.spanMs()).map(({ vm, forMs }) => {
+        const until = new Date(clock.dateMs() + forMs).toISOString();
+        return `${vm}: its requests are not signed with the key that dom0 has, and are not looked at ` +
+          `until ${until}; "authorize --fetch ${vm}" takes a new key`;
+      }),
+  };
+}
+
+/** For whoever only looks. */
+export const NO_RATE_GATE: RateGate = {
+  mayBeHeard: () => true,
+  wasSigned() {},
+  mayAsk: () => true,
+  ended() {},
+  problems: () => [],
+};

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * How often a VM may ask. Three counts for each: its requests, those of them that came to nothing
+ * (refused, or ended by dom0 for a limit), and requests that were not signed with its key. The first
+ * two are tanks that fill again within a minute. After the third, again and again, the VM is not
+ * listened to for a while, and the operator hears of it once. Pure: the moment is a parameter.
+ *
+ * Honest use meets none of these: the ledger bounds what a VM can have run to some 16,000 requests a
+ * minute, and the client signs with the key that is there.
+ *
+ * @module
+ */
+
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+
+export interface RateSettings {
+  readonly maxRequestsPerMinute: number;
+  readonly maxFailuresPerMinute: number;
+}
+
+export interface RateLimits {
+  /** Whether it may ask once more; counts it if so. */
+  mayAsk(vm: VmName, spanMs: number): boolean;
+  /** A request of it came to nothing. */
+  failed(vm: VmName, spanMs: number): void;
+  /** What it sent was not signed with its key. @returns whether that begins a back-off */
+  badlySigned(vm: VmName, spanMs: number): boolean;
+  /** @returns whether that ends a back-off, or a row of them */
+  wellSigned(vm: VmName): boolean;
+  /** Its key is another one now: what was counted is of the old one. */
+  forget(vm: VmName): void;
+  /** Whether nothing of it is looked at now. */
+  isBackedOff(vm: VmName, spanMs: number): boolean;
+  backedOff(spanMs: number): readonly BackedOff[];
+}
+
+export interface BackedOff {
+  readonly vm: VmName;
+  readonly forMs: number;
+}
+
+/** A key that was changed on one side only is tried a few times. */
+const BAD_BEFORE_BACKOFF = 5;
+const FIRST_BACKOFF_MS = 60_000;
+const LONGEST_BACKOFF_MS = 3600_000;
+const MINUTE_MS = 60_000;
+
+interface Counts {
+  readonly requests: Tank;
+  readonly failures: Tank;
+  bad: number;
+  backoffMs: number;
+  untilMs: number;
+}
+
+export function createRateLimits(settings: () => RateSettings): RateLimits {
+  const known = new Map<VmName, Counts>();
+  const of = (vm: VmName): Counts => {
+    const counts = known.get(vm) ?? {
+      requests: createTank(() => settings().maxRequestsPerMinute),
+      failures: createTank(() => settings().maxFailuresPerMinute),
+      ...{ bad: 0, backoffMs: 0, untilMs: -Infinity },
+    };
+    known.set(vm, counts);
+    return counts;
+  };
+  const leftMs = ({ untilMs }: Counts, spanMs: number): number => Math.max(0, untilMs - spanMs);
+  return {
+    mayAsk(vm, spanMs) {
+      const { requests, failures } = of(vm);
+      return failures.has(spanMs) && requests.take(spanMs);
+    },
+    failed: (vm, spanMs) => void of(vm).failures.take(spanMs),
+    badlySigned(vm, spanMs) {
+      const counts = of(vm);
+      counts.bad++;
+      if (counts.bad < BAD_BEFORE_BACKOFF) return false;
+      const isFirst = counts.backoffMs === 0;
+      counts.backoffMs = Math.min(2 * counts.backoffMs || FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS);
+      counts.untilMs = spanMs + counts.backoffMs;
+      return isFirst;
+    },
+    wellSigned(vm) {
+      const counts = known.get(vm);
+      if (counts === undefined) return false;
+      const wasBackedOff = counts.backoffMs > 0;
+      [counts.bad, counts.backoffMs] = [0, 0];
+      return wasBackedOff;
+    },
+    forget: (vm) => void known.delete(vm),
+    isBackedOff(vm, spanMs) {
+      const counts = known.get(vm);
+      return counts !== undefined && leftMs(counts, spanMs) > 0;
+    },
+    backedOff: (spanMs) =>
+      [...known].map(([vm, counts]) => ({ vm, forMs: leftMs(counts, spanMs) }))
+        .filter(({ forMs }) => forMs > 0),
+  };
+}
+
+/** Holds a minute's worth, and fills evenly. */
+interface Tank {
+  has(spanMs: number): boolean;
+  /** @returns false if it is empty: then nothing is taken */
+  take(spanMs: number): boolean;
+}
+
+function createTank(perMinute: () => number): Tank {
+  let used = 0;
+  let atMs = -Infinity;
+  const fill = (spanMs: number): void => {
+    used = Math.max(0, used - perMinute() * Math.max(0, spanMs - atMs) / MINUTE_MS);
+    atMs = Math.max(atMs, spanMs);
+  };
+  const has = (spanMs: number): boolean => {
+    fill(spanMs);
+    return used + 1 <= perMinute();
+  };
+  return {
+    has,
+    take(spanMs) {
+      if (!has(spanMs)) return false;
+      used++;
+      return true;
+    },
+  };
+}
