@@ -12,9 +12,11 @@ import {
   keys,
   revoke,
 } from "./commands/authorize.ts";
+import { history, HISTORY_WORDS } from "./commands/history.ts";
 import { ops, policy } from "./commands/policy.ts";
 import { disable, enable, lockdown, unlock } from "./commands/service.ts";
 import { checkConfig, queue, status } from "./commands/status.ts";
+import { undo, UNDO_WORDS } from "./commands/undo.ts";
 import { uninstall } from "./commands/uninstall.ts";
 import type { Operator } from "./operator.ts";
 
@@ -67,6 +69,16 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     words: "show [--vm VM] [--since TIME] [--failed] [-n N] [--json] | " +
       "report [--since TIME] [--json] | verify [--json]",
     about: "read the record of everything, who did what on one page, or check that it is whole",
+  }],
+  ["history", {
+    run: history,
+    words: HISTORY_WORDS,
+    about: "the requests one by one: operation, decision, end, and whether they can be undone",
+  }],
+  ["undo", {
+    run: undo,
+    words: UNDO_WORDS,
+    about: "take back what a request did; shows the way back and what has changed since, and asks",
   }],
   ["check-config", {
     run: checkConfig,

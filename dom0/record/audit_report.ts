@@ -7,9 +7,10 @@
  */
 
 import { printable } from "../../shared/protocol/printable.ts";
-import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
+import { SHELL } from "../operations/table.ts";
 import type { AuditRecord } from "./audit_files.ts";
 import type { AuditValue } from "./audit_chain.ts";
+import { createRequestHistory, isGood, type PastRequest } from "./request_history.ts";
 
 /** One kind of thing that a VM did to the same qubes. */
 export interface ReportRow {
@@ -47,48 +48,17 @@ export interface ReportMaker {
   report(): Report;
 }
 
-/** What is recorded of a request before it runs, or in place of that. */
-const DECISIONS: ReadonlySet<string> = new Set(["accepted", "refused", "parked", "approved"]);
-const ENDS: ReadonlySet<string> = new Set(Object.keys(EXIT_OF_KIND));
 const PROBLEMS: ReadonlySet<string> = new Set([
   ...["problem", "violation", "failed", "spool-failed", "outcome-not-kept", "auth-backoff"],
   ...["audit-cut", "audit-altered", "audit-anchored", "audit-repaired"],
 ]);
 const COMMAND_CHARS = 40;
 
-interface Asked {
-  vm: string;
-  operation: string;
-  command: string;
-  targets: readonly string[];
-  end: "done" | "failed" | { readonly refused: string } | null;
-  last: string;
-}
-
 export function createReportMaker(): ReportMaker {
-  const requests = new Map<string, Asked>();
+  const history = createRequestHistory();
   const operators = new Map<string, Counted>();
   const problems = new Map<string, Counted>();
   let [records, first, last]: [number, string | null, string | null] = [0, null, null];
-
-  const addRequest = (record: AuditRecord): void => {
-    const { event, time } = record;
-    const [vm, id] = [textOf(record["vm"]), textOf(record["id"])];
-    const key = `${vm} ${id}`;
-    const asked = requests.get(key) ??
-      { vm, operation: "-", command: "", targets: [], end: null, last: time };
-    requests.set(key, asked);
-    asked.last = time;
-    if (record["operation"] !== undefined) {
-      asked.operation = textOf(record["operation"]);
-      const command = textOf(record["command"]);
-      asked.command = asked.operation === "shell" ? command.slice(0, COMMAND_CHARS) : "";
-      const targets = record["targets"];
-      asked.targets = Array.isArray(targets) ? targets.map(textOf) : [];
-    }
-    if (event === "refused") asked.end = { refused: textOf(record["reason"]) };
-    else if (ENDS.has(event)) asked.end = event === "done" && isZero(record) ? "done" : "failed";
-  };
 
   return {
     add(record) {
@@ -103,10 +73,10 @@ export function createReportMaker(): ReportMaker {
         const { vm, problem, violation } = record;
         const about = [vm, problem ?? violation].map(textOf).filter((text) => text !== "");
         count(problems, [event, ...about].join(" "), time);
-      } else if (DECISIONS.has(event) || ENDS.has(event)) addRequest(record);
+      } else history.add(record);
     },
     report: () => ({
-      ...{ records, first, last, vms: byVm(requests.values()) },
+      ...{ records, first, last, vms: byVm(history.requests()) },
       operators: [...operators.values()],
       problems: [...problems.values()],
     }),
@@ -121,23 +91,20 @@ function textOf(value: AuditValue | undefined): string {
   return value === undefined || value === null ? "" : String(value);
 }
 
-function isZero(record: AuditRecord): boolean {
-  return record["exit"] === 0;
-}
-
-function byVm(requests: Iterable<Asked>): Report["vms"] {
+function byVm(requests: Iterable<PastRequest>): Report["vms"] {
   const vms = new Map<string, Map<string, ReportRow>>();
-  for (const { vm, operation, command, targets, end, last } of requests) {
+  for (const { vm, operation, command, targets, end, lastTime: last } of requests) {
     const rows = vms.get(vm) ?? new Map<string, ReportRow>();
     vms.set(vm, rows);
-    const key = JSON.stringify([operation, command, targets]);
+    const text = operation === SHELL ? command.slice(0, COMMAND_CHARS) : "";
+    const key = JSON.stringify([operation, text, targets]);
     const row = rows.get(key) ??
-      { operation, command, targets, done: 0, failed: 0, refused: {}, last };
-    const reason = typeof end === "object" ? end?.refused : undefined;
+      { operation, command: text, targets, done: 0, failed: 0, refused: {}, last };
+    const reason = end?.kind === "refused" ? end.reason : undefined;
     rows.set(key, {
       ...row,
-      done: row.done + (end === "done" ? 1 : 0),
-      failed: row.failed + (end === "failed" ? 1 : 0),
+      done: row.done + (end !== null && isGood(end) ? 1 : 0),
+      failed: row.failed + (end === null || end.kind === "refused" || isGood(end) ? 0 : 1),
       refused: reason === undefined
         ? row.refused
         : { ...row.refused, [reason]: (row.refused[reason] ?? 0) + 1 },
@@ -188,7 +155,7 @@ function rowText(row: ReportRow): string {
   const reasons = Object.entries(refused);
   const denied = reasons.reduce((sum, [, n]) => sum + n, 0);
   const what = [
-    operation === "-" ? "(not read)" : operation,
+    operation === "" ? "(not read)" : operation,
     ...targets.map(printableWord),
     ...command === "" ? [] : [printable(command, COMMAND_CHARS)],
     ...reasons.length === 0 ? [] : [`(${reasons.map(([why, n]) => `${why} ${n}`).join(", ")})`],

@@ -33,6 +33,8 @@ export interface Paths {
   readonly libFolder: string;
   readonly ledgerFile: string;
   readonly outcomeFolder: string;
+  /** What can be undone, a file for each. */
+  readonly undoFolder: string;
   /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
   readonly lockdownFile: string;
   /** qubesd's own, which it writes anew with each change. */
@@ -61,6 +63,7 @@ export function dom0Paths(root: string): Paths {
     libFolder: `${root}/var/lib/qvm-remote`,
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
+    undoFolder: `${root}/var/lib/qvm-remote/undo`,
     lockdownFile: `${root}/etc/qubes/remote.lockdown`,
     qubesStore: `${root}/var/lib/qubes/qubes.xml`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,
