@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Carrying steps out, each in the record before it is begun. @module */
+/** Carrying a step of setup-dom0 out, or back. @module */
 
 import {
   durableLink,
@@ -9,56 +9,27 @@ import {
 } from "../../shared/io/durable.ts";
 import { readSmallText } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { type Journal, offRecord, onRecord } from "../../shared/setup/journal.ts";
-import { type Fact, restart, savedPath, type Value, type Wanted } from "./fact.ts";
-import { type Step, stepFor, type Undo } from "./plan.ts";
-import { createReader, MAX_FILE_BYTES } from "./reader.ts";
-import { record } from "./record.ts";
+import type { Engine } from "../../shared/setup/engine.ts";
+import { describe } from "./describe.ts";
+import { type Fact, restart, savedPath, type Value } from "./fact.ts";
+import { type Step, stepFor } from "./plan.ts";
+import { createReader, MAX_FILE_BYTES, type Reader } from "./reader.ts";
+import { type Entry, record } from "./record.ts";
 import { runOrFail, type Tools } from "./tools.ts";
 import { BLOCK_EXIT } from "./vm_block.ts";
 
-/** @returns the steps that were carried out @throws {UserError} at the first that fails */
-export async function apply(
-  wanted: readonly Wanted[],
-  journal: Journal<Fact>,
-  tools: Tools,
-  say: (step: Step) => void,
-): Promise<readonly Step[]> {
-  const reader = createReader(tools);
-  const done: Step[] = [];
-  for (const one of wanted) {
-    const step = await stepFor(reader, one, journal.entries);
-    if (step === undefined) continue;
-    say(step);
-    const { fact, from } = step;
-    await onRecord(
-      record,
-      journal,
-      step,
-      () => carryOut(step, isOriginal(journal, fact, from), tools),
-    );
-    if (fact.kind === "vm") reader.forget();
-    done.push(step);
-  }
-  return done;
-}
-
-/** @returns what could not be taken back, and why */
-export async function undo(
-  undos: readonly Undo[],
-  journal: Journal<Fact>,
-  tools: Tools,
-  say: (undo: Undo) => void,
-): Promise<void> {
-  for (const one of undos) {
-    say(one);
-    const { entry: { fact }, action } = one;
-    if (action.kind === "kept") continue;
-    if (action.kind === "step") {
-      await takeBack(action.step, tools);
-    }
-    await offRecord(record, journal, fact);
-  }
+/** How setup-dom0 goes about its places. @param reader asks each question once */
+export function createEngine(tools: Tools, reader: Reader = createReader(tools)): Engine<Fact> {
+  return {
+    record,
+    describe,
+    stepFor: (wanted, entries) => stepFor(reader, wanted, entries),
+    async carryOut(step, entries) {
+      await carryOut(step, isOriginal(entries, step.fact, step.from), tools);
+      if (step.fact.kind === "vm") reader.forget();
+    },
+    takeBack: (step) => takeBack(step, tools),
+  };
 }
 
 async function carryOut(step: Step, savesFile: boolean, tools: Tools): Promise<void> {
@@ -96,7 +67,7 @@ async function takeBack(step: Step, tools: Tools): Promise<void> {
 }
 
 /** Whether the place still holds what it held before setup first touched it. */
-function isOriginal({ entries }: Journal<Fact>, fact: Fact, from: Value): boolean {
+function isOriginal(entries: readonly Entry[], fact: Fact, from: Value): boolean {
   return from !== null && record.find(entries, fact)?.from === from;
 }
 

@@ -13,6 +13,7 @@
  */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { WantedOf } from "../../shared/setup/engine.ts";
 import type { Value } from "../../shared/setup/record.ts";
 import type { Command } from "../../shared/setup/tools.ts";
 import { blockScript } from "./vm_block.ts";
@@ -59,12 +60,7 @@ export const YES = "yes";
 /** A block between our marks that is not the one asked about. */
 export const OTHER = "other";
 
-export interface Wanted {
-  readonly fact: Fact;
-  readonly to: Value;
-  /** What it does for people; ends in no period. */
-  readonly why: string;
-}
+export type Wanted = WantedOf<Fact>;
 
 /** Names the place, whatever its value: two facts with one key are the same place. */
 export function factKey(fact: Fact): string {

@@ -4,17 +4,17 @@
 import type { Journal } from "../../shared/setup/journal.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
-import { within } from "../../shared/io/timing.ts";
-import { type Finding, findingsTable } from "../../shared/setup/findings.ts";
-import { apply, undo } from "./apply.ts";
+import { apply, stepsFor, takeLock, undo, verify } from "../../shared/setup/engine.ts";
+import { exitCode, findingsTable } from "../../shared/setup/findings.ts";
+import { createEngine } from "./apply.ts";
 import type { Fact, Wanted } from "./fact.ts";
 import { HELP, INTER_VM_WARNING } from "./help.ts";
 import { networkWarning } from "./network_rules.ts";
 import type { SetupPaths } from "./paths.ts";
-import { leftovers, planUndo, type Step, stepFor } from "./plan.ts";
+import { leftovers, planUndo, type Step, type Undo } from "./plan.ts";
 import { createReader } from "./reader.ts";
 import { record } from "./record.ts";
-import { stepJson, stepText, undoText, verify, whatNext } from "./report.ts";
+import { stepJson, stepText, undoText, whatNext } from "./report.ts";
 import { type Invocation, parseInvocation, type SetupRequest } from "./request.ts";
 import { type Survey, survey } from "./survey.ts";
 import type { Tools } from "./tools.ts";
@@ -30,9 +30,6 @@ export interface Setting {
   /** One line that the person types; null at the end of input. */
   readonly ask: (question: string) => string | null;
 }
-
-/** Longest wait for another setup that is at work. */
-const LOCK_WAIT_MS = 5_000;
 
 /** @returns the exit code */
 export async function runSetup(setting: Setting, words: readonly string[]): Promise<number> {
@@ -88,26 +85,12 @@ async function runDry(
   request: SetupRequest,
 ): Promise<number> {
   const { wanted, notes, journal } = await prepare(setting, request);
-  const steps = await planSteps(wanted, journal, setting.tools);
+  const steps = await stepsFor(createEngine(setting.tools), wanted, journal.entries);
   if (json) return printJson(setting, { notes, steps: steps.map(stepJson) });
   for (const note of notes) setting.print(`# note: ${note}\n`);
   for (const step of steps) setting.print(`${stepText(step)}\n`);
   setting.print(`# ${steps.length} changes; nothing was changed\n`);
   return 0;
-}
-
-async function planSteps(
-  wanted: readonly Wanted[],
-  journal: Journal<Fact>,
-  tools: Tools,
-): Promise<readonly Step[]> {
-  const reader = createReader(tools);
-  const steps: Step[] = [];
-  for (const one of wanted) {
-    const step = await stepFor(reader, one, journal.entries);
-    if (step !== undefined) steps.push(step);
-  }
-  return steps;
 }
 
 async function runVerify(
@@ -116,7 +99,7 @@ async function runVerify(
   request: SetupRequest,
 ): Promise<number> {
   const { wanted, journal, notes } = await prepare(setting, request);
-  const findings = await verify(wanted, journal.entries, setting.tools);
+  const findings = await verify(createEngine(setting.tools), wanted, journal.entries);
   if (json) printJson(setting, { notes, verification: findings });
   else setting.print(findingsTable(findings));
   return exitCode(findings);
@@ -128,7 +111,7 @@ async function runReal(
   request: SetupRequest,
 ): Promise<number> {
   requireRoot(setting);
-  using _lock = await takeLock(setting.paths);
+  using _lock = await takeLock(setting.paths.lock, "setup-dom0");
   const { wanted, journal, notes, around, lostNetvm } = await prepare(setting, request);
   for (const note of notes) setting.warn(`note: ${note}\n`);
   if (request.withInterVm) setting.warn(INTER_VM_WARNING);
@@ -146,8 +129,8 @@ async function runReal(
     confirm(setting, invocation, `take ${request.agent} off the network`);
   }
   const say = (step: Step) => invocation.json || setting.print(`${progress(step)}\n`);
-  const done = await apply(wanted, journal, setting.tools, say);
-  const findings = await verify(wanted, journal.entries, setting.tools);
+  const done = await apply(createEngine(setting.tools), wanted, journal, say);
+  const findings = await verify(createEngine(setting.tools), wanted, journal.entries);
   if (invocation.json) {
     printJson(setting, { notes, changed: done.map(stepJson), verification: findings });
     return exitCode(findings);
@@ -177,7 +160,7 @@ async function runUndo(
     else setting.print("Nothing to take back: setup-dom0 has no record of a change.\n");
     return 0;
   }
-  using _lock = isDry ? undefined : await takeLock(paths);
+  using _lock = isDry ? undefined : await takeLock(paths.lock, "setup-dom0");
   // Again, now that no other setup is at work.
   const journal: Journal<Fact> = { path: paths.record, entries: await record.read(paths.record) };
   const undos = await planUndo(createReader(tools), journal.entries, removeVms);
@@ -188,9 +171,8 @@ async function runUndo(
   }
   if (!isDry) {
     confirmRemoval(setting, invocation, undos);
-    const say = (one: typeof undos[number]) =>
-      invocation.json || setting.print(undoText(one, false));
-    await undo(undos, journal, tools, say);
+    const say = (one: Undo) => invocation.json || setting.print(undoText(one, false));
+    await undo(createEngine(tools), undos, journal, say);
     if (journal.entries.length === 0) await removeStateFolder(paths);
   }
   if (invocation.json) {
@@ -198,7 +180,11 @@ async function runUndo(
       undo: undos.map(({ action, entry }) =>
         action.kind === "step"
           ? { ...stepJson(action.step), result: isDry ? "planned" : "done" }
-          : { kind: entry.fact.kind, result: action.kind, why: action.why }
+          : {
+            kind: entry.fact.kind,
+            result: action.kind === "left" ? "kept" : action.kind,
+            why: action.why,
+          }
       ),
     });
   }
@@ -208,7 +194,7 @@ async function runUndo(
 function confirmRemoval(
   setting: Setting,
   invocation: Invocation,
-  undos: Awaited<ReturnType<typeof planUndo>>,
+  undos: readonly Undo[],
 ): void {
   const names = undos.flatMap(({ entry: { fact }, action }) =>
     fact.kind === "vm" && action.kind === "step" ? [fact.vm] : []
@@ -232,13 +218,6 @@ function requireRoot({ needsRoot }: Setting): void {
   }
 }
 
-/** One setup at a time: two would write one record. */
-async function takeLock(paths: SetupPaths): Promise<Deno.FsFile> {
-  const file = await Deno.open(paths.lock, { write: true, create: true, mode: 0o600 });
-  if (await within(LOCK_WAIT_MS, file.lock(true))) return file;
-  throw new UserError("another setup-dom0 is at work");
-}
-
 /** After everything was taken back, nothing of setup is left. */
 async function removeStateFolder({ stateFolder }: SetupPaths): Promise<void> {
   try {
@@ -246,10 +225,6 @@ async function removeStateFolder({ stateFolder }: SetupPaths): Promise<void> {
   } catch {
     // Another program keeps something there.
   }
-}
-
-function exitCode(findings: readonly Finding[]): number {
-  return findings.every(({ isSo }) => isSo) ? 0 : 1;
 }
 
 function printJson(setting: Setting, value: unknown): number {

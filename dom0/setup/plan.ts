@@ -6,6 +6,13 @@
  * @module
  */
 
+import {
+  CHANGED_SINCE,
+  planUndo as planWayBack,
+  type StepOf,
+  type UndoActionOf,
+  type UndoOf,
+} from "../../shared/setup/engine.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import {
   type Command,
@@ -24,13 +31,8 @@ import type { Reader, Reading } from "./reader.ts";
 import type { Entry } from "./record.ts";
 import { KEY_QUBE_FEATURE, KEYLESS_TAG, KEYS_POLICY } from "./keyless.ts";
 
-export interface Step {
-  readonly fact: Fact;
-  readonly from: Value;
-  readonly to: Value;
-  readonly why: string;
-  readonly commands: readonly Command[];
-}
+export type Step = StepOf<Fact>;
+export type Undo = UndoOf<Fact>;
 
 /** What a fact is, as far as it can be known: a halted VM is believed to be as we left it. */
 export async function readOrRecall(
@@ -108,20 +110,8 @@ function ofKeylessVms(
   };
 }
 
-export type UndoAction =
-  | { readonly kind: "step"; readonly step: Step }
-  /** Nothing to do any more. */
-  | { readonly kind: "gone"; readonly why: string }
-  /** Left alone, and it stays in the record. */
-  | { readonly kind: "kept"; readonly why: string };
-
-export interface Undo {
-  readonly entry: Entry;
-  readonly action: UndoAction;
-}
-
 /** The way back: the last change first. @param removeVms whether VMs that setup made go, too */
-export async function planUndo(
+export function planUndo(
   reader: Reader,
   record: readonly Entry[],
   removeVms: boolean,
@@ -129,11 +119,7 @@ export async function planUndo(
   const removed = new Set(
     record.flatMap(({ fact }) => removeVms && fact.kind === "vm" ? [fact.vm] : []),
   );
-  const undos: Undo[] = [];
-  for (const entry of [...record].reverse()) {
-    undos.push({ entry, action: await undoAction(reader, entry, record, removed) });
-  }
-  return undos;
+  return planWayBack(record, (entry) => undoAction(reader, entry, record, removed));
 }
 
 async function undoAction(
@@ -141,17 +127,17 @@ async function undoAction(
   { fact, from, to }: Entry,
   record: readonly Entry[],
   removed: ReadonlySet<VmName>,
-): Promise<UndoAction> {
+): Promise<UndoActionOf<Fact>> {
   const vm = vmOf(fact);
   if (vm !== undefined && !await reader.exists(vm)) return gone(`${vm} is not there any more`);
   if (vm !== undefined && removed.has(vm) && fact.kind !== "vm") return gone(`${vm} is removed`);
   const now = await readOrRecall(reader, fact, record);
   if (now === from) return gone("it is as it was before");
   if (now !== to) {
-    return { kind: "kept", why: "it was changed by someone else since; see to it yourself" };
+    return { kind: "left", why: CHANGED_SINCE };
   }
   if (fact.kind === "vm" && !removed.has(fact.vm)) {
-    return { kind: "kept", why: "the VM and its data; setup-dom0 --undo --remove-vms removes it" };
+    return { kind: "left", why: "the VM and its data; setup-dom0 --undo --remove-vms removes it" };
   }
   const commands = fact.kind === "file" && from !== null
     ? takeBackCommands(fact.path, fact.reader)
@@ -159,6 +145,6 @@ async function undoAction(
   return { kind: "step", step: { fact, from: to, to: from, why: "take back", commands } };
 }
 
-function gone(why: string): UndoAction {
+function gone(why: string): UndoActionOf<Fact> {
   return { kind: "gone", why };
 }

@@ -1,51 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What setup says to people: the plan as commands, the verification as a table, what is next. @module */
 
-import { printable } from "../../shared/protocol/printable.ts";
-import { commandText, type Finding, findingsFor } from "../../shared/setup/findings.ts";
-import type { Command, Fact, Value, Wanted } from "./fact.ts";
-import { type Step, stepFor, type Undo } from "./plan.ts";
-import { createReader } from "./reader.ts";
-import type { Entry } from "./record.ts";
+import { commandText } from "../../shared/setup/findings.ts";
+import { describe } from "./describe.ts";
+import type { Command, Value } from "./fact.ts";
+import type { Step, Undo } from "./plan.ts";
 import type { SetupRequest } from "./request.ts";
-import type { Tools } from "./tools.ts";
-
-/** Each wanted fact, read back. */
-export async function verify(
-  wanted: readonly Wanted[],
-  record: readonly Entry[],
-  tools: Tools,
-): Promise<readonly Finding[]> {
-  const reader = createReader(tools);
-  return await findingsFor(
-    wanted,
-    (one) => stepFor(reader, one, record),
-    ({ fact, to }) => describe(fact, to),
-  );
-}
-
-/** One line for a place and its value. */
-export function describe(fact: Fact, value: Value): string {
-  switch (fact.kind) {
-    case "vm":
-      return value === null ? `VM ${fact.vm} removed` : `VM ${fact.vm}`;
-    case "firewall":
-      return `${fact.vm} firewall ${value === null ? "as before" : "drops all"}`;
-    case "file":
-      return value === null ? `no ${fact.path}` : fact.path;
-    case "enabled":
-    case "active":
-      return `${fact.unit} ${value === null ? "not " : ""}${fact.kind}`;
-    case "block":
-      return `${fact.vm}:${fact.path} ${value === null ? "without" : "with"} our block`;
-    case "tag":
-      return `${fact.vm} ${value === null ? "without tag" : "tag"} ${fact.name}`;
-    default:
-      return `${fact.vm} ${fact.kind} ${fact.name} ${value === null ? "unset" : shown(value)}`;
-  }
-}
-
-const shown = (value: string): string => `= ${printable(value).slice(1, -1)}`;
 
 /** The step's commands, each as a shell would read it. */
 export function stepText({ why, commands, fact, to }: Step): string {

@@ -50,6 +50,11 @@ export function findingsTable(findings: readonly Finding[]): string {
   return `Verification:\n${rows.join("")}${sum}\n`;
 }
 
+/** Of a setup or a verification. */
+export function exitCode(findings: readonly Finding[]): number {
+  return findings.every(({ isSo }) => isSo) ? 0 : 1;
+}
+
 /** A command as a shell would read it. */
 export function commandText({ argv, input }: Command): string {
   const line = shellQuote(argv);

@@ -1,46 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Carrying steps out, each in the record before it is begun. @module */
+/** Carrying a step of setup-vm out, or back. @module */
 
 import { durableRemove, durableWrite, syncFolderOf } from "../../shared/io/durable.ts";
 import { ifPresent, makePrivateFolder } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { type Journal, offRecord, onRecord } from "../../shared/setup/journal.ts";
+import type { Engine } from "../../shared/setup/engine.ts";
 import { AbsentProgram, runOrFail, type Tools } from "../../shared/setup/tools.ts";
-import { type Fact, record, type Wanted } from "./fact.ts";
-import { removesAll, type Step, stepFor, type Undo } from "./plan.ts";
+import { describe } from "./describe.ts";
+import { type Fact, record } from "./fact.ts";
+import { removesAll, type Step, stepFor } from "./plan.ts";
 import type { Read } from "./reader.ts";
 
-/** @returns the steps that were carried out @throws {UserError} at the first that fails */
-export async function apply(
-  wanted: readonly Wanted[],
-  journal: Journal<Fact>,
-  { tools, read }: { readonly tools: Tools; readonly read: Read },
-  say: (step: Step) => void,
-): Promise<readonly Step[]> {
-  const done: Step[] = [];
-  for (const one of wanted) {
-    const step = await stepFor(read, one);
-    if (step === undefined) continue;
-    say(step);
-    await onRecord(record, journal, step, () => carryOut(step, tools));
-    done.push(step);
-  }
-  return done;
-}
-
-export async function undo(
-  undos: readonly Undo[],
-  journal: Journal<Fact>,
-  tools: Tools,
-  say: (undo: Undo) => void,
-): Promise<void> {
-  for (const one of undos) {
-    say(one);
-    const { entry: { fact }, action } = one;
-    if (action.kind === "left") continue;
-    if (action.kind === "step") await carryOut(action.step, tools);
-    await offRecord(record, journal, fact);
-  }
+/** How setup-vm goes about its places. */
+export function createEngine(tools: Tools, read: Read): Engine<Fact> {
+  return {
+    record,
+    describe,
+    stepFor: (wanted) => stepFor(read, wanted),
+    carryOut: (step) => carryOut(step, tools),
+    takeBack: (step) => carryOut(step, tools),
+  };
 }
 
 async function carryOut(step: Step, tools: Tools): Promise<void> {

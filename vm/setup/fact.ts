@@ -9,6 +9,7 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
+import type { WantedOf } from "../../shared/setup/engine.ts";
 import type { RecordKind, Value } from "../../shared/setup/record.ts";
 import { recordFile } from "../../shared/setup/record.ts";
 import type { Command } from "../../shared/setup/tools.ts";
@@ -48,14 +49,7 @@ export const PER_VM = "--per-vm";
 /** What facts that only are, or are not, have for a value. */
 export const YES = "yes";
 
-export interface Wanted {
-  readonly fact: Fact;
-  readonly to: Value;
-  /** What it does for people; ends in no period. */
-  readonly why: string;
-  /** The text of a file that is kept: made only when it is written, as it may hold a secret. */
-  readonly text?: () => string;
-}
+export type Wanted = WantedOf<Fact>;
 
 /** Names the place, whatever its value. */
 export function factKey(fact: Fact): string {

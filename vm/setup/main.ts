@@ -4,34 +4,23 @@
 import { dirname } from "@std/path/posix/dirname";
 import type { Journal } from "../../shared/setup/journal.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
-import { type Finding, findingsTable } from "../../shared/setup/findings.ts";
-import { apply } from "./apply.ts";
+import { apply, type Engine, stepsFor, takeLock, verify } from "../../shared/setup/engine.ts";
+import { exitCode, type Finding, findingsTable } from "../../shared/setup/findings.ts";
+import { createEngine } from "./apply.ts";
 import { checkConfiguration } from "./checks.ts";
 import { type Fact, record, type Wanted } from "./fact.ts";
 import { HELP } from "./help.ts";
 import type { Places } from "./places.ts";
-import { leftovers, split, stepsFor } from "./plan.ts";
-import { createRead, type Read } from "./reader.ts";
-import {
-  nextStep,
-  progressText,
-  rootText,
-  stepJson,
-  stepText,
-  verify,
-  whatNext,
-} from "./report.ts";
+import { leftovers, split } from "./plan.ts";
+import { createRead } from "./reader.ts";
+import { nextStep, progressText, rootText, stepJson, stepText, whatNext } from "./report.ts";
 import { type Invocation, parseInvocation, type SetupRequest } from "./request.ts";
 import type { Problem } from "./requirements.ts";
 import { runUndo } from "./run_undo.ts";
 import type { Setting } from "./setting.ts";
 import { type Survey, survey } from "./survey.ts";
 import { isStart, wantedFor } from "./wanted.ts";
-
-/** Longest wait for another setup that is at work. */
-const LOCK_WAIT_MS = 5_000;
 
 /** @returns the exit code */
 export async function runSetup(setting: Setting, words: readonly string[]): Promise<number> {
@@ -44,7 +33,7 @@ export async function runSetup(setting: Setting, words: readonly string[]): Prom
       return setting.print(`setup-vm ${VERSION}\n`), 0;
     case "undo": {
       checkUser(setting);
-      using _lock = invocation.dryRun ? undefined : await takeLock(setting.places);
+      using _lock = invocation.dryRun ? undefined : await lockOf(setting.places);
       return await runUndo(setting, invocation, action.removeData);
     }
     case "verify":
@@ -62,7 +51,7 @@ interface Prepared {
   readonly found: Survey;
   readonly wanted: readonly Wanted[];
   readonly journal: Journal<Fact>;
-  readonly read: Read;
+  readonly engine: Engine<Fact>;
 }
 
 async function prepare(setting: Setting, request: SetupRequest): Promise<Prepared> {
@@ -75,7 +64,7 @@ async function prepare(setting: Setting, request: SetupRequest): Promise<Prepare
     found,
     wanted: [...old, ...wanted],
     journal: { path: places.record, entries },
-    read: createRead(tools, places),
+    engine: createEngine(tools, createRead(tools, places)),
   };
 }
 
@@ -84,8 +73,8 @@ async function runDry(
   { json }: Invocation,
   request: SetupRequest,
 ): Promise<number> {
-  const { found, wanted, read } = await prepare(setting, request);
-  const steps = await stepsFor(read, wanted);
+  const { found, wanted, engine, journal } = await prepare(setting, request);
+  const steps = await stepsFor(engine, wanted, journal.entries);
   const next = whatNext(request, found);
   if (json) {
     return printJson(setting, { problems: found.problems, steps: steps.map(stepJson), next });
@@ -102,9 +91,9 @@ async function runVerify(
   { json }: Invocation,
   request: SetupRequest,
 ): Promise<number> {
-  const { found, wanted, read } = await prepare(setting, request);
+  const { found, wanted, engine, journal } = await prepare(setting, request);
   const problems = found.problems.map(problemFinding);
-  const facts = await verify(wanted, read);
+  const facts = await verify(engine, wanted, journal.entries);
   const checks = await checkConfiguration(request, setting.places, found.prefix, setting.tools);
   const findings = [...problems, ...facts, ...checks];
   const next = whatNext(request, found);
@@ -119,23 +108,22 @@ async function runReal(
   request: SetupRequest,
 ): Promise<number> {
   const { places, tools } = setting;
-  using _lock = await takeLock(places);
-  const { found, wanted, journal, read } = await prepare(setting, request);
+  using _lock = await lockOf(places);
+  const { found, wanted, journal, engine } = await prepare(setting, request);
   const [problem, ...more] = found.problems;
   if (problem !== undefined) throw inTheWay(problem, more);
   const { own, roots } = split(wanted, found.hasRoot);
-  const doing = { tools, read };
   const say = (step: Parameters<typeof progressText>[0]): void => {
     if (!json) setting.print(progressText(step));
   };
-  const done = [...await apply(own.filter(({ fact }) => !isStart(fact)), journal, doing, say)];
+  const done = [...await apply(engine, own.filter(({ fact }) => !isStart(fact)), journal, say)];
   const checks = found.around.kind === "template"
     ? []
     : await checkConfiguration(request, places, found.prefix, tools);
   if (exitCode(checks) === 0) {
-    done.push(...await apply(own.filter(({ fact }) => isStart(fact)), journal, doing, say));
+    done.push(...await apply(engine, own.filter(({ fact }) => isStart(fact)), journal, say));
   }
-  const findings = [...await verify(wanted, read), ...checks];
+  const findings = [...await verify(engine, wanted, journal.entries), ...checks];
   const next = whatNext(request, found);
   if (json) {
     printJson(setting, { changed: done.map(stepJson), verification: findings, next });
@@ -143,7 +131,7 @@ async function runReal(
   }
   setting.print(done.length === 0 ? "Nothing to change: all of it is so already.\n" : "\n");
   setting.print(findingsTable(findings));
-  const missing = await stepsFor(read, roots);
+  const missing = await stepsFor(engine, roots, journal.entries);
   if (missing.length > 0) setting.print(`\n${rootText(missing)}`);
   if (exitCode(findings) === 0) {
     setting.print(`\nWhat next:\n${next.map((line) => `  ${line}\n`).join("")}`);
@@ -170,17 +158,10 @@ function checkUser({ isWrongUser }: Setting): void {
   ]);
 }
 
-/** One setup at a time: two would write one record. */
-async function takeLock({ lock }: Places): Promise<Deno.FsFile> {
-  const folder = dirname(lock);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = await Deno.open(lock, { write: true, create: true, mode: 0o600 });
-  if (await within(LOCK_WAIT_MS, file.lock(true))) return file;
-  throw new UserError("another setup-vm is at work");
-}
-
-function exitCode(findings: readonly Finding[]): number {
-  return findings.every(({ isSo }) => isSo) ? 0 : 1;
+/** In a folder that may not be there yet. */
+async function lockOf({ lock }: Places): Promise<Deno.FsFile> {
+  await Deno.mkdir(dirname(lock), { recursive: true, mode: 0o700 });
+  return await takeLock(lock, "setup-vm");
 }
 
 function printJson({ print }: Setting, value: unknown): number {

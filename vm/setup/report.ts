@@ -1,47 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What setup-vm says to people and to machines. @module */
 
-import { commandText, type Finding, findingsFor } from "../../shared/setup/findings.ts";
+import { commandText, type Finding } from "../../shared/setup/findings.ts";
 import type { Value } from "../../shared/setup/record.ts";
 import type { Command } from "../../shared/setup/tools.ts";
-import { commandsFor, type Fact, type Wanted } from "./fact.ts";
-import { type Step, stepFor, type Undo } from "./plan.ts";
-import type { Read } from "./reader.ts";
+import { describe } from "./describe.ts";
+import { commandsFor, type Wanted } from "./fact.ts";
+import type { Step, Undo } from "./plan.ts";
 import type { SetupRequest } from "./request.ts";
 import { keyNames } from "./secrets.ts";
 import type { Survey } from "./survey.ts";
 import { servicesOf } from "./wanted.ts";
-
-/** One line for a place and its value. */
-export function describe(fact: Fact, value: Value): string {
-  const no = value === null ? "no " : "";
-  switch (fact.kind) {
-    case "folder":
-    case "file":
-    case "kept":
-      return `${no}${fact.path}`;
-    case "packages":
-      return `${no}${fact.name} in ${fact.prefix}`;
-    case "ports":
-      return value === null ? "no whitelist of ports" : `ports ${value} and no others`;
-    case "linger":
-      return `${no}linger of ${fact.user}`;
-    default:
-      return `${fact.unit} ${value === null ? "not " : ""}${fact.kind}`;
-  }
-}
-
-/** Each wanted fact, read back. */
-export async function verify(
-  wanted: readonly Wanted[],
-  read: Read,
-): Promise<readonly Finding[]> {
-  return await findingsFor(
-    wanted,
-    (one) => stepFor(read, one),
-    ({ fact, to }) => describe(fact, to),
-  );
-}
 
 /**
  * The one thing to do now, before all that is to be read.

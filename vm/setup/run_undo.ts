@@ -5,7 +5,8 @@ import { dirname } from "@std/path/posix/dirname";
 import type { Journal } from "../../shared/setup/journal.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { undo } from "./apply.ts";
+import { undo } from "../../shared/setup/engine.ts";
+import { createEngine } from "./apply.ts";
 import { type Fact, needsRoot, record } from "./fact.ts";
 import type { Setting } from "./setting.ts";
 import { planUndo, type Undo } from "./plan.ts";
@@ -27,7 +28,8 @@ export async function runUndo(
     print(json ? '{"undo": []}\n' : "Nothing to take back: setup-vm has no record of a change.\n");
     return 0;
   }
-  const undos = await planUndo(createRead(tools, places), journal.entries, removeData);
+  const read = createRead(tools, places);
+  const undos = await planUndo(read, journal.entries, removeData);
   const say = (one: Undo): void => {
     if (!json) print(undoText(one, dryRun));
   };
@@ -37,7 +39,7 @@ export async function runUndo(
   } else {
     await requireRoot(setting, undos);
     if (removeData) confirmRemoval(setting, invocation);
-    await undo(undos, journal, tools, say);
+    await undo(createEngine(tools, read), undos, journal, say);
     if (journal.entries.length === 0) await removeOwn(setting);
   }
   if (json) print(JSON.stringify({ undo: undos.map((one) => undoJson(one, dryRun)) }) + "\n");

@@ -162,11 +162,11 @@ Deno.test("undo goes backwards and touches only what is as setup left it", async
     );
   assertEquals(await shown(false), [
     "tag gone t: gone",
-    "feature claw changed: kept",
+    "feature claw changed: left",
     "feature claw undone: gone",
     "feature claw same: qvm-features claw same old",
     "tag claw t: qvm-tags claw del t",
-    "vm claw: kept",
+    "vm claw: left",
   ]);
   assertEquals((await shown(true)).slice(3), [
     "feature claw same: gone",
