@@ -5,18 +5,10 @@
  * @module
  */
 
-import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { ConfigError, EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
-import {
-  ConfigError,
-  HELP,
-  MEMORY_VARIABLE,
-  memoryMibOf,
-  portOf,
-  PROGRAM,
-  readCommand,
-} from "./proxy/cli.ts";
+import { HELP, MEMORY_VARIABLE, memoryMibOf, portOf, PROGRAM, readCommand } from "./proxy/cli.ts";
 import type { Config } from "./proxy/config/config.ts";
 import { checkKeys, environmentLine } from "./proxy/config/check_keys.ts";
 import { checkReport } from "./proxy/config/check_report.ts";

@@ -6,19 +6,21 @@
  * @module
  */
 
-import { EXIT_FAILED, EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import {
+  ConfigError,
+  EXIT_FAILED,
+  EXIT_OK,
+  runProgram,
+  UserError,
+  writeAll,
+} from "../shared/io/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { pause, unlessAborted } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { askHttp } from "./probe/http_answer.ts";
 import { runProgramToEnd } from "./probe/run_program.ts";
 import { loadVmSettings } from "./settings/vm_settings.ts";
-import {
-  readWatchCommand,
-  WatchConfigError,
-  WATCHDOG_HELP,
-  WATCHDOG_PROGRAM,
-} from "./watchdog/cli.ts";
+import { readWatchCommand, WATCHDOG_HELP, WATCHDOG_PROGRAM } from "./watchdog/cli.ts";
 import { loadWatchSettings } from "./watchdog/settings.ts";
 import { createWatch, type Level, watchedParts, type WatchParts } from "./watchdog/watch.ts";
 
@@ -35,7 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const parts = await load();
   if (watchedParts(parts.vm).length === 0) {
-    throw new WatchConfigError("there is nothing to watch in a client VM", [
+    throw new ConfigError("there is nothing to watch in a client VM", [
       "it runs in the agent VM, and in the VM with the keys",
     ]);
   }
@@ -57,7 +59,7 @@ async function load(): Promise<WatchParts> {
         writeAll(Deno.stderr, `${inJournal ? LEVEL_PREFIX[level] : `${level}: `}${text}\n`),
     };
   } catch (error) {
-    if (error instanceof UserError) throw new WatchConfigError(error.message, error.hints);
+    if (error instanceof UserError) throw new ConfigError(error.message, error.hints);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup-vm: makes a VM an agent VM or a key qube, and takes it back. @module */
 
+import { readLine } from "../shared/io/read_line.ts";
 import { runProgram, UserError, writeAll } from "../shared/io/program.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { readQubesDb } from "./ports/qubes_db.ts";
@@ -33,12 +34,7 @@ async function main(words: readonly string[]): Promise<number> {
 
 function ask(question: string): string | null {
   writeAll(Deno.stderr, question);
-  const bytes: number[] = [];
-  for (const byte = new Uint8Array(1); Deno.stdin.readSync(byte) === 1;) {
-    if (byte[0] === 0x0a) return new TextDecoder().decode(new Uint8Array(bytes));
-    if (bytes.length < 100) bytes.push(byte[0] ?? 0);
-  }
-  return null;
+  return readLine();
 }
 
 const HINTS: ReadonlyMap<string, string> = new Map([

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What an operator's command needs: where things are, the terminal, the audit. @module */
 
+import { readLine } from "../../shared/io/read_line.ts";
 import { dateMs } from "../../shared/io/clock.ts";
 import { UserError, writeAll } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -81,23 +82,4 @@ export function realTerminal(): Pick<
       }
     },
   };
-}
-
-const MAX_LINE_BYTES = 4096;
-
-/** Byte by byte, so that nothing behind the line is taken from whoever reads stdin next. */
-function readLine(): string | null {
-  const line: number[] = [];
-  const byte = new Uint8Array(1);
-  while (line.length < MAX_LINE_BYTES) {
-    const got = Deno.stdin.readSync(byte);
-    if (got === null || got === 0) return line.length === 0 ? null : decode(line);
-    if (byte[0] === 0x0a || byte[0] === 0x0d) return decode(line);
-    line.push(byte[0] ?? 0);
-  }
-  throw new UserError("the line is too long");
-}
-
-function decode(bytes: readonly number[]): string {
-  return new TextDecoder().decode(new Uint8Array(bytes));
 }

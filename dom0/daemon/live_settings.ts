@@ -7,15 +7,13 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { ConfigError, errorText } from "../../shared/io/program.ts";
 import { serialised } from "../../shared/io/timing.ts";
 import type { Audit } from "../record/audit_log.ts";
 import { type Changes, watchFolder } from "../settings/folder_watch.ts";
 import type { Paths } from "../settings/paths.ts";
 import { readSettings, type Settings, type SettingsOptions } from "../settings/settings.ts";
 
-/** EX_CONFIG of sysexits.h: systemd is told not to start it again for this. */
-export const EXIT_CONFIG = 78;
 /** A watched folder may be moved away and made anew: so a change is seen in any case. */
 const REREAD_INTERVAL_MS = 60_000;
 
@@ -39,7 +37,11 @@ export interface LiveSettingsOptions {
 /** @throws {UserError} the configuration is bad, and there is no last good one */
 export async function readFirstSettings(sources: SettingsOptions): Promise<Settings> {
   const { config, ...rest } = await readSettings(sources, null);
-  if (config === null) throw new ConfigError(rest.problems);
+  if (config === null) {
+    throw new ConfigError(rest.problems.join("; "), [
+      'mend it, then run "qvm-remote-dom0 check-config"',
+    ]);
+  }
   return { ...rest, config };
 }
 
@@ -65,13 +67,6 @@ export function createLiveSettings(
     watch: () => watchSettings(sources.paths, reload),
     close: () => void (isClosed = true),
   };
-}
-
-class ConfigError extends UserError {
-  override readonly exitCode = EXIT_CONFIG;
-  constructor(problems: readonly string[]) {
-    super(problems.join("; "), ['mend it, then run "qvm-remote-dom0 check-config"']);
-  }
 }
 
 export function recordProblems(problems: readonly string[], audit: Audit): void {

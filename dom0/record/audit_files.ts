@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The files of the audit, oldest first: what is in them, and whether they are whole. @module */
 
+import { createLineCutter } from "../../shared/io/lines.ts";
 import { exists, ifPresent } from "../../shared/io/files.ts";
 import { type AnchorPaths, readAnchors } from "./anchor.ts";
 import { KEPT_FILES } from "./appended_file.ts";
@@ -24,18 +25,19 @@ export async function allAuditFiles(auditFile: string): Promise<readonly string[
   return [...await exists(kept) ? [kept] : [], ...await chainFiles(auditFile)];
 }
 
+/** No record is as long; what somebody put in may be. */
+const MAX_LINE_CHARS = 16 * 1024 * 1024;
+
 /** Line by line: the files may be large. A last line without newline counts too. */
 export async function* linesOf(path: string): AsyncGenerator<string> {
   using file = await Deno.open(path);
   const decoder = new TextDecoder("latin1");
   const buffer = new Uint8Array(64 * 1024);
-  let rest = "";
+  const cutter = createLineCutter(MAX_LINE_CHARS);
   for (let got; (got = await file.read(buffer)) !== null;) {
-    const lines = (rest + decoder.decode(buffer.subarray(0, got))).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
+    yield* cutter.push(decoder.decode(buffer.subarray(0, got)));
   }
-  if (rest !== "") yield rest;
+  if (cutter.rest() !== "") yield cutter.rest();
 }
 
 /** null: a line that someone changed may be anything. */

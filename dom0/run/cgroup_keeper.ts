@@ -7,7 +7,7 @@
  * @module
  */
 
-import { textLines } from "../../shared/io/byte_stream.ts";
+import { textLines } from "../../shared/io/lines.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import { CGROUP_KEEPER, CLEAN_ENV, KEEPER_END, NAME } from "./warden.ts";
 

@@ -16,7 +16,7 @@
  * @module
  */
 
-import { textLines } from "../../shared/io/byte_stream.ts";
+import { textLines } from "../../shared/io/lines.ts";
 import { SPAWNER } from "./warden.ts";
 import type { WardenProcess } from "./wardens.ts";
 

@@ -2,17 +2,15 @@
 /** An address and a port as setup takes them: one spelling each, refused and not repaired. @module */
 
 import { UsageError } from "../../shared/io/program.ts";
+import { parseTcpPort, type TcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../shared/protocol/refusal.ts";
 
 declare const ipBrand: unique symbol;
-declare const portBrand: unique symbol;
 /** A private IPv4 address (RFC 1918). Made only by parsePrivateIpv4(). */
 export type PrivateIpv4 = string & { readonly [ipBrand]: "PrivateIpv4" };
-/** A TCP port that needs no root to listen on. Made only by parsePort(). */
-export type TcpPort = number & { readonly [portBrand]: "TcpPort" };
 
 const MIN_PORT = 1024;
-const MAX_PORT = 65535;
 
 /** @throws {UsageError} */
 export function parsePrivateIpv4(text: string): PrivateIpv4 {
@@ -26,11 +24,13 @@ export function parsePrivateIpv4(text: string): PrivateIpv4 {
   ]);
 }
 
-/** @throws {UsageError} */
-export function parsePort(what: string, text: string): TcpPort {
-  const port = /^[1-9][0-9]{0,4}$/.test(text) ? Number(text) : NaN;
-  if (port >= MIN_PORT && port <= MAX_PORT) return port as TcpPort;
-  throw new UsageError(
-    `${what} takes a port from ${MIN_PORT} to ${MAX_PORT}, got: ${printable(text)}`,
-  );
+/** A port that needs no root to listen on. @throws {UsageError} */
+export function parseUserPort(what: string, text: string): TcpPort {
+  try {
+    const port = parseTcpPort(text);
+    if (port >= MIN_PORT) return port;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+  }
+  throw new UsageError(`${what} takes a port from ${MIN_PORT} to 65535, got: ${printable(text)}`);
 }

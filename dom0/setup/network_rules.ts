@@ -14,7 +14,8 @@
  */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import type { PrivateIpv4, TcpPort } from "./network_address.ts";
+import type { TcpPort } from "../../shared/io/tcp_port.ts";
+import type { PrivateIpv4 } from "./network_address.ts";
 import type { Block } from "./vm_block.ts";
 
 export const AGENT_SCRIPT = "/rw/config/rc.local";

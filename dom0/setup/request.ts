@@ -15,7 +15,8 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type AdminRequest, type KeyQubeRequest, parseAdmin, parseKeyQube } from "./extra_vms.ts";
 import type { VmClass } from "./fact.ts";
 import { type NetvmChoice, netvmName, optional, vmName } from "./vm_words.ts";
-import { parsePort, parsePrivateIpv4, type PrivateIpv4, type TcpPort } from "./network_address.ts";
+import type { TcpPort } from "../../shared/io/tcp_port.ts";
+import { parsePrivateIpv4, parseUserPort, type PrivateIpv4 } from "./network_address.ts";
 
 export const SETUP_OPTIONS: OptionTable = {
   "agent-vm": "value",
@@ -156,8 +157,11 @@ function parseRequest(options: Words): SetupRequest {
     isIpUnused: ip !== undefined && mode === "tunnel",
     class: parseClass(options.value("class") ?? "standalone"),
     label: parseLabel(options.value("label") ?? "orange"),
-    proxyPort: parsePort("--proxy-port", options.value("proxy-port") ?? DEFAULT_PROXY_PORT),
-    gatewayPort: parsePort("--gateway-port", options.value("gateway-port") ?? DEFAULT_GATEWAY_PORT),
+    proxyPort: parseUserPort("--proxy-port", options.value("proxy-port") ?? DEFAULT_PROXY_PORT),
+    gatewayPort: parseUserPort(
+      "--gateway-port",
+      options.value("gateway-port") ?? DEFAULT_GATEWAY_PORT,
+    ),
     admin: parseAdmin(options),
     withInterVm: options.has("inter-vm"),
   };

@@ -9,7 +9,8 @@
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Wanted, YES } from "./fact.ts";
 import type { AdminRequest, KeyQubeRequest } from "./extra_vms.ts";
-import type { PrivateIpv4, TcpPort } from "./network_address.ts";
+import type { TcpPort } from "../../shared/io/tcp_port.ts";
+import type { PrivateIpv4 } from "./network_address.ts";
 import { agentBlock, netvmBlock } from "./network_rules.ts";
 import { KEY_QUBE_FEATURE, KEYLESS_TAG } from "./keyless.ts";
 import type { SetupPaths } from "./paths.ts";

@@ -108,15 +108,3 @@ function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReade
     return null;
   }
 }
-
-/** Pieces of text in, whole lines out, without their newline; half a line at the end is dropped. */
-export function textLines(): TransformStream<string, string> {
-  let rest = "";
-  return new TransformStream({
-    transform(part, controller) {
-      const whole = (rest + part).split("\n");
-      rest = whole.pop() ?? "";
-      for (const line of whole) controller.enqueue(line);
-    },
-  });
-}

@@ -12,7 +12,7 @@ import { printable } from "../protocol/printable.ts";
 import { ProtocolError } from "../protocol/refusal.ts";
 import { exists, ifPresent, readSmallText } from "./files.ts";
 import { type LineProblem, readKeyValues } from "./key_value.ts";
-import { UserError } from "./program.ts";
+import { ConfigError } from "./program.ts";
 import { parseTcpPort, type TcpPort } from "./tcp_port.ts";
 
 export interface OpenclawConf {
@@ -30,15 +30,7 @@ export const DEFAULT_OPENCLAW_CONF: OpenclawConf = {
   gatewayPort: parseTcpPort("18789"),
 };
 
-/** As sysexits.h: EX_CONFIG. Starting again would not mend it. */
-export const EXIT_CONFIG = 78;
 const MAX_CONF_BYTES = 64 * 1024;
-
-/** The configuration is bad. */
-export class ConfError extends UserError {
-  override readonly name = "ConfError";
-  override readonly exitCode = EXIT_CONFIG;
-}
 
 type Change = (value: string) => Partial<OpenclawConf>;
 
@@ -73,7 +65,7 @@ export function parseOpenclawConf(
   return { conf, problems: problems.toSorted((a, b) => a.line - b.line) };
 }
 
-/** Of these files the first that is there, and no other. @throws {ConfError} naming each bad line */
+/** Of these files the first that is there, and no other. @throws {ConfigError} naming each bad line */
 export async function readFirstConf(paths: readonly string[]): Promise<OpenclawConf> {
   const present = await Promise.all(paths.map(exists));
   return await readOpenclawConf(paths[present.indexOf(true)] ?? paths[0] ?? "");
@@ -84,13 +76,13 @@ export function clientConfFiles(home: string, root: string): readonly string[] {
   return [`${home}/.config/openclaw/connect.conf`, `${root}/etc/qubes/openclaw.conf`];
 }
 
-/** No file at all is the default. @throws {ConfError} naming each bad line */
+/** No file at all is the default. @throws {ConfigError} naming each bad line */
 export async function readOpenclawConf(path: string): Promise<OpenclawConf> {
   const text = await ifPresent(readSmallText(path, MAX_CONF_BYTES));
   if (text === undefined) return DEFAULT_OPENCLAW_CONF;
   const { conf, problems } = parseOpenclawConf(text);
   if (problems.length === 0) return conf;
-  throw new ConfError(
+  throw new ConfigError(
     `${path} is bad`,
     problems.map(({ line, text }) => `line ${line}: ${text}`),
   );

@@ -6,6 +6,8 @@ import { printable } from "../protocol/printable.ts";
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+/** sysexits.h EX_CONFIG: starting again would not mend it. */
+export const EXIT_CONFIG = 78;
 /** A bug of ours: sysexits.h calls 70 EX_SOFTWARE. */
 export const EXIT_BUG = 70;
 
@@ -22,6 +24,12 @@ export class UserError extends Error {
 export class UsageError extends UserError {
   override readonly name = "UsageError";
   override readonly exitCode = EXIT_USAGE;
+}
+
+/** A configuration that is wrong: systemd need not start the program again. */
+export class ConfigError extends UserError {
+  override readonly name = "ConfigError";
+  override readonly exitCode = EXIT_CONFIG;
 }
 
 /** "prog: error: …", then one "prog: hint: …" line for each hint. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-tunnel, the same in dom0 and in a VM. @module */
 
-import { ConfError, type OpenclawConf, readFirstConf } from "../io/openclaw_conf.ts";
+import { type OpenclawConf, readFirstConf } from "../io/openclaw_conf.ts";
 import { unknownCommand } from "../io/did_you_mean.ts";
 import { expectWords, type ParsedWords, parseNumber, parseWords } from "../io/options.ts";
-import { EXIT_FAILED, EXIT_OK, UsageError } from "../io/program.ts";
+import { ConfigError, EXIT_FAILED, EXIT_OK, UsageError } from "../io/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
 import { parsePortRoute, type PortRoute } from "../io/tcp_port.ts";
 import { VERSION } from "../io/version.ts";
@@ -143,7 +143,7 @@ async function destinations(
 function confVm(conf: OpenclawConf | null, { place, confFiles }: TunnelProgram): Target {
   const target = conf?.vm ?? place.defaultTarget;
   if (target !== null) return target;
-  throw new ConfError("no agent VM is configured", [
+  throw new ConfigError("no agent VM is configured", [
     `set OPENCLAW_VM=NAME in ${confFiles[0]}, or give --vm NAME`,
   ]);
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { parsePort, parsePrivateIpv4 } from "../../dom0/setup/network_address.ts";
+import { parsePrivateIpv4, parseUserPort } from "../../dom0/setup/network_address.ts";
 import { agentBlock, netvmBlock } from "../../dom0/setup/network_rules.ts";
 import { blockScript } from "../../dom0/setup/vm_block.ts";
 
@@ -41,7 +41,7 @@ const AGENT = parsePrivateIpv4("10.137.0.100");
 const OTHER_VM = "10.137.0.9";
 const FIREWALL = parsePrivateIpv4("10.138.1.2");
 const SYS_NET = "192.168.7.2";
-const PORTS = [parsePort("a", "32125"), parsePort("b", "18789")] as const;
+const PORTS = [parseUserPort("a", "32125"), parseUserPort("b", "18789")] as const;
 
 Deno.test({
   name: "network mode opens the two ports to VMs and outside, nothing else, and closes them again",

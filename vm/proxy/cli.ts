@@ -3,17 +3,11 @@
 
 import { unknownCommand } from "../../shared/io/did_you_mean.ts";
 import { expectWords, parseWords } from "../../shared/io/options.ts";
-import { UsageError, UserError } from "../../shared/io/program.ts";
+import { UsageError } from "../../shared/io/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 
 export const PROGRAM = "openclaw-proxy";
-
-/** sysexits.h EX_CONFIG: starting again would not mend it. */
-export class ConfigError extends UserError {
-  override readonly name = "ConfigError";
-  override readonly exitCode = 78;
-}
 
 export type Command = "serve" | "check-config" | "permissions" | "help" | "version";
 

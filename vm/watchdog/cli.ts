@@ -2,16 +2,9 @@
 /** The command line of openclaw-watchdog. @module */
 
 import { expectWords, type OptionTable, parseWords } from "../../shared/io/options.ts";
-import { UserError } from "../../shared/io/program.ts";
 
 export const WATCHDOG_PROGRAM = "openclaw-watchdog";
 export const WATCHDOG_OPTIONS: OptionTable = { help: "flag", once: "flag", version: "flag" };
-
-/** sysexits.h EX_CONFIG: starting again would not mend it. */
-export class WatchConfigError extends UserError {
-  override readonly name = "WatchConfigError";
-  override readonly exitCode = 78;
-}
 
 export type WatchCommand = "watch" | "once" | "help" | "version";
 

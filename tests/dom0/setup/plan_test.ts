@@ -9,7 +9,7 @@ import {
   type Value,
   YES,
 } from "../../../dom0/setup/fact.ts";
-import { parsePort, parsePrivateIpv4 } from "../../../dom0/setup/network_address.ts";
+import { parsePrivateIpv4, parseUserPort } from "../../../dom0/setup/network_address.ts";
 import { agentBlock, netvmBlock } from "../../../dom0/setup/network_rules.ts";
 import { setupPaths } from "../../../dom0/setup/paths.ts";
 import { leftovers, planUndo, stepFor } from "../../../dom0/setup/plan.ts";
@@ -27,7 +27,7 @@ const claw = parseVmName("claw");
 const fedora = parseVmName("fedora-42");
 const block: Fact & { kind: "block" } = {
   ...{ kind: "block", vm: claw },
-  ...agentBlock(parsePrivateIpv4("10.137.0.100"), [parsePort("p", "32125")]),
+  ...agentBlock(parsePrivateIpv4("10.137.0.100"), [parseUserPort("p", "32125")]),
 };
 
 Deno.test("each fact becomes the commands that the tools' sources know", () => {
@@ -220,7 +220,7 @@ Deno.test("what is wanted: roles, ports, defaults for VMs that are made", () => 
 });
 
 Deno.test("the netvm next to the agent lets VMs in, those further out only what comes from outside", () => {
-  const ports = [parsePort("a", "32125"), parsePort("b", "18789")];
+  const ports = [parseUserPort("a", "32125"), parseUserPort("b", "18789")];
   const ip = parsePrivateIpv4("10.137.0.100");
   const inner = netvmBlock(ip, true, ports).text;
   const outer = netvmBlock(ip, false, ports).text;

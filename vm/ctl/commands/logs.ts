@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-ctl logs" and "follow": the journal, safe for a terminal. @module */
 
+import { textLines } from "../../../shared/io/lines.ts";
 import { UserError } from "../../../shared/io/program.ts";
 import { readCapped } from "../../probe/capped.ts";
 import { type Run, startProgram } from "../../probe/run_program.ts";
@@ -63,15 +64,10 @@ export async function followLogs(
   };
   stop.addEventListener("abort", end, { once: true });
   if (stop.aborted) end();
-  let rest = "";
-  const text = new TextDecoder();
-  for await (const part of child.stdout) {
-    const pieces = (rest + text.decode(part, { stream: true })).split("\n");
-    rest = (pieces.pop() ?? "").slice(0, MAX_ENTRY_CHARS);
-    for (const piece of pieces) {
-      const line = readJournalLine(piece, units);
-      if (line !== null) write(line);
-    }
+  const text = child.stdout.pipeThrough(new TextDecoderStream());
+  for await (const piece of text.pipeThrough(textLines(MAX_ENTRY_CHARS))) {
+    const line = readJournalLine(piece, units);
+    if (line !== null) write(line);
   }
   const { code } = await child.status;
   const said = new TextDecoder().decode((await errors).bytes);

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { createLineCutter } from "../../../shared/io/lines.ts";
 import { within } from "../../../shared/io/timing.ts";
 import type { AttemptContext } from "../attempt/upstream_call.ts";
 import { formatOf } from "../attempt/client_format.ts";
@@ -136,15 +137,14 @@ function sourceOf(
   const stderr = keptStderr(child);
   const reader = child.stdout.getReader();
   const decoder = new TextDecoder();
-  let rest = "";
+  const cutter = createLineCutter(MAX_LINE_CHARS);
   let over = false;
   return {
     async next() {
       if (over) return null;
       const { value, done } = await reader.read();
-      if (!done && rest.length < MAX_LINE_CHARS) {
-        const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
-        rest = lines.pop() ?? "";
+      if (!done && cutter.rest().length < MAX_LINE_CHARS) {
+        const lines = cutter.push(decoder.decode(value, { stream: true }));
         const found = lines.flatMap((line) => events.line(line));
         if (found.some(({ kind }) => kind === "end" || kind === "error")) {
           over = true; // the program may take its time to end, and the client need not wait
@@ -158,7 +158,7 @@ function sourceOf(
       await within(LEFT_OPEN_MS, stderr.ended);
       // timeout(1) says 127 when there is no such program.
       return [
-        ...events.line(rest),
+        ...events.line(cutter.rest()),
         ...events.exit(code, code === 127 ? "unknown model: no cursor-agent" : stderr.soFar()),
       ];
     },

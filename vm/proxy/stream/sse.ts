@@ -16,9 +16,6 @@ import { concat } from "../../../shared/protocol/bytes.ts";
 /** One event holds at most one delta, or one whole JSON answer with an image in base64. */
 export const MAX_SSE_EVENT_BYTES = 32 * 1024 * 1024;
 
-/** Keeps a connection from being called idle by those that look at bytes only. */
-export const SSE_COMMENT = ": keep-alive\n\n";
-
 /** The stream cannot be split: an event is longer than the cap. */
 export class SseError extends Error {
   override readonly name = "SseError";
