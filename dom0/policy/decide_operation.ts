@@ -72,7 +72,7 @@ export function denied(because: string): Judged {
 }
 
 /** dom0 first. */
-function allQubes({ inventory }: KnownQubes): readonly Qube[] {
+export function allQubes({ inventory }: KnownQubes): readonly Qube[] {
   const names = [...inventory?.types.keys() ?? []].filter((name) => name !== "dom0");
   return [null, ...names.map(qubeOrNull)];
 }

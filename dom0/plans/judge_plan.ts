@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the policy says of a plan: of each step, and of the whole. It is denied if one step is, and asks
+ * if one does. A qube that an earlier step makes is taken for made, with the tag that dom0 will give it:
+ * so a VM that gets its own qubes may make one and start it.
+ *
+ * A step whose values come from other steps may have any target: here the best that its VM has counts.
+ * When its turn comes it is judged anew with what it has become, as is every step.
+ *
+ * Pure.
+ *
+ * @module
+ */
+
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { writeWords } from "../operations/spelling.ts";
+import type { Recognised } from "../operations/recognise.ts";
+import { decider, type Decision } from "../policy/decide.ts";
+import { allQubes, decideOperation, type PolicyState } from "../policy/decide_operation.ts";
+import type { Inventory, KnownQubes } from "../policy/qube_facts.ts";
+import type { Action, RuleOptions } from "../policy/rule.ts";
+import { isKnown, type Plan, type PlanStep } from "./plan.ts";
+
+export interface JudgedStep {
+  readonly step: PlanStep;
+  /** null: its values are not all known yet. */
+  readonly recognised: Recognised | null;
+  readonly decision: Decision;
+}
+
+export interface JudgedPlan {
+  readonly plan: Plan;
+  readonly steps: readonly JudgedStep[];
+  /** Of the whole. */
+  readonly decision: Decision;
+}
+
+export function judgePlan(vm: VmName, plan: Plan, state: PolicyState): JudgedPlan {
+  const steps: JudgedStep[] = [];
+  let { known } = state;
+  for (const step of plan.steps) {
+    const judged = judgeStep(vm, step, { ...state, known });
+    steps.push(judged);
+    known = withMade(known, step, judged.decision);
+  }
+  return { plan, steps, decision: decisionOf(steps) };
+}
+
+function judgeStep(vm: VmName, step: PlanStep, state: PolicyState): JudgedStep {
+  const { operation, known: values } = step;
+  if (!isKnown(step)) return { step, recognised: null, decision: bestDecision(vm, step, state) };
+  const argvs = operation.steps.map((spelling) => writeWords(spelling, values));
+  const recognised: Recognised = { operation, values, touches: operation.touches(values), argvs };
+  return { step, recognised, decision: decideOperation(vm, recognised, state).decision };
+}
+
+const BEST_FIRST: readonly Action[] = ["allow", "ask"];
+
+function bestDecision(
+  vm: VmName,
+  { operation: { name, level } }: PlanStep,
+  { rules, known, nowMs }: PolicyState,
+): Decision {
+  const decideTarget = decider(rules, { vm, operation: name, level }, known, nowMs);
+  const decisions = allQubes(known).map(decideTarget);
+  return BEST_FIRST.map((action) => decisions.find((one) => one.action === action))
+    .find((found) => found !== undefined) ??
+    { action: "deny", because: "no target that it may have", options: {} };
+}
+
+/** Of what makes a qube: the parameter that names it, and the one that names whose copy it is. */
+const MAKES: ReadonlyMap<string, { readonly made: string; readonly like: string | null }> = new Map(
+  [
+    ["vm.create", { made: "vm", like: null }],
+    ["vm.clone", { made: "new_vm", like: "vm" }],
+    ["vm.rename", { made: "new_vm", like: "vm" }],
+  ],
+);
+const USUAL_CLASS = "AppVM";
+
+/** As it will be when the step has run. */
+function withMade(
+  known: KnownQubes,
+  { operation, known: values }: PlanStep,
+  { options }: Decision,
+): KnownQubes {
+  const makes = MAKES.get(operation.name);
+  const name = values.get(makes?.made ?? "");
+  if (known.inventory === null || makes === undefined || name === undefined) return known;
+  const { types, tagged } = known.inventory;
+  if (types.has(String(name))) return known; // it will not be made
+  const like = makes.like === null ? undefined : values.get(makes.like);
+  const type = like === undefined
+    ? String(values.get("class") ?? USUAL_CLASS)
+    : types.get(String(like)) ?? USUAL_CLASS;
+  const tags = [...tagged].filter(([tag, names]) =>
+    tag === options.createTag || (like !== undefined && names.has(String(like)))
+  ).map(([tag]) => tag);
+  return withQube(known, known.inventory, String(name), type, new Set(tags));
+}
+
+function withQube(
+  known: KnownQubes,
+  { types, tagged }: Inventory,
+  name: string,
+  type: string,
+  tags: ReadonlySet<string>,
+): KnownQubes {
+  const isNew = (qube: string): boolean => qube === name;
+  return {
+    inventory: {
+      types: new Map([...types, [name, type]]),
+      tagged: new Map(
+        [...tagged].map(([tag, names]) => [tag, tags.has(tag) ? new Set([...names, name]) : names]),
+      ),
+    },
+    tagsOf: (qube) => isNew(qube) ? tags : known.tagsOf(qube),
+    typeOf: (qube) => isNew(qube) ? type : known.typeOf(qube),
+  };
+}
+
+function decisionOf(steps: readonly JudgedStep[]): Decision {
+  const decides = steps.find(({ decision }) => decision.action === "deny") ??
+    steps.find(({ decision }) => decision.action === "ask") ?? steps[0];
+  if (decides === undefined) throw new Error("bug: a plan without steps");
+  const { action, because } = decides.decision;
+  return {
+    action,
+    because: `step ${decides.step.number}: ${because}`,
+    options: action === "deny" ? {} : optionsOf(steps.map(({ decision }) => decision.options)),
+  };
+}
+
+/** The narrowest of each; the time is that of all steps together. What a step creates is its own. */
+function optionsOf(all: readonly RuleOptions[]): RuleOptions {
+  const least = (values: readonly (number | undefined)[]): number | undefined => {
+    const set = values.filter((value) => value !== undefined);
+    return set.length === 0 ? undefined : Math.min(...set);
+  };
+  const times = all.map(({ timeoutSeconds }) => timeoutSeconds ?? Infinity);
+  const timeoutSeconds = times.reduce((sum, time) => sum + time, 0);
+  const memoryBytes = least(all.map((options) => options.memoryBytes));
+  const expiresMs = least(all.map((options) => options.expiresMs));
+  const notify = all.map((options) => options.notify).filter((one) => one !== undefined);
+  return {
+    ...Number.isFinite(timeoutSeconds) ? { timeoutSeconds } : {},
+    ...memoryBytes === undefined ? {} : { memoryBytes },
+    ...expiresMs === undefined ? {} : { expiresMs },
+    ...notify.length === 0 ? {} : { notify: notify.includes(true) },
+  };
+}
