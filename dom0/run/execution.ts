@@ -109,7 +109,7 @@ function runNow(
   let isSpoolFull = false;
   const start: Start = { atMs: clock.dateMs(), spanMs: clock.spanMs() };
   const running = startSequence({
-    steps: work.take(),
+    ...work.take(),
     newMark,
     environment: { QVM_REMOTE_VM: vm, QVM_REMOTE_ID: id },
     path: options.config().path,

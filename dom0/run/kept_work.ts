@@ -4,24 +4,31 @@
 import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { parseCommand, type ProcessCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
-import type { SequenceStep } from "./sequence.ts";
+import type { Sequence, SequenceStep } from "./sequence.ts";
 
 /** A larger body waits on disk: each of a VM's open requests may be a MiB. */
 const MAX_IN_MEMORY_BYTES = 4096;
 
 export interface KeptWork {
   readonly timeoutMs: number;
-  take(): readonly SequenceStep[];
+  take(): Sequence;
   /** It will not run. */
   drop(): void;
 }
 
 /** Steps that dom0 made itself: they are small, whatever the request was like. */
 export function keepSteps(
-  { timeoutMs }: Pick<AuthenticRequest, "timeoutMs">,
+  request: Pick<AuthenticRequest, "timeoutMs">,
   steps: readonly SequenceStep[],
 ): KeptWork {
-  return { timeoutMs, take: () => steps, drop() {} };
+  return keepSequence(request, { steps });
+}
+
+export function keepSequence(
+  { timeoutMs }: Pick<AuthenticRequest, "timeoutMs">,
+  sequence: Sequence,
+): KeptWork {
+  return { timeoutMs, take: () => sequence, drop() {} };
 }
 
 /** A command line or script as it was sent. */
@@ -46,5 +53,5 @@ function onDisk(path: string, mode: ProcessCommand["mode"], timeoutMs: number): 
     drop();
     return command;
   };
-  return { timeoutMs, drop, take: () => [{ begin }] };
+  return { timeoutMs, drop, take: () => ({ steps: [{ begin }] }) };
 }

@@ -31,15 +31,28 @@ export interface SequenceStep {
    *
    * @throws {StepRefused} nothing is run, and the sequence ends here
    */
-  readonly begin: () => ProcessCommand | Promise<ProcessCommand>;
+  readonly begin: (print: Print) => ProcessCommand | Promise<ProcessCommand>;
   /** Takes what it prints, in the place of the request's own output. */
   readonly output?: (stream: StreamNumber, bytes: Uint8Array) => void;
   /**
-   * Called when it has ended, however it ended.
+   * Called when it has ended, however it ended; waited for, whoever stops the sequence.
    *
    * @throws {StepRefused} the sequence ends here, though the step may have ended well
    */
-  readonly end?: (ended: Ended) => void | Promise<void>;
+  readonly end?: (ended: Ended, print: Print) => void | Promise<void>;
+}
+
+/** Text on stdout that no command printed. */
+export type Print = (text: string) => void;
+
+export interface Sequence {
+  readonly steps: readonly SequenceStep[];
+  /**
+   * Called once, when the last step that ran has ended; waited for. What the sequence came to stays.
+   *
+   * @param stopped why somebody has stopped it until now; null: nobody has
+   */
+  readonly finish?: (ended: Ended, print: Print, stopped: () => StopReason | null) => Promise<void>;
 }
 
 /** A step that runs these words, whatever came before it. */
@@ -54,8 +67,7 @@ export class StepRefused extends Error {
   override readonly name = "StepRefused";
 }
 
-export interface SequenceOptions extends Omit<RunOptions, "command" | "mark"> {
-  readonly steps: readonly SequenceStep[];
+export interface SequenceOptions extends Omit<RunOptions, "command" | "mark">, Sequence {
   /** Another one with each call. */
   readonly newMark: () => string;
 }
@@ -63,8 +75,12 @@ export interface SequenceOptions extends Omit<RunOptions, "command" | "mark"> {
 export function startSequence(options: SequenceOptions): RunningCommand {
   const halt = createHalt();
   const timeout = setTimeout(() => halt.stop("timeout"), options.limits.timeoutMs);
-  const ended = runSteps(options, halt).finally(() => clearTimeout(timeout));
-  return { stop: halt.stop, ended };
+  const runAll = async (): Promise<Ended> => {
+    const ended = await runSteps(options, halt).finally(() => clearTimeout(timeout));
+    await options.finish?.(ended, printTo(options), halt.reason);
+    return ended;
+  };
+  return { stop: halt.stop, ended: runAll() };
 }
 
 /** Who stops a sequence reaches the step that runs, or keeps the next one from starting. */
@@ -95,14 +111,15 @@ function createHalt(): Halt {
 
 async function runSteps(options: SequenceOptions, halt: Halt): Promise<Ended> {
   const printed: Record<StreamNumber, number> = { 1: 0, 2: 0 };
+  const print = printTo(options);
   let last: Ended = { kind: "done", exitCode: 0 };
   for (const step of options.steps) {
     try {
-      const command = await halt.unlessStopped(Promise.resolve(step.begin()));
+      const command = await halt.unlessStopped(Promise.resolve(step.begin(print)));
       const why = halt.reason();
       if (why !== null || command === undefined) return stoppedFor(why);
       last = await runStep(command, step, printed, options, halt);
-      await halt.unlessStopped(Promise.resolve(step.end?.(last)));
+      await step.end?.(last, print);
     } catch (error) {
       if (!(error instanceof StepRefused)) throw error;
       say(options, error.message);
@@ -159,6 +176,10 @@ function startStep(
     say(options, `cannot be started: ${errorText(error)}`);
     return null;
   }
+}
+
+function printTo({ onOutput }: SequenceOptions): Print {
+  return (text) => onOutput(1, utf8(text));
 }
 
 function say({ onOutput }: SequenceOptions, text: string): void {

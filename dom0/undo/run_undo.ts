@@ -18,6 +18,7 @@ export interface UndoTools {
   /** Runs one argument vector. @returns its exit code, and what it said if that is not 0 */
   readonly run: (
     argv: readonly string[],
+    limitMs: number,
   ) => Promise<{ readonly code: number; readonly said: string }>;
 }
 
@@ -27,8 +28,8 @@ export interface UndoRun {
   /** The undo's own, under which its steps are kept. */
   readonly id: string;
   readonly dateMs: () => number;
-  /** Each step before it runs. */
-  readonly onStep: (step: Recognised) => void;
+  /** Before each step. @returns false: it is not to run, and the undo ends here */
+  readonly onStep: (step: Recognised) => boolean;
 }
 
 export type UndoEnd =
@@ -61,8 +62,7 @@ export async function runUndo(records: readonly UndoRecord[], run: UndoRun): Pro
     let now: UndoRecord = { ...record, status: "undoing" };
     await run.store.put(now);
     for (const step of way.steps.slice(record.stepsBack)) {
-      run.onStep(step);
-      const why = await runStep(step, ++count, run);
+      const why = run.onStep(step) ? await runStep(step, ++count, run) : "it was stopped";
       if (why !== null) {
         await run.store.put({ ...now, status: "partly" });
         return { kind: "stopped", record, step, why };
@@ -84,7 +84,7 @@ function isBack({ before }: UndoRecord, now: Seen): boolean {
 
 /** @returns what went wrong; null: nothing */
 async function runStep(
-  { operation: { name }, values, argvs }: Recognised,
+  { operation: { name, timeoutSeconds }, values, argvs }: Recognised,
   number: number,
   { store, tools, id, dateMs }: UndoRun,
 ): Promise<string | null> {
@@ -95,7 +95,7 @@ async function runStep(
   };
   if (own.before !== null) await store.put(own);
   for (const argv of argvs) {
-    const { code, said } = await tools.run(argv);
+    const { code, said } = await tools.run(argv, timeoutSeconds * 1000);
     if (code !== 0) {
       if (own.before !== null) await store.put({ ...own, exitCode: code });
       return `exit code ${code}${said === "" ? "" : `: ${said}`}`;

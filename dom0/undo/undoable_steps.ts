@@ -19,9 +19,9 @@ export function undoableSteps(
   const kept = keepForUndo(recognised, asked, keeper);
   if (kept === null) return steps;
   return steps.map((step, at) => ({
-    async begin() {
+    async begin(print) {
       if (at === 0) await kept.begin().catch(refuseUnlessOurs);
-      return await step.begin();
+      return await step.begin(print);
     },
     async end(ended) {
       const isLast = at === steps.length - 1 || !isGood(ended);

@@ -10,7 +10,7 @@ import { UserError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { makeRequestId } from "../../../shared/protocol/request_id.ts";
 import { readPart } from "../../undo/change_reader.ts";
-import { OPERATOR_TOOLS } from "../../undo/operator_tools.ts";
+import { UNDO_TOOLS } from "../../undo/qubes_tools.ts";
 import {
   OPERATOR,
   runUndo,
@@ -30,7 +30,7 @@ export const UNDO_WORDS = "REQUEST [--vm VM] [--step N] [--yes]";
 export async function undo(
   operator: Operator,
   words: readonly string[],
-  tools: UndoTools = OPERATOR_TOOLS,
+  tools: UndoTools = UNDO_TOOLS,
 ): Promise<number> {
   const options = parseWords(
     words,
@@ -146,7 +146,10 @@ async function takeBack(
   await recordAction(operator, "undo", about);
   const end = await runUndo(records, {
     ...{ ...run, id, dateMs },
-    onStep: (step) => operator.print(`running: ${commandsText(step)}\n`),
+    onStep(step) {
+      operator.print(`running: ${commandsText(step)}\n`);
+      return true;
+    },
   });
   await recordAction(operator, end.kind === "undone" ? "undone" : "undo-failed", {
     ...about,

@@ -67,7 +67,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
         const audit = openAudit({ ...paths, dateMs: Date.now });
         audit.record("accepted", { vm, id, operation: name, targets: ["work"], command: "x" });
         await kept?.begin();
-        for (const argv of recognised.argvs) await model.tools.run(argv);
+        for (const argv of recognised.argvs) await model.tools.run(argv, 0);
         await kept?.end(0);
         audit.record("done", { vm, id, exit: 0 });
         audit.close();

@@ -5,6 +5,7 @@ import { concat } from "../../../shared/protocol/bytes.ts";
 import type { Ended, Limits, RunningCommand } from "../../../dom0/run/runner.ts";
 import {
   argvStep,
+  type Sequence,
   type SequenceStep,
   startSequence,
   StepRefused,
@@ -19,7 +20,11 @@ const LIMITS: Limits = {
 
 interface Scene {
   readonly folder: string;
-  start(steps: readonly SequenceStep[], limits?: Partial<Limits>): RunningCommand;
+  start(
+    steps: readonly SequenceStep[],
+    limits?: Partial<Limits>,
+    finish?: Sequence["finish"],
+  ): RunningCommand;
   /** What was printed on the stream until now. */
   text(stream: 1 | 2): string;
   /** Which commands ran, one letter each. */
@@ -38,9 +43,16 @@ function sequenceTest(name: string, run: (scene: Scene) => Promise<void>): void 
       try {
         await run({
           folder,
-          start: (steps, limits = {}) =>
+          start: (steps, limits = {}, finish = () => Promise.resolve()) =>
             startSequence({
-              ...{ steps, environment: {}, path: "/usr/bin:/bin", workFolder: folder, wardens },
+              ...{
+                steps,
+                finish,
+                environment: {},
+                path: "/usr/bin:/bin",
+                workFolder: folder,
+                wardens,
+              },
               newMark: () => `sequence-test-${Deno.pid}-${crypto.randomUUID()}-${++marks}`,
               limits: { ...LIMITS, ...limits },
               groups: sessionGroups(),
@@ -185,3 +197,43 @@ sequenceTest("sequence: stopped before it began, nothing of it starts", async (s
 sequenceTest("sequence: nothing to do is done", async (scene) => {
   assertEquals(await scene.start([]).ended, done(0));
 });
+
+sequenceTest(
+  "sequence: finished once, whatever it came to, with what is printed then",
+  async (scene) => {
+    const { step } = scene;
+    const finished: string[] = [];
+    const start = (steps: readonly SequenceStep[]): RunningCommand =>
+      scene.start(steps, {}, (ended, print, stopped) => {
+        finished.push(`${ended.kind} ${ended.exitCode} ${stopped()}`);
+        print(`finished ${finished.length}\n`);
+        return Promise.resolve();
+      });
+    assertEquals(await start([step("a", "exit 0"), step("b", "echo b")]).ended, done(0));
+    assertEquals(await start([step("c", "exit 3"), step("d", "echo d")]).ended, done(3));
+    const running = start([step("e", "sleep 60")]);
+    await until("e runs", () => scene.ran() === "abce");
+    running.stop("cancelled");
+    assertEquals((await running.ended).kind, "cancelled");
+    assertEquals(finished, ["done 0 null", "done 3 null", "cancelled 130 cancelled"]);
+    assertEquals(scene.text(1), "b\nfinished 1\nfinished 2\nfinished 3\n");
+  },
+);
+
+sequenceTest(
+  "sequence: what dom0 does after a step is waited for, though it was stopped",
+  async (scene) => {
+    const { step } = scene;
+    const gate = Promise.withResolvers<void>();
+    const said: string[] = [];
+    const running = scene.start([
+      { ...step("a", "exit 0"), end: () => gate.promise.then(() => void said.push("kept")) },
+      step("b", "exit 0"),
+    ]);
+    await until("a ran", () => scene.ran() === "a");
+    running.stop("locked-down");
+    gate.resolve();
+    assertEquals((await running.ended).kind, "locked-down");
+    assertEquals([said, scene.ran()], [["kept"], "a"]);
+  },
+);

@@ -50,7 +50,7 @@ async function doIt(
   const asked: Asked = { vm: "agent", id: ID, step };
   const kept = keepForUndo(recognised, asked, { store: disk, read: model.tools.read, dateMs });
   await kept?.begin();
-  for (const argv of recognised.argvs) await model.tools.run(argv);
+  for (const argv of recognised.argvs) await model.tools.run(argv, 0);
   await kept?.end(0);
 }
 
@@ -59,7 +59,7 @@ function ofRequest(disk: Disk, id = ID): readonly UndoRecord[] {
 }
 
 function undo(model: QubeModel, disk: Disk, id = ID, undoId = UNDO_ID): Promise<UndoEnd> {
-  const onStep = (): void => {};
+  const onStep = (): boolean => true;
   return runUndo(ofRequest(disk, id), {
     store: disk,
     tools: model.tools,
@@ -195,7 +195,7 @@ Deno.test("undo: what ran and did not help is not called undone", async () => {
   await doAll(world, ["vm.prefs.set vm=work property=memory value=800"]);
   model.onRun = () => null;
   const lying = { ...model.tools, run: () => Promise.resolve({ code: 0, said: "" }) };
-  const onStep = (): void => {};
+  const onStep = (): boolean => true;
   const run = { store: disk, tools: lying, id: UNDO_ID, dateMs, onStep };
   const end = await runUndo(ofRequest(disk), run);
   assertEquals([end.kind, statuses(disk)], ["differs", ["partly"]]);
