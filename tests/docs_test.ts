@@ -237,6 +237,29 @@ Deno.test("the completion of openclaw-tunnel offers every option and command", a
   assertEquals(await offered("--vm"), ["work"]);
 });
 
+Deno.test("what a README leads to is there", () => {
+  const root = new URL("../", import.meta.url);
+  const readmes = ["", "dom0/", "policies/", "shared/packaging/", "shared/tunnel/", "tests/"]
+    .concat(
+      ["tests/bench/", "vm/ctl/", "vm/docker/", "vm/proxy/", "vm/setup/"],
+    );
+  const links = readmes.flatMap((folder) => {
+    const text = Deno.readTextFileSync(new URL(`${folder}README.md`, root));
+    return [...text.matchAll(/\]\(([^)#:]+)(?:#[\w-]+)?\)/g)]
+      .map(([, to = ""]) => new URL(to, new URL(`${folder}README.md`, root)));
+  });
+  assert(links.length >= 20, `${links.length} links`);
+  assertEquals(links.filter((link) => !isThere(link)).map(({ pathname }) => pathname), []);
+});
+
+function isThere(url: URL): boolean {
+  try {
+    return Deno.statSync(url).isFile;
+  } catch {
+    return false;
+  }
+}
+
 /** What bash would offer for the last word. */
 async function complete(
   program: string,
