@@ -6,8 +6,8 @@ import type { PortRoute } from "../io/tcp_port.ts";
 import { within } from "../io/timing.ts";
 import { realClock } from "./clock.ts";
 import { callFailure, FAILURE_TEXT, type FailureClass, TunnelFailure } from "./failure.ts";
-import { close } from "./join.ts";
-import { createPersistentLink } from "./persistent_link.ts";
+import { close } from "./carry/join.ts";
+import { createPersistentLink } from "./mux/persistent_link.ts";
 import type { Place, Target } from "./place.ts";
 
 /** A call of its own that has not ended by then has connected: a refused one ends at once. */

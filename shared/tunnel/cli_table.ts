@@ -2,7 +2,7 @@
 /** Every command and option of openclaw-tunnel: for running, for --help, for the tests. @module */
 
 import type { OptionTable } from "../io/options.ts";
-import { callLimit, DEFAULT_GRANT_PAGES } from "./call_budget.ts";
+import { callLimit, DEFAULT_GRANT_PAGES } from "./carry/call_budget.ts";
 
 export const TUNNEL_OPTIONS: OptionTable = {
   vm: "value",

@@ -4,7 +4,7 @@
 import { writeAll } from "../io/program.ts";
 import { createNotifier } from "../io/sd_notify.ts";
 import { ifPresentSync } from "../io/sync_files.ts";
-import { DEFAULT_GRANT_PAGES } from "./call_budget.ts";
+import { DEFAULT_GRANT_PAGES } from "./carry/call_budget.ts";
 import type { TunnelProgram } from "./cli.ts";
 import type { Place } from "./place.ts";
 

@@ -10,10 +10,15 @@ import type { Notifier } from "../io/sd_notify.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
 import { aborted } from "../io/timing.ts";
 import { VERSION } from "../io/version.ts";
-import { type CallBudget, callLimit, createCallBudget, uncountedBudget } from "./call_budget.ts";
+import {
+  type CallBudget,
+  callLimit,
+  createCallBudget,
+  uncountedBudget,
+} from "./carry/call_budget.ts";
 import { realClock } from "./clock.ts";
 import type { Place, Target } from "./place.ts";
-import { createPortTunnel, type PortTunnel } from "./port_tunnel.ts";
+import { createPortTunnel, type PortTunnel } from "./carry/port_tunnel.ts";
 import { createQuietLog } from "./quiet_log.ts";
 import { LOCK_FILE, openTunnelFolder, type TunnelFolder } from "./state_file.ts";
 

@@ -2,7 +2,7 @@
 /** The tunnel under load and under attack, through real programs over the simulated Qubes. */
 import { assert, assertEquals } from "@std/assert";
 import { concat } from "../../shared/protocol/bytes.ts";
-import { encodeMux } from "../../shared/protocol/mux_message.ts";
+import { encodeMux } from "../../shared/protocol/mux/mux_message.ts";
 import { writeFully } from "../../shared/io/files.ts";
 import { echoServer } from "../shared/tunnel/fixture.ts";
 import { peakRssKiB } from "./hostile_scene.ts";

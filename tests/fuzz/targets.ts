@@ -34,8 +34,8 @@ import {
   encodeFromDom0,
   encodeFromVm,
 } from "../../shared/protocol/message.ts";
-import { decodeMux, encodeMux, MUX_CAPS } from "../../shared/protocol/mux_message.ts";
-import { createMuxSession } from "../../shared/protocol/mux_session.ts";
+import { decodeMux, encodeMux, MUX_CAPS } from "../../shared/protocol/mux/mux_message.ts";
+import { createMuxSession } from "../../shared/protocol/mux/mux_session.ts";
 import { encodeMeta, parseMeta } from "../../shared/protocol/outcome.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseRequestId, parseV1Id, requestIdTimeMs } from "../../shared/protocol/request_id.ts";

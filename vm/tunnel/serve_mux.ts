@@ -5,13 +5,13 @@ import { readFrames } from "../../shared/io/byte_stream.ts";
 import { writeFully } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
-import { MUX_CAPS } from "../../shared/protocol/mux_message.ts";
+import { MUX_CAPS } from "../../shared/protocol/mux/mux_message.ts";
 import { realClock } from "../../shared/tunnel/clock.ts";
-import { createDeadlines, type Deadlines } from "../../shared/tunnel/deadlines.ts";
+import { createDeadlines, type Deadlines } from "../../shared/tunnel/mux/deadlines.ts";
 import { TunnelFailure } from "../../shared/tunnel/failure.ts";
-import { close, join } from "../../shared/tunnel/join.ts";
-import { createMuxEnd, type MuxEnd } from "../../shared/tunnel/mux_end.ts";
-import type { MuxStream } from "../../shared/tunnel/mux_stream.ts";
+import { close, join } from "../../shared/tunnel/carry/join.ts";
+import { createMuxEnd, type MuxEnd } from "../../shared/tunnel/mux/mux_end.ts";
+import type { MuxStream } from "../../shared/tunnel/mux/mux_stream.ts";
 
 /** A local port answers at once or has a full queue. */
 const CONNECT_LIMIT_MS = 5_000;

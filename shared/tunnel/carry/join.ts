@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Joins a TCP connection to a far end: both directions, each to its own end. @module */
 
-import { writeFully } from "../io/files.ts";
+import { writeFully } from "../../io/files.ts";
 import type { RemoteEnd } from "./remote_end.ts";
-import { TunnelFailure } from "./failure.ts";
+import { TunnelFailure } from "../failure.ts";
 
 /** An idle connection holds this much; one that fills it gets the larger buffer. */
 const SMALL_BUFFER_BYTES = 4 * 1024;

@@ -8,7 +8,7 @@
  */
 
 import { MUX_FIRST_WINDOW_BYTES, MUX_WINDOW_BUDGET_BYTES, MUX_WINDOW_BYTES } from "./mux_limits.ts";
-import { ProtocolError } from "./refusal.ts";
+import { ProtocolError } from "../refusal.ts";
 
 export interface Window {
   /** @throws {ProtocolError} "no-credit" if it is more than was granted */

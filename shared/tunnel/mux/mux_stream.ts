@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One stream of a mux session as the far end of a connection. @module */
 
-import { MAX_MUX_DATA_BYTES } from "../protocol/mux_limits.ts";
-import type { MuxSession } from "../protocol/mux_session.ts";
+import { MAX_MUX_DATA_BYTES } from "../../protocol/mux/mux_limits.ts";
+import type { MuxSession } from "../../protocol/mux/mux_session.ts";
 import { createByteQueue } from "./byte_queue.ts";
-import { TunnelFailure } from "./failure.ts";
+import { TunnelFailure } from "../failure.ts";
 import type { FairSlots } from "./fair_slots.ts";
-import type { RemoteEnd } from "./remote_end.ts";
+import type { RemoteEnd } from "../carry/remote_end.ts";
 
 /** Frames of one stream in the pipe's queue: some are written while the next are read. */
 const FRAMES_IN_FLIGHT = 8;

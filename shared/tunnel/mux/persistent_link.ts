@@ -7,13 +7,13 @@
  * @module
  */
 
-import { readFrames } from "../io/byte_stream.ts";
-import type { QrexecCall } from "../io/qrexec_call.ts";
-import { MUX_PING_INTERVAL_MS, MUX_SILENCE_LIMIT_MS } from "../protocol/mux_limits.ts";
-import { MUX_CAPS } from "../protocol/mux_message.ts";
-import { ProtocolError } from "../protocol/refusal.ts";
-import type { Clock } from "./clock.ts";
-import { callFailure, TunnelFailure } from "./failure.ts";
+import { readFrames } from "../../io/byte_stream.ts";
+import type { QrexecCall } from "../../io/qrexec_call.ts";
+import { MUX_PING_INTERVAL_MS, MUX_SILENCE_LIMIT_MS } from "../../protocol/mux/mux_limits.ts";
+import { MUX_CAPS } from "../../protocol/mux/mux_message.ts";
+import { ProtocolError } from "../../protocol/refusal.ts";
+import type { Clock } from "../clock.ts";
+import { callFailure, TunnelFailure } from "../failure.ts";
 import { createLinkBackoff } from "./link_backoff.ts";
 import { createMuxEnd, type MuxEnd } from "./mux_end.ts";
 import type { MuxStream } from "./mux_stream.ts";

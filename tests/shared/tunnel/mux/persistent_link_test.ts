@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals } from "@std/assert";
-import { concat } from "../../../shared/protocol/bytes.ts";
-import { encodeMux, type MuxMessage } from "../../../shared/protocol/mux_message.ts";
-import { realClock } from "../../../shared/tunnel/clock.ts";
-import { type FailureClass, TunnelFailure } from "../../../shared/tunnel/failure.ts";
+import { concat } from "../../../../shared/protocol/bytes.ts";
+import { encodeMux, type MuxMessage } from "../../../../shared/protocol/mux/mux_message.ts";
+import { realClock } from "../../../../shared/tunnel/clock.ts";
+import { type FailureClass, TunnelFailure } from "../../../../shared/tunnel/failure.ts";
 import {
   createPersistentLink,
   type PersistentLink,
-} from "../../../shared/tunnel/persistent_link.ts";
-import type { MuxStream } from "../../../shared/tunnel/mux_stream.ts";
-import type { RemoteEnd } from "../../../shared/tunnel/remote_end.ts";
-import { serveMux } from "../../../vm/tunnel/serve_mux.ts";
-import { echoServer, fakeCall, type FarSide, handClock, settle } from "./fixture.ts";
+} from "../../../../shared/tunnel/mux/persistent_link.ts";
+import type { MuxStream } from "../../../../shared/tunnel/mux/mux_stream.ts";
+import type { RemoteEnd } from "../../../../shared/tunnel/carry/remote_end.ts";
+import { serveMux } from "../../../../vm/tunnel/serve_mux.ts";
+import { echoServer, fakeCall, type FarSide, handClock, settle } from "../fixture.ts";
 
 const HELLO = encodeMux({ kind: "hello", version: 1, streams: 1100, windowBytes: 32768 });
 const frames = (...messages: MuxMessage[]): Uint8Array => concat(messages.map(encodeMux));

@@ -7,14 +7,14 @@
  * @module
  */
 
-import type { PortRoute } from "../io/tcp_port.ts";
-import type { Clock } from "./clock.ts";
+import type { PortRoute } from "../../io/tcp_port.ts";
+import type { Clock } from "../clock.ts";
 import type { CallBudget } from "./call_budget.ts";
 import { directEnd } from "./direct_call.ts";
-import { type FailureClass, TunnelFailure } from "./failure.ts";
+import { type FailureClass, TunnelFailure } from "../failure.ts";
 import { close, join, type LocalEnd, type Traffic } from "./join.ts";
-import { createPersistentLink } from "./persistent_link.ts";
-import type { Place, Target } from "./place.ts";
+import { createPersistentLink } from "../mux/persistent_link.ts";
+import type { Place, Target } from "../place.ts";
 import { createRefusals } from "./refusals.ts";
 import type { RemoteEnd } from "./remote_end.ts";
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * One side of a mux session over a byte pipe: the protocol's checks are in
- * shared/protocol/mux_session.ts; this moves bytes between the pipe and the streams. What waits
+ * shared/protocol/mux/mux_session.ts; this moves bytes between the pipe and the streams. What waits
  * to be written is bounded: data frames have places in the queue, given in turn, so that a
  * download never blocks a chat; every other frame answers one of the other side's, or a place.
  *
  * @module
  */
 
-import type { Frame } from "../protocol/frame.ts";
-import type { MuxRole } from "../protocol/mux_message.ts";
-import { createMuxSession, type MuxSession } from "../protocol/mux_session.ts";
-import { type MuxRefusal, ProtocolError } from "../protocol/refusal.ts";
+import type { Frame } from "../../protocol/frame.ts";
+import type { MuxRole } from "../../protocol/mux/mux_message.ts";
+import { createMuxSession, type MuxSession } from "../../protocol/mux/mux_session.ts";
+import { type MuxRefusal, ProtocolError } from "../../protocol/refusal.ts";
 import { createBatchSender } from "./batch_sender.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import { createDeadlines } from "./deadlines.ts";
-import { FAILURE_OF_REFUSAL, TunnelFailure } from "./failure.ts";
+import { FAILURE_OF_REFUSAL, TunnelFailure } from "../failure.ts";
 import { createFairSlots } from "./fair_slots.ts";
 import { createMuxStream, type MuxStream } from "./mux_stream.ts";
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A connection with a qrexec call of its own: to qubes.ConnectTCP, as any VM has it. @module */
 
-import type { CallEnd, QrexecCall } from "../io/qrexec_call.ts";
-import { callFailure } from "./failure.ts";
+import type { CallEnd, QrexecCall } from "../../io/qrexec_call.ts";
+import { callFailure } from "../failure.ts";
 import type { RemoteEnd } from "./remote_end.ts";
 
 /**

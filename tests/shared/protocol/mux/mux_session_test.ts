@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals } from "@std/assert";
-import { type Bytes, concat, toHex } from "../../../shared/protocol/bytes.ts";
-import { createFrameDecoder } from "../../../shared/protocol/frame.ts";
-import { MUX_CAPS, type MuxRole } from "../../../shared/protocol/mux_message.ts";
+import { type Bytes, concat, toHex } from "../../../../shared/protocol/bytes.ts";
+import { createFrameDecoder } from "../../../../shared/protocol/frame.ts";
+import { MUX_CAPS, type MuxRole } from "../../../../shared/protocol/mux/mux_message.ts";
 import {
   createMuxSession,
   type MuxEvent,
   type MuxSession,
-} from "../../../shared/protocol/mux_session.ts";
+} from "../../../../shared/protocol/mux/mux_session.ts";
 import {
   MUX_FIRST_WINDOW_BYTES,
   MUX_WINDOW_BUDGET_BYTES,
-} from "../../../shared/protocol/mux_limits.ts";
-import { createWindowBudget } from "../../../shared/protocol/mux_window.ts";
-import { MUX_REFUSALS, ProtocolError } from "../../../shared/protocol/refusal.ts";
-import { createPrng } from "../../fuzz/prng.ts";
-import { fromHex, testVectors, type Vector, verdict } from "./vectors.ts";
+} from "../../../../shared/protocol/mux/mux_limits.ts";
+import { createWindowBudget } from "../../../../shared/protocol/mux/mux_window.ts";
+import { MUX_REFUSALS, ProtocolError } from "../../../../shared/protocol/refusal.ts";
+import { createPrng } from "../../../fuzz/prng.ts";
+import { fromHex, testVectors, type Vector, verdict } from "../vectors.ts";
 
 interface SessionVector extends Vector {
   readonly role: MuxRole;

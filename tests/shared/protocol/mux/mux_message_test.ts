@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals } from "@std/assert";
-import { toHex } from "../../../shared/protocol/bytes.ts";
-import * as limits from "../../../shared/protocol/mux_limits.ts";
+import { toHex } from "../../../../shared/protocol/bytes.ts";
+import * as limits from "../../../../shared/protocol/mux/mux_limits.ts";
 import {
   decodeMux,
   encodeMux,
   MUX_CAPS,
   MUX_TYPE,
   type MuxMessage,
-} from "../../../shared/protocol/mux_message.ts";
-import { MUX_REFUSALS } from "../../../shared/protocol/refusal.ts";
-import { documentTable } from "./document.ts";
-import { fromHex, plain, testVectors, type Vector, verdict } from "./vectors.ts";
+} from "../../../../shared/protocol/mux/mux_message.ts";
+import { MUX_REFUSALS } from "../../../../shared/protocol/refusal.ts";
+import { documentTable } from "../document.ts";
+import { fromHex, plain, testVectors, type Vector, verdict } from "../vectors.ts";
 
 interface MessageVector extends Vector {
   readonly type: number;

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 export interface Deadlines {
   start(id: number): void;

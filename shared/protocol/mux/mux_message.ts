@@ -17,10 +17,10 @@
  * @module
  */
 
-import { type Bytes, readFields, uint32 } from "./bytes.ts";
-import { encodeFrame, type Frame } from "./frame.ts";
+import { type Bytes, readFields, uint32 } from "../bytes.ts";
+import { encodeFrame, type Frame } from "../frame.ts";
 import { MAX_MUX_DATA_BYTES, MAX_MUX_SMALL_BYTES } from "./mux_limits.ts";
-import { MUX_REFUSALS, type MuxRefusal, ProtocolError } from "./refusal.ts";
+import { MUX_REFUSALS, type MuxRefusal, ProtocolError } from "../refusal.ts";
 
 export const MUX_VERSION = 1;
 /** "OcMx": text of a service that is none, or of a shell, is no hello. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** For how long connections go without the shared stream after it could not be had. Pure. @module */
 
-import type { FailureClass } from "./failure.ts";
+import type { FailureClass } from "../failure.ts";
 
 /** A stream that lasted this long was a good one. */
 const GOOD_SESSION_MS = 10_000;

@@ -10,10 +10,10 @@
  * @module
  */
 
-import { canTryLock, isLocked } from "../io/file_lock.ts";
-import { ifPresent, readSmallText, writeAtomically } from "../io/files.ts";
-import { within } from "../io/timing.ts";
-import type { Clock } from "./clock.ts";
+import { canTryLock, isLocked } from "../../io/file_lock.ts";
+import { ifPresent, readSmallText, writeAtomically } from "../../io/files.ts";
+import { within } from "../../io/timing.ts";
+import type { Clock } from "../clock.ts";
 
 /** Of one qrexec call: rings of 64 KiB each way, and a page for their heads. Measured: 4.4.2. */
 const PAGES_OF_CALL = 33;

@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { Clock } from "./clock.ts";
-import { type FailureClass, TunnelFailure } from "./failure.ts";
+import type { Clock } from "../clock.ts";
+import { type FailureClass, TunnelFailure } from "../failure.ts";
 
 const FIRST_HOLD_MS = 30_000;
 const LONGEST_HOLD_MS = 3_600_000;

@@ -21,8 +21,8 @@
  * @module
  */
 
-import type { Bytes } from "./bytes.ts";
-import type { Frame } from "./frame.ts";
+import type { Bytes } from "../bytes.ts";
+import type { Frame } from "../frame.ts";
 import {
   MAX_MUX_STREAMS,
   MAX_MUX_WINDOW_BYTES,
@@ -38,7 +38,7 @@ import {
   type MuxRole,
 } from "./mux_message.ts";
 import { createWindowBudget, type Window } from "./mux_window.ts";
-import { type MuxRefusal, ProtocolError } from "./refusal.ts";
+import { type MuxRefusal, ProtocolError } from "../refusal.ts";
 
 /** What a message, once checked, asks of this side. */
 export type MuxEvent =

@@ -7,9 +7,9 @@ import {
   callLimit,
   createCallBudget,
   uncountedBudget,
-} from "../../../shared/tunnel/call_budget.ts";
-import { LOCK_FILE, openTunnelFolder } from "../../../shared/tunnel/state_file.ts";
-import { handClock } from "./fixture.ts";
+} from "../../../../shared/tunnel/carry/call_budget.ts";
+import { LOCK_FILE, openTunnelFolder } from "../../../../shared/tunnel/state_file.ts";
+import { handClock } from "../fixture.ts";
 
 Deno.test("the limit is a share of what the kernel lets this machine share", () => {
   assertEquals(callLimit(1024), 12, "the kernel's default: 31 calls in all");

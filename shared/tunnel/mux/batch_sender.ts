@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Bytes } from "../protocol/bytes.ts";
+import type { Bytes } from "../../protocol/bytes.ts";
 
 /** Most bytes of one write, but for a longer frame: some full buffers of the pipe. */
 const BATCH_BYTES = 256 * 1024;
