@@ -40,51 +40,10 @@ export function parseWords(
   place: "before words" | "anywhere" = "before words",
 ): ParsedWords {
   const kinds = new Map(Object.entries(table));
-  const letters = new Map(Object.entries(short));
   const found = new Map<string, string[]>();
-  let at = 0;
-
-  const take = (word: string, name: string, attached: string | undefined): void => {
-    const kind = kinds.get(name);
-    if (kind === undefined) throw unknownOption(word, [...kinds.keys()]);
-    const before = found.get(name) ?? [];
-    if (before.length > 0 && kind !== "values") throw new UsageError(`--${name} is given twice`);
-    if (kind === "flag") {
-      if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
-      found.set(name, [""]);
-      return;
-    }
-    const value = attached ?? words[++at];
-    if (value === undefined) throw new UsageError(`${shown(word)} requires a value`);
-    found.set(name, [...before, value]);
-  };
-  const takeLetters = (word: string): void => {
-    if (kinds.has(word.slice(1))) throw unknownOption(word, [...kinds.keys()]); // "-json"
-    for (let i = 1; i < word.length; i++) {
-      const name = letters.get(word.charAt(i)) ?? "";
-      if (kinds.get(name) === "flag" || !kinds.has(name)) take(word, name, undefined);
-      else return take(word, name, word.length > i + 1 ? word.slice(i + 1) : undefined);
-    }
-  };
-
-  let ended = false;
-  const passed: string[] = [];
-  for (; at < words.length; at++) {
-    const word = words[at] ?? "";
-    if (word === "--") {
-      ended = true;
-      at++;
-      break;
-    }
-    const long = /^--([a-z0-9][a-z0-9-]*)(?:=(.*))?$/s.exec(word);
-    if (long !== null) take(word, long[1] ?? "", long[2]);
-    else if (/^-[^-]/.test(word)) takeLetters(word);
-    else if (word.startsWith("--") || OTHER_DASH.test(word)) {
-      throw unknownOption(word, [...kinds.keys()]);
-    } else if (place === "anywhere") passed.push(word);
-    else break;
-  }
-  let rest = [...passed, ...words.slice(at)];
+  const reading: Reading = { words, kinds, letters: new Map(Object.entries(short)), found, at: 0 };
+  const { passed, ended } = takeOptions(reading, place);
+  let rest = [...passed, ...words.slice(reading.at)];
   const [only = ""] = rest;
   if (!ended && rest.length === 1 && AS_WORDS.has(only) && kinds.get(only) === "flag") {
     found.set(only, [""]);
@@ -97,6 +56,69 @@ export function parseWords(
     rest,
     ended,
   };
+}
+
+/** The words, as far as they are read. */
+interface Reading {
+  readonly words: readonly string[];
+  readonly kinds: ReadonlyMap<string, OptionKind>;
+  readonly letters: ReadonlyMap<string, string>;
+  /** The values of each option, by its name; one empty text for a flag. */
+  readonly found: Map<string, string[]>;
+  /** The word that is looked at. */
+  at: number;
+}
+
+/** Reads up to the first word that is none of the options'. */
+function takeOptions(
+  reading: Reading,
+  place: "before words" | "anywhere",
+): { readonly passed: readonly string[]; readonly ended: boolean } {
+  const { words, kinds } = reading;
+  const passed: string[] = [];
+  for (; reading.at < words.length; reading.at++) {
+    const word = words[reading.at] ?? "";
+    if (word === "--") {
+      reading.at++;
+      return { passed, ended: true };
+    }
+    const long = /^--([a-z0-9][a-z0-9-]*)(?:=(.*))?$/s.exec(word);
+    if (long !== null) take(reading, word, long[1] ?? "", long[2]);
+    else if (/^-[^-]/.test(word)) takeLetters(reading, word);
+    else if (word.startsWith("--") || OTHER_DASH.test(word)) {
+      throw unknownOption(word, [...kinds.keys()]);
+    } else if (place === "anywhere") passed.push(word);
+    else break;
+  }
+  return { passed, ended: false };
+}
+
+/** @param attached the value that stands in the word itself; undefined: there is none */
+function take(reading: Reading, word: string, name: string, attached: string | undefined): void {
+  const { words, kinds, found } = reading;
+  const kind = kinds.get(name);
+  if (kind === undefined) throw unknownOption(word, [...kinds.keys()]);
+  const before = found.get(name) ?? [];
+  if (before.length > 0 && kind !== "values") throw new UsageError(`--${name} is given twice`);
+  if (kind === "flag") {
+    if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
+    found.set(name, [""]);
+    return;
+  }
+  const value = attached ?? words[++reading.at];
+  if (value === undefined) throw new UsageError(`${shown(word)} requires a value`);
+  found.set(name, [...before, value]);
+}
+
+/** "-ab": letters of flags; the first that takes a value takes what is left of the word. */
+function takeLetters(reading: Reading, word: string): void {
+  const { kinds, letters } = reading;
+  if (kinds.has(word.slice(1))) throw unknownOption(word, [...kinds.keys()]); // "-json"
+  for (let i = 1; i < word.length; i++) {
+    const name = letters.get(word.charAt(i)) ?? "";
+    if (kinds.get(name) === "flag" || !kinds.has(name)) take(reading, word, name, undefined);
+    else return take(reading, word, name, word.length > i + 1 ? word.slice(i + 1) : undefined);
+  }
 }
 
 const AS_WORDS: ReadonlySet<string> = new Set(["help", "version"]);

@@ -29,7 +29,7 @@
  */
 
 import { type Bytes, concat } from "./bytes.ts";
-import { CAPABILITIES, inCommon, NO_CAPABILITIES } from "./capability.ts";
+import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import { neededCapability, type UnverifiedRequest } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
 import {
@@ -93,114 +93,42 @@ export interface Dom0Session {
 }
 
 export function createDom0Session(vm: VmName): Dom0Session {
-  const open = new Map<number, OpenRequest>();
-  let phase: "new" | "greeted" | "ready" = "new";
-  let common = NO_CAPABILITIES;
-  let credits = 0;
-  let lastSeq = 0;
-  let pings = 0;
-  let pongs = 0;
-
-  const find = (seq: number): OpenRequest => {
-    const request = open.get(seq);
-    if (request === undefined) throw new ProtocolError("unexpected", `no open request ${seq}`);
-    return request;
+  const state: State = {
+    phase: "new",
+    common: NO_CAPABILITIES,
+    credits: 0,
+    lastSeq: 0,
+    open: new Map(),
+    pings: 0,
+    pongs: 0,
   };
-
-  const mayCome = ({ fields }: UnverifiedRequest): boolean => {
-    const needed = neededCapability(fields);
-    return needed === null || common.has(needed);
-  };
-
-  const receiveFirst = (message: FromVm): VmEvent => {
-    if (phase === "new" && message.kind === "hello") {
-      if (message.version !== PROTOCOL_VERSION) {
-        throw new ProtocolError("bad-version", `version ${message.version}`);
-      }
-      phase = "greeted";
-      return { kind: "alive" };
-    }
-    if (phase === "greeted" && message.kind === "capabilities") {
-      phase = "ready";
-      common = inCommon(message.words);
-      const reply = encodeFromDom0({ kind: "capabilities", words: CAPABILITIES });
-      return { kind: "ready", reply };
-    }
-    if (phase === "greeted" && message.kind === "pong" && message.token === CAPABILITY_PING) {
-      phase = "ready";
-      return { kind: "ready", reply: null };
-    }
-    throw new ProtocolError("unexpected", `${message.kind} before the session is ready`);
-  };
-
-  const receive = (frame: Frame): VmEvent => {
-    const message = decodeFromVm(frame);
-    if (phase !== "ready") return receiveFirst(message);
-    switch (message.kind) {
-      case "hello":
-      case "capabilities":
-        throw new ProtocolError("unexpected", `second ${message.kind}`);
-      case "request":
-      case "request-v1":
-        if (credits === 0) throw new ProtocolError("no-credit", `request ${message.seq}`);
-        if (message.seq !== lastSeq + 1) throw new ProtocolError("unexpected", `${message.seq}`);
-        if (message.kind === "request" && !mayCome(message.request)) {
-          throw new ProtocolError("unexpected", "a request that was not agreed on");
-        }
-        credits--;
-        lastSeq = message.seq;
-        open.set(message.seq, {
-          ...{ unacknowledgedBytes: 0, parked: false, cancelled: false, answered: false },
-        });
-        return message;
-      case "cancel": {
-        const request = find(message.seq);
-        if (request.cancelled) throw new ProtocolError("unexpected", "second cancel");
-        request.cancelled = true;
-        return message;
-      }
-      case "window": {
-        const request = find(message.seq);
-        if (message.bytes === 0 || message.bytes > request.unacknowledgedBytes) {
-          throw new ProtocolError("unexpected", `window of ${message.bytes} bytes`);
-        }
-        request.unacknowledgedBytes -= message.bytes;
-        return { kind: "room", seq: message.seq };
-      }
-      case "ack":
-        if (!find(message.seq).answered) throw new ProtocolError("unexpected", "ack of no outcome");
-        open.delete(message.seq);
-        return { kind: "done", seq: message.seq };
-      case "pong":
-        if (pongs === pings || message.token !== pings) {
-          throw new ProtocolError("unexpected", "pong to no ping");
-        }
-        pongs++;
-        return { kind: "alive" };
-    }
-  };
-
+  const { open } = state;
   return {
-    receive,
+    receive(frame) {
+      const message = decodeFromVm(frame);
+      return state.phase === "ready" ? receive(state, message) : receiveFirst(state, message);
+    },
     hello: () =>
       concat([
         encodeFromDom0({ kind: "hello", version: PROTOCOL_VERSION, vm }),
         encodeFromDom0({ kind: "ping", token: CAPABILITY_PING }),
       ]),
     credit(count) {
-      credits += count;
-      if (credits + open.size > MAX_OPEN_REQUESTS) throw new Error("bug: more credits than slots");
+      state.credits += count;
+      const slots = state.credits + open.size;
+      if (slots > MAX_OPEN_REQUESTS) throw new Error("bug: more credits than slots");
       return encodeFromDom0({ kind: "credit", count });
     },
-    ping: () => pings > pongs ? null : encodeFromDom0({ kind: "ping", token: ++pings }),
+    ping: () =>
+      state.pings > state.pongs ? null : encodeFromDom0({ kind: "ping", token: ++state.pings }),
     accepted: (seq) => encodeFromDom0({ kind: "accepted", seq }),
     parked(seq) {
-      if (!common.has("operations")) return null;
-      find(seq).parked = true;
+      if (!state.common.has("operations")) return null;
+      find(state, seq).parked = true;
       return encodeFromDom0({ kind: "parked", seq });
     },
     approved(seq) {
-      const request = find(seq);
+      const request = find(state, seq);
       if (!request.parked) return null;
       request.parked = false;
       return encodeFromDom0({ kind: "accepted", seq });
@@ -211,22 +139,131 @@ export function createDom0Session(vm: VmName): Dom0Session {
       return OUTPUT_WINDOW_BYTES - request.unacknowledgedBytes;
     },
     output(seq, stream, offset, data) {
-      const request = find(seq);
-      request.unacknowledgedBytes += data.length;
-      if (
-        data.length > MAX_OUTPUT_CHUNK_BYTES || request.unacknowledgedBytes > OUTPUT_WINDOW_BYTES ||
-        offset + data.length > MAX_STREAM_BYTES
-      ) {
-        throw new Error("bug: output past its window");
-      }
+      useWindow(find(state, seq), offset, data.length);
       return encodeFromDom0({ kind: "output", seq, stream, offset, data });
     },
-    spoken: (outcome) => inAgreedForm(outcome, common),
+    spoken: (outcome) => inAgreedForm(outcome, state.common),
     outcome(seq, outcome, mac) {
-      if (!isInForm(outcome, common)) throw new Error("bug: an outcome the VM cannot read");
-      find(seq).answered = true;
+      if (!isInForm(outcome, state.common)) throw new Error("bug: an outcome the VM cannot read");
+      find(state, seq).answered = true;
       return encodeFromDom0({ kind: "outcome", seq, mac, outcome });
     },
-    load: () => ({ open: open.size, credits }),
+    load: () => ({ open: open.size, credits: state.credits }),
   };
+}
+
+interface State {
+  phase: "new" | "greeted" | "ready";
+  /** What both sides can. */
+  common: ReadonlySet<Capability>;
+  /** Requests that the VM may send, beside those that are open. */
+  credits: number;
+  lastSeq: number;
+  readonly open: Map<number, OpenRequest>;
+  pings: number;
+  pongs: number;
+}
+
+function find({ open }: State, seq: number): OpenRequest {
+  const request = open.get(seq);
+  if (request === undefined) throw new ProtocolError("unexpected", `no open request ${seq}`);
+  return request;
+}
+
+/** The greeting: hello, and what the VM can. */
+function receiveFirst(state: State, message: FromVm): VmEvent {
+  const { phase } = state;
+  if (phase === "new" && message.kind === "hello") {
+    if (message.version !== PROTOCOL_VERSION) {
+      throw new ProtocolError("bad-version", `version ${message.version}`);
+    }
+    state.phase = "greeted";
+    return { kind: "alive" };
+  }
+  if (phase === "greeted" && message.kind === "capabilities") {
+    state.phase = "ready";
+    state.common = inCommon(message.words);
+    const reply = encodeFromDom0({ kind: "capabilities", words: CAPABILITIES });
+    return { kind: "ready", reply };
+  }
+  if (phase === "greeted" && message.kind === "pong" && message.token === CAPABILITY_PING) {
+    state.phase = "ready";
+    return { kind: "ready", reply: null };
+  }
+  throw new ProtocolError("unexpected", `${message.kind} before the session is ready`);
+}
+
+function receive(state: State, message: FromVm): VmEvent {
+  switch (message.kind) {
+    case "hello":
+    case "capabilities":
+      throw new ProtocolError("unexpected", `second ${message.kind}`);
+    case "request":
+    case "request-v1":
+      openRequest(state, message);
+      return message;
+    case "cancel": {
+      const request = find(state, message.seq);
+      if (request.cancelled) throw new ProtocolError("unexpected", "second cancel");
+      request.cancelled = true;
+      return message;
+    }
+    case "window":
+      returnWindow(find(state, message.seq), message.bytes);
+      return { kind: "room", seq: message.seq };
+    case "ack": {
+      const { answered } = find(state, message.seq);
+      if (!answered) throw new ProtocolError("unexpected", "ack of no outcome");
+      state.open.delete(message.seq);
+      return { kind: "done", seq: message.seq };
+    }
+    case "pong":
+      if (state.pongs === state.pings || message.token !== state.pings) {
+        throw new ProtocolError("unexpected", "pong to no ping");
+      }
+      state.pongs++;
+      return { kind: "alive" };
+  }
+}
+
+function openRequest(
+  state: State,
+  message: Extract<FromVm, { kind: "request" | "request-v1" }>,
+): void {
+  const { seq } = message;
+  if (state.credits === 0) throw new ProtocolError("no-credit", `request ${seq}`);
+  if (seq !== state.lastSeq + 1) throw new ProtocolError("unexpected", `${seq}`);
+  if (message.kind === "request" && !isAgreedOn(message.request, state)) {
+    throw new ProtocolError("unexpected", "a request that was not agreed on");
+  }
+  state.credits--;
+  state.lastSeq = seq;
+  state.open.set(seq, {
+    parked: false,
+    unacknowledgedBytes: 0,
+    cancelled: false,
+    answered: false,
+  });
+}
+
+function isAgreedOn({ fields }: UnverifiedRequest, { common }: State): boolean {
+  const needed = neededCapability(fields);
+  return needed === null || common.has(needed);
+}
+
+function useWindow(request: OpenRequest, offset: number, bytes: number): void {
+  request.unacknowledgedBytes += bytes;
+  if (
+    bytes > MAX_OUTPUT_CHUNK_BYTES || request.unacknowledgedBytes > OUTPUT_WINDOW_BYTES ||
+    offset + bytes > MAX_STREAM_BYTES
+  ) {
+    throw new Error("bug: output past its window");
+  }
+}
+
+function returnWindow(request: OpenRequest, bytes: number): void {
+  if (bytes === 0 || bytes > request.unacknowledgedBytes) {
+    throw new ProtocolError("unexpected", `window of ${bytes} bytes`);
+  }
+  request.unacknowledgedBytes -= bytes;
 }

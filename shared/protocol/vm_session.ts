@@ -72,80 +72,24 @@ export interface VmSession {
 }
 
 export function createVmSession(): VmSession {
-  const sent = new Map<number, SentRequest>();
-  let phase: "new" | "ready" | "asked" | "open" = "new";
-  let common = NO_CAPABILITIES;
-  let credits = 0;
-  let lastSeq = 0;
-
-  const find = (seq: number): SentRequest => {
-    const request = sent.get(seq);
-    if (request === undefined) throw new ProtocolError("unexpected", `no open request ${seq}`);
-    return request;
+  const state: State = {
+    phase: "new",
+    common: NO_CAPABILITIES,
+    credits: 0,
+    lastSeq: 0,
+    sent: new Map(),
   };
-  const nextSeq = (): number => {
-    if (credits === 0) throw new Error("bug: request without credit");
-    credits--;
-    sent.set(++lastSeq, {
-      ...{ phase: "sent", answered: false, cancelled: false, unconfirmedBytes: 0 },
-      nextOffset: new Map(),
-    });
-    return lastSeq;
-  };
-
-  const receive = (frame: Frame): Dom0Event => {
-    const message = decodeFromDom0(frame);
-    if ((phase === "new") !== (message.kind === "hello")) {
-      const when = phase === "new" ? "before hello" : "again";
-      throw new ProtocolError("unexpected", `${message.kind} ${when}`);
-    }
-    switch (message.kind) {
-      case "hello":
-        if (message.version !== PROTOCOL_VERSION) {
-          throw new ProtocolError("bad-version", `version ${message.version}`);
-        }
-        phase = "ready";
-        return {
-          kind: "hello",
-          vm: message.vm,
-          reply: encodeFromVm({ kind: "hello", version: PROTOCOL_VERSION }),
-        };
-      case "credit":
-        phase = "open";
-        credits += message.count;
-        return { kind: "credit" };
-      case "capabilities":
-        if (phase !== "asked") throw new ProtocolError("unexpected", "capabilities");
-        phase = "open";
-        common = inCommon(message.words);
-        return { kind: "capabilities" };
-      case "ping":
-        if (message.token === CAPABILITY_PING) {
-          if (phase !== "ready") throw new ProtocolError("unexpected", "question again");
-          phase = "asked";
-          const reply = encodeFromVm({ kind: "capabilities", words: CAPABILITIES });
-          return { kind: "ping", reply };
-        }
-        return { kind: "ping", reply: encodeFromVm({ kind: "pong", token: message.token }) };
-      case "accepted":
-      case "parked":
-      case "output":
-      case "outcome":
-        receiveFor(find(message.seq), message, common);
-        return message;
-    }
-  };
-
+  const { sent } = state;
   return {
-    receive,
-    hasCredit: () => credits > 0,
-    agreed: (capability) => common.has(capability),
+    receive: (frame) => receive(state, decodeFromDom0(frame)),
+    hasCredit: () => state.credits > 0,
+    agreed: (capability) => state.common.has(capability),
     request(envelope) {
-      const seq = nextSeq();
+      const seq = nextSeq(state);
       return { seq, frame: encodeFromVm({ kind: "request", seq, envelope }) };
     },
     requestV1(request) {
-      const seq = nextSeq();
+      const seq = nextSeq(state);
       return { seq, frame: encodeFromVm({ kind: "request-v1", seq, request }) };
     },
     cancel(seq) {
@@ -155,15 +99,87 @@ export function createVmSession(): VmSession {
       return encodeFromVm({ kind: "cancel", seq });
     },
     window(seq, bytes) {
-      find(seq).unconfirmedBytes -= bytes;
+      find(state, seq).unconfirmedBytes -= bytes;
       return encodeFromVm({ kind: "window", seq, bytes });
     },
     ack(seq) {
-      find(seq);
+      find(state, seq);
       sent.delete(seq);
       return encodeFromVm({ kind: "ack", seq });
     },
   };
+}
+
+interface State {
+  /** "asked": dom0 has asked for capabilities, and has not named its own. */
+  phase: "new" | "ready" | "asked" | "open";
+  /** What both sides can. */
+  common: ReadonlySet<Capability>;
+  credits: number;
+  lastSeq: number;
+  readonly sent: Map<number, SentRequest>;
+}
+
+function find({ sent }: State, seq: number): SentRequest {
+  const request = sent.get(seq);
+  if (request === undefined) throw new ProtocolError("unexpected", `no open request ${seq}`);
+  return request;
+}
+
+/** Spends a credit on one more request. */
+function nextSeq(state: State): number {
+  if (state.credits === 0) throw new Error("bug: request without credit");
+  state.credits--;
+  state.sent.set(++state.lastSeq, {
+    phase: "sent",
+    answered: false,
+    cancelled: false,
+    unconfirmedBytes: 0,
+    nextOffset: new Map(),
+  });
+  return state.lastSeq;
+}
+
+function receive(state: State, message: FromDom0): Dom0Event {
+  const isNew = state.phase === "new";
+  if (isNew !== (message.kind === "hello")) {
+    throw new ProtocolError("unexpected", `${message.kind} ${isNew ? "before hello" : "again"}`);
+  }
+  switch (message.kind) {
+    case "hello": {
+      if (message.version !== PROTOCOL_VERSION) {
+        throw new ProtocolError("bad-version", `version ${message.version}`);
+      }
+      state.phase = "ready";
+      const reply = encodeFromVm({ kind: "hello", version: PROTOCOL_VERSION });
+      return { kind: "hello", vm: message.vm, reply };
+    }
+    case "credit":
+      state.phase = "open";
+      state.credits += message.count;
+      return { kind: "credit" };
+    case "capabilities":
+      if (state.phase !== "asked") throw new ProtocolError("unexpected", "capabilities");
+      state.phase = "open";
+      state.common = inCommon(message.words);
+      return { kind: "capabilities" };
+    case "ping":
+      return { kind: "ping", reply: answerPing(state, message.token) };
+    case "accepted":
+    case "parked":
+    case "output":
+    case "outcome":
+      receiveFor(find(state, message.seq), message, state.common);
+      return message;
+  }
+}
+
+/** The first ping of all asks whether capabilities are known here. */
+function answerPing(state: State, token: number): Bytes {
+  if (token !== CAPABILITY_PING) return encodeFromVm({ kind: "pong", token });
+  if (state.phase !== "ready") throw new ProtocolError("unexpected", "question again");
+  state.phase = "asked";
+  return encodeFromVm({ kind: "capabilities", words: CAPABILITIES });
 }
 
 /** What dom0 says of one request, in the order in which it may. */
