@@ -21,7 +21,7 @@ import {
   TUNNEL_OPTIONS,
 } from "./cli_table.ts";
 import type { Place, Target } from "./place.ts";
-import type { PortState } from "./carry/port_tunnel.ts";
+import type { PortState } from "./carry/port_account.ts";
 import { runTunnel } from "./run_tunnel.ts";
 import { readStates } from "./state_file.ts";
 import { statusText } from "./status_text.ts";

@@ -9,7 +9,7 @@
 import { isLocked, tryLock } from "../io/file_lock.ts";
 import { ifPresent, readSmallText } from "../io/files.ts";
 import { createStateWriter, type StateWriter, writeState } from "../io/state_writer.ts";
-import type { PortState } from "./carry/port_tunnel.ts";
+import type { PortState } from "./carry/port_account.ts";
 
 const STATE_FILE = "tunnel.json";
 /** A running tunnel holds it. */

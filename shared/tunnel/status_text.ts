@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-tunnel status", for people. Pure. @module */
 
-import type { PortState } from "./carry/port_tunnel.ts";
+import type { PortState } from "./carry/port_account.ts";
 import type { TunnelState } from "./state_file.ts";
 
 export function statusText(states: readonly TunnelState[]): string {

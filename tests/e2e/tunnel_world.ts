@@ -2,7 +2,7 @@
 /** A simulated Qubes with the tunnel in dom0 and in a client VM, and ports behind it. @module */
 
 import { freePort } from "./free_port.ts";
-import type { PortState } from "../../shared/tunnel/carry/port_tunnel.ts";
+import type { PortState } from "../../shared/tunnel/carry/port_account.ts";
 import type { TunnelState } from "../../shared/tunnel/state_file.ts";
 import { createWorld, type World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";

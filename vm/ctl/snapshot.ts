@@ -4,7 +4,7 @@
 import { exists } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { readStates } from "../../shared/tunnel/state_file.ts";
-import type { PortState } from "../../shared/tunnel/carry/port_tunnel.ts";
+import type { PortState } from "../../shared/tunnel/carry/port_account.ts";
 import { objectOf } from "../probe/http_answer.ts";
 import { metricSum } from "../probe/metrics_text.ts";
 import { gatewayUrl, type Probed, probeGateway, probeProxy, proxyUrl } from "../probe/probe.ts";

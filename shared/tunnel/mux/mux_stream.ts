@@ -35,44 +35,126 @@ export interface MuxStream extends RemoteEnd {
 }
 
 export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
-  const { session, slots } = pipe;
-  const received = createByteQueue();
+  const life: Life = { failure: null, sentEnd: false, gotEnd: false };
+  const inlet = createInlet(id, pipe, life);
+  const outlet = createOutlet(id, pipe, life);
   const gone = Promise.withResolvers<void>();
   const answered = Promise.withResolvers<void>();
   answered.promise.catch(() => {}); // few ask
-  let [sentEnd, gotEnd] = [false, false];
-  let [delivered, inFlight] = [0, 0];
-  let failure: TunnelFailure | null = null;
-  let wakeReader = (): void => {};
-  let wakeWriter = (): void => {};
-
-  const sendIf = (frame: Uint8Array | null): void => {
-    if (frame !== null) pipe.send(frame);
-  };
   const broke = (why: TunnelFailure): void => {
-    if (failure !== null) return;
-    failure = why;
-    received.clear();
-    wakeReader();
-    wakeWriter();
+    if (life.failure !== null) return;
+    life.failure = why;
+    inlet.clear();
+    outlet.wake();
     gone.resolve();
     answered.reject(why);
   };
-  const readerWoken = (): Promise<void> => new Promise((resolve) => wakeReader = resolve);
-  const writerWoken = (): Promise<void> => new Promise((resolve) => wakeWriter = resolve);
-  const check = (): void => {
-    if (failure !== null) throw failure;
+  return {
+    id,
+    gone: gone.promise,
+    whenOpened: () => answered.promise,
+    read: inlet.read,
+    write: outlet.write,
+    closeWrite() {
+      sendIf(pipe, pipe.session.end(id));
+      life.sentEnd = true;
+      if (life.gotEnd) pipe.drop(id);
+    },
+    abort() {
+      if (life.failure !== null) return;
+      sendIf(pipe, pipe.session.reset(id));
+      pipe.drop(id);
+      broke(new TunnelFailure("client-gone"));
+    },
+    opened: () => answered.resolve(),
+    took: inlet.took,
+    room: outlet.wake,
+    ended() {
+      life.gotEnd = true;
+      if (life.sentEnd) pipe.drop(id);
+      inlet.wake();
+    },
+    broke,
   };
+}
 
+/** What both directions have to know. */
+interface Life {
+  /** Reads and writes throw it. */
+  failure: TunnelFailure | null;
+  sentEnd: boolean;
+  gotEnd: boolean;
+}
+
+function check({ failure }: Life): void {
+  if (failure !== null) throw failure;
+}
+
+function sendIf(pipe: SharedPipe, frame: Uint8Array | null): void {
+  if (frame !== null) pipe.send(frame);
+}
+
+/** What comes: a reader that asks for more says that it is done with what it got before. */
+interface Inlet {
+  read(): Promise<Uint8Array | null>;
+  took(data: Uint8Array): void;
+  wake(): void;
+  clear(): void;
+}
+
+function createInlet(id: number, pipe: SharedPipe, life: Life): Inlet {
+  const received = createByteQueue();
+  let delivered = 0;
+  let wakeReader = (): void => {};
+  const woken = (): Promise<void> => new Promise((resolve) => wakeReader = resolve);
+  return {
+    async read() {
+      if (delivered > 0) sendIf(pipe, pipe.session.consumed(id, delivered));
+      delivered = 0;
+      for (;;) {
+        check(life);
+        const bytes = received.shift();
+        if (bytes !== undefined) {
+          delivered = bytes.length;
+          return bytes;
+        }
+        if (life.gotEnd) return null;
+        await woken();
+      }
+    },
+    took(data) {
+      received.push(data);
+      wakeReader();
+    },
+    wake: () => wakeReader(),
+    clear() {
+      received.clear();
+      wakeReader();
+    },
+  };
+}
+
+/** What goes: as much as the other side has room for, in places of the pipe that all share. */
+interface Outlet {
+  write(bytes: Uint8Array): Promise<void>;
+  /** There may be room. */
+  wake(): void;
+}
+
+function createOutlet(id: number, pipe: SharedPipe, life: Life): Outlet {
+  const { session, slots } = pipe;
+  let inFlight = 0;
+  let wakeWriter = (): void => {};
+  const woken = (): Promise<void> => new Promise((resolve) => wakeWriter = resolve);
   const writePart = async (bytes: Uint8Array): Promise<number> => {
-    while (failure === null && (session.room(id) === 0 || inFlight >= FRAMES_IN_FLIGHT)) {
-      await writerWoken();
+    while (life.failure === null && (session.room(id) === 0 || inFlight >= FRAMES_IN_FLIGHT)) {
+      await woken();
     }
-    check();
+    check(life);
     if (!slots.tryTake()) await slots.take();
-    if (failure !== null) {
+    if (life.failure !== null) {
       slots.give();
-      throw failure;
+      throw life.failure;
     }
     const part = bytes.subarray(0, Math.min(session.room(id), MAX_MUX_DATA_BYTES));
     inFlight++;
@@ -83,50 +165,10 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
     });
     return part.length;
   };
-
   return {
-    id,
-    gone: gone.promise,
-    whenOpened: () => answered.promise,
-    async read() {
-      if (delivered > 0) sendIf(session.consumed(id, delivered));
-      delivered = 0;
-      for (;;) {
-        check();
-        const bytes = received.shift();
-        if (bytes !== undefined) {
-          delivered = bytes.length;
-          return bytes;
-        }
-        if (gotEnd) return null;
-        await readerWoken();
-      }
-    },
     async write(bytes) {
       for (let at = 0; at < bytes.length;) at += await writePart(bytes.subarray(at));
     },
-    closeWrite() {
-      sendIf(session.end(id));
-      sentEnd = true;
-      if (gotEnd) pipe.drop(id);
-    },
-    abort() {
-      if (failure !== null) return;
-      sendIf(session.reset(id));
-      pipe.drop(id);
-      broke(new TunnelFailure("client-gone"));
-    },
-    opened: () => answered.resolve(),
-    took(data) {
-      received.push(data);
-      wakeReader();
-    },
-    room: () => wakeWriter(),
-    ended() {
-      gotEnd = true;
-      if (sentEnd) pipe.drop(id);
-      wakeReader();
-    },
-    broke,
+    wake: () => wakeWriter(),
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-ctl status": one look at everything. @module */
 
-import type { PortState } from "../../../shared/tunnel/carry/port_tunnel.ts";
+import type { PortState } from "../../../shared/tunnel/carry/port_account.ts";
 import type { UnitState } from "../../probe/units.ts";
 import { type Verdict, verdictText } from "../../probe/verdict.ts";
 import type { Outcome, Scene } from "../scene.ts";
