@@ -40,3 +40,11 @@ declare module "@std/path/posix/basename" {
 declare module "@std/path/posix/dirname" {
   export function dirname(path: string): string;
 }
+
+declare module "@std/yaml/parse" {
+  /** One document. @throws {SyntaxError} it is no YAML, or a key comes twice */
+  export function parse(
+    text: string,
+    options: { readonly schema: "core" | "failsafe" | "json" },
+  ): unknown;
+}

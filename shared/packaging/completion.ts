@@ -24,6 +24,7 @@ const OFFERED: ReadonlyMap<string, string> = new Map([
   ["PART", "proxy gateway watchdog tunnel all"],
   ["PROVIDER", PROVIDERS.join(" ")],
   ["ID", HISTORY],
+  ["FILE", '$(compgen -f -- "$word")'],
   ["WORDS", "list add remove"], // openclaw-ctl cron
 ]);
 

@@ -163,7 +163,7 @@ export const PROGRAMS: readonly Program[] = [
     part: "client",
     into: "@BINDIR@",
     permissions: {
-      read: OWN_VM_FOLDERS,
+      read: "any", // the file of a plan; there is no network to take anything to
       write: OWN_VM_FOLDERS,
       env: ["HOME", "NO_COLOR"],
       sys: ["uid"],

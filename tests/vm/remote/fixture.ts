@@ -76,18 +76,20 @@ async function system(program: string, ...args: string[]): Promise<void> {
 }
 
 /** The permissions that the programs have when installed, and no more. */
-function flags(home: string, env: string): readonly string[] {
+function flags(home: string, env: string, read = ""): readonly string[] {
   return [
     "run",
     "--quiet",
     "--no-prompt",
     "--no-lock",
-    `--allow-read=${home}/.qvm-remote,${home}/.qubes-remote`,
-    `--allow-write=${home}/.qvm-remote,${home}/.qubes-remote`,
+    `--allow-read${read}`,
+    `--allow-write=${ownFolders(home)}`,
     `--allow-env=${env}`,
     "--allow-sys=uid",
   ];
 }
+
+const ownFolders = (home: string): string => `${home}/.qvm-remote,${home}/.qubes-remote`;
 
 /** The client, not yet started. */
 export function client(
@@ -143,7 +145,7 @@ export function queueService(
 ): Deno.Command {
   const names = "HOME,NO_COLOR,QREXEC_REMOTE_DOMAIN,QREXEC_SERVICE_ARGUMENT";
   return new Deno.Command(Deno.execPath(), {
-    args: [...flags(home, names), `${ROOT}vm/qvmremote.Queue.ts`, ...args],
+    args: [...flags(home, names, `=${ownFolders(home)}`), `${ROOT}vm/qvmremote.Queue.ts`, ...args],
     env: { HOME: home, DENO_DIR, QREXEC_REMOTE_DOMAIN: "dom0", ...env },
     stdin: "piped",
     stdout: "piped",

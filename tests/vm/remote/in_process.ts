@@ -2,6 +2,7 @@
 /** The client's own code without its process: for tests that need many requests, or their parts. @module */
 
 import { utf8 } from "../../../shared/protocol/bytes.ts";
+import { PLAIN_REQUEST } from "../../../shared/protocol/envelope.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 import type { Exchange } from "../../../vm/remote/client/exchange.ts";
 import type { Interrupts } from "../../../vm/remote/client/interrupts.ts";
@@ -13,7 +14,8 @@ export const NO_INTERRUPTS: Interrupts = { count: () => 0, listen() {} };
 
 export function scriptRequest(vm: Vm, script: string, timeoutMs = 30_000): Promise<Exchange> {
   const command = { mode: "script", script: utf8(script) } as const;
-  return createRequestV2(vm.layout, vm.key, parseVmName(VM_NAME), command, timeoutMs);
+  const words = { command, ...PLAIN_REQUEST, timeoutMs, detachedForm: null };
+  return createRequestV2(vm.layout, vm.key, parseVmName(VM_NAME), words);
 }
 
 export interface Ran {
@@ -38,6 +40,7 @@ export async function runInProcess(vm: Vm, exchange: Exchange, waitMs = 30_000):
     stderr: sink("stderr"),
     onPublished() {},
     onWaiting() {},
+    onParked() {},
   });
   return { end, ...text };
 }

@@ -8,6 +8,9 @@
  *        +-- else cancel, wait a little --answer------------> answered
  *                                      \--none, or a signal-> no-answer
  *
+ * A person in dom0 who is to decide may take all the time in the world: the time for the answer
+ * begins anew when that person said yes.
+ *
  * @module
  */
 
@@ -23,9 +26,9 @@ import {
 } from "../../../shared/io/folder_watch.ts";
 import type { Follower } from "./follower.ts";
 import type { Interrupts } from "./interrupts.ts";
-import { type Layout, prepareFolders, resultPath } from "../files/layout.ts";
+import { type Layout, parkedPath, prepareFolders, resultPath } from "../files/layout.ts";
 import { isPlain } from "../files/plain_file.ts";
-import { ifPresentSync } from "../../../shared/io/sync_files.ts";
+import { ifPresentSync, isPresent } from "../../../shared/io/sync_files.ts";
 
 /** How long a cancelled command may take to end: TERM, then KILL, in dom0. */
 export const CANCEL_GRACE_MS = 5_000;
@@ -54,13 +57,15 @@ export interface WaitPorts {
   readonly followers: readonly Follower[];
   /** Why the output cannot be passed on; null while it can. */
   readonly outputFailure: () => StopCause | null;
-  /** Called now and then while nothing happens. */
-  readonly onWaiting: (waitedMs: number) => void;
+  /** Called now and then while nothing happens: since it was sent, or a person was asked, or said yes. */
+  readonly onWaiting: (waitedMs: number, isParked: boolean) => void;
+  /** A person in dom0 is to decide; then, that it runs. */
+  readonly onParked: (isParked: boolean) => void;
   readonly onPublished: () => void;
 }
 
 export interface WaitTimes {
-  /** For the answer. */
+  /** For the answer, not counting how long a person in dom0 takes. */
   readonly answerMs: number;
   /** For dom0 to connect, if the request is not taken. */
   readonly connectMs: number;
@@ -87,17 +92,23 @@ export async function publishAndWait(
 async function wait(
   exchange: Exchange,
   { answerMs, connectMs }: WaitTimes,
-  { layout, bell, interrupts, followers, outputFailure, onWaiting }: WaitPorts,
+  { layout, bell, interrupts, followers, outputFailure, onWaiting, onParked }: WaitPorts,
 ): Promise<WaitEnd> {
   const exitPath = resultPath(layout, exchange.id, "exit");
-  const startMs = spanMs();
-  const deadlineMs = startMs + answerMs;
-  let connectByMs = startMs + connectMs;
+  let sinceMs = spanMs();
+  let connectByMs = sinceMs + connectMs;
+  let isParked = false;
   let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
   for (;;) {
     if (isWhole(exitPath)) return { kind: "answered", cause: stop?.cause ?? null };
     for (const follower of followers) follower.poke();
     const nowMs = spanMs();
+    if (isParked !== isPresent(parkedPath(layout, exchange.id))) {
+      isParked = !isParked;
+      sinceMs = nowMs;
+      onParked(isParked);
+    }
+    const deadlineMs = isParked ? Infinity : sinceMs + answerMs;
     if (stop === null) {
       const cause = interrupts.count() > 0
         ? "interrupt"
@@ -116,7 +127,7 @@ async function wait(
       if (isIdle && exchange.withdraw()) return { kind: "withdrawn", cause: "not-connected" };
       connectByMs = nowMs + connectMs;
     }
-    onWaiting(nowMs - startMs);
+    onWaiting(nowMs - sinceMs, isParked);
     const nextMs = Math.min(stop?.untilMs ?? deadlineMs, connectByMs);
     await bell.wait(Math.max(1, Math.min(RECHECK_MS, nextMs - nowMs)));
   }
@@ -129,7 +140,10 @@ async function watchResults(
   onChange: () => void,
 ): Promise<FolderWatch> {
   const parts = ["out", "err", "exit"] as const;
-  const watched: ReadonlySet<string> = new Set(parts.map((part) => resultPath(layout, id, part)));
+  const watched: ReadonlySet<string> = new Set([
+    ...parts.map((part) => resultPath(layout, id, part)),
+    parkedPath(layout, id),
+  ]);
   let others = 0;
   const watch = () =>
     watchFolders([layout.results], ({ paths, kind }) => {

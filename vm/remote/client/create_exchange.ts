@@ -2,23 +2,20 @@
 /** Chooses the protocol, and finds the name that protocol 2 needs. @module */
 
 import { spanMs } from "../../../shared/io/clock.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UsageError, UserError } from "../../../shared/io/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
-import type { ProcessCommand } from "../../../shared/protocol/command.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { createBell } from "./bell.ts";
 import type { Exchange } from "./exchange.ts";
 import { watchFolders } from "../../../shared/io/folder_watch.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Layout } from "../files/layout.ts";
-import { createRequestV2 } from "./request_v2.ts";
+import { createRequestV2, type RequestWords } from "./request_v2.ts";
 import { readVmName } from "../files/vm_name_file.ts";
 
-export interface ExchangeRequest {
+export interface ExchangeRequest extends RequestWords {
   readonly layout: Layout;
   readonly key: AuthKey;
-  readonly command: ProcessCommand;
-  readonly timeoutMs: number;
   /** How long dom0 may take to connect for the first time. */
   readonly connectMs: number;
   readonly protocol: 1 | 2;
@@ -33,13 +30,16 @@ export async function createExchange(
   request: ExchangeRequest,
   onNameMissing: () => void,
 ): Promise<Exchange> {
-  const { layout, key, command, timeoutMs } = request;
+  const { layout, key, command } = request;
   if (request.protocol === 1) {
+    if (command.mode === "op" || command.mode === "plan") {
+      throw new UsageError("--protocol 1 knows commands and scripts only");
+    }
     const { createRequestV1 } = await import("./request_v1.ts");
     return await createRequestV1(layout, key, command);
   }
   const vm = await readVmName(layout) ?? await awaitVmName(request, onNameMissing);
-  return await createRequestV2(layout, key, vm, command, timeoutMs);
+  return await createRequestV2(layout, key, vm, request);
 }
 
 async function awaitVmName(

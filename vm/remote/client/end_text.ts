@@ -145,18 +145,29 @@ function refusalMessages(id: RequestId, reason: RefusalReason, signed: boolean):
   const by = signed ? "dom0" : "this VM's queue service";
   const hint = REFUSAL_HINT.get(reason);
   const text = `error: refused by ${by}: ${REFUSAL_TEXT[reason]} (id=${id})`;
-  return hint === undefined || (!signed && reason !== "not-sent") ? [text] : [text, asHint(hint)];
+  const isOwn = reason === "not-sent" || reason === "not-known";
+  return hint === undefined || (!signed && !isOwn) ? [text] : [text, asHint(hint)];
 }
 
 /** Reasons that a person can do something about, here or in dom0. */
 const REFUSAL_HINT: ReadonlyMap<RefusalReason, string> = new Map([
+  [
+    "approval-expired",
+    'ask for somebody at dom0 to look at "qvm-remote-dom0 pending", and run it again',
+  ],
+  ["bad-operation", '"qvm-remote ops" lists the operations; with --json, the values each takes'],
+  ["bad-plan", '"qvm-remote plan --check FILE" checks it and runs nothing'],
   ["bad-mac", 'compare "qvm-remote key fingerprint" here with "qvm-remote-dom0 keys" in dom0'],
   ["clock", 'wait a minute and try again; in dom0, "qvm-remote-dom0 status" says until when'],
   ["future", 'in dom0, run "qvm-sync-clock"'],
+  ["not-approved", "if dom0 gave a reason, it is above; talk to that person before you try again"],
+  ["not-known", "update qubes-claw in dom0; until then no op, ops, plan, --why and --explain"],
   ["not-sent", "~/.qvm-remote/audit.log says why"],
   ["locked-down", 'in dom0, run "qvm-remote-dom0 unlock" to end that'],
   ["policy-denied", "in dom0, see /etc/qubes/remote-policy.d"],
+  ["rate-limited", "wait a minute, and ask less often"],
   ["stale", "run it again; if that does not help, compare the clocks"],
+  ["too-many-parked", 'wait until some are decided: in dom0, "qvm-remote-dom0 pending" lists them'],
   ["v1-not-accepted", 'leave out "--protocol 1"'],
   ["wrong-vm", 'was this VM cloned or renamed? run "rm ~/.qvm-remote/name" and try again'],
 ]);

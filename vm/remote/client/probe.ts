@@ -3,6 +3,7 @@
 
 import { spanMs } from "../../../shared/io/clock.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
+import { PLAIN_REQUEST } from "../../../shared/protocol/envelope.ts";
 import { createExchange, NeverConnectedError } from "./create_exchange.ts";
 import { describeEnd } from "./end_text.ts";
 import { catchInterrupts } from "./interrupts.ts";
@@ -30,6 +31,8 @@ export async function probeDom0(layout: Layout, timeoutMs: number): Promise<Prob
     layout,
     key,
     command,
+    ...PLAIN_REQUEST,
+    detachedForm: null,
     timeoutMs,
     connectMs: timeoutMs,
     protocol: 2,
@@ -44,11 +47,16 @@ export async function probeDom0(layout: Layout, timeoutMs: number): Promise<Prob
   }
   const startMs = spanMs();
   const discard = () => Promise.resolve();
+  let asksAPerson = false;
   const end = await runRequest(exchange, { answerMs: timeoutMs, connectMs: timeoutMs }, {
-    ...{ layout, interrupts, stdout: discard, stderr: discard, onPublished() {}, onWaiting() {} },
+    ...{ layout, stdout: discard, stderr: discard, onPublished() {}, onWaiting() {} },
+    onParked: () => asksAPerson = true,
+    // Nobody needs to say yes to this: dom0 answers.
+    interrupts: { ...interrupts, count: () => interrupts.count() + (asksAPerson ? 1 : 0) },
   });
   const roundTripMs = spanMs() - startMs;
   for (const part of RESULT_PARTS) removeIfPresent(resultPath(layout, exchange.id, part));
+  if (asksAPerson && interrupts.count() === 0) return { kind: "responding", roundTripMs };
   if (end.kind === "withdrawn" || end.kind === "no-answer") return { kind: "silent" };
   const { exitCode, messages } = describeEnd(exchange.id, timeoutMs, end);
   return exitCode === 0

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What a person at a terminal is told while waiting. A program that reads stderr is told nothing. @module */
+/**
+ * What a person at a terminal is told while waiting. A program that reads stderr is told one
+ * thing, once: that a person in dom0 is to decide, which may take long.
+ *
+ * @module
+ */
 
 import { writeAll } from "../../../shared/io/program.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
@@ -15,13 +20,15 @@ const NEXT_LINE_MS = 30_000;
 export interface Progress {
   submitted(id: RequestId, signed: boolean): void;
   waitingForName(): void;
-  waiting(id: RequestId, layout: Layout, waitedMs: number): void;
+  waiting(id: RequestId, layout: Layout, waitedMs: number, isParked: boolean): void;
+  parked(isParked: boolean): void;
 }
 
 export function createProgress(given: Given, timeoutMs: number): Progress {
   const wanted = Deno.stderr.isTerminal() && !given.has("quiet");
   const say = (text: string) => writeAll(Deno.stderr, `[${PROGRAM}] ${text}\n`);
   let nextMs = FIRST_LINE_MS;
+  let toldOfApproval = false;
   return {
     submitted(id, signed) {
       if (!given.has("verbose")) return;
@@ -31,11 +38,23 @@ export function createProgress(given: Given, timeoutMs: number): Progress {
     waitingForName() {
       if (wanted) say("waiting for dom0 to connect for the first time...");
     },
-    waiting(id, layout, waitedMs) {
+    waiting(id, layout, waitedMs, isParked) {
       if (!wanted || waitedMs < nextMs) return;
       nextMs = (Math.floor(waitedMs / NEXT_LINE_MS) + 1) * NEXT_LINE_MS;
+      const waited = `${Math.floor(waitedMs / 1000)}s`;
+      if (isParked) return say(`waiting for approval in dom0 ... ${waited}`);
       const where = isPresent(`${layout.pending}/${id}`) ? "dom0 has not taken it" : "dom0 has it";
-      say(`waiting... ${Math.floor(waitedMs / 1000)}s/${timeoutMs / 1000}s (${where})`);
+      say(
+        `waiting... ${waited}${timeoutMs === Infinity ? "" : `/${timeoutMs / 1000}s`} (${where})`,
+      );
+    },
+    parked(isParked) {
+      nextMs = FIRST_LINE_MS;
+      if (given.has("quiet")) return;
+      if (!isParked && wanted) say("approved: dom0 runs it");
+      if (!isParked || toldOfApproval) return;
+      toldOfApproval = true;
+      writeAll(Deno.stderr, `${PROGRAM}: waiting for approval in dom0 ...\n`);
     },
   };
 }

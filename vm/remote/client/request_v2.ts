@@ -3,52 +3,105 @@
 
 import { dateMs } from "../../../shared/io/clock.ts";
 import { PRIVATE_FILE } from "../../../shared/io/files.ts";
+import { isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
-import { makeNonce, PLAIN_REQUEST, sealEnvelope } from "../../../shared/protocol/envelope.ts";
-import { makeRequestId } from "../../../shared/protocol/request_id.ts";
+import { makeNonce, type RequestFields, sealEnvelope } from "../../../shared/protocol/envelope.ts";
+import { makeRequestId, type RequestId } from "../../../shared/protocol/request_id.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
+import type { AnswerForm } from "../files/answer_form.ts";
+import { type Detached, forgetDetached, writeDetached } from "../files/detached.ts";
+import type { Layout } from "../files/layout.ts";
+import { randomBits, writeOwned, writeUnowned } from "../files/owned_file.ts";
 import { readAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Layout } from "../files/layout.ts";
-import { randomBits, writeOwned } from "../files/owned_file.ts";
-import { isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
+
+/** What a request says, beside who it is from. */
+export interface RequestWords extends Pick<RequestFields, "flags" | "why" | "timeoutMs"> {
+  readonly command: Command;
+  /** Nobody waits for the answer; `wait` will show it in this form. null: somebody does. */
+  readonly detachedForm: AnswerForm | null;
+}
 
 /** Signs a request. Nothing is written before publish(). */
 export async function createRequestV2(
   layout: Layout,
   key: AuthKey,
   vm: VmName,
-  command: Command,
-  timeoutMs: number,
+  words: RequestWords,
 ): Promise<Exchange> {
+  const { command, flags, why, timeoutMs, detachedForm } = words;
   const nowMs = dateMs();
   const id = makeRequestId(nowMs, Deno.pid, randomBits());
   const nonce = makeNonce();
   const { mode } = command;
   const body = encodeCommand(command);
-  const fields = { id, vm, issuedAtMs: nowMs, timeoutMs, mode, ...PLAIN_REQUEST, nonce, body };
+  const fields = { id, vm, issuedAtMs: nowMs, timeoutMs, mode, flags, why, nonce, body };
   const envelope = await sealEnvelope(fields, key);
   return {
     id,
     canCancel: true,
     signsOutput: true,
     async publish() {
-      const temporary = `${layout.queue}/.${id}.new`;
+      if (detachedForm !== null) {
+        const detached = { id, nonce, vm, form: detachedForm, timeoutMs };
+        return await publishDetached(layout, envelope, detached);
+      }
+      const temporary = temporaryPath(layout, id);
       const file = await writeOwned(layout, temporary, envelope);
       Deno.renameSync(temporary, `${layout.pending}/${id}`);
       return file;
     },
     isPending: () => isPresent(`${layout.pending}/${id}`),
     withdraw: () => removeIfPresent(`${layout.pending}/${id}`),
-    cancel() {
-      try {
-        const options = { write: true, createNew: true, mode: PRIVATE_FILE };
-        Deno.openSync(`${layout.cancel}/${id}`, options).close();
-      } catch (error) {
-        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      }
-    },
+    cancel: () => cancel(layout, id),
     answer: () => readAnswer(layout, { id, nonce }, key, vm),
   };
+}
+
+/** What it takes to believe the answer is on disk before dom0 can have the request. */
+async function publishDetached(
+  layout: Layout,
+  envelope: Uint8Array,
+  detached: Detached,
+): Promise<Disposable> {
+  const { id } = detached;
+  await writeDetached(layout, detached);
+  try {
+    const temporary = temporaryPath(layout, id);
+    const file = await writeUnowned(layout, temporary, envelope);
+    Deno.renameSync(temporary, `${layout.pending}/${id}`);
+    return file;
+  } catch (error) {
+    forgetDetached(layout, id);
+    throw error;
+  }
+}
+
+/** A request that was left to itself. Whoever waits for it now may leave again: it goes on. */
+export function reopenRequest(layout: Layout, key: AuthKey, detached: Detached): Exchange {
+  const { id, vm } = detached;
+  return {
+    id,
+    canCancel: false,
+    signsOutput: true,
+    publish: () => Promise.resolve({ [Symbol.dispose]() {} }),
+    isPending: () => isPresent(`${layout.pending}/${id}`),
+    withdraw: () => false,
+    cancel: () => cancel(layout, id),
+    answer: () => readAnswer(layout, detached, key, vm),
+  };
+}
+
+function temporaryPath({ queue }: Layout, id: RequestId): string {
+  return `${queue}/.${id}.new`;
+}
+
+function cancel(layout: Layout, id: RequestId): void {
+  try {
+    const options = { write: true, createNew: true, mode: PRIVATE_FILE };
+    Deno.openSync(`${layout.cancel}/${id}`, options).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
 }

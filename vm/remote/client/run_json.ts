@@ -10,6 +10,8 @@ import type { RequestEnd, Sink } from "./run_request.ts";
 export interface Capture {
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** What came so far. */
+  bytes(stream: "stdout" | "stderr"): Bytes;
   json(
     id: RequestId,
     end: RequestEnd,
@@ -28,6 +30,7 @@ export function createCapture(): Capture {
   return {
     stdout: keep(out),
     stderr: keep(err),
+    bytes: (stream) => concat(stream === "stdout" ? out : err),
     json(id, end, exitCode, messages) {
       const answered = end.kind === "answered" ? end.outcome : null;
       return visibleJson({

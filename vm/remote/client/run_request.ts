@@ -20,7 +20,8 @@ export interface RunPorts {
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly onPublished: () => void;
-  readonly onWaiting: (waitedMs: number) => void;
+  readonly onWaiting: (waitedMs: number, isParked: boolean) => void;
+  readonly onParked: (isParked: boolean) => void;
 }
 
 export type RequestEnd =

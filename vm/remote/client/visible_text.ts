@@ -42,6 +42,11 @@ export function createVisibleText(): VisibleText {
   };
 }
 
+/** Text of one line, in characters that steer nothing. */
+export function visibleLine(untrustedText: string): string {
+  return untrustedText.replace(/[\t\n\r]/g, visibleChar).replace(STEERING, visibleChar);
+}
+
 /** A value as JSON that steers no terminal: such characters are escaped as JSON may. */
 export function visibleJson(value: unknown): string {
   return JSON.stringify(value).replace(

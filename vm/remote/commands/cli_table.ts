@@ -32,6 +32,12 @@ const TIMEOUT_OPTION = {
   timeout: { kind: "value", short: "t", value: "SECONDS", help: "wall-clock limit" },
 } as const;
 
+const ASK_OPTIONS = {
+  why: { kind: "value", value: "TEXT", help: "why: shown to the person in dom0 who decides" },
+  explain: { kind: "flag", help: "say what dom0 would do with it, and run nothing" },
+  "no-wait": { kind: "flag", help: 'print the id and end; "wait ID" fetches the answer' },
+} as const;
+
 /** Before a command or a sub-command. */
 export const RUN_OPTIONS: OptionHelpTable = {
   timeout: {
@@ -43,6 +49,7 @@ export const RUN_OPTIONS: OptionHelpTable = {
     help: "give up if dom0 is not connected for so long (default 3)",
   },
   command: { kind: "value", short: "c", value: "SCRIPT", help: "run a script" },
+  ...ASK_OPTIONS,
   verbose: { kind: "flag", short: "v", help: "say what happens, on stderr" },
   quiet: { kind: "flag", short: "q", help: "no progress on stderr" },
   ...JSON_OPTION,
@@ -77,6 +84,37 @@ function subCommand(
 const FORCE = (help: string): OptionHelpTable => ({ force: { kind: "flag", help } });
 
 export const SUB_COMMANDS: readonly SubCommand[] = [
+  subCommand(
+    "op",
+    "an operation of dom0 by its name; --json gives its result as a value",
+    { ...TIMEOUT_OPTION, ...ASK_OPTIONS, ...RAW_OPTION },
+    "NAME [KEY=VALUE...]",
+    [1, Infinity],
+  ),
+  subCommand("ops", "the operations, and what this VM may do with each", TIMEOUT_OPTION),
+  subCommand(
+    "plan",
+    "several operations as one, from a file in YAML or JSON",
+    {
+      ...{ check: { kind: "flag", help: "check and preview it, ask nobody, run nothing" } },
+      "undo-on-failure": { kind: "flag", help: "if a step fails, undo those before it" },
+      ...{ why: ASK_OPTIONS.why, "no-wait": ASK_OPTIONS["no-wait"] },
+      ...{ ...TIMEOUT_OPTION, ...RAW_OPTION },
+    },
+    "FILE",
+    [1, 1],
+  ),
+  subCommand(
+    "wait",
+    "the answer to what was sent with --no-wait",
+    {
+      timeout: { ...TIMEOUT_OPTION.timeout, help: "how long to wait; the request goes on" },
+      cancel: { kind: "flag", help: "end the request in dom0" },
+      ...RAW_OPTION,
+    },
+    "ID",
+    [1, 1],
+  ),
   subCommand("key gen", "make this VM's key", FORCE("replace the key there is")),
   subCommand("key show", "print the key, to type it in dom0"),
   subCommand(

@@ -75,15 +75,28 @@ function findSubCommand(
  * @throws {UsageError} if it is one edit away from a sub-command
  */
 function refuseMistyped(words: readonly string[]): void {
-  const [first = "", second = ""] = words;
-  const typed = words.slice(1).every((word) => word.startsWith("-")) ? first : `${first} ${second}`;
-  const paths = SUB_COMMANDS.flatMap(({ path }) => [path, path.split(" ", 1)[0] ?? ""]);
+  const [first = "", second = "", ...others] = words;
+  const isAlone = words.slice(1).every((word) => word.startsWith("-"));
+  const isCall = isOperation(second, others);
+  const typed = isAlone || isCall || IS_ARGUMENT.test(second) ? first : `${first} ${second}`;
+  const paths = SUB_COMMANDS.flatMap(({ path }) => [path, path.split(" ", 1)[0] ?? ""])
+    .filter((path) => path !== "op" || isCall)
+    .filter((path) => path !== "ops" || typed.length >= path.length); // not ps
   const meant = [...paths, "help", "version"].find((path) => isOneEditAway(typed, path));
   if (meant === undefined) return;
   throw new UsageError(`no sub-command: ${printable(typed)}`, [
     `did you mean "${PROGRAM} ${meant}"?`,
     `to run it in dom0: ${PROGRAM} -- ${shellQuote(words)}`,
   ]);
+}
+
+/** Of "wait" and of "plan": an id, a file. */
+const IS_ARGUMENT = /^[0-9]{8}-[0-9]{6}-[0-9]+-[0-9a-f]{8}$|\.(?:ya?ml|json)$/;
+
+/** "vm.info vm=work" is no file and no argument of a program: "cp" and "ip" stay what they are. */
+function isOperation(name: string, values: readonly string[]): boolean {
+  return /^[a-z]+(\.[a-z-]+)+$/.test(name) &&
+    values.every((word) => word.includes("=") || word.startsWith("-"));
 }
 
 function isWord(text: string): boolean {

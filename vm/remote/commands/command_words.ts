@@ -3,7 +3,11 @@
 
 import { UsageError, UserError } from "../../../shared/io/program.ts";
 import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
-import { encodeCommand, type ProcessCommand } from "../../../shared/protocol/command.ts";
+import {
+  type Command,
+  encodeCommand,
+  type ProcessCommand,
+} from "../../../shared/protocol/command.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { Given } from "./cli_words.ts";
 
@@ -27,9 +31,14 @@ export async function readCommand(
     if (command.script.length === 0) throw emptyCommand();
     if (command.script.includes(NUL)) throw new UserError("the command holds a NUL byte");
   }
+  checkSize(command);
+  return command;
+}
+
+/** @throws {UserError} if no request can hold it */
+export function checkSize(command: Command): void {
   const { length } = encodeCommand(command);
   if (length > MAX_BODY_BYTES) throw tooLarge(`${length}`);
-  return command;
 }
 
 async function wordsOrStdin(given: Given, stdin: ByteSource): Promise<ProcessCommand> {
@@ -47,14 +56,16 @@ async function wordsOrStdin(given: Given, stdin: ByteSource): Promise<ProcessCom
   return { mode: "argv", argv: [checkWord(program), ...args.map(checkWord)] };
 }
 
-function checkWord(word: string): string {
+/** @throws {UserError} if it was not UTF-8 */
+export function checkWord(word: string): string {
   if (!word.includes(NOT_UTF8)) return word;
   throw new UserError("a word of the command is not UTF-8", [
     "a script on stdin may hold any bytes but NUL",
   ]);
 }
 
-async function readAll(stdin: ByteSource): Promise<Uint8Array<ArrayBuffer>> {
+/** @throws {UserError} more than a request can hold */
+export async function readAll(stdin: ByteSource): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   const buffer = new Uint8Array(CHUNK_BYTES);
   let length = 0;

@@ -16,6 +16,10 @@ arguments, passed on as they are; one word, -c or stdin is a script for bash.
   ${PROGRAM} 'qvm-ls | grep work'      a script
   ${PROGRAM} -t 3600 qvm-backup /mnt   with an hour of time
   ${PROGRAM} -- status                 the program "status": "--" ends sub-commands, too
+  ${PROGRAM} op vm.start vm=work       an operation of dom0 by its name; "ops" lists them
+
+Where dom0's policy says so, a person there is asked first. That time does not count for -t;
+Ctrl-C takes the request back.
 
 options:
 ${optionLines(RUN_OPTIONS)}

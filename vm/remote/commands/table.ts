@@ -6,13 +6,20 @@ import type { Layout } from "../files/layout.ts";
 import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
 import { history, historyShow } from "./history.ts";
 import { log } from "./log.ts";
+import { op, ops } from "./op.ts";
 import { ping } from "./ping.ts";
 import { queueClean, queueDebug, queueStatus } from "./queue.ts";
+import { plan } from "./plan.ts";
 import { status } from "./status.ts";
+import { wait } from "./wait.ts";
 
 export type RunSubCommand = (layout: Layout, given: Given) => Promise<number>;
 
 const RUN: ReadonlyMap<string, RunSubCommand> = new Map([
+  ["op", op],
+  ["ops", ops],
+  ["plan", plan],
+  ["wait", wait],
   ["key gen", keyGen],
   ["key show", keyShow],
   ["key import", keyImport],

@@ -19,6 +19,23 @@ export function archiveAnswer(layout: Layout, id: RequestId, command: Uint8Array
   for (const part of RESULT_PARTS.toReversed()) {
     renameIfPresent(resultPath(layout, id, part), `${folder}/${part}`);
   }
-  if (command === null) return;
+  if (command !== null) writePlain(layout, `${folder}/command`, command);
+}
+
+/** Puts into the history what was asked: the answer is fetched later. */
+export function archiveCommand(layout: Layout, id: RequestId, command: Uint8Array): void {
+  const folder = historyFolder(layout, id);
+  Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
   writePlain(layout, `${folder}/command`, command);
+}
+
+/**
+ * Puts an answer that nobody took in time back to where answers are fetched. "exit" goes last,
+ * as when it was published.
+ */
+export function fetchFromHistory(layout: Layout, id: RequestId): void {
+  const folder = historyFolder(layout, id);
+  for (const part of RESULT_PARTS) {
+    renameIfPresent(`${folder}/${part}`, resultPath(layout, id, part));
+  }
 }

@@ -14,6 +14,7 @@
  *                   queue/.lock         held by the one service that serves the queue
  *                   queue/.connected    held by it while dom0 is connected
  *                   history/YYYY-MM-DD/ID/
+ *                   detached/ID         what it takes to believe an answer that is fetched later
  *
  * @module
  */
@@ -39,6 +40,7 @@ export interface Layout {
   readonly lock: string;
   readonly connected: string;
   readonly history: string;
+  readonly detached: string;
 }
 
 /** @throws {UserError} if HOME is not an absolute path */
@@ -61,6 +63,7 @@ export function layoutOf(home: string | undefined): Layout {
     lock: `${queue}/.lock`,
     connected: `${queue}/.connected`,
     history: `${base}/history`,
+    detached: `${base}/detached`,
   };
 }
 
@@ -89,6 +92,10 @@ export function historyFolder({ history }: Layout, id: RequestId): string {
 /** The suffixes of a request's files in results/, in the order in which they are written. */
 export const RESULT_PARTS = ["out", "err", "meta", "mac", "exit"] as const;
 export type ResultPart = typeof RESULT_PARTS[number];
+
+export function detachedPath({ detached }: Layout, id: RequestId): string {
+  return `${detached}/${id}`;
+}
 
 /** Lies there while a person in dom0 is to decide, and no longer than until there is an answer. */
 export function parkedPath({ results }: Layout, id: RequestId): string {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request's file, and the sign that its client lives. @module */
 
+import { PRIVATE_FILE } from "../../../shared/io/files.ts";
 import { writeAll } from "../../../shared/io/program.ts";
 import { type Layout, prepareFolders } from "./layout.ts";
 import { OWNED_FILE } from "./request_owner.ts";
@@ -26,6 +27,24 @@ export async function writeOwned(
   }
   try {
     file.lockSync(true);
+    writeAll(file, data);
+    return file;
+  } catch (error) { // a full disk
+    file.close();
+    removeIfPresent(path);
+    throw error;
+  }
+}
+
+/** Writes a file that no program holds: its request goes on when this program has ended. */
+export async function writeUnowned(
+  layout: Layout,
+  path: string,
+  data: Uint8Array,
+): Promise<Deno.FsFile> {
+  await prepareFolders(layout);
+  const file = Deno.openSync(path, { write: true, createNew: true, mode: PRIVATE_FILE });
+  try {
     writeAll(file, data);
     return file;
   } catch (error) { // a full disk

@@ -6,7 +6,7 @@ import { isLocked } from "../../../shared/io/file_lock.ts";
 import { ifPresent } from "../../../shared/io/files.ts";
 import { QUEUE_FOLDERS, type QueueFolder } from "../../../shared/protocol/message.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
-import type { Layout } from "./layout.ts";
+import { detachedPath, type Layout } from "./layout.ts";
 import { attemptAsync } from "./local_failure.ts";
 import { isPresent } from "../../../shared/io/sync_files.ts";
 import { idOfCompanion, idOfName } from "./queue_entry.ts";
@@ -68,13 +68,14 @@ export async function listQueue(
 /** The original's clients hold no lock: an entry of theirs is taken for dead after an hour. */
 const V1_OWNER_MS = 3600_000;
 
-/** Whether somebody waits for this request. The path must be that of a regular file. */
+/** Whether somebody waits for this request, or means to fetch its answer later. The path must be that of a regular file. */
 export async function hasOwner(
   layout: Layout,
   path: string,
   id: RequestId,
   nowMs = dateMs(),
 ): Promise<boolean> {
+  if (isPresent(detachedPath(layout, id))) return true;
   let locked: boolean | undefined; // one that cannot be opened is no client's of ours
   await attemptAsync(async () => locked = await isLocked(path));
   if (locked === true) return true;

@@ -80,12 +80,12 @@ export function publishOutcome(
   const macPath = resultPath(layout, id, "mac");
   if (mac === null) clear(layout, macPath); // what lies there speaks of another outcome
   else writePlain(layout, macPath, toHex(mac));
-  showParked(layout, id, false);
   const temporary = `${layout.queue}/.${id}.exit`;
   writePlain(layout, temporary, String(outcome.exitCode));
   const exitPath = resultPath(layout, id, "exit");
   if (!isPlain(exitPath)) clear(layout, exitPath);
   Deno.renameSync(temporary, exitPath);
+  showParked(layout, id, false); // not before: nobody is to take a refusal for a yes
 }
 
 /** Forgets a request that is answered: it is not sent again. */

@@ -3,7 +3,7 @@
 
 import { dateMs } from "../../../shared/io/clock.ts";
 import { ifPresent } from "../../../shared/io/files.ts";
-import type { RequestId } from "../../../shared/protocol/request_id.ts";
+import { type RequestId, requestIdTimeMs } from "../../../shared/protocol/request_id.ts";
 import { archiveAnswer } from "./archive.ts";
 import { type Layout, resultPath } from "./layout.ts";
 import { attempt, attemptAsync } from "./local_failure.ts";
@@ -22,8 +22,10 @@ export async function sweep(
   nowMs = dateMs(),
 ): Promise<void> {
   await archiveAnswers(layout, nowMs - ORPHAN_AGE_MS, note);
-  const why = await attemptAsync(() => pruneHistory(layout, nowMs, note));
-  if (why !== null) note(why);
+  for (const prune of [pruneHistory, pruneDetached]) {
+    const why = await attemptAsync(() => prune(layout, nowMs, note));
+    if (why !== null) note(why);
+  }
 }
 
 /** Moves whole answers that are older into the history. @returns how many */
@@ -63,6 +65,22 @@ async function pruneHistory(
     if (!isDirectory || !/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(name) || name >= oldest) continue;
     const remove = () => ifPresent(Deno.remove(`${history}/${name}`, { recursive: true }));
     const why = await attemptAsync(remove);
+    if (why !== null) note(why);
+  }
+}
+
+/** What nobody fetched while it was in the history cannot be fetched any more. */
+async function pruneDetached(
+  { detached }: Layout,
+  nowMs: number,
+  note: (text: string) => void,
+): Promise<void> {
+  const oldestMs = nowMs - (HISTORY_DAYS + 1) * DAY_MS;
+  const files = await ifPresent(Array.fromAsync(Deno.readDir(detached)));
+  for (const { name } of files ?? []) {
+    const id = idOfName(name);
+    if (id === undefined || requestIdTimeMs(id) >= oldestMs) continue;
+    const why = await attemptAsync(() => ifPresent(Deno.remove(`${detached}/${name}`)));
     if (why !== null) note(why);
   }
 }

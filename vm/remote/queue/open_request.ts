@@ -87,7 +87,6 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
     },
     unpark,
     write(stream, offset, data) {
-      unpark();
       received.set(stream, offset + data.length);
       if (answered || failure !== null) return failure === null;
       // The offset is where the file stands: the session accepts no other.

@@ -23,6 +23,12 @@ Deno.test("parseCommandLine() tells commands, scripts and sub-commands apart", (
   assertEquals(parsed("queue"), "queue: ");
   assertEquals(parsed("history", "show", "x", "--json"), "history show: x");
   assertEquals(parsed("log", "-n", "3"), "log: ");
+  assertEquals(parsed("op", "vm.info", "vm=work", "--json"), "op: vm.info vm=work");
+  assertEquals(parsed("--why", "x", "op", "vm.list", "--explain"), "op: vm.list");
+  assertEquals(parsed("ops"), "ops: ");
+  assertEquals(parsed("plan", "--check", "x.yaml"), "plan: x.yaml");
+  assertEquals(parsed("wait", "x", "-t", "5"), "wait: x");
+  assertEquals(parsed("--", "wait"), "run: wait");
   assertEquals(parsed(), "run: ");
 });
 
@@ -37,6 +43,12 @@ Deno.test("parseCommandLine() refuses what does not fit, and says what", () => {
     [["-t", "5", "key", "show"], "--timeout does not go with key show"],
     [["--json", "status", "--json"], "--json is given twice"],
     [["history", "show"], "too few words"],
+    [["op"], "too few words"],
+    [["plan"], "too few words"],
+    [["wait"], "too few words"],
+    [["ops", "x"], "unexpected word: x"],
+    [["--explain", "wait", "x"], "--explain does not go with wait"],
+    [["--check", "x"], "unknown option: --check"],
   ];
   for (const [args, message] of cases) {
     assertThrows(() => parseCommandLine(args), UsageError, message);
@@ -56,6 +68,12 @@ Deno.test("a word one edit away from a sub-command does not run in dom0", () => 
     [["stauts", "--json"], "status"],
     [["-v", "stauts"], "status"],
     [["keu", "gen"], "key gen"],
+    [["oops"], "ops"],
+    [["osp", "--json"], "ops"],
+    [["paln", "x.yaml"], "plan"],
+    [["wati", "20261122-091500-4242-a1b2c3d4"], "wait"],
+    [["po", "vm.list"], "op"],
+    [["opp", "vm.start", "vm=work", "--json"], "op"],
     [["hsitory", "show", "x"], "history show"],
   ];
   for (const [args, meant] of cases) {
@@ -65,7 +83,12 @@ Deno.test("a word one edit away from a sub-command does not run in dom0", () => 
   assertEquals(parsed("--", "stauts"), "run: stauts");
   assertEquals(parsed("-c", "stauts"), "run: ");
   assertEquals(parsed("fping", "sys-net"), "run: fping sys-net");
-  for (const word of ["ls", "who", "stat", "stats now", "qvm-ls", "lsblk", "w", "id"]) {
+  assertEquals(parsed("cp", "vm.list", "x"), "run: cp vm.list x");
+  assertEquals(parsed("ip", "addr"), "run: ip addr");
+  assertEquals(parsed("wall", "hello"), "run: wall hello");
+  for (
+    const word of ["ls", "who", "stat", "stats now", "qvm-ls", "lsblk", "w", "id", "ps", "top -b"]
+  ) {
     assertEquals(parsed(word), `run: ${word}`);
   }
 });

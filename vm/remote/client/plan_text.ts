@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * A plan as a person writes it, in YAML or in JSON (which YAML's parser reads too, and refuses
+ * keys that come twice), as the JSON text that dom0 reads. What a plan is, dom0 says. Pure.
+ *
+ * @module
+ */
+
+import { parse } from "@std/yaml/parse";
+import { UserError } from "../../../shared/io/program.ts";
+import { printable } from "../../../shared/protocol/printable.ts";
+
+/** An alias repeats what it names: a few lines can stand for more than fits anywhere. */
+const MAX_VALUES = 20_000;
+const MAX_DEPTH = 32;
+
+/** @throws {UserError} what JSON cannot say */
+export function planText(source: string, options: { readonly undoOnFailure: boolean }): string {
+  const value = checked(parseYaml(source));
+  const plan = Array.isArray(value) ? { steps: value } : value;
+  if (typeof plan !== "object" || plan === null) {
+    throw new UserError("the plan is neither a list of steps nor a mapping");
+  }
+  return JSON.stringify(options.undoOnFailure ? { ...plan, undoOnFailure: true } : plan);
+}
+
+function parseYaml(source: string): unknown {
+  try {
+    return parse(source, { schema: "core" });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const [why = ""] = error.message.split("\n", 1);
+    throw new UserError(`the plan is no YAML and no JSON: ${printable(why, 200)}`);
+  }
+}
+
+function checked(value: unknown): unknown {
+  let values = 0;
+  const check = (part: unknown, depth: number): void => {
+    if (++values > MAX_VALUES || depth > MAX_DEPTH) {
+      throw new UserError(
+        `the plan is too large: more than ${MAX_VALUES} values, or ${MAX_DEPTH} levels`,
+      );
+    }
+    if (typeof part === "number") checkNumber(part);
+    else if (typeof part === "object" && part !== null) {
+      for (const inner of Object.values(part)) check(inner, depth + 1);
+    }
+  };
+  check(value, 1);
+  return value;
+}
+
+/** What is not the number that was written is not sent. */
+function checkNumber(value: number): void {
+  if (Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)) return;
+  throw new UserError(`the plan has a number that JSON cannot keep: ${value}`, [
+    "write it in quotes",
+  ]);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What is asked of dom0, beside the command: options that everything that runs something has. @module */
+
+import { parseNumber } from "../../../shared/io/options.ts";
+import { UsageError } from "../../../shared/io/program.ts";
+import type { Command } from "../../../shared/protocol/command.ts";
+import type { RequestFlag } from "../../../shared/protocol/flags.ts";
+import { printable } from "../../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../../shared/protocol/refusal.ts";
+import { parseWhy } from "../../../shared/protocol/why.ts";
+import type { AnswerForm } from "../files/answer_form.ts";
+import { type Given, parseTimeout } from "./cli_words.ts";
+
+export const DEFAULT_TIMEOUT_SECONDS = 300;
+
+/** What goes into a request. */
+export interface Asked {
+  readonly command: Command;
+  readonly flags: ReadonlySet<RequestFlag>;
+  readonly why: string | null;
+  /** How long it may run, in dom0. */
+  readonly timeoutMs: number;
+}
+
+/** How it goes there. */
+export interface Way {
+  /** How long dom0 may take to connect: some 100 ms, if it listens at all. */
+  readonly connectMs: number;
+  readonly protocol: 1 | 2;
+  /** Nobody waits for the answer: `wait` fetches it. */
+  readonly detached: boolean;
+}
+
+/** The options, before the command is read. @throws {UsageError} */
+export function parseAsked(given: Given, ...more: RequestFlag[]): Omit<Asked, "command"> & Way {
+  const flags = new Set<RequestFlag>([
+    ...more,
+    ...given.has("explain") ? ["explain" as const] : [],
+  ]);
+  const why = given.value("why");
+  const asked = {
+    flags,
+    why: why === undefined ? null : checkWhy(why),
+    timeoutMs: parseTimeout(given, DEFAULT_TIMEOUT_SECONDS),
+    connectMs: parseConnectTimeout(given),
+    protocol: parseProtocol(given.value("protocol")),
+    detached: given.has("no-wait"),
+  };
+  if (asked.protocol === 1) {
+    const later = ["explain", "why", "no-wait"].find((name) => given.has(name));
+    if (later !== undefined) throw new UsageError(`--${later} does not go with --protocol 1`);
+  }
+  return asked;
+}
+
+/** What stdout of the answer is, given what it is if the command runs. */
+export function formOf({ flags }: Pick<Asked, "flags">, whenRun: AnswerForm): AnswerForm {
+  return flags.has("explain") ? "explained" : whenRun;
+}
+
+function checkWhy(text: string): string {
+  try {
+    return parseWhy(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UsageError(`--why takes one line of 1 to 200 characters, got: ${printable(text)}`);
+  }
+}
+
+function parseConnectTimeout(given: Given): number {
+  const text = given.value("connect-timeout");
+  return 1000 * (text === undefined ? 3 : parseNumber("--connect-timeout", text, 1, 86_400));
+}
+
+function parseProtocol(text: string | undefined): 1 | 2 {
+  if (text === undefined || text === "2") return 2;
+  if (text === "1") return 1;
+  throw new UsageError(`--protocol takes 1 or 2, got: ${printable(text)}`);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A request on its way to dom0, and its answer on the way to whoever asked. @module */
+
+import { EXIT_OK, writeAll } from "../../../shared/io/program.ts";
+import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
+import { utf8 } from "../../../shared/protocol/bytes.ts";
+import { type Command, describeCommand, encodeCommand } from "../../../shared/protocol/command.ts";
+import { printable } from "../../../shared/protocol/printable.ts";
+import type { RequestId } from "../../../shared/protocol/request_id.ts";
+import type { AnswerForm } from "../files/answer_form.ts";
+import { createExchange } from "../client/create_exchange.ts";
+import { describeEnd, type EndText } from "../client/end_text.ts";
+import { catchInterrupts } from "../client/interrupts.ts";
+import { createProgress } from "../client/progress.ts";
+import { type RequestEnd, runRequest } from "../client/run_request.ts";
+import { archiveAnswer, archiveCommand } from "../files/archive.ts";
+import { audit } from "../files/audit_log.ts";
+import { type Farewell, readConnection } from "../files/connection.ts";
+import type { Layout } from "../files/layout.ts";
+import { attempt } from "../files/local_failure.ts";
+import type { AnswerView } from "../view/answer_view.ts";
+import { viewOf } from "../view/view_of.ts";
+import type { Asked, Way } from "./asked.ts";
+import { PROGRAM } from "./cli_table.ts";
+import type { Given } from "./cli_words.ts";
+import { print } from "./print.ts";
+
+/** dom0 counts the timeout from the start of the command; the way there and back comes on top. */
+const ANSWER_GRACE_MS = 5_000;
+const MAX_LOGGED_CHARS = 100;
+
+export interface Delivery extends Asked, Way {
+  readonly key: AuthKey;
+  readonly form: AnswerForm;
+}
+
+/** Sends it and shows the answer, or leaves it to `wait`. @returns the exit code */
+export async function deliver(layout: Layout, given: Given, asked: Delivery): Promise<number> {
+  const { command, timeoutMs, connectMs } = asked;
+  const interrupts = catchInterrupts();
+  const progress = createProgress(given, timeoutMs);
+  const detachedForm = asked.detached ? asked.form : null;
+  const request = { ...asked, layout, interrupts, detachedForm };
+  const exchange = await createExchange(request, progress.waitingForName);
+  const { id } = exchange;
+  const onPublished = (): void => {
+    progress.submitted(id, exchange.signsOutput);
+    const shown = printable(describeCommand(command), MAX_LOGGED_CHARS);
+    audit(layout, `SUBMIT id=${id} size=${encodeCommand(command).length}B cmd=${shown}`);
+  };
+  if (asked.detached) {
+    using _file = await exchange.publish();
+    onPublished();
+    attempt(() => archiveCommand(layout, id, keptText(command)));
+    print(given, { id }, `${id}\n`);
+    return EXIT_OK;
+  }
+  const view = await viewOf(asked.form, given);
+  const end = await runRequest(exchange, { answerMs: timeoutMs + ANSWER_GRACE_MS, connectMs }, {
+    ...{ layout, interrupts, onPublished, onParked: progress.parked },
+    ...{ stdout: view.stdout, stderr: view.stderr },
+    onWaiting: (waitedMs, isParked) => progress.waiting(id, layout, waitedMs, isParked),
+  });
+  const text = describeEnd(id, timeoutMs, end, await farewellOf(layout, end));
+  await showEnd(layout, id, end, text, view);
+  if (end.kind === "answered") keepAnswer(layout, id, keptText(command));
+  return text.exitCode;
+}
+
+/** Shows what is left to show of an answer, and says how it ended. */
+export async function showEnd(
+  layout: Layout,
+  id: RequestId,
+  end: RequestEnd,
+  { exitCode, messages, auditLine }: EndText,
+  view: AnswerView,
+): Promise<void> {
+  await view.finish({ id, end, exitCode, messages });
+  for (const message of messages) writeAll(Deno.stderr, `${PROGRAM}: ${message}\n`);
+  audit(layout, auditLine);
+}
+
+/**
+ * What the command did stands, whether or not there is room for it in the history.
+ *
+ * @param command null: it is there already
+ */
+export function keepAnswer(layout: Layout, id: RequestId, command: Uint8Array | null): void {
+  const why = attempt(() => archiveAnswer(layout, id, command));
+  if (why === null) return;
+  writeAll(Deno.stderr, `${PROGRAM}: warning: not in the history: ${printable(why, 200)}\n`);
+}
+
+/** As a person would type it, or the whole script. */
+function keptText(command: Command): Uint8Array {
+  if (command.mode === "script") return command.script;
+  if (command.mode === "plan") return utf8(command.text);
+  return utf8((command.mode === "op" ? "op " : "") + describeCommand(command));
+}
+
+async function farewellOf(layout: Layout, { kind }: RequestEnd): Promise<Farewell | null> {
+  if (kind !== "withdrawn") return null;
+  const connection = await readConnection(layout);
+  return connection.kind === "none" ? connection.farewell : null;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** `qvm-remote plan FILE`: several operations as one request, shown, approved and run as one. @module */
+
+import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
+import { UserError } from "../../../shared/io/program.ts";
+import { parseUtf8 } from "../../../shared/protocol/bytes.ts";
+import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { printable } from "../../../shared/protocol/printable.ts";
+import { ProtocolError } from "../../../shared/protocol/refusal.ts";
+import { readKey } from "../files/key_file.ts";
+import type { Layout } from "../files/layout.ts";
+import { formOf, parseAsked } from "./asked.ts";
+import type { Given } from "./cli_words.ts";
+import { checkSize, readAll } from "./command_words.ts";
+import { deliver } from "./deliver.ts";
+
+export async function plan(layout: Layout, given: Given): Promise<number> {
+  const asked = parseAsked(given, ...given.has("check") ? ["explain" as const] : []);
+  const key = await readKey(layout);
+  const [path = ""] = given.words;
+  const source = path === "-" ? utf8Of(await readAll(Deno.stdin)) : await readPlan(path);
+  const { planText } = await import("../client/plan_text.ts"); // with a parser of YAML
+  const text = planText(source, { undoOnFailure: given.has("undo-on-failure") });
+  const command = { mode: "plan", text } as const;
+  checkSize(command);
+  return await deliver(layout, given, { ...asked, key, command, form: formOf(asked, "plan") });
+}
+
+async function readPlan(path: string): Promise<string> {
+  const text = await ifPresent(readSmallText(path, MAX_BODY_BYTES));
+  if (text !== undefined) return text;
+  throw new UserError(`no such file: ${printable(path)}`, [
+    '"-" reads the plan from standard input',
+  ]);
+}
+
+function utf8Of(bytes: Uint8Array): string {
+  try {
+    return parseUtf8(bytes);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new UserError("the plan is not UTF-8");
+  }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The one JSON text that stdout of an answer is if the command succeeded: for programs as it is,
+ * for people as lines. Where there is none, --json gives the object that it gives of every command.
+ *
+ * @module
+ */
+
+import { writeAll } from "../../../shared/io/program.ts";
+import { createCapture } from "../client/run_json.ts";
+import { visibleJson } from "../client/visible_text.ts";
+import type { AnswerForm } from "../files/answer_form.ts";
+import { attemptAsync } from "../files/local_failure.ts";
+import { type AnswerView, outputPorts, type ViewOptions } from "./answer_view.ts";
+import { parseJson } from "./parse_json.ts";
+
+export type ValueForm = Exclude<AnswerForm, "output" | "plan">;
+
+export function valueView(form: ValueForm, options: ViewOptions): AnswerView {
+  const [stdout, stderr] = outputPorts(options);
+  const capture = createCapture();
+  const wantsJson = options.has("json") || form === "value";
+  return {
+    stdout: capture.stdout,
+    stderr: wantsJson ? capture.stderr : stderr.sink,
+    async finish({ id, end, exitCode, messages }) {
+      const isDone = end.kind === "answered" && end.outcome.kind === "done" && end.cause === null;
+      const value = isDone ? parseJson(capture.bytes("stdout")) : undefined;
+      if (wantsJson && (value === undefined || exitCode !== 0)) {
+        return writeAll(Deno.stdout, capture.json(id, end, exitCode, messages));
+      }
+      // What is in these is made safe for any terminal there.
+      const lines = wantsJson ? visibleJson(value) + "\n" : await linesOf(form, value);
+      await attemptAsync(async () => {
+        if (lines === null) await stdout.sink(capture.bytes("stdout"));
+        else writeAll(Deno.stdout, lines);
+        if (wantsJson) await stderr.sink(capture.bytes("stderr"));
+        await Promise.all([stdout.finish(), stderr.finish()]);
+      });
+    },
+  };
+}
+
+/** null: it is not of a shape that can be shown so. Loaded when it is needed. */
+async function linesOf(form: ValueForm, value: unknown): Promise<string | null> {
+  const isColoured = Deno.stdout.isTerminal() && (Deno.env.get("NO_COLOR") ?? "") === "";
+  const { explainedLines, operationLines } = await import("./value_lines.ts");
+  if (form === "operations") return operationLines(value, isColoured);
+  return form === "explained" ? explainedLines(value) : null;
+}
