@@ -27,6 +27,7 @@ async function main(words: readonly string[]): Promise<number> {
     paths: dom0Paths(root),
     needsRoot: root === "",
     environment: readEnvironment(),
+    invokedBy: Deno.env.get("SUDO_USER") ?? `uid ${Deno.uid()}`,
   };
   if (command !== undefined) {
     const run = COMMANDS.get(command)?.run;

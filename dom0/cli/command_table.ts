@@ -2,6 +2,7 @@
 /** Every operator's command and option, once: for running, for --help, for the completion. @module */
 
 import type { OptionTable } from "../../shared/io/options.ts";
+import { approve, APPROVE_WORDS, deny, grants, pending, show } from "./commands/approval.ts";
 import { audit } from "./commands/audit.ts";
 import {
   authorize,
@@ -94,6 +95,31 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     run: ops,
     words: "[--json]",
     about: "the operations that rules can name, their levels, and the words they run",
+  }],
+  ["pending", {
+    run: pending,
+    words: "[--json] [--watch]",
+    about: "the requests that wait for an answer",
+  }],
+  ["show", {
+    run: show,
+    words: "ID [--json]",
+    about: "one of them, whole: what it runs, who wants it, what it would change",
+  }],
+  ["approve", {
+    run: approve,
+    words: APPROVE_WORDS,
+    about: "let it run, as it was shown; --for lets it run again without a question",
+  }],
+  ["deny", {
+    run: deny,
+    words: "ID [--reason TEXT]",
+    about: "refuse it",
+  }],
+  ["grants", {
+    run: grants,
+    words: "[--json] | revoke N",
+    about: "what may run for a while without a question, or the end of that",
   }],
   ["lockdown", { run: lockdown, words: "", about: "stop everything, until unlock" }],
   ["unlock", { run: unlock, words: "", about: "lift a lockdown" }],

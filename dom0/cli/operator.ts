@@ -16,6 +16,8 @@ export interface Operator {
   /** False in tests and demos, where the folders are the user's own. */
   readonly needsRoot: boolean;
   readonly environment: ReadonlyMap<string, string>;
+  /** The user who called it, by name or number; behind sudo, the one in front of it. */
+  readonly invokedBy: string;
   /** Whether a person can be asked. */
   readonly isTerminal: boolean;
   readonly print: (text: string) => void;

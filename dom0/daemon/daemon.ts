@@ -18,23 +18,27 @@ import { aborted, unlessAborted } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { createDryRunDesk } from "../judge/dry_run_desk.ts";
-import { createRequestDesk, type RequestDesk } from "../judge/request_desk.ts";
+import { createInforming } from "../judge/informing.ts";
+import { createRequestDesk, type DeskOptions, type RequestDesk } from "../judge/request_desk.ts";
 import type { Authority } from "../judge/verdict.ts";
-import { createJudge } from "../policy/judge.ts";
+import { createJudge, type JudgeOptions } from "../policy/judge.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
 import { qubesTools } from "../policy/qubes_tools.ts";
 import { type Audit, newestRecords, openAudit } from "../record/audit_log.ts";
 import { type Ledger, ledgerFile, openLedger, readOnly } from "../record/ledger.ts";
 import { createOutcomeStore } from "../record/outcome_store.ts";
 import { type GroupChoice, prepareGroups } from "../run/group_choice.ts";
+import { readOperation } from "../run/read_operation.ts";
 import { createScheduler, type Scheduler } from "../run/scheduler.ts";
 import { createLinkSet, type LinkSet } from "../session/link_set.ts";
 import { callQueueService } from "../session/qrexec.ts";
 import { openVmLink } from "../session/vm_link.ts";
 import { watchFolder } from "../settings/folder_watch.ts";
 import { createKeyStore, isSameRight } from "../settings/key_store.ts";
+import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
 import type { Settings, SettingsOptions } from "../settings/settings.ts";
+import { type Approvals, openApprovals } from "./approvals.ts";
 import { describeState, ledgerProblems } from "./describe_state.ts";
 import { takeInstanceLock } from "./instance_lock.ts";
 import {
@@ -74,6 +78,8 @@ interface Daemon {
   readonly groups: GroupChoice | null;
   readonly desk: RequestDesk;
   readonly links: LinkSet;
+  /** null: nobody can be asked, by a dry run or by one that ends soon. */
+  readonly approvals: Approvals | null;
   readonly state: StateWriter;
   /** From now on nothing new is run. */
   stopTaking(): void;
@@ -148,39 +154,52 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
     describeState({
       ...{ startedAt, settings: settings.current(), ledger, links, desk },
       limits: groups?.groups.limits ?? null,
+      parking: approvals?.parking ?? null,
     }));
   const onChange = dryRun ? () => {} : state.changed;
   let isStopping = false;
-  const authority = authorityOf(settings, () => isStopping, options);
-  const desk = groups === null
-    ? createDryRunDesk({ ...authority, ledger, clock, say })
-    : makeDesk({ audit, ledger, scheduler, onChange, authority, settings, groups }, options);
+  const policy = policyOf(settings, options);
+  const authority = authorityOf(policy, settings, () => isStopping);
+  const config = (): Config => settings.current().config;
+  const approvals = dryRun || options.once ? null : openApprovals({
+    ...{ paths, authority, config, audit, clock, onChange },
+  });
+  const informing = createInforming({ policy, judge: authority.judge, read: readOperation });
+  const desk = groups === null ? createDryRunDesk({ ...authority, ledger, clock, say }) : makeDesk({
+    ...{ audit, ledger, scheduler, onChange, authority, config, groups, informing },
+    ...{ parking: approvals?.parking ?? null, tellRun: approvals?.tellRun ?? null },
+  }, options);
   const links = makeLinks({ desk, audit, onChange, settings }, options);
   const apply = (): void => {
-    applySettings(settings.current(), { scheduler, groups, desk, links });
+    applySettings(settings.current(), { scheduler, groups, desk, links, approvals });
     onChange();
   };
   return {
-    ...{ settings, audit, ledger, groups, desk, links, state },
+    ...{ settings, audit, ledger, groups, desk, links, approvals, state },
     stopTaking() {
       isStopping = true;
+      approvals?.close();
       settings.close();
     },
   };
 }
 
+function policyOf(settings: LiveSettings, { paths, clock }: DaemonOptions): JudgeOptions {
+  return {
+    rules: () => settings.current().rules,
+    facts: createQubeFacts(qubesTools(paths.qubesStore)),
+    dateMs: clock.dateMs,
+  };
+}
+
 /** What the desk asks before it runs anything; always by the settings of that moment. */
 function authorityOf(
+  policy: JudgeOptions,
   settings: LiveSettings,
   isStopping: () => boolean,
-  { paths, clock }: DaemonOptions,
 ): Authority {
   return {
-    judge: createJudge({
-      rules: () => settings.current().rules,
-      facts: createQubeFacts(qubesTools(paths.qubesStore)),
-      dateMs: clock.dateMs,
-    }),
+    judge: createJudge(policy),
     closedBecause(vm, key) {
       const { lockdown, keys } = settings.current();
       if (isStopping()) return "stopping";
@@ -203,18 +222,18 @@ async function startGroups(
   return choice;
 }
 
-interface DeskParts {
-  readonly audit: Audit;
-  readonly ledger: Ledger;
+interface DeskParts extends
+  Pick<
+    DeskOptions,
+    "audit" | "ledger" | "onChange" | "config" | "informing" | "parking" | "tellRun"
+  > {
   readonly scheduler: Scheduler;
-  readonly onChange: () => void;
   readonly authority: Authority;
-  readonly settings: LiveSettings;
   readonly groups: GroupChoice;
 }
 
 function makeDesk(
-  { authority, settings, groups, ...parts }: DeskParts,
+  { authority, groups, ...parts }: DeskParts,
   { paths, clock }: DaemonOptions,
 ): RequestDesk {
   return createRequestDesk({
@@ -223,7 +242,6 @@ function makeDesk(
     ...{ groups: groups.groups, wardens: groups.wardens, markPrefix: groups.markPrefix },
     ...{ clock, workFolder: paths.workFolder },
     isOnRecord: newestRecords(paths.auditFile),
-    config: () => settings.current().config,
     store: createOutcomeStore(paths.outcomeFolder),
   });
 }
@@ -248,10 +266,10 @@ function makeLinks(
 
 /** Each time the settings were read. */
 function applySettings(
-  { config, lockdown, keys }: Settings,
-  { scheduler, groups, desk, links }: Pick<Daemon, "groups" | "desk" | "links"> & {
-    readonly scheduler: Scheduler;
-  },
+  { config, rules, lockdown, keys }: Settings,
+  { scheduler, groups, desk, links, approvals }:
+    & Pick<Daemon, "groups" | "desk" | "links" | "approvals">
+    & { readonly scheduler: Scheduler },
 ): void {
   scheduler.setLimits(config);
   groups?.groups.setTotals(config).catch((error) => {
@@ -259,6 +277,7 @@ function applySettings(
   });
   if (lockdown) desk.stop("locked-down");
   links.follow(keys);
+  approvals?.followRules(rules);
 }
 
 function sayProblems(

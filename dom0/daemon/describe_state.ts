@@ -2,6 +2,7 @@
 /** What "status" shows of a running daemon. @module */
 
 import { VERSION } from "../../shared/io/version.ts";
+import type { Parking } from "../approval/parking.ts";
 import type { RequestDesk } from "../judge/request_desk.ts";
 import type { Ledger } from "../record/ledger.ts";
 import { PROTOCOLS } from "../record/ledger_memory.ts";
@@ -21,10 +22,12 @@ export interface StateSources {
   readonly desk: RequestDesk;
   /** null: nothing is run. */
   readonly limits: LimitsInForce | null;
+  /** null: nobody can be asked. */
+  readonly parking: Parking | null;
 }
 
 export function describeState(
-  { startedAt, settings, ledger, links, desk, limits }: StateSources,
+  { startedAt, settings, ledger, links, desk, limits, parking }: StateSources,
 ): DaemonState {
   const jobs = desk.jobs();
   return {
@@ -34,6 +37,8 @@ export function describeState(
     lockdown: settings.lockdown,
     limits: limits ?? NO_LIMITS,
     problems: [...settings.problems, ...ledgerProblems(ledger), ...desk.problems()],
+    parked: parking?.views().length ?? 0,
+    grants: parking?.grants.list() ?? [],
     vms: links.all().map((link) => {
       const own = jobs.filter((job) => job.request.vm === link.vm);
       return {

@@ -6,6 +6,7 @@ import { spanMs } from "../../shared/io/clock.ts";
 import { isLocked } from "../../shared/io/file_lock.ts";
 import { ifPresent, PRIVATE_FILE, readSmallText } from "../../shared/io/files.ts";
 import { createStateWriter, type StateWriter } from "../../shared/io/state_writer.ts";
+import type { Grant } from "../approval/grants.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Paths } from "../settings/paths.ts";
 import type { LimitsInForce } from "../run/process_group.ts";
@@ -34,6 +35,9 @@ export interface DaemonState {
   /** How the limits of the commands are enforced. */
   readonly limits: LimitsInForce;
   readonly vms: readonly VmState[];
+  /** Requests that wait for a person. */
+  readonly parked: number;
+  readonly grants: readonly Grant[];
   /** What is wrong with configuration, keys or policy now. */
   readonly problems: readonly string[];
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Answers that dom0 gives without running anything, and who gets to hear a job's. @module */
 
+import { errorText } from "../../shared/io/program.ts";
+import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { EMPTY_STREAM, refusedOutcome } from "../../shared/protocol/outcome.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
@@ -10,6 +12,7 @@ import type { AuditFields } from "../record/audit_chain.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";
 import { interruptedOutcome, type OutcomeStore } from "../record/outcome_store.ts";
 import { keepOutcome } from "../run/concluding.ts";
+import { NAME } from "../run/warden.ts";
 import { type Job, nameOf, type Seat } from "./job.ts";
 import type { OpenJobs } from "./open_jobs.ts";
 
@@ -29,11 +32,19 @@ export interface Claim {
   readonly nonce: string;
 }
 
+export interface Refusal {
+  readonly reason: RefusalReason;
+  readonly text: string | null;
+  readonly told: AuditFields;
+}
+
 export interface Answers {
   /** Of a request of which nothing is kept. */
   refuse(claim: Claim, reason: RefusalReason, seat: Seat, told?: AuditFields): Received;
-  /** Of a taken one. */
-  endRefused(job: Job, reason: RefusalReason, seat: Seat, told?: AuditFields): Received;
+  /** Of a taken one; `text` is for whoever asked. */
+  endRefused(job: Job, refusal: Refusal, seat: Seat): Received;
+  /** Of a taken one whose record has been made. */
+  close(job: Job, reason: RefusalReason, text: string | null): void;
   /** The session hears what becomes of the job, unless another one does already. */
   sit(job: Job, seat: Seat): Received;
   /** The request has come again. */
@@ -59,15 +70,21 @@ export function createAnswers({ audit, store, jobs }: AnswersOptions): Answers {
     job.attach(seat);
     return { job };
   };
+  const close: Answers["close"] = (job, reason, text) => {
+    const { vm, id, nonce } = job.request;
+    if (text !== null) say(job, text);
+    const outcome = job.finish((spool) => refusedOutcome(id, nonce, reason, spool.summary(2)));
+    keepOutcome(store, audit, vm, outcome);
+    job.pump();
+  };
   return {
     refuse,
     sit,
-    endRefused(job, reason, seat, told = {}) {
-      const { vm, id, nonce } = job.request;
-      const outcome = job.finish(() => refusedOutcome(id, nonce, reason));
-      keepOutcome(store, audit, vm, outcome);
+    close,
+    endRefused(job, { reason, text, told }, seat) {
+      const { vm, id } = job.request;
+      close(job, reason, text);
       if (seat.mayRecordRefusal()) recordQuietly(audit, "refused", { vm, id, reason, ...told });
-      job.pump();
       return sit(job, seat);
     },
     join(request, seat) {
@@ -94,4 +111,13 @@ export function createAnswers({ audit, store, jobs }: AnswersOptions): Answers {
       return sit(job, seat);
     },
   };
+}
+
+/** What is said of a refusal is worth no failure: the reason is in the outcome. */
+function say(job: Job, text: string): void {
+  try {
+    job.append(2, utf8(`${NAME}: ${text}\n`));
+  } catch (error) {
+    console.error(`text of a refusal: ${errorText(error)}`);
+  }
 }

@@ -58,11 +58,13 @@ function wouldDo(verdict: Verdict<null>): string {
   }
 }
 
-const WOULD = { allow: "would run", ask: "would refuse (ask)", deny: "would refuse (deny)" };
+const WOULD = { allow: "would run", ask: "would ask a person", deny: "would refuse (deny)" };
 
 function wouldRule(ruling: Ruling): string {
   if (ruling.next === "refuse") return `would refuse: ${ruling.reason}`;
+  if (ruling.next === "list") return "would list what it may do";
   const { command, judgement: { decision: { action, because }, recognised } } = ruling.judged;
   const text = printable(describeCommand(command), 200);
-  return `${WOULD[action]}, ${recognised?.operation.name ?? SHELL}, ${because}: ${text}`;
+  const would = `${WOULD[action]}, ${recognised?.operation.name ?? SHELL}, ${because}: ${text}`;
+  return ruling.next === "explain" ? `would explain: ${would}` : would;
 }

@@ -49,6 +49,10 @@ export interface Job {
   /** It ended; `makeOutcome` gets the sizes and hashes of what it printed. */
   finish(makeOutcome: (spool: Spool) => Outcome): Outcome;
   outcome(): Outcome | null;
+  /** It waits for a person from now on; each session that takes the seat is told. */
+  park(): void;
+  /** A person said yes. */
+  approve(): void;
   /** Of output, on disk. */
   keptBytes(): number;
   attach(seat: Seat): void;
@@ -81,6 +85,7 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
   if (ended !== null) end.resolve();
   let outcomeSent = false;
   let closed = false;
+  let parked = false;
   let seatings = 0;
   let waiting: (() => void)[] = [];
   const sent = new Map<StreamNumber, number>();
@@ -128,6 +133,14 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
       return ended;
     },
     outcome: () => ended,
+    park() {
+      parked = true;
+      seat?.parked();
+    },
+    approve() {
+      parked = false;
+      seat?.approved();
+    },
     keptBytes: () => spool.length(1) + spool.length(2),
     attach(newSeat) {
       seatings++;
@@ -135,6 +148,7 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
       outcomeSent = false;
       sent.clear();
       seat.accepted();
+      if (parked && ended === null) seat.parked();
       pump();
     },
     detach(oldSeat) {

@@ -3,18 +3,14 @@
 
 import { createHash } from "node:crypto";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
-import {
-  type Command,
-  describeCommand,
-  parseCommand,
-  type ProcessCommand,
-} from "../../shared/protocol/command.ts";
+import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
 import { authenticate, type AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { authenticateV1, V1_NONCE } from "../../shared/protocol/v1.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { JudgedForm } from "../policy/judge.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 
 /** How much of a VM's text one record has; the SHA-256 is of all of it. */
@@ -40,10 +36,11 @@ export function authenticateEvent(
 }
 
 /** null: a body that is none, or something that this daemon does not do. */
-export function commandOrNull({ mode, flags, body }: AuthenticRequest): ProcessCommand | null {
-  if ((mode !== "argv" && mode !== "script") || flags.size > 0) return null;
+export function commandOrNull({ mode, body }: AuthenticRequest): JudgedForm | null {
+  if (mode === "plan") return null;
   try {
-    return parseCommand(mode, body);
+    const command = parseCommand(mode, body);
+    return command.mode === "plan" ? null : command;
   } catch (error) {
     if (error instanceof ProtocolError) return null;
     throw error;

@@ -14,18 +14,21 @@
  */
 
 import { errorText } from "../../shared/io/program.ts";
-import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import type { Judge, Judgement } from "../policy/judge.ts";
+import type { Judge, JudgedForm, Judgement } from "../policy/judge.ts";
+import { ParameterError } from "../operations/parameter.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 import { decisionFields } from "../record/decision_fields.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { StoredKey } from "../settings/key_store.ts";
 import { RATE_LIMITED, type RateGate } from "./rate_gate.ts";
 import { authenticateEvent, commandOrNull, described, type RequestEvent } from "./request_event.ts";
+
+/** The operation that no table has: the daemon answers what its VM may do. */
+const LIST_OPERATIONS = "ops";
 
 /** A request as a session delivers it. */
 export interface Arrival {
@@ -56,22 +59,38 @@ export interface Checks<Taken> extends Authority {
   readonly hasRoom: (vm: VmName) => boolean;
   readonly rates: RateGate;
   /** Makes it dom0's to answer. Called at most once. @throws what cannot be recorded */
-  readonly take: (request: AuthenticRequest) => Taken;
+  readonly take: (request: AuthenticRequest, stored: StoredKey) => Taken;
 }
 
 /** What may run, by the policy. */
 export interface JudgedCommand {
-  readonly command: ProcessCommand;
+  readonly command: JudgedForm;
   readonly judgement: Judgement;
 }
 
 /** What becomes of a taken request; `told` is what the record says of it. */
 export type Ruling =
   /** The policy was not asked. */
-  | { readonly next: "refuse"; readonly reason: RefusalReason; readonly told: AuditFields }
-  | { readonly next: "deny"; readonly judged: JudgedCommand; readonly told: AuditFields }
-  | { readonly next: "ask"; readonly judged: JudgedCommand; readonly told: AuditFields }
-  | { readonly next: "run"; readonly judged: JudgedCommand; readonly told: AuditFields };
+  | {
+    readonly next: "refuse";
+    readonly reason: RefusalReason;
+    /** What is wrong, for whoever asked. */
+    readonly text: string | null;
+    readonly told: AuditFields;
+  }
+  /** It asks what it may do. */
+  | { readonly next: "list"; readonly told: AuditFields }
+  | Judged<"deny">
+  | Judged<"ask">
+  | Judged<"run">
+  /** It is not to be done, only told of. */
+  | Judged<"explain">;
+
+export interface Judged<Next> {
+  readonly next: Next;
+  readonly judged: JudgedCommand;
+  readonly told: AuditFields;
+}
 
 export type Verdict<Taken> =
   /** Nothing of it is kept. */
@@ -108,7 +127,7 @@ export async function judgeRequest<Taken>(
   if (!checks.rates.mayAsk(vm)) return refused(RATE_LIMITED);
   let taken: Taken;
   try {
-    taken = checks.take(request);
+    taken = checks.take(request, stored);
   } catch (error) {
     return refused("not-recorded", { error: errorText(error) });
   }
@@ -135,25 +154,48 @@ async function ruleOn(
   }
 }
 
-function refusedRuling(reason: RefusalReason, told: AuditFields = {}): Ruling {
-  return { next: "refuse", reason, told };
+function refusedRuling(
+  reason: RefusalReason,
+  told: AuditFields = {},
+  text: string | null = null,
+): Ruling {
+  return { next: "refuse", reason, text, told };
 }
 
 async function askPolicy(
   request: AuthenticRequest,
-  command: ProcessCommand,
+  command: JudgedForm,
   stored: StoredKey,
   { closedBecause, judge }: Authority,
 ): Promise<Ruling> {
   const closed = closedBecause(request.vm, stored);
   if (closed !== null) return refusedRuling(closed);
-  const judgement = await judge(request.vm, command);
+  const what = described(request, command);
+  if (command.mode === "op" && command.name === LIST_OPERATIONS) {
+    return { next: "list", told: what };
+  }
+  const judgement = await judgeOrFault(request.vm, command, judge);
   const closedSince = closedBecause(request.vm, stored); // judging may have taken a while
   if (closedSince !== null) return refusedRuling(closedSince);
-  const told = { ...described(request, command), ...decisionFields(judgement, command) };
-  const judged = { command, judgement };
-  const next = NEXT[judgement.decision.action];
-  return { next, judged, told };
+  if (judgement instanceof ParameterError) {
+    return refusedRuling("bad-operation", what, judgement.message);
+  }
+  const told = { ...what, ...decisionFields(judgement, command) };
+  const next = request.flags.has("explain") ? "explain" : NEXT[judgement.decision.action];
+  return { next, judged: { command, judgement }, told };
+}
+
+async function judgeOrFault(
+  vm: VmName,
+  command: JudgedForm,
+  judge: Judge,
+): Promise<Judgement | ParameterError> {
+  try {
+    return await judge(vm, command);
+  } catch (error) {
+    if (error instanceof ParameterError) return error;
+    throw error;
+  }
 }
 
 const NEXT = { allow: "run", ask: "ask", deny: "deny" } as const;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The output of an operation for a VM that may not see every qube: held until the operation has
- * ended, read as the value that it is, and printed again without what is hidden. What cannot be read
- * is not shown at all. Messages on stderr are shown with hidden names replaced.
+ * The output of an operation, held until it has ended: for a VM that may not see every qube, or that
+ * wants the result as JSON. It is read as the value that it is, and what is hidden is left out. What
+ * cannot be read is not shown at all. Messages on stderr are shown with hidden names replaced.
  *
  * @module
  */
@@ -15,25 +15,45 @@ import type { View } from "./view.ts";
 export interface FilteredOutput {
   /** Keeps it: at most what a command may print. */
   push(stream: StreamNumber, bytes: Uint8Array): void;
-  /** What may be shown of it. Call once, when the operation has ended. */
-  end(): { readonly out: Uint8Array; readonly err: Uint8Array };
+  /** Call once, when the operation has ended; `isDone`: with 0. */
+  end(isDone: boolean): ShownOutput;
 }
 
-export function createFilteredOutput(result: Result, view: View): FilteredOutput {
+export interface ShownOutput {
+  readonly out: Uint8Array;
+  readonly err: Uint8Array;
+  /** It was printed, and is not what the table says: stderr says so. */
+  readonly isUnreadable: boolean;
+}
+
+/** As the tool prints it, or as one JSON text. */
+export type OutputForm = "text" | "json";
+
+const NOTHING = new Uint8Array(0);
+const UNREADABLE =
+  "qvm-remote-dom0: what it printed has not the expected shape, and is not shown\n";
+
+/** @param view null: nothing is hidden */
+export function createFilteredOutput(
+  result: Result,
+  view: View | null,
+  form: OutputForm = "text",
+): FilteredOutput {
   const kept: Record<StreamNumber, Uint8Array[]> = { 1: [], 2: [] };
+  const textOf = (stream: StreamNumber): string => new TextDecoder().decode(concat(kept[stream]));
   return {
     push: (stream, bytes) => void kept[stream].push(bytes.slice()),
-    end() {
-      const text = new TextDecoder().decode(concat(kept[1]));
-      const err = view.mask(new TextDecoder().decode(concat(kept[2])));
-      if (text === "") return { out: new Uint8Array(0), err: utf8(err) };
+    end(isDone) {
+      const text = textOf(1);
+      const err = view?.mask(textOf(2)) ?? textOf(2);
+      // Nothing printed is a value only of what ended well: no rows, nothing to say.
+      const hasValue = form === "json" ? isDone : text !== "";
+      if (!hasValue) return { out: NOTHING, err: utf8(err), isUnreadable: false };
       const value = parseOrNull(result, text);
-      if (value === null) {
-        const why =
-          "qvm-remote-dom0: what it printed has not the expected shape, and is not shown\n";
-        return { out: new Uint8Array(0), err: utf8(err + why) };
-      }
-      return { out: utf8(result.format(result.keepVisible(value.read, view))), err: utf8(err) };
+      if (value === null) return { out: NOTHING, err: utf8(err + UNREADABLE), isUnreadable: true };
+      const shown = view === null ? value.read : result.keepVisible(value.read, view);
+      const out = form === "json" ? `${JSON.stringify(shown)}\n` : result.format(shown);
+      return { out: utf8(out), err: utf8(err), isUnreadable: false };
     },
   };
 }

@@ -9,10 +9,10 @@
 
 import type { Operation } from "../operations/operation.ts";
 import type { Recognised } from "../operations/recognise.ts";
-import { recogniseScript, recogniseWords } from "../operations/recognise.ts";
+import { recogniseNamed, recogniseScript, recogniseWords } from "../operations/recognise.ts";
 import { SHELL } from "../operations/table.ts";
 import { parseUtf8 } from "../../shared/protocol/bytes.ts";
-import type { ProcessCommand } from "../../shared/protocol/command.ts";
+import type { OperationCall, ProcessCommand } from "../../shared/protocol/command.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { decide, scopeTags } from "./decide.ts";
@@ -23,6 +23,8 @@ import type { Rule } from "./rule.ts";
 export interface Judgement extends Judged {
   /** null: a script, or words that are no operation. */
   readonly recognised: Recognised | null;
+  /** The same question, by the rules and the qubes of then. */
+  readonly again: () => Promise<Judgement>;
 }
 
 export interface JudgeOptions {
@@ -32,20 +34,26 @@ export interface JudgeOptions {
   readonly dateMs: () => number;
 }
 
-export type Judge = (vm: VmName, command: ProcessCommand) => Promise<Judgement>;
+/** What the policy can be asked about. */
+export type JudgedForm = ProcessCommand | OperationCall;
+
+/** @throws {ParameterError} it names an operation that there is not, or with wrong values */
+export type Judge = (vm: VmName, command: JudgedForm) => Promise<Judgement>;
 
 export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
-  return async (vm, command) => {
-    const recognised = recognise(command);
+  const judge = async (vm: VmName, recognised: Recognised | null): Promise<Judgement> => {
+    const again = (): Promise<Judgement> => judge(vm, recognised);
     const inForce = rules();
     if (inForce === null) {
-      return { recognised, ...denied("no policy that can be read") };
+      return { recognised, again, ...denied("no policy that can be read") };
     }
     const nowMs = dateMs();
     const isKnown = !asksForFacts(inForce, vm, recognised?.operation ?? null, nowMs);
     const known = isKnown ? NOBODY_ASKS : await facts(scopeTags(inForce));
-    return { recognised, ...decideOperation(vm, recognised, { rules: inForce, known, nowMs }) };
+    const state = { rules: inForce, known, nowMs };
+    return { recognised, again, ...decideOperation(vm, recognised, state) };
   };
+  return async (vm, command) => await judge(vm, recognise(command));
 }
 
 /** Where the decision is the same whatever there is. */
@@ -55,7 +63,10 @@ const NOBODY_ASKS: KnownQubes = {
   typeOf: () => "",
 };
 
-function recognise(command: ProcessCommand): Recognised | null {
+function recognise(command: JudgedForm): Recognised | null {
+  if (command.mode === "op") {
+    return recogniseNamed(command.name, command.pairs.map(([key, value]) => `${key}=${value}`));
+  }
   if (command.mode === "argv") return recogniseWords(command.argv);
   try {
     return recogniseScript(parseUtf8(command.script));

@@ -10,12 +10,19 @@ import { createHash } from "node:crypto";
 import { type Command, encodeCommand } from "../../shared/protocol/command.ts";
 import { SHELL } from "../operations/table.ts";
 import type { Judgement } from "../policy/judge.ts";
-import type { AuditFields } from "./audit_chain.ts";
+
+/** Fields of a record; a type, so that they are AuditFields as they are. */
+export type DecisionFields = {
+  readonly operation: string;
+  readonly targets: readonly string[];
+  readonly rule: string;
+  readonly ran_sha256: string;
+};
 
 export function decisionFields(
-  { recognised, decision }: Judgement,
+  { recognised, decision }: Pick<Judgement, "recognised" | "decision">,
   command: Command,
-): AuditFields {
+): DecisionFields {
   return {
     operation: recognised?.operation.name ?? SHELL,
     targets: (recognised?.touches ?? [null]).map((qube) => qube ?? "dom0"),

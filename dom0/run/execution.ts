@@ -4,13 +4,9 @@
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
 import type { Job } from "../judge/job.ts";
+import type { ShownOutput } from "../operations/filtered_output.ts";
 import type { Config } from "../settings/config.ts";
-import {
-  type Concluding,
-  type ConcludingOptions,
-  createConcluding,
-  type Start,
-} from "./concluding.ts";
+import { type Concluding, type ConcludingOptions, type Start } from "./concluding.ts";
 import type { KeptWork } from "./kept_work.ts";
 import { limitInForce } from "./limit_in_force.ts";
 import type { Groups } from "./process_group.ts";
@@ -23,7 +19,11 @@ import type { Wardens } from "./wardens.ts";
 
 /** The operation was done, and what dom0 has to do with it was not. */
 const EXIT_AFTERWARDS_FAILED = 1;
-const NO_OUTPUT = { out: new Uint8Array(0), err: new Uint8Array(0) };
+const NO_OUTPUT: ShownOutput = {
+  out: new Uint8Array(0),
+  err: new Uint8Array(0),
+  isUnreadable: false,
+};
 const OUTPUT_LOST: Ended = { kind: "output-limit", exitCode: EXIT_OF_KIND["output-limit"] };
 
 export interface ExecutionOptions extends ConcludingOptions {
@@ -48,9 +48,8 @@ export interface Execution {
   idle(): Promise<void>;
 }
 
-export function createExecution(options: ExecutionOptions): Execution {
+export function createExecution(options: ExecutionOptions, concluding: Concluding): Execution {
   const { scheduler } = options;
-  const concluding = createConcluding(options);
   const active = new Set<Promise<void>>();
   let marks = 0;
   const newMark = (): string => `${options.markPrefix}${++marks}`;
@@ -150,11 +149,14 @@ async function fulfil(
   ended: Ended,
   { keep }: Concluding,
 ): Promise<Ended> {
-  const { out, err } = terms.output?.end() ?? NO_OUTPUT;
+  const isDone = ended.kind === "done" && ended.exitCode === 0;
+  const { out, err, isUnreadable } = terms.output?.end(isDone) ?? NO_OUTPUT;
   if (!keep(job, 1, out) || !keep(job, 2, err)) return OUTPUT_LOST;
-  if (ended.kind !== "done" || ended.exitCode !== 0) return ended;
+  if (!isDone) return ended;
   const wrong = await terms.afterwards();
-  if (wrong === null) return ended;
+  if (wrong === null) {
+    return isUnreadable ? { kind: "done", exitCode: EXIT_AFTERWARDS_FAILED } : ended;
+  }
   keep(job, 2, utf8(`${NAME}: ${wrong}\n`));
   return { kind: "done", exitCode: EXIT_AFTERWARDS_FAILED };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** On which terms a request is run: what the rule that allowed it says beside "allow". @module */
 
+import type { RequestFlag } from "../../shared/protocol/flags.ts";
 import { createFilteredOutput, type FilteredOutput } from "../operations/filtered_output.ts";
 import type { Judgement } from "../policy/judge.ts";
 
@@ -8,7 +9,7 @@ export interface RunTerms {
   /** Caps on what the configuration allows anyway; Infinity: none of its own. */
   readonly maxTimeoutMs: number;
   readonly maxMemoryBytes: number;
-  /** Holds the output back until its end, for a VM that may not see every qube. */
+  /** Holds the output back until its end: for a VM that may not see every qube, or wants JSON. */
   readonly output: FilteredOutput | null;
   /**
    * What dom0 does itself when it has ended well.
@@ -25,16 +26,23 @@ export const NO_TERMS: RunTerms = {
   afterwards: () => Promise.resolve(null),
 };
 
-export function termsOf({ recognised, view, decision }: Judgement): RunTerms {
+export function termsOf(
+  { recognised, view, decision }: Judgement,
+  flags: ReadonlySet<RequestFlag>,
+): RunTerms {
   const { timeoutSeconds = Infinity, memoryBytes = Infinity, createTag } = decision.options;
   const created = recognised === null ? undefined : CREATES.get(recognised.operation.name);
   const qube = created === undefined ? undefined : recognised?.values.get(created);
   return {
     maxTimeoutMs: timeoutSeconds * 1000,
     maxMemoryBytes: memoryBytes,
-    output: recognised === null || view === null
+    output: recognised === null || (view === null && !flags.has("json"))
       ? null
-      : createFilteredOutput(recognised.operation.result, view),
+      : createFilteredOutput(
+        recognised.operation.result,
+        view,
+        flags.has("json") ? "json" : "text",
+      ),
     afterwards: createTag === undefined || qube === undefined
       ? NO_TERMS.afterwards
       : () => addTag(String(qube), createTag),

@@ -34,6 +34,10 @@ export interface Config {
   readonly maxFailuresPerMinute: number;
   /** Requests of one VM that wait for a person. */
   readonly maxParkedPerVm: number;
+  /** How long a request waits for a person. */
+  readonly approvalExpiresMs: number;
+  /** Whether the person at the screen is told that a request waits. */
+  readonly notify: boolean;
   /** PATH of the commands. */
   readonly path: string;
 }
@@ -54,6 +58,8 @@ export const DEFAULT_CONFIG: Config = {
   maxRequestsPerMinute: 15_000, // the ledger lets a VM have some 16,000 run
   maxFailuresPerMinute: 120, // refusals end a session sooner; these are commands that hit a limit
   maxParkedPerVm: 8, // as many as a person reads at once
+  approvalExpiresMs: 3600 * 1000,
+  notify: true,
   path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 };
 
@@ -100,6 +106,15 @@ const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
     maxFailuresPerMinute: parseDecimal(value, 1, 1_000_000),
   })],
   ["QVM_REMOTE_PARKED_PER_VM", (value) => ({ maxParkedPerVm: parseDecimal(value, 1, 64) })],
+  ["QVM_REMOTE_APPROVAL_EXPIRES", (value) => ({
+    approvalExpiresMs: 1000 * parseDecimal(value, 1, 86400),
+  })],
+  ["QVM_REMOTE_NOTIFY", (value) => {
+    if (value !== "yes" && value !== "no") {
+      throw new ProtocolError("bad-argument", "want yes or no");
+    }
+    return { notify: value === "yes" };
+  }],
   ["QVM_REMOTE_PATH", (value) => {
     if (!/^(\/[^:\0]*)(:\/[^:\0]*)*$/.test(value)) {
       throw new ProtocolError("bad-argument", 'want absolute folders joined by ":"');

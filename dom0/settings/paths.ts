@@ -29,6 +29,10 @@ export interface Paths {
   readonly stateFile: string;
   /** Scripts that are being run. */
   readonly workFolder: string;
+  /** What waits for a person. */
+  readonly parkedFolder: string;
+  /** What an operator wants of the running daemon. */
+  readonly ordersFolder: string;
   /** What must not be forgotten; locked by the one daemon that runs. */
   readonly libFolder: string;
   readonly ledgerFile: string;
@@ -60,6 +64,8 @@ export function dom0Paths(root: string): Paths {
     runFolder: `${root}/run/qvm-remote`,
     stateFile: `${root}/run/qvm-remote/state.json`,
     workFolder: `${root}/run/qvm-remote/work`,
+    parkedFolder: `${root}/run/qvm-remote/parked`,
+    ordersFolder: `${root}/run/qvm-remote/orders`,
     libFolder: `${root}/var/lib/qvm-remote`,
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,

@@ -2,6 +2,9 @@
 /** What the tests of dom0 share: folders, requests, a clock that stands still, waiting. @module */
 
 export { until } from "../until.ts";
+import type { Recognised } from "../../dom0/operations/recognise.ts";
+import type { Judgement } from "../../dom0/policy/judge.ts";
+import type { Action, RuleOptions } from "../../dom0/policy/rule.ts";
 import type { Clock } from "../../shared/io/clock.ts";
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { type Bytes, utf8 } from "../../shared/protocol/bytes.ts";
@@ -200,4 +203,14 @@ export function auditPaths(folder: string): {
     ...{ auditFile: `${folder}/audit.jsonl`, logFile: `${folder}/log` },
     ...{ anchorFile: `${folder}/lib/anchor`, liveAnchorFile: `${folder}/run/anchor` },
   };
+}
+
+/** What the policy says of a request, always the same. */
+export function judgedAs(
+  action: Action,
+  recognised: Recognised | null = null,
+  options: RuleOptions = {},
+): Judgement {
+  const again = (): Promise<Judgement> => Promise.resolve(judgedAs(action, recognised, options));
+  return { recognised, again, view: null, decision: { action, because: "test:1", options } };
 }

@@ -270,20 +270,33 @@ Deno.test("client: what it is refused, and why", (t) => scene(withRefusals, t));
 async function withRefusals(t: Deno.TestContext, qubes: Installed): Promise<void> {
   const { world } = qubes;
   const home = `${world.vmHome(VM)}/.qvm-remote`;
-  const texts: readonly (readonly [line: string, text: RegExp])[] = [
-    ["* work * deny", /refused by dom0: the policy in dom0 does not allow it \(id=\S+\)/],
-    ["* work * ask", /refused by dom0: the policy wants a person in dom0 to confirm/],
-  ];
-  for (const [line, text] of texts) {
-    await t.step(`policy: ${line}`, async () => {
-      await Deno.writeTextFile(policy(qubes), `${line}\n`);
-      const { code, stderr, stdout } = await refusedClient(qubes, ["echo", "x"]);
-      assertEquals([code, stdout], [126, ""]);
-      assertMatch(stderr, text);
-      await Deno.remove(policy(qubes));
-      await untilRuns(qubes);
+  await t.step("policy: * work * deny", async () => {
+    await Deno.writeTextFile(policy(qubes), "* work * deny\n");
+    const { code, stderr, stdout } = await refusedClient(qubes, ["echo", "x"]);
+    assertEquals([code, stdout], [126, ""]);
+    assertMatch(
+      stderr,
+      /refused by dom0: the policy in dom0 does not allow it \(id=\S+\)/,
+    );
+    await Deno.remove(policy(qubes));
+    await untilRuns(qubes);
+  });
+  await t.step("policy: * work * ask, and a person says no", async () => {
+    await Deno.writeTextFile(policy(qubes), "* work * ask\n");
+    let ends = finish(qubes.spawnClient(VM, ["echo", "x"]));
+    await until("it waits", async () => {
+      if ((await qubes.dom0(["deny", "1", "--reason", "not now"])).code === 0) return true;
+      // Until the rule is taken up, it runs.
+      const ended = await Promise.race([ends, new Promise((resolve) => setTimeout(resolve, 50))]);
+      if (ended !== undefined) ends = finish(qubes.spawnClient(VM, ["echo", "x"]));
+      return false;
     });
-  }
+    const { code, stderr, stdout } = await ends;
+    assertEquals([code, stdout], [126, ""]);
+    assertMatch(stderr, /waiting for approval in dom0[^]*qvm-remote-dom0: not now\n[^]*refused by/);
+    await Deno.remove(policy(qubes));
+    await untilRuns(qubes);
+  });
   await t.step("locked down", async () => {
     assertEquals((await qubes.dom0(["lockdown"])).code, 0);
     const { code, stderr } = await qubes.client(VM, ["echo", "x"]);

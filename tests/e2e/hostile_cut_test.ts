@@ -26,7 +26,7 @@ import { asLatin1, type Bytes, concat } from "../../shared/protocol/bytes.ts";
 import { encodeFromVm } from "../../shared/protocol/message.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
-import { auditPaths } from "../dom0/fixture.ts";
+import { auditPaths, judgedAs } from "../dom0/fixture.ts";
 import { scriptFields, sealScript } from "./attack_request.ts";
 
 const vm = parseVmName("work");
@@ -46,12 +46,11 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
   await Deno.mkdir(`${folder}/work`);
   const desk = createRequestDesk({
     config: () => DEFAULT_CONFIG,
-    judge: () =>
-      Promise.resolve({
-        ...{ recognised: null, view: null },
-        decision: { action: "allow", because: "test", options: {} } as const,
-      }),
+    judge: () => Promise.resolve(judgedAs("allow")),
     closedBecause: () => null,
+    parking: null,
+    tellRun: null,
+    informing: { list: () => Promise.resolve(""), explain: () => Promise.resolve("") },
     audit,
     isOnRecord: newestRecords(`${folder}/audit.jsonl`),
     ledger,

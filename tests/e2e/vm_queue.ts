@@ -14,6 +14,7 @@ import {
   PLAIN_REQUEST,
   sealEnvelope,
 } from "../../shared/protocol/envelope.ts";
+import type { RequestFlag } from "../../shared/protocol/flags.ts";
 import { type Outcome, parseMeta, verifyOutcome } from "../../shared/protocol/outcome.ts";
 import { makeRequestId, type RequestId } from "../../shared/protocol/request_id.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
@@ -29,6 +30,8 @@ export interface PublishOptions {
   readonly timeoutMs?: number;
   readonly issuedAtMs?: number;
   readonly mode?: Mode;
+  readonly flags?: ReadonlySet<RequestFlag>;
+  readonly why?: string | null;
 }
 
 export interface VmQueue {
@@ -64,12 +67,14 @@ export async function openQueue(world: World, vmText: string): Promise<VmQueue> 
   const queue: VmQueue = {
     vm,
     folder,
-    async publish(script, { timeoutMs = 60_000, issuedAtMs = Date.now(), mode = "script" } = {}) {
+    async publish(script, options = {}) {
+      const { timeoutMs = 60_000, issuedAtMs = Date.now(), mode = "script" } = options;
+      const { flags, why } = { ...PLAIN_REQUEST, ...options };
       const random = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
       const id = makeRequestId(issuedAtMs, Deno.pid, random);
       const body = typeof script === "string" ? utf8(script) : script;
       const asked = { id, vm, issuedAtMs, timeoutMs, mode, nonce: makeNonce(), body };
-      const fields = { ...asked, ...PLAIN_REQUEST };
+      const fields = { ...asked, flags, why };
       const envelope = await sealEnvelope(fields, key);
       await Deno.writeFile(`${folder}/.${id}.new`, envelope, { mode: 0o600 });
       await Deno.rename(`${folder}/.${id}.new`, `${folder}/pending/${id}`);

@@ -37,7 +37,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
     ): Promise<string> => {
       let printed = "";
       const code = await run({
-        ...{ paths, needsRoot: false, environment: new Map(), isTerminal: true },
+        ...{ paths, needsRoot: false, environment: new Map(), isTerminal: true, invokedBy: "ann" },
         print: (text) => void (printed += text),
         warn: (text) => void (printed += text),
         ask(question) {

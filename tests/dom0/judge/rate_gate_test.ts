@@ -9,6 +9,7 @@ import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { parseEnvelope, sealEnvelope } from "../../../shared/protocol/envelope.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import {
+  judgedAs,
   KEY,
   LAB,
   OTHER_KEY_TEXT,
@@ -43,9 +44,8 @@ function openDoor(settings: Partial<RateSettings> = {}, held: Set<string> = new 
     clock,
     onChange() {},
   });
-  const decision = { action: "allow", because: "test:1", options: {} } as const;
   const checks: Checks<null> = {
-    judge: () => Promise.resolve({ recognised: null, view: null, decision }),
+    judge: () => Promise.resolve(judgedAs("allow")),
     closedBecause: () => null,
     inTurn: (_vm, work) => work,
     isHeld: ({ id }) => held.has(id),

@@ -1,202 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
-import { type Bytes, utf8 } from "../../../shared/protocol/bytes.ts";
-import { parseEnvelope, sealEnvelope } from "../../../shared/protocol/envelope.ts";
+import { utf8 } from "../../../shared/protocol/bytes.ts";
 import {
   MAX_OPEN_REQUESTS,
   MAX_REQUEST_AGE_MS,
   MAX_REQUEST_LEAD_MS,
 } from "../../../shared/protocol/limits.ts";
 import type { RefusalReason } from "../../../shared/protocol/refusal.ts";
-import { v1Token } from "../../../shared/protocol/v1.ts";
-import { type Audit, newestRecords, openAudit } from "../../../dom0/record/audit_log.ts";
-import { type Config, DEFAULT_CONFIG } from "../../../dom0/settings/config.ts";
-import type { Job } from "../../../dom0/judge/job.ts";
+import type { Audit } from "../../../dom0/record/audit_log.ts";
+import { DEFAULT_CONFIG } from "../../../dom0/settings/config.ts";
 import type { StoredKey } from "../../../dom0/settings/key_store.ts";
-import {
-  type Ledger,
-  type LedgerDisk,
-  ledgerFile,
-  openLedger,
-} from "../../../dom0/record/ledger.ts";
-import { createOutcomeStore, type OutcomeStore } from "../../../dom0/record/outcome_store.ts";
-import { type Recognised, recogniseNamed } from "../../../dom0/operations/recognise.ts";
-import type { Judgement } from "../../../dom0/policy/judge.ts";
-import type { Action } from "../../../dom0/policy/rule.ts";
-import type { Received } from "../../../dom0/judge/answers.ts";
-import { createRequestDesk, type RequestDesk } from "../../../dom0/judge/request_desk.ts";
+import type { LedgerDisk } from "../../../dom0/record/ledger.ts";
+import type { OutcomeStore } from "../../../dom0/record/outcome_store.ts";
 import type { RequestEvent } from "../../../dom0/judge/request_event.ts";
-import { createScheduler, type Scheduler } from "../../../dom0/run/scheduler.ts";
-import { sessionGroups } from "../../../dom0/run/session_groups.ts";
-import { createWardens } from "../../../dom0/run/wardens.ts";
 import { removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { createPrng } from "../../fuzz/prng.ts";
 import {
   argvBody,
-  auditPaths,
   filesBelow,
-  KEY,
   LAB,
   NOW_MS,
-  OTHER_KEY_TEXT,
   processesWith,
-  requestFields,
   requestId,
-  type RequestWishes,
   stoppedClock,
-  type TestClock,
   until,
-  withFolder,
   WORK,
 } from "../fixture.ts";
+import {
+  deskTest,
+  jobOf,
+  MARKS,
+  OTHER_KEY,
+  script,
+  send,
+  type Sent,
+  STORED,
+  STORED_V1,
+  turn,
+  v1,
+  v2,
+  type Wishes,
+  withWorld,
+  type World,
+} from "./desk_world.ts";
 import { createSeat, type TestSeat } from "./seat.ts";
-
-const STORED: StoredKey = { key: KEY, acceptsV1: false };
-const STORED_V1: StoredKey = { key: KEY, acceptsV1: true };
-const OTHER_KEY = await parseAuthKey(OTHER_KEY_TEXT);
-
-/** In the environment of every command of these tests, and of no other. */
-const MARKS = `desk-test-${Deno.pid}-`;
-
-/** What a test changes while a desk works. */
-interface Wishes {
-  action: Action;
-  closed: RefusalReason | null;
-  config: Config;
-  /** Words that the request is recognised as, whatever it says. */
-  readonly argvs?: readonly (readonly string[])[];
-  readonly ledgerDisk?: (disk: LedgerDisk) => LedgerDisk;
-  readonly store?: (store: OutcomeStore) => OutcomeStore;
-  readonly audit?: (audit: Audit) => Audit;
-}
-
-interface World {
-  readonly folder: string;
-  readonly clock: TestClock;
-  readonly wishes: Wishes;
-  readonly desk: RequestDesk;
-  readonly ledger: Ledger;
-  readonly scheduler: Scheduler;
-  /** The events of the audit, as "event" or "event reason". */
-  events(): readonly string[];
-  /** Another desk on the same folders, as after a crash; this one is told nothing. */
-  restart(): Promise<World>;
-  close(): Promise<void>;
-}
-
-/** A script, by a rule that says so. */
-function judgedAs(action: Action, recognised: Recognised | null = null): Judgement {
-  return { recognised, view: null, decision: { action, because: "test:1", options: {} } };
-}
-
-/** An operation of the table that runs other words. */
-function operationOf(argvs: Wishes["argvs"]): Recognised | null {
-  return argvs === undefined ? null : { ...recogniseNamed("vm.restart", ["vm=lab"]), argvs };
-}
-
-async function openWorld(folder: string, clock: TestClock, wishes: Wishes): Promise<World> {
-  await Deno.mkdir(`${folder}/work`, { recursive: true });
-  const same = <T>(value: T): T => value;
-  const auditFile = `${folder}/log/audit.jsonl`;
-  const realAudit = openAudit({ ...auditPaths(`${folder}/log`), dateMs: clock.dateMs });
-  const ledger = await openLedger(
-    (wishes.ledgerDisk ?? same)(ledgerFile(`${folder}/ledger`)),
-    clock.dateMs,
-  );
-  const scheduler = createScheduler(wishes.config);
-  const desk = createRequestDesk({
-    config: () => wishes.config,
-    judge: () => Promise.resolve(judgedAs(wishes.action, operationOf(wishes.argvs))),
-    closedBecause: () => wishes.closed,
-    audit: (wishes.audit ?? same)(realAudit),
-    isOnRecord: newestRecords(auditFile),
-    ledger,
-    store: (wishes.store ?? same)(createOutcomeStore(`${folder}/outcomes`)),
-    scheduler,
-    groups: sessionGroups(),
-    wardens: createWardens({ newCgroup: () => "", dropCgroup() {} }),
-    workFolder: `${folder}/work`,
-    markPrefix: `${MARKS}${crypto.randomUUID().slice(0, 8)}-`,
-    clock,
-    onChange() {},
-  });
-  return {
-    ...{ folder, clock, wishes, desk, ledger, scheduler },
-    events: () =>
-      Deno.readTextFileSync(auditFile).trimEnd().split("\n").filter((line) => line !== "")
-        .map((line) => JSON.parse(line))
-        .map(({ event, reason }) => reason === undefined ? event : `${event} ${reason}`),
-    restart: () => openWorld(folder, clock, { ...wishes }),
-    async close() {
-      desk.stop("stopping");
-      await desk.idle();
-      for (const job of desk.jobs()) job.close();
-      await ledger.close();
-      realAudit.close();
-    },
-  };
-}
-
-async function withWorld(
-  wishes: Partial<Wishes>,
-  run: (world: World) => Promise<void>,
-): Promise<void> {
-  await withFolder(async (folder) => {
-    const world = await openWorld(folder, stoppedClock(), {
-      ...{ action: "allow", closed: null, config: DEFAULT_CONFIG, ...wishes },
-    });
-    try {
-      await run(world);
-    } finally {
-      await world.close();
-    }
-  });
-}
-
-/** Groups found in /proc are swept once for many commands, a moment later: after the test, too. */
-function deskTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
-}
-
-/** What a session hands to the desk. */
-async function v2(wishes: RequestWishes = {}, key = KEY): Promise<RequestEvent> {
-  const request = parseEnvelope(await sealEnvelope(requestFields(wishes), key));
-  return { kind: "request", seq: 1, request };
-}
-
-async function v1(n = 1, body: Bytes = utf8("true\n"), key = KEY): Promise<RequestEvent> {
-  const id = requestId(n);
-  return {
-    kind: "request-v1",
-    seq: 1,
-    request: { id, untrustedToken: await v1Token(key, id), body },
-  };
-}
-
-const script = (text: string, n = 1, more: RequestWishes = {}): Promise<RequestEvent> =>
-  v2({ body: utf8(text), n, ...more });
-
-/** All that waits for nothing but its turn has had it. */
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-interface Sent {
-  readonly seat: TestSeat;
-  readonly verdict: Received;
-}
-
-async function send(
-  { desk }: World,
-  event: RequestEvent,
-  { vm = WORK, stored = STORED, seat = createSeat() } = {},
-): Promise<Sent> {
-  return { seat, verdict: await desk.receive(vm, stored, event, seat) };
-}
-
-function jobOf({ verdict }: Sent): Job {
-  if (!("job" in verdict)) throw new Error("it was refused");
-  return verdict.job;
-}
 
 /** A file that a command appends to: what ran, and how often. */
 const runs = (folder: string): string => {
@@ -301,16 +148,13 @@ const ORDER: readonly {
     event: () => v2({ mode: "argv", body: new Uint8Array([0xff, 0]) }),
   },
   {
-    ...{ name: "an operation, called by its name", reason: "bad-body", taken: true },
-    event: () => v2({ mode: "op", body: utf8("vm.list\0") }),
+    ...{ name: "an operation that there is not", reason: "bad-operation", taken: true },
+    event: () => v2({ mode: "op", body: utf8("vm.explode\0") }),
+    wishes: { fault: "there is no such operation", closed: null },
   },
   {
     ...{ name: "a plan", reason: "bad-body", taken: true },
     event: () => v2({ mode: "plan", body: utf8("{}") }),
-  },
-  {
-    ...{ name: "a command that is to be explained and not run", reason: "bad-body", taken: true },
-    event: () => v2({ flags: new Set(["explain"]) }),
   },
   {
     ...{ name: "a lockdown", reason: "locked-down", taken: true, event: () => v2() },
@@ -358,7 +202,8 @@ for (const { name, reason, wishes, event, stored = STORED, taken } of ORDER) {
           world.wishes.closed = null;
           world.wishes.action = "allow";
           const again = await send(world, received, { stored });
-          assertEquals(again.seat.log, ["accepted", `outcome refused ${reason}`]);
+          const answer = again.seat.log.filter((line) => !line.startsWith("2@")); // what is wrong
+          assertEquals(answer, ["accepted", `outcome refused ${reason}`]);
         }
       }),
   );

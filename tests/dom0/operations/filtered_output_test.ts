@@ -13,7 +13,7 @@ function shown(name: string, out: string, err = ""): readonly [string, string] {
   const output = createFilteredOutput(operation.result, VIEW);
   for (const byte of utf8(out)) output.push(1, new Uint8Array([byte])); // cut at every byte
   output.push(2, utf8(err));
-  const { out: seen, err: said } = output.end();
+  const { out: seen, err: said } = output.end(true);
   return [new TextDecoder().decode(seen), new TextDecoder().decode(said)];
 }
 
@@ -37,4 +37,21 @@ Deno.test("hidden names in messages are replaced, and what only looks like them 
 Deno.test("what is not shaped as the table says is not shown", () => {
   const why = "qvm-remote-dom0: what it printed has not the expected shape, and is not shown\n";
   assertEquals(shown("vm.list", "work|Running\nvault\n", "hm\n"), ["", `hm\n${why}`]);
+});
+
+Deno.test("as JSON it is the typed value, whole or without what is hidden", () => {
+  const json = (name: string, text: string, isDone: boolean, view = true): readonly unknown[] => {
+    const operation = OPERATIONS.get(name);
+    if (operation === undefined) throw new Error(name);
+    const output = createFilteredOutput(operation.result, view ? VIEW : null, "json");
+    output.push(1, utf8(text));
+    const { out, isUnreadable } = output.end(isDone);
+    return [new TextDecoder().decode(out), isUnreadable];
+  };
+  assertEquals(json("vm.names", "vault\nwork\n", true), ['["work"]\n', false]);
+  assertEquals(json("vm.names", "vault\nwork\n", true, false), ['["vault","work"]\n', false]);
+  assertEquals(json("vm.start", "", true), ["{}\n", false]);
+  assertEquals(json("vm.names", "", true), ["[]\n", false]);
+  assertEquals(json("vm.names", "half\n", false), ["", false], "a failure has no value");
+  assertEquals(json("vm.list", "work|Running\n", true), ["", true]);
 });

@@ -72,6 +72,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
             const view = hidden.length === 0 ? null : createView(new Set(hidden));
             const judgement: Judgement = {
               ...{ recognised, view, decision: { action, because: "test:1", options: {} } },
+              again: () => Promise.resolve(judgement),
             };
             return Promise.resolve(judgement);
           },

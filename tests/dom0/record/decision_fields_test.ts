@@ -5,9 +5,11 @@ import type { Judgement } from "../../../dom0/policy/judge.ts";
 import { decisionFields, hashOfWords } from "../../../dom0/record/decision_fields.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
 
-function judged(recognised: Judgement["recognised"]): Judgement {
+function judged(
+  recognised: Judgement["recognised"],
+): Pick<Judgement, "recognised" | "decision"> {
   const decision = { action: "allow", because: "50.policy:3", options: {} } as const;
-  return { recognised, view: null, decision };
+  return { recognised, decision };
 }
 
 Deno.test("each decision is recorded with operation, qubes, rule and the hash of what runs", () => {

@@ -10,7 +10,15 @@ import { openLedger, readOnly } from "../../../dom0/record/ledger.ts";
 import type { RequestDesk } from "../../../dom0/judge/request_desk.ts";
 import { claimOf } from "../../../dom0/judge/request_event.ts";
 import { openVmLink, type VmLink } from "../../../dom0/session/vm_link.ts";
-import { KEY, requestFields, stoppedClock, type TestClock, until, WORK } from "../fixture.ts";
+import {
+  judgedAs,
+  KEY,
+  requestFields,
+  stoppedClock,
+  type TestClock,
+  until,
+  WORK,
+} from "../fixture.ts";
 
 interface Scene {
   readonly link: VmLink;
@@ -49,11 +57,7 @@ async function withLink(
   const ledger = await openLedger(readOnly(files), clock.dateMs);
   const desk = createDryRunDesk({
     ...{ ledger, clock, say() {}, closedBecause: () => null },
-    judge: () =>
-      Promise.resolve({
-        ...{ recognised: null, view: null },
-        decision: { action: "deny", because: "test", options: {} } as const,
-      }),
+    judge: () => Promise.resolve(judgedAs("deny")),
   });
   const callService = (): QrexecCall => {
     const { promise, resolve } = Promise.withResolvers<CallEnd>();

@@ -227,6 +227,13 @@ const BAD: readonly Bad[] = [
     says: "from 16777216",
   },
   { name: "parallel 0", text: "QVM_REMOTE_PARALLEL=0", lines: [1], says: "from 1 to 64" },
+  {
+    name: "nobody waits for a day",
+    text: "QVM_REMOTE_APPROVAL_EXPIRES=90000",
+    lines: [1],
+    says: "from 1 to 86400",
+  },
+  { name: "notify maybe", text: "QVM_REMOTE_NOTIFY=maybe", lines: [1], says: "want yes or no" },
   { name: "parallel 65", text: "QVM_REMOTE_PARALLEL_PER_VM=65", lines: [1], says: "from 1 to 64" },
   { name: "a relative PATH", text: "QVM_REMOTE_PATH=/bin:bin", lines: [1], says: "absolute" },
   { name: "an empty PATH entry", text: "QVM_REMOTE_PATH=/bin:", lines: [1], says: "absolute" },
@@ -260,7 +267,7 @@ Deno.test("parseConfig(): a bad value of the environment is a problem without a 
 });
 
 Deno.test("the names read from the environment are those of the file", () => {
-  assertEquals(CONFIG_ENVIRONMENT.length, 17);
+  assertEquals(CONFIG_ENVIRONMENT.length, 19);
   for (const name of CONFIG_ENVIRONMENT) assert(/^(QVM|QUBES)_REMOTE_[A-Z_]+$/.test(name), name);
 });
 

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Requests that wait for a person. One ends in exactly one way: a person says yes, and it runs; a
+ * person says no; its time is over; the policy comes to deny it; or its VM, the operator or the
+ * daemon ends it, as anything that was taken. Nothing looks whether a request still waits: each has
+ * one timer, and everything else is an event.
+ *
+ * A yes is bound to what was shown. Before it counts, the policy is asked again and the preview is
+ * made again; if that has changed, the request goes on waiting, with the new preview.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../shared/io/clock.ts";
+import { errorText } from "../../shared/io/program.ts";
+import type { RefusalReason } from "../../shared/protocol/refusal.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { Authority, JudgedCommand } from "../judge/verdict.ts";
+import type { Judgement } from "../policy/judge.ts";
+import type { AuditFields } from "../record/audit_chain.ts";
+import { type Audit, recordQuietly } from "../record/audit_log.ts";
+import type { ReadOperation } from "../run/read_operation.ts";
+import type { StoredKey } from "../settings/key_store.ts";
+import type { Grant, Granted, Grants } from "./grants.ts";
+import type { ParkedFiles } from "./parked_files.ts";
+import {
+  type ParkedIdentity,
+  type ParkedTimes,
+  type ParkedView,
+  parkedView,
+  wordsThatRun,
+} from "./parked_view.ts";
+import { previewOf } from "./preview.ts";
+
+/** What the desk hands over. */
+export interface Waiting {
+  readonly request: ParkedIdentity;
+  readonly stored: StoredKey;
+  readonly judged: JudgedCommand;
+  /** What a grant would be about. */
+  readonly granted: Granted;
+  /** Whether it has its outcome: its VM or the operator ended it. */
+  readonly isOver: () => boolean;
+  /** A person said yes; `judgement` is the policy's of now. */
+  readonly run: (judgement: Judgement) => void;
+  /** @param text for whoever asked; null: the reason says it */
+  readonly refuse: (reason: RefusalReason, text: string | null) => void;
+}
+
+/** Who answers, for the record. */
+export interface Approver {
+  readonly user: string;
+  /** Where: a terminal, or "dialog". */
+  readonly via: string;
+}
+
+export interface Approve {
+  readonly vm: string;
+  readonly id: string;
+  readonly hash: string;
+  /** It may be done again for so long; null: this once. */
+  readonly forSeconds: number | null;
+  /** And with other values. */
+  readonly allLike: boolean;
+}
+
+export interface Deny {
+  readonly vm: string;
+  readonly id: string;
+  readonly hash: string;
+  readonly reason: string | null;
+}
+
+export interface Answer {
+  readonly ok: boolean;
+  /** For the person. */
+  readonly text: string;
+}
+
+export interface Parking {
+  hasRoom(vm: VmName): boolean;
+  park(waiting: Waiting): void;
+  /** Its VM or the operator ended it; does nothing if it does not wait. */
+  leave(request: Pick<ParkedIdentity, "vm" | "id">): void;
+  approve(order: Approve, by: Approver): Promise<Answer>;
+  deny(order: Deny, by: Approver): Promise<Answer>;
+  /** The rules have changed. */
+  reconsider(): Promise<void>;
+  readonly grants: Grants;
+  views(): readonly ParkedView[];
+}
+
+/** Told of each request that a person can look at now, and when it no longer waits. */
+export type Notice = (view: ParkedView) => { readonly end: () => void };
+
+export interface ParkingOptions {
+  readonly authority: Authority;
+  readonly read: ReadOperation;
+  readonly files: ParkedFiles;
+  readonly grants: Grants;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly limits: () => { readonly maxParkedPerVm: number; readonly approvalExpiresMs: number };
+  /** null: nobody is to be told. */
+  readonly notice: Notice | null;
+  readonly onChange: () => void;
+}
+
+/** One that waits. Of its body, which may be large, nothing is kept here. */
+interface Entry extends ParkedTimes {
+  readonly request: ParkedIdentity;
+  readonly stored: StoredKey;
+  /** As it was parked; it knows how to ask again. */
+  readonly judgement: Judgement;
+  readonly words: ParkedView["argvs"];
+  readonly granted: Granted;
+  readonly isOver: () => boolean;
+  readonly run: Waiting["run"];
+  readonly refuse: Waiting["refuse"];
+  readonly endTimer: () => void;
+  /** Resolves when there is a view. */
+  readonly shown: Promise<void>;
+  view: ParkedView | null;
+  endNotice: () => void;
+}
+
+export function createParking(options: ParkingOptions): Parking {
+  const entries = new Map<string, Entry>();
+  const lot: Lot = {
+    options,
+    find: ({ vm, id }) => entries.get(`${vm} ${id}`),
+    take(entry) {
+      const { request } = entry;
+      if (lot.find(request) !== entry) return false;
+      entries.delete(`${request.vm} ${request.id}`);
+      entry.endTimer();
+      entry.endNotice();
+      options.files.remove(request);
+      options.onChange();
+      return true;
+    },
+  };
+  let last = 0;
+  const all = (): Entry[] => [...entries.values()];
+  return {
+    grants: options.grants,
+    hasRoom: (vm) =>
+      all().filter(({ request }) => request.vm === vm).length <
+        options.limits().maxParkedPerVm,
+    park(waiting) {
+      const entry = enter(waiting, ++last, lot);
+      entries.set(`${waiting.request.vm} ${waiting.request.id}`, entry);
+      options.onChange();
+    },
+    leave(request) {
+      const entry = lot.find(request);
+      if (entry !== undefined) lot.take(entry);
+    },
+    approve: (order, by) => approve(order, by, lot),
+    deny: (order, by) => deny(order, by, lot),
+    async reconsider() {
+      for (const entry of all()) await judgeAgain(entry, lot);
+    },
+    views: () => all().flatMap(({ view }) => view === null ? [] : [view]),
+  };
+}
+
+/** What the ways out of waiting share. */
+interface Lot {
+  readonly options: ParkingOptions;
+  find(name: { readonly vm: string; readonly id: string }): Entry | undefined;
+  /** It no longer waits. @returns false if that was so already: then it is another's to answer */
+  take(entry: Entry): boolean;
+}
+
+function enter(waiting: Waiting, number: number, lot: Lot): Entry {
+  const { clock, limits, files } = lot.options;
+  const { command, judgement } = waiting.judged;
+  if (command.mode === "script" && judgement.recognised === null) {
+    files.putBody(waiting.request, command.script);
+  }
+  const parkedAtMs = clock.dateMs();
+  const { expiresMs = Infinity } = judgement.decision.options;
+  const waitMs = Math.max(1, Math.min(limits().approvalExpiresMs, expiresMs - parkedAtMs));
+  const shown = Promise.withResolvers<void>();
+  const { vm, id, digest, why, timeoutMs } = waiting.request;
+  const { stored, granted, isOver, run, refuse } = waiting;
+  const entry: Entry = {
+    ...{ number, parkedAtMs, expiresAtMs: parkedAtMs + waitMs },
+    ...{ request: { vm, id, digest, why, timeoutMs }, stored, judgement, granted },
+    ...{ isOver, run, refuse },
+    words: wordsThatRun(command, judgement),
+    endTimer: clock.every(waitMs, () => expire(entry, lot)),
+    ...{ shown: shown.promise, view: null, endNotice: () => {} },
+  };
+  showFirst(entry, lot).finally(shown.resolve);
+  return entry;
+}
+
+async function showFirst(entry: Entry, lot: Lot): Promise<void> {
+  const view = await viewOf(entry, entry.judgement, lot);
+  if (lot.find(entry.request) !== entry) return; // it has ended meanwhile
+  show(entry, view, lot);
+  if (entry.judgement.decision.options.notify === false) return;
+  entry.endNotice = lot.options.notice?.(view).end ?? entry.endNotice;
+}
+
+/** Fails to a view that says so: what cannot be shown is not hidden from a person. */
+async function viewOf(entry: Entry, judgement: Judgement, { options }: Lot): Promise<ParkedView> {
+  const preview = await previewOf(judgement.recognised, options.read)
+    .catch((error) => ({ rows: [], unknown: [errorText(error)] }));
+  return parkedView(entry.request, judgement, entry.words, preview, entry);
+}
+
+function show(entry: Entry, view: ParkedView, { options }: Lot): void {
+  entry.view = view;
+  options.files.put(view);
+  options.onChange();
+}
+
+async function approve(order: Approve, by: Approver, lot: Lot): Promise<Answer> {
+  const entry = lot.find(order);
+  if (entry === undefined) return NOT_WAITING;
+  await entry.shown;
+  if (entry.view === null || entry.view.hash !== order.hash) return CHANGED;
+  const judgement = await judgeAgain(entry, lot);
+  if (judgement === null) return NO_LONGER_ALLOWED;
+  const view = await viewOf(entry, judgement, lot);
+  if (lot.find(order) !== entry || entry.isOver()) return NOT_WAITING;
+  if (view.hash !== order.hash) {
+    show(entry, view, lot);
+    return CHANGED;
+  }
+  if (!lot.take(entry)) return NOT_WAITING;
+  const grant = grantOf(order, entry, by, lot);
+  const { audit } = lot.options;
+  try {
+    audit.record("approved", {
+      ...recordOf(entry, view, by),
+      ...grant === null ? {} : { grant: grant.number, grant_until: dateText(grant.untilMs) },
+    });
+    await audit.sync();
+  } catch (error) {
+    if (grant !== null) lot.options.grants.revoke(grant.number);
+    entry.refuse("not-recorded", null);
+    return { ok: false, text: `it was not run, for it cannot be recorded: ${errorText(error)}` };
+  }
+  entry.run(judgement);
+  return { ok: true, text: grant === null ? "approved" : `approved, and ${describeGrant(grant)}` };
+}
+
+/** null: by now it is not allowed, and it has been answered so. */
+async function judgeAgain(entry: Entry, lot: Lot): Promise<Judgement | null> {
+  const { authority, audit } = lot.options;
+  const closed = (): RefusalReason | null =>
+    authority.closedBecause(entry.request.vm, entry.stored);
+  const judgement = await entry.judgement.again();
+  const reason = closed() ?? (judgement.decision.action === "deny" ? "policy-denied" : null);
+  if (reason === null) return judgement;
+  if (lot.take(entry)) {
+    const { vm, id } = entry.request;
+    recordQuietly(audit, "refused", { vm, id, reason, rule: judgement.decision.because });
+    entry.refuse(reason, null);
+  }
+  return null;
+}
+
+/** @returns null if it was this once */
+function grantOf(
+  { forSeconds, allLike }: Approve,
+  { granted }: Entry,
+  by: Approver,
+  { options }: Lot,
+): Grant | null {
+  if (forSeconds === null) return null;
+  const terms = { anyValues: allLike, forMs: forSeconds * 1000, by: by.user };
+  return options.grants.add(granted, terms);
+}
+
+async function deny(order: Deny, by: Approver, lot: Lot): Promise<Answer> {
+  const entry = lot.find(order);
+  await entry?.shown;
+  if (entry === undefined || entry.view === null) return NOT_WAITING;
+  if (entry.view.hash !== order.hash) return CHANGED;
+  if (!lot.take(entry)) return NOT_WAITING;
+  const why = order.reason === null ? {} : { operator_reason: order.reason };
+  recordQuietly(lot.options.audit, "denied", {
+    ...recordOf(entry, entry.view, by),
+    ...{ reason: "not-approved", ...why },
+  });
+  entry.refuse("not-approved", order.reason);
+  return { ok: true, text: "denied" };
+}
+
+function expire(entry: Entry, lot: Lot): void {
+  if (!lot.take(entry)) return;
+  const { vm, id } = entry.request;
+  const { operation, targets } = entry.granted;
+  const rule = entry.judgement.decision.because;
+  const fields = { vm, id, reason: "approval-expired", operation, targets, rule };
+  recordQuietly(lot.options.audit, "expired", { ...fields, hash: entry.view?.hash ?? null });
+  entry.refuse("approval-expired", null);
+}
+
+/** What the record says of a person's answer. */
+function recordOf({ request, granted }: Entry, view: ParkedView, by: Approver): AuditFields {
+  return {
+    ...{ vm: request.vm, id: request.id, approver: by.user, via: by.via, hash: view.hash },
+    ...{ operation: granted.operation, targets: granted.targets, rule: view.rule },
+    ran_sha256: granted.ran,
+  };
+}
+
+export function describeGrant({ number, untilMs, anyValues }: Grant): string {
+  const what = anyValues ? "the same with any values" : "the same again";
+  return `grant ${number} allows ${what} until ${dateText(untilMs)}`;
+}
+
+function dateText(dateMs: number): string {
+  return new Date(dateMs).toISOString();
+}
+
+const NOT_WAITING: Answer = {
+  ok: false,
+  text: "it does not wait any more: it was answered, was taken back, or its time is over",
+};
+const CHANGED: Answer = {
+  ok: false,
+  text: "what it would change is not what you were shown: look at it again",
+};
+const NO_LONGER_ALLOWED: Answer = {
+  ok: false,
+  text: "by now it is not allowed, so it was refused",
+};

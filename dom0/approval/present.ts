@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What a person reads before saying yes or no: the same text on a terminal and in the dialog. Bytes
+ * that a terminal or an eye may take for something else are shown as what they are. Pure.
+ *
+ * @module
+ */
+
+import { shellQuote } from "../../shared/protocol/command.ts";
+import type { JsonValue } from "../operations/operation.ts";
+import type { ParkedView } from "./parked_view.ts";
+import type { PreviewRow } from "./preview.ts";
+
+/** @param script of a request that is one; null: it runs words */
+export function presentRequest(view: ParkedView, script: Uint8Array | null): string {
+  const { number, vm, id, operation, summary, level, why, rule, timeoutMs } = view;
+  return [
+    `Request ${number} of ${vm} waits for an answer`,
+    "",
+    `  what      ${operation}: ${summary} (${level})`,
+    `  targets   ${view.targets.join(", ")}`,
+    `  reason    ${why === null ? "none given" : `${visibleLine(why)}   (says ${vm})`}`,
+    `  rule      ${rule}`,
+    `  limit     ${timeoutMs / 1000} s`,
+    `  lasting   ${
+      view.destructive ? "it destroys or interrupts something" : "nothing is destroyed"
+    }`,
+    `  undo      ${view.undo}`,
+    `  expires   ${new Date(view.expiresAtMs).toISOString()}`,
+    `  id        ${id}`,
+    "",
+    ...whatRuns(view, script),
+    ...preview(view),
+  ].join("\n") + "\n";
+}
+
+function whatRuns({ argvs }: ParkedView, script: Uint8Array | null): readonly string[] {
+  if (argvs !== null) {
+    return [
+      "It runs, as root in dom0, without a shell:",
+      ...argvs.map((argv) => `  ${visibleLine(shellQuote(argv))}`),
+    ];
+  }
+  const lines = script === null ? ["(the script cannot be read)"] : visibleScript(script);
+  return [
+    `It runs this script, as root in dom0, by bash (${script?.length ?? 0} bytes):`,
+    ...lines.map((line, index) => `${String(index + 1).padStart(4)} | ${line}`),
+  ];
+}
+
+function preview({ preview: { rows, unknown } }: ParkedView): readonly string[] {
+  if (rows.length === 0 && unknown.length === 0) return [];
+  return [
+    "",
+    "What would change, as dom0 reads it now:",
+    ...rows.flatMap(rowLines),
+    ...unknown.map((text) => `  not known: ${visibleLine(text)}`),
+  ];
+}
+
+function rowLines({ what, before, after }: PreviewRow): readonly string[] {
+  const is = valueText(before);
+  if (after === undefined) return [`  ${visibleLine(what)}: now ${is}`];
+  if (after === null && before !== null) return [`  ${visibleLine(what)}: ${is} -> gone`];
+  return [`  ${visibleLine(what)}: ${is} -> ${valueText(after)}`];
+}
+
+/** A property is shown by its value, other records as JSON. */
+function valueText(value: JsonValue): string {
+  if (value === null) return "nothing";
+  if (typeof value !== "object") return visibleLine(String(value));
+  if ("value" in value && "isDefault" in value) {
+    return `${visibleLine(String(value["value"] ?? "nothing"))}` +
+      `${value["isDefault"] === true ? " (the default)" : ""}`;
+  }
+  return visibleLine(JSON.stringify(value));
+}
+
+/** Everything but plain ASCII is shown by its number: no look-alike, no change of direction. */
+export function visibleLine(untrustedText: string): string {
+  return untrustedText.replace(/[^\x20-\x7e]/gu, escaped);
+}
+
+function escaped(char: string): string {
+  return `\\u{${char.codePointAt(0)?.toString(16) ?? ""}}`;
+}
+
+/** The lines of a script; bytes that are no UTF-8 are shown as \x and two digits. */
+function visibleScript(untrustedScript: Uint8Array): readonly string[] {
+  const text = decodeOrNull(untrustedScript) ?? latin1(untrustedScript);
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines.map((line) => visibleLine(line.replaceAll("\t", "    ")));
+}
+
+function decodeOrNull(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What the daemon needs so that a person can be asked: a place to wait, and the person's orders. @module */
+
+import type { Clock } from "../../shared/io/clock.ts";
+import { errorText } from "../../shared/io/program.ts";
+import { createGrants } from "../approval/grants.ts";
+import { createParkedFiles } from "../approval/parked_files.ts";
+import { createNotifying, hasProgram, type Ran } from "../approval/notify.ts";
+import { createParking, type Parking } from "../approval/parking.ts";
+import { runTool } from "../approval/screen.ts";
+import type { Authority } from "../judge/verdict.ts";
+import type { Rule } from "../policy/rule.ts";
+import type { Audit } from "../record/audit_log.ts";
+import { readOperation } from "../run/read_operation.ts";
+import type { Config } from "../settings/config.ts";
+import type { Paths } from "../settings/paths.ts";
+import { ordersFor, takeOrders } from "./orders.ts";
+
+export interface Approvals {
+  readonly parking: Parking;
+  /** What waits is judged again when the rules are other ones. */
+  followRules(rules: readonly Rule[] | null): void;
+  /** The person at the screen hears of what ran without a question. */
+  tellRun(what: Ran): void;
+  /** No order is taken any more. */
+  close(): void;
+}
+
+export interface ApprovalsOptions {
+  readonly paths: Pick<Paths, "parkedFolder" | "ordersFolder">;
+  readonly authority: Authority;
+  readonly config: () => Config;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly onChange: () => void;
+}
+
+export function openApprovals(options: ApprovalsOptions): Approvals {
+  const { paths, audit, clock, onChange } = options;
+  const files = createParkedFiles(paths.parkedFolder);
+  const notifying = createNotifying({
+    isOn: () => options.config().notify,
+    ...{ run: runTool, has: hasProgram, spanMs: clock.spanMs, scriptOf: files.body },
+    current: ({ vm, id }) => parking.views().find((one) => one.vm === vm && one.id === id),
+    approve: (order, by) => parking.approve(order, by),
+    deny: (order, by) => parking.deny(order, by),
+  });
+  const parking: Parking = createParking({
+    ...options,
+    ...{ files, notice: notifying.notice, read: readOperation, grants: createGrants(clock) },
+    limits: options.config,
+  });
+  const close = takeOrders(paths.ordersFolder, ordersFor(parking, audit, onChange));
+  let known: string | null = null;
+  return {
+    parking,
+    close,
+    tellRun: notifying.tellRun,
+    followRules(rules) {
+      const text = JSON.stringify(rules?.map(({ where, text }) => [where, text]) ?? null);
+      if (text === known) return;
+      known = text;
+      parking.reconsider().catch((error) => console.error(`parked: ${errorText(error)}`));
+    },
+  };
+}

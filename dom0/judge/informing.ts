@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What a VM is told when it asks what it may do, or what dom0 would do with a request: only what it
+ * may know. A target that it may not touch and one that there is not are answered by the same bytes.
+ *
+ * @module
+ */
+
+import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { previewOf, type Show } from "../approval/preview.ts";
+import { describeOperation, OPERATIONS, SHELL } from "../operations/table.ts";
+import { bestDecision } from "../policy/all_decisions.ts";
+import { scopeTags } from "../policy/decide.ts";
+import type { Judge, Judgement, JudgeOptions } from "../policy/judge.ts";
+import type { ReadOperation } from "../run/read_operation.ts";
+
+export interface Informing {
+  /** The operations of the table with what this VM may do with each, as JSON. */
+  list(vm: VmName): Promise<string>;
+  /** What would become of it, as JSON. */
+  explain(vm: VmName, judgement: Judgement): Promise<string>;
+}
+
+export interface InformingOptions {
+  readonly policy: JudgeOptions;
+  readonly judge: Judge;
+  readonly read: ReadOperation;
+}
+
+export function createInforming({ policy, judge, read }: InformingOptions): Informing {
+  return {
+    async list(vm) {
+      const rules = policy.rules() ?? [];
+      const known = await policy.facts(scopeTags(rules));
+      const state = { rules, known, nowMs: policy.dateMs() };
+      const listed = [...OPERATIONS.values()].map((operation) => ({
+        ...describeOperation(operation),
+        decision: bestDecision(vm, operation, state),
+      }));
+      return JSON.stringify(listed) + "\n";
+    },
+    async explain(vm, { recognised, decision, view }) {
+      const operation = recognised?.operation.name ?? SHELL;
+      const { action, because } = decision;
+      if (action === "deny") return JSON.stringify({ operation, decision: action }) + "\n";
+      const { rows } = await previewOf(recognised, read, showFor(vm, judge));
+      return JSON.stringify({
+        ...{ operation, decision: action },
+        // A rule's place is for whoever may see everything.
+        ...view === null ? { because } : {},
+        ...rows.length > 0 ? { preview: rows } : {},
+      }) + "\n";
+    },
+  };
+}
+
+/** Of what is read, what this VM could read itself. */
+function showFor(vm: VmName, judge: Judge): Show {
+  return async ({ reads, values }, read) => {
+    const pairs = [...values].map(([key, value]) => [key, String(value)] as const);
+    const { recognised, decision, view } = await judge(vm, { mode: "op", name: reads, pairs });
+    if (decision.action !== "allow" || recognised === null) return null;
+    return view === null ? read : recognised.operation.result.keepVisible(read, view);
+  };
+}

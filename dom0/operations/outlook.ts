@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What an operation would change, before it runs: what to read, which part of that will be another,
+ * and what it will be. Where an operation ends a qube or its data, what is there and will be gone.
+ *
+ * @module
+ */
+
+import type { JsonValue } from "./operation.ts";
+import type { Value } from "./parameter.ts";
+import type { Recognised } from "./recognise.ts";
+import type { Values } from "./spelling.ts";
+import { CHANGES } from "./undo.ts";
+
+export interface Outlook {
+  /** For people: what the value is of. */
+  readonly what: string;
+  /** The operation that reads it, with its values. */
+  readonly reads: string;
+  readonly values: Values;
+  readonly part: (read: JsonValue) => JsonValue;
+  /** undefined: nobody can say. */
+  readonly after: (before: JsonValue) => JsonValue | undefined;
+}
+
+/** @returns none for an operation that only reads, or of which nothing can be said */
+export function outlookOf(
+  { operation, values }: Pick<Recognised, "operation" | "values">,
+): Outlook[] {
+  const change = CHANGES.get(operation.name);
+  const changed: Outlook[] = change === undefined ? [] : [{
+    what: nameOfChange(values),
+    reads: change.reads,
+    values: onlyWho(values, change.reads),
+    part: (read) => change.part(read, values),
+    after: (before) => AFTER.get(operation.name)?.(before, values),
+  }];
+  const lost = LOSES.get(operation.name)?.(values) ?? [];
+  return [...changed, ...lost];
+}
+
+/** "memory of work". */
+function nameOfChange(values: Values): string {
+  const one = ["property", "feature", "tag", "service", "device", "new_vm", "template"]
+    .map((key) => values.get(key)).find((value) => value !== undefined);
+  const vm = values.get("vm");
+  return [one, vm].filter((part) => part !== undefined).join(" of ") || "the system";
+}
+
+/** A reading operation takes the qube, or the class of device, that the other one is about. */
+function onlyWho(values: Values, reads: string): Values {
+  const wanted = reads === "device.list" ? ["device_class"] : reads === "vm.names" ? [] : ["vm"];
+  return new Map([...values].filter(([key]) => wanted.includes(key)));
+}
+
+type After = (before: JsonValue, values: Values) => JsonValue | undefined;
+
+const setTo: After = (_before, values) => text(values, "value");
+const always = (value: JsonValue): After => () => value;
+
+const AFTER: ReadonlyMap<string, After> = new Map<string, After>([
+  ...["vm.prefs.set", "system.prefs.set"].map((name): [string, After] => [
+    name,
+    (_before, values) => ({ value: text(values, "value"), isDefault: false }),
+  ]),
+  ["vm.features.set", setTo],
+  ["vm.features.reset", always(null)],
+  ["vm.tags.add", always(true)],
+  ["vm.tags.remove", always(false)],
+  ["vm.services.enable", always("on")],
+  ["vm.services.disable", always("off")],
+  ["vm.services.reset", always(null)],
+  ["vm.notes.set", (_before, values) => text(values, "notes")],
+  ["vm.start", always("Running")],
+  ["vm.shutdown", always("Halted")],
+  ["vm.kill", always("Halted")],
+  ["vm.pause", always("Paused")],
+  ["vm.unpause", always("Running")],
+  ["vm.firewall.add", ruleAdded],
+  ["vm.firewall.remove", ruleRemoved],
+  ["vm.firewall.reset", always([{ action: "accept" }])],
+  ["device.attach", (_before, values) => text(values, "vm")],
+  ["device.detach", always(null)],
+  ["vm.create", always(true)],
+  ["vm.clone", always(true)],
+  ["vm.rename", always(true)],
+  ["template.install", always(true)],
+]);
+
+function ruleAdded(before: JsonValue, values: Values): JsonValue | undefined {
+  if (!Array.isArray(before)) return undefined;
+  const rule = Object.fromEntries([...values].filter(([key]) => key !== "vm" && key !== "before"));
+  const at = values.get("before");
+  return before.toSpliced(typeof at === "number" ? at : before.length, 0, rule);
+}
+
+function ruleRemoved(before: JsonValue, values: Values): JsonValue | undefined {
+  return Array.isArray(before) ? before.toSpliced(Number(values.get("rule_no")), 1) : undefined;
+}
+
+/** What is there and will be gone. */
+const LOSES: ReadonlyMap<string, (values: Values) => readonly Outlook[]> = new Map([
+  ["vm.remove", (values) => [info(values), revisions(values, "private")]],
+  ["vm.rename", (values) => [info(values)]],
+  ["vm.restart", (values) => [{ ...info(values), after: () => undefined }]],
+  ["volume.revert", (values) => [revisions(values, text(values, "volume"))]],
+  ["volume.resize", size],
+]);
+
+function info(values: Values): Outlook {
+  const vm = text(values, "vm");
+  return {
+    what: `the qube ${vm}`,
+    reads: "vm.info",
+    values: new Map<string, Value>([["vm", vm]]),
+    part: (read) => Array.isArray(read) ? read[0] ?? null : read,
+    after: () => null,
+  };
+}
+
+/** One for each of its last shutdowns. */
+function revisions(values: Values, volume: string): Outlook {
+  const vm = text(values, "vm");
+  return {
+    what: `earlier states of ${vm}:${volume}`,
+    reads: "volume.info",
+    values: new Map<string, Value>([["vm", vm], ["volume", volume], ["property", "revisions"]]),
+    part: (read) => read,
+    after: () => undefined,
+  };
+}
+
+function size(values: Values): readonly Outlook[] {
+  const volume = text(values, "volume");
+  return [{
+    ...revisions(values, volume),
+    what: `bytes of ${text(values, "vm")}:${volume}`,
+    values: new Map([
+      ...[...values].filter(([key]) => key === "vm" || key === "volume"),
+      ["property", "size"] as const,
+    ]),
+    part: (read) => Array.isArray(read) ? read[0] ?? null : read,
+    after: () => text(values, "bytes"),
+  }];
+}
+
+function text(values: Values, name: string): string {
+  return String(values.get(name));
+}

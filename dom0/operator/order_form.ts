@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * An order of the operator to the running daemon, as a file: no socket, so that the daemon needs no
+ * network permission. In /run/qvm-remote/orders, which is root's:
+ *
+ *     <name>.order    what is to be done, written beside and renamed; the daemon removes it first
+ *     <name>.answer   what came of it; whoever gave the order removes it
+ *
+ * The name is 32 random hex digits.
+ *
+ * @module
+ */
+
+import type { Answer, Approve, Approver, Deny } from "../approval/parking.ts";
+
+/** Far more than an order is. */
+export const MAX_ORDER_BYTES = 16 * 1024;
+export const ORDER_FILE = /^([0-9a-f]{32})\.order$/;
+/** For a grant: longer ones are rules of the policy. */
+export const MAX_GRANT_SECONDS = 24 * 3600;
+export const MAX_REASON_CHARS = 200;
+
+export type Order =
+  | { readonly order: "approve"; readonly by: Approver; readonly what: Approve }
+  | { readonly order: "deny"; readonly by: Approver; readonly what: Deny }
+  | { readonly order: "revoke-grant"; readonly by: Approver; readonly grant: number };
+
+export class OrderError extends Error {
+  override readonly name = "OrderError";
+}
+
+/** Root wrote it, and still it is read strictly: nothing is done by halves. @throws {OrderError} */
+export function parseOrder(text: string): Order {
+  const value = fieldsOf(parseJson(text));
+  const by = approverOf(value["by"]);
+  switch (value["order"]) {
+    case "approve":
+      return { order: "approve", by, what: approveOf(fieldsOf(value["what"])) };
+    case "deny":
+      return { order: "deny", by, what: denyOf(fieldsOf(value["what"])) };
+    case "revoke-grant":
+      return { order: "revoke-grant", by, grant: numberOf(value["grant"], 1, 2 ** 31) };
+    default:
+      throw new OrderError("an unknown order");
+  }
+}
+
+function approveOf(fields: Fields): Approve {
+  const { forSeconds } = fields;
+  return {
+    ...nameOf(fields),
+    forSeconds: forSeconds === null ? null : numberOf(forSeconds, 1, MAX_GRANT_SECONDS),
+    allLike: fields["allLike"] === true,
+  };
+}
+
+function denyOf(fields: Fields): Deny {
+  const { reason } = fields;
+  return { ...nameOf(fields), reason: reason === null ? null : reasonOf(reason) };
+}
+
+/** One line: it goes into the record and to the VM. */
+export function reasonOf(value: unknown): string {
+  const text = textOf(value);
+  if (text.length > MAX_REASON_CHARS || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text)) {
+    throw new OrderError(`a reason is one line of at most ${MAX_REASON_CHARS} characters`);
+  }
+  return text;
+}
+
+function nameOf(
+  fields: Fields,
+): { readonly vm: string; readonly id: string; readonly hash: string } {
+  return { vm: textOf(fields["vm"]), id: textOf(fields["id"]), hash: textOf(fields["hash"]) };
+}
+
+function approverOf(value: unknown): Approver {
+  const { user, via } = fieldsOf(value);
+  return { user: textOf(user), via: textOf(via) };
+}
+
+type Fields = { readonly [name: string]: unknown };
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new OrderError("no JSON");
+  }
+}
+
+function fieldsOf(value: unknown): Fields {
+  if (typeof value !== "object" || value === null) throw new OrderError("no object");
+  return value as Fields;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== "string" || value === "") throw new OrderError("no text");
+  return value;
+}
+
+function numberOf(value: unknown, min: number, max: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+    return value;
+  }
+  throw new OrderError(`no number from ${min} to ${max}`);
+}
+
+export function parseAnswer(text: string): Answer {
+  return JSON.parse(text); // the daemon's own file, in a folder of root's
+}
