@@ -45,7 +45,7 @@ export function createFilteredOutput(
     push: (stream, bytes) => void kept[stream].push(bytes.slice()),
     end(isDone) {
       const text = textOf(1);
-      const err = view?.mask(textOf(2)) ?? textOf(2);
+      const err = view?.maskMessage(textOf(2)) ?? textOf(2);
       // Nothing printed is a value only of what ended well: no rows, nothing to say.
       const hasValue = form === "json" ? isDone : text !== "";
       if (!hasValue) return { out: NOTHING, err: utf8(err), isUnreadable: false };

@@ -10,7 +10,7 @@
 import { printable } from "../../shared/protocol/printable.ts";
 import { type JsonValue, type Result, ResultError } from "./operation.ts";
 import type { JsonSchema } from "./parameter.ts";
-import type { View } from "./view.ts";
+import { NOT_VISIBLE, type View } from "./view.ts";
 
 const STRING: JsonSchema = { type: "string" };
 
@@ -30,12 +30,30 @@ export const TEXT: Result = {
   keepVisible: hideName,
 };
 
+/** What a command in a qube printed: it is that qube's, whatever names are in it. */
+export const OWN_TEXT: Result = { ...TEXT, keepVisible: (value) => value };
+
 /** One thing a line. */
 export const LINES: Result = {
   schema: { type: "array", items: STRING },
   parse: (text) => lines(text),
   format: (value) => list(value).map((line) => `${line}\n`).join(""),
+  keepVisible: (value, view) => list(value).map((line) => hideName(line, view)),
+};
+
+/** The name of a qube a line. */
+export const NAMES: Result = {
+  ...LINES,
   keepVisible: (value, view) => list(value).filter((line) => !view.hides(String(line))),
+};
+
+/** A tag is no qube's name, but qubesd tells by one which qube made this (qubes/api/admin.py). */
+export const TAGS: Result = {
+  ...LINES,
+  keepVisible: (value, view) =>
+    list(value).map((tag) =>
+      String(tag).replace(/(?<=^created-by-).*$/, (name) => view.hides(name) ? NOT_VISIBLE : name)
+    ),
 };
 
 /** NAME VALUE a line; a value may hold blanks, or be empty. */
@@ -51,7 +69,7 @@ export const NAMED_VALUES: Result = {
     );
   },
   format: (value) => pad(entries(value).map(([name, text]) => [name, String(text)])),
-  keepVisible: (value, view) => mapValues(value, (one) => hideName(one, view)),
+  keepVisible: hideNames,
 };
 
 /** "name: value" a line, as xl(1) prints. */
@@ -67,7 +85,7 @@ export const COLON_VALUES: Result = {
     );
   },
   format: (value) => entries(value).map(([name, text]) => `${name.padEnd(23)}: ${text}\n`).join(""),
-  keepVisible: (value, view) => mapValues(value, (one) => hideName(one, view)),
+  keepVisible: hideNames,
 };
 
 /** qvm-prefs and qubes-prefs: NAME, "D" for the default or "-" or "U" for no value, VALUE. */
@@ -120,7 +138,7 @@ export const FIREWALL_RULES: Result = {
   format: (value) =>
     list(value).map((rule) => `${entries(rule).map(([key, text]) => `${key}=${text}`).join(" ")}\n`)
       .join(""),
-  keepVisible: (value) => value,
+  keepVisible: (value, view) => list(value).map((rule) => hideNames(rule, view)),
 };
 
 /** Which qubes a row is about, by the text of its first cells. */
@@ -234,6 +252,13 @@ function pad(rows: readonly (readonly string[])[]): string {
   return rows.map((row) =>
     `${row.map((cell, column) => cell.padEnd((widths[column] ?? 0) + 2)).join("").trimEnd()}\n`
   ).join("");
+}
+
+/** In names as well as in values: a feature may be named after a qube. */
+function hideNames(value: JsonValue, view: View): JsonValue {
+  return Object.fromEntries(
+    entries(value).map(([key, one]) => [view.mask(key), hideName(one, view)]),
+  );
 }
 
 /** What the parser of the same shape made; anything else is a bug. */

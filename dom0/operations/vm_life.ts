@@ -9,7 +9,7 @@
 
 import { type Definition } from "./operation.ts";
 import { optional, required } from "./parameter.ts";
-import { LINES, NOTHING, rows } from "./result.ts";
+import { NAMES, NOTHING, rows } from "./result.ts";
 
 const LIST_COLUMNS = ["name", "state", "class", "label", "template", "netvm"] as const;
 const INFO_COLUMNS = [
@@ -33,7 +33,7 @@ export const VM_LIFE: Readonly<Record<string, Definition>> = {
     level: "monitor",
     lists: true,
     run: "qvm-ls --raw-list",
-    result: LINES,
+    result: NAMES,
   },
   "vm.info": {
     summary: "Show the main settings of one qube",

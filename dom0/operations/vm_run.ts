@@ -3,7 +3,7 @@
 
 import { type Definition } from "./operation.ts";
 import { optional, required } from "./parameter.ts";
-import { TEXT } from "./result.ts";
+import { OWN_TEXT } from "./result.ts";
 
 const vm = required("qube", "the qube");
 const RUNNING_SECONDS = 300;
@@ -24,7 +24,7 @@ export const VM_RUN: Readonly<Record<string, Definition>> = {
     ],
     timeoutSeconds: RUNNING_SECONDS,
     destructive: true,
-    result: TEXT,
+    result: OWN_TEXT,
   },
   "vm.service": {
     summary: "Call a qrexec service of a qube that runs, and show what it answers",
@@ -36,6 +36,6 @@ export const VM_RUN: Readonly<Record<string, Definition>> = {
     run: "qvm-run --service --pass-io|-p --no-autostart|--no-auto|-n {vm} {service}",
     timeoutSeconds: RUNNING_SECONDS,
     destructive: true,
-    result: TEXT,
+    result: OWN_TEXT,
   },
 };

@@ -8,7 +8,7 @@
 
 import { type Definition } from "./operation.ts";
 import { parseQube, type Qube, required, type Value } from "./parameter.ts";
-import { LINES, NAMED_VALUES, NOTHING, PROPERTIES, TEXT } from "./result.ts";
+import { NAMED_VALUES, NOTHING, PROPERTIES, TAGS, TEXT } from "./result.ts";
 import type { Values } from "./spelling.ts";
 
 const vm = required("qube", "the qube");
@@ -94,7 +94,7 @@ export const VM_SETTINGS: Readonly<Record<string, Definition>> = {
     parameters: { vm },
     run: "qvm-tags {vm} list|ls|l",
     alsoSpelled: ["qvm-tags {vm}"],
-    result: LINES,
+    result: TAGS,
   },
   "vm.tags.add": {
     summary: "Give a qube a tag",

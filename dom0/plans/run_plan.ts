@@ -183,7 +183,7 @@ async function endStep(
 ): Promise<void> {
   await kept?.end(ended.exitCode);
   const text = (stream: 1 | 2): string => new TextDecoder().decode(concat([...output[stream]]));
-  const stderr = judgement.view?.mask(text(2)) ?? text(2);
+  const stderr = judgement.view?.maskMessage(text(2)) ?? text(2);
   const said = stderr === "" ? {} : { stderr: stderr.slice(0, MAX_STDERR_CHARS) };
   const exit = ended.exitCode;
   if (!isGood(ended)) {

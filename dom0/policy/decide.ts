@@ -49,9 +49,14 @@ export function decider(
   nowMs: number,
   trace: Trace | null = null,
 ): (target: VmName | null) => Decision {
-  const looked = rules.map((rule) => ({ rule, fit: fitsAsked(rule, question, facts, nowMs) }));
   // What does not fit whoever asks fits no target either, and is looked at once.
-  const fitting = looked.filter(({ fit }) => fit.kind !== "no");
+  const fitting: Looked[] = [];
+  const looked: Looked[] = [];
+  for (const rule of rules) {
+    const fit = fitsAsked(rule, question, facts, nowMs);
+    if (fit.kind !== "no") fitting.push({ rule, fit });
+    if (trace !== null) looked.push({ rule, fit });
+  }
   return (target) => {
     for (const { rule, fit } of fitting) {
       const both = fit.kind === "yes" ? fitsQube(rule.target, target, facts, "target") : fit;
@@ -106,6 +111,19 @@ const OTHER = {
   target: { kind: "no", why: "another target" },
 } as const satisfies Readonly<Record<string, Fit>>;
 
+/** Whether the rule is about this operation now, whoever asks for it, and of what. */
+export function isAbout(
+  { operation, options }: Rule,
+  question: Omit<Question, "targets" | "vm">,
+  nowMs: number,
+): boolean {
+  return fitsOperation(operation, question) && !hasExpired(options, nowMs);
+}
+
+function hasExpired({ expiresMs }: RuleOptions, nowMs: number): boolean {
+  return expiresMs !== undefined && nowMs > expiresMs;
+}
+
 /** All but the target. What costs nothing to know first. */
 function fitsAsked(
   { operation, source, options }: Rule,
@@ -114,13 +132,13 @@ function fitsAsked(
   nowMs: number,
 ): Fit {
   if (!fitsOperation(operation, question)) return OTHER_OPERATION;
-  if (options.expiresMs !== undefined && nowMs > options.expiresMs) return EXPIRED;
+  if (hasExpired(options, nowMs)) return EXPIRED;
   return fitsQube(source, question.vm, facts, "source");
 }
 
 function fitsOperation(
   pattern: Rule["operation"],
-  { operation, level }: Omit<Question, "targets">,
+  { operation, level }: Omit<Question, "targets" | "vm">,
 ): boolean {
   switch (pattern.kind) {
     case "any":
@@ -179,8 +197,16 @@ function narrower(one: RuleOptions, other: RuleOptions): RuleOptions {
   };
 }
 
+const tagsOfRules = new WeakMap<readonly Rule[], ReadonlySet<string>>();
+
 /** The tags on which the rights of this VM rest: it must not be able to change them. */
 export function scopeTags(rules: readonly Rule[]): ReadonlySet<string> {
+  const known = tagsOfRules.get(rules) ?? readScopeTags(rules);
+  tagsOfRules.set(rules, known); // asked with each request, and rules change seldom
+  return known;
+}
+
+function readScopeTags(rules: readonly Rule[]): ReadonlySet<string> {
   const tags = rules.flatMap(({ source, target, options }) => [
     ...[source, target].flatMap((pattern) => pattern.kind === "tag" ? [pattern.tag] : []),
     ...options.createTag === undefined ? [] : [options.createTag],

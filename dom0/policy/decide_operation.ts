@@ -51,7 +51,7 @@ export function decideOperation(
     const decision = decide(rules, { ...asked, targets: touches }, known, nowMs, trace);
     if (decision.action === "deny") return { decision, view: null };
     if (cannotHide) return denied("which qubes there are is not known");
-    return { decision, view: viewOf(known, decideTarget, decision) };
+    return { decision, view: viewOf(known, decideTarget, decision, recognised) };
   }
   if (cannotHide) return denied("which qubes there are is not known");
   // A list is about all qubes: it is given if one of them may be listed, and has no other in it.
@@ -59,7 +59,7 @@ export function decideOperation(
   const best = decisions.find(({ action }) => action === "allow") ??
     decisions.find(({ action }) => action === "ask") ??
     decide(rules, { ...asked, targets: [null] }, known, nowMs, trace);
-  return { decision: best, view: viewOf(known, decideTarget, best) };
+  return { decision: best, view: viewOf(known, decideTarget, best, recognised) };
 }
 
 /** Whether it may do this to some qubes only: then names of others have to be known, to hide them. */
@@ -92,12 +92,16 @@ function viewOf(
   known: KnownQubes,
   decideTarget: (target: Qube) => Decision,
   { action }: Decision,
+  { operation, values }: Recognised,
 ): View | null {
-  const hidden = new Set<string>(
-    allQubes(known).filter((qube) => {
-      const other = decideTarget(qube).action;
-      return other === "deny" || (other === "ask" && action === "allow");
-    }).map((qube) => qube ?? "dom0"),
-  );
-  return hidden.size === 0 ? null : createView(hidden);
+  const [hidden, visible] = [new Set<string>(), new Set<string>()];
+  for (const qube of allQubes(known)) {
+    const other = decideTarget(qube).action;
+    const mayNotSee = other === "deny" || (other === "ask" && action === "allow");
+    (mayNotSee ? hidden : visible).add(qube ?? "dom0");
+  }
+  const words = [...values].filter(([key]) => operation.parameters.get(key)?.qubesIn === undefined)
+    .map(([, value]) => String(value));
+  const said = [...hidden].filter((name) => words.some((word) => word.includes(name)));
+  return hidden.size === 0 ? null : createView({ hidden, visible, said: new Set(said) });
 }

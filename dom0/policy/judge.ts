@@ -15,10 +15,10 @@ import { parseUtf8 } from "../../shared/protocol/bytes.ts";
 import type { OperationCall, ProcessCommand } from "../../shared/protocol/command.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { decide, scopeTags } from "./decide.ts";
+import { isAbout, scopeTags } from "./decide.ts";
 import { decideOperation, denied, type Judged } from "./decide_operation.ts";
 import type { KnownQubes } from "./qube_facts.ts";
-import type { Rule } from "./rule.ts";
+import type { Question, Rule } from "./rule.ts";
 
 export interface Judgement extends Judged {
   /** null: a script, or words that are no operation. */
@@ -86,30 +86,19 @@ export function asksForFacts(
   operation: Operation | null,
   nowMs: number,
 ): boolean {
-  const asked = { vm, operation: operation?.name ?? SHELL, level: operation?.level ?? "full" };
+  const asked: Pick<Question, "operation" | "level"> = {
+    operation: operation?.name ?? SHELL,
+    level: operation?.level ?? "full",
+  };
   for (const rule of rules) {
-    if (rule.source.kind === "tag" || rule.source.kind === "type") {
-      const anyone: Rule = { ...rule, source: { kind: "any" }, target: { kind: "any" } };
-      if (matches(anyone, asked, nowMs)) return true;
-      continue;
-    }
-    if (!matches({ ...rule, target: { kind: "any" } }, asked, nowMs)) continue;
-    if (rule.target.kind === "any") return false;
+    const { source, target } = rule;
+    if (!isAbout(rule, asked, nowMs)) continue;
+    if (source.kind === "tag" || source.kind === "type") return true;
+    if (source.kind === "one" && source.name !== vm) continue;
+    if (target.kind === "any") return false;
     // dom0 is the only target of the shell.
-    if (operation === null) {
-      if (rule.target.kind === "none") return false;
-      continue;
-    }
-    return true;
+    if (operation !== null) return true;
+    if (target.kind === "none") return false;
   }
   return false;
-}
-
-/** Of a rule for every target: no fact is asked for. */
-function matches(
-  rule: Rule,
-  asked: { readonly vm: VmName; readonly operation: string; readonly level: Operation["level"] },
-  nowMs: number,
-): boolean {
-  return decide([rule], { ...asked, targets: [null] }, NOBODY_ASKS, nowMs).because !== "no rule";
 }

@@ -5,7 +5,7 @@ import { OPERATIONS } from "../../../dom0/operations/table.ts";
 import { createView } from "../../../dom0/operations/view.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
 
-const VIEW = createView(new Set(["vault", "vault-web", "a.b", "x"]));
+const VIEW = createView({ hidden: new Set(["vault", "vault-web", "a.b", "x"]) });
 
 function shown(name: string, out: string, err = ""): readonly [string, string] {
   const operation = OPERATIONS.get(name);

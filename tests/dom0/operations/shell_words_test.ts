@@ -188,6 +188,84 @@ Deno.test("no script is an operation unless bash would run the very same words",
   }
 });
 
+/** Characters that bash, a terminal or a person may take for something else. */
+const ODD = [
+  ..."\u0001\u0007\b\v\f\u001b\u007f\u0085\u00ad\u2028\u2029\u200b\u200e\u202e\ufeff\u0000",
+  ..."\uff0d\u2010\u2013\u2014\u2212\u0430\u043e\u0435\uff1b\uff5c\u2019\u201c\uff04\u0301",
+  ..."'\"\\$`;&|<>(){}[]*?~#!^=:,%@+-_./ \t\n\r09azAZ",
+];
+/** In front of a command, each makes another one of it, or none. */
+const BEFORE = [
+  ...[
+    "x=1 ",
+    "PATH=/tmp ",
+    "time ",
+    "exec ",
+    "command ",
+    "env ",
+    "builtin ",
+    "! ",
+    "( ",
+    "{ ",
+    "if ",
+  ],
+  ...[
+    "alias qvm-ls=id\n",
+    "alias qvm-ls=id; ",
+    "shopt -s expand_aliases; ",
+    "set -x; ",
+    "# ",
+    ": ",
+    ". ",
+  ],
+  ...[
+    "function qvm-ls { id; }; ",
+    "qvm-ls() { id; }\n",
+    "\\",
+    '"',
+    "'",
+    "$",
+    "$'",
+    "<<x ",
+    "> x ",
+    "2>&1 ",
+  ],
+  ...["/usr/bin/", "./", "~/", "../", "\u200b", "\ufeff"],
+];
+
+Deno.test("no change of a single character makes an operation of what bash reads otherwise", async () => {
+  const random = createPrng(SEED + 1);
+  const good = [
+    ...["qvm-ls --raw-list", "qvm-prefs work memory 400", "qvm-tags work add ai", "qvm-start work"],
+    ...["qvm-features work x 'two words'", 'qvm-notes -f -s "a b" work', "xl info", "hostname"],
+    "qvm-firewall work add action=accept proto=tcp dstports=443",
+  ];
+  for (const script of good) assert(recogniseScript(script) !== null, script);
+  const changed = good.flatMap((script) => [
+    ...BEFORE.map((before) => before + script),
+    ...ODD.flatMap((odd) => {
+      const at = random.below(script.length + 1);
+      const insert = script.slice(0, at) + odd + script.slice(at);
+      return [
+        insert,
+        script.slice(0, at) + odd + script.slice(at + 1),
+        `${odd}${script}`,
+        script + odd,
+      ];
+    }),
+  ]);
+  const some = changed.filter((script) => recogniseScript(script) !== null);
+  assert(some.length > 100, `only ${some.length} of ${changed.length} were recognised`);
+  for (const script of some) {
+    assert(!BEFORE.some((before) => script.startsWith(before)), JSON.stringify(script));
+  }
+  const words = await wordsOfBash(some);
+  for (const [index, script] of some.entries()) {
+    const argv = recogniseScript(script)?.argvs[0] ?? [];
+    assertEquals(words[index], [...argv, "\x01"], JSON.stringify(script));
+  }
+});
+
 Deno.test("no program of the table is a word that bash keeps for itself", async () => {
   const programs = [...OPERATIONS.values()].flatMap(({ steps }) =>
     steps.map((step) => step.program)

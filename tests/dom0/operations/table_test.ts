@@ -302,7 +302,7 @@ for (const [name, text, value] of RESULTS) {
   });
 }
 
-const VIEW = createView(new Set(["vault", "sys-secret"]));
+const VIEW = createView({ hidden: new Set(["vault", "sys-secret"]) });
 
 /** Output that names hidden qubes wherever the tool may name one; what is left of it. */
 const SEEN: readonly (readonly [name: string, text: string, seen: string])[] = [

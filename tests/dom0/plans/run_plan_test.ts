@@ -69,7 +69,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
           judge(_vm, { name, pairs }) {
             const recognised = recogniseNamed(name, pairs.map(([key, value]) => `${key}=${value}`));
             const action = decide(name, String(recognised.touches[0] ?? "dom0"));
-            const view = hidden.length === 0 ? null : createView(new Set(hidden));
+            const view = hidden.length === 0 ? null : createView({ hidden: new Set(hidden) });
             const judgement: Judgement = {
               ...{ recognised, view, decision: { action, because: "test:1", options: {} } },
               again: () => Promise.resolve(judgement),
