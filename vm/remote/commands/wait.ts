@@ -16,6 +16,7 @@ import { readKey } from "../files/key_file.ts";
 import { detachedPath, historyFolder, type Layout } from "../files/layout.ts";
 import { lockWithin } from "../files/lock.ts";
 import { idOfName } from "../files/queue_entry.ts";
+import { isAnswered } from "../files/result_files.ts";
 import { viewOf } from "../view/view_of.ts";
 import { type Given, parseTimeout } from "./cli_words.ts";
 import { keepAnswer, showEnd } from "./deliver.ts";
@@ -45,7 +46,7 @@ async function fetchAnswer(
   const answerMs = given.has("timeout") ? parseTimeout(given, 0) : Infinity;
   const exchange = reopenRequest(layout, await readKey(layout), detached);
   if (isPresent(`${historyFolder(layout, id)}/exit`)) fetchFromHistory(layout, id);
-  else if (given.has("cancel")) exchange.cancel();
+  else if (given.has("cancel") && !isAnswered(layout, id)) exchange.cancel();
   const progress = createProgress(given, answerMs);
   const view = await viewOf(form, given);
   const end = await runRequest(exchange, { answerMs, connectMs: Infinity }, {
@@ -59,9 +60,10 @@ async function fetchAnswer(
     ? goesOn(id, end.cause === "deadline", answerMs)
     : describeEnd(id, timeoutMs, end);
   await showEnd(layout, id, end, text, view);
-  const isFetched = end.kind === "answered" && end.cause === null;
-  if (isFetched) keepAnswer(layout, id, null);
-  if (isFetched || end.kind === "invalid") forgetDetached(layout, id);
+  if (end.kind === "answered" && end.cause === null) { // else it can be fetched again
+    keepAnswer(layout, id, null);
+    forgetDetached(layout, id);
+  }
   return text.exitCode;
 }
 

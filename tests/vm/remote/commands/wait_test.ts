@@ -142,10 +142,13 @@ vmTest("an answer under another key is not believed", async (vm) => {
   const peer = await connectPeer(vm);
   const id = await leave(vm, ["x"]);
   await answer(peer);
+  const key = await Deno.readTextFile(vm.layout.key);
   await writeKey(vm.layout, makeAuthKeyText());
   const { code, stderr } = await waited(vm, id);
   assertEquals(code, 255);
   assertStringIncludes(stderr, "not signed with this VM's key");
+  await writeKey(vm.layout, key);
+  assertEquals(await waited(vm, id), fetched, "nothing was lost");
   await peer.close();
 });
 
