@@ -68,12 +68,28 @@ export function explainedLines(value: unknown): string | null {
   const facts = Object.entries(value);
   const width = Math.max(0, ...facts.map(([name]) => name.length));
   return facts.map(([name, fact]) => {
-    const text = typeof fact === "string" ? fact : JSON.stringify(fact, null, 2);
+    const text = changeLines(fact) ?? (typeof fact === "string" ? fact : jsonText(fact));
     const [first = "", ...others] = text.split("\n").map(visibleLine);
     const indent = " ".repeat(width + 2);
     return [visibleLine(name).padEnd(width) + "  " + first, ...others.map((line) => indent + line)]
       .map((line) => line.trimEnd() + "\n").join("");
   }).join("");
+}
+
+/** A preview: what would change, from what to what. */
+function changeLines(rows: unknown): string | null {
+  if (!Array.isArray(rows) || !rows.every((row) => textFields(row, ["what"]) !== null)) return null;
+  return rows.map(({ what, before, after }) =>
+    `${what}: ${valueText(before)}` + (after === undefined ? "" : ` -> ${valueText(after)}`)
+  ).join("\n");
+}
+
+function valueText(value: unknown): string {
+  return typeof value === "string" && value !== "" ? value : JSON.stringify(value ?? null);
+}
+
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2);
 }
 
 /** The last column is as wide as it is. */

@@ -64,6 +64,23 @@ Deno.test("what dom0 explains is a fact a line, deeper ones as JSON", () => {
   );
 });
 
+Deno.test("a preview says what would change, from what to what", () => {
+  const preview = [
+    { what: "memory of work", before: "400", after: "800" },
+    { what: "tags of work", before: ["a"], after: [] },
+    { what: "label of work", before: "", after: null },
+    { what: "size of old", before: 12 },
+  ];
+  assertEquals(
+    explainedLines({ operation: "vm.prefs.set", preview }),
+    "operation  vm.prefs.set\n" +
+      "preview    memory of work: 400 -> 800\n" +
+      '           tags of work: ["a"] -> []\n' +
+      '           label of work: "" -> null\n' +
+      "           size of old: 12\n",
+  );
+});
+
 Deno.test("names from other VMs steer no terminal", () => {
   const steering = "a\x1b[2J\u202eb\nc";
   const [first = OPERATIONS[0]] = OPERATIONS;
