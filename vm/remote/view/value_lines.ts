@@ -79,13 +79,19 @@ export function explainedLines(value: unknown): string | null {
 /** A preview: what would change, from what to what. */
 function changeLines(rows: unknown): string | null {
   if (!Array.isArray(rows) || !rows.every((row) => textFields(row, ["what"]) !== null)) return null;
-  return rows.map(({ what, before, after }) =>
-    `${what}: ${valueText(before)}` + (after === undefined ? "" : ` -> ${valueText(after)}`)
-  ).join("\n");
+  return rows.map(({ what, before, after }) => {
+    if (after === undefined) return `${what}: now ${valueText(before)}`;
+    const isGone = after === null && before !== null;
+    return `${what}: ${valueText(before)} -> ${isGone ? "gone" : valueText(after)}`;
+  }).join("\n");
 }
 
+/** A property is shown by its value, other records as JSON. */
 function valueText(value: unknown): string {
-  return typeof value === "string" && value !== "" ? value : JSON.stringify(value ?? null);
+  if (value === null || value === undefined) return "nothing";
+  if (!isObject(value)) return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (!("value" in value && "isDefault" in value)) return JSON.stringify(value);
+  return valueText(value.value) + (value.isDefault === true ? " (the default)" : "");
 }
 
 function jsonText(value: unknown): string {

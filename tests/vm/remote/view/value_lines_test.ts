@@ -68,7 +68,12 @@ Deno.test("a preview says what would change, from what to what", () => {
   const preview = [
     { what: "memory of work", before: "400", after: "800" },
     { what: "tags of work", before: ["a"], after: [] },
-    { what: "label of work", before: "", after: null },
+    { what: "qube old", before: { class: "AppVM" }, after: null },
+    { what: "note of work", before: null, after: "x" },
+    {
+      ...{ what: "netvm of work", before: { value: "sys-net", isDefault: true } },
+      after: { value: null, isDefault: false },
+    },
     { what: "size of old", before: 12 },
   ];
   assertEquals(
@@ -76,8 +81,10 @@ Deno.test("a preview says what would change, from what to what", () => {
     "operation  vm.prefs.set\n" +
       "preview    memory of work: 400 -> 800\n" +
       '           tags of work: ["a"] -> []\n' +
-      '           label of work: "" -> null\n' +
-      "           size of old: 12\n",
+      '           qube old: {"class":"AppVM"} -> gone\n' +
+      "           note of work: nothing -> x\n" +
+      "           netvm of work: sys-net (the default) -> nothing\n" +
+      "           size of old: now 12\n",
   );
 });
 
