@@ -178,6 +178,15 @@ vmTest("queue clean leaves what somebody means to fetch", async (vm) => {
   await peer.close();
 });
 
+vmTest("what could not be put into the queue leaves nothing to wait for", async (vm) => {
+  await Deno.remove(vm.layout.pending);
+  await Deno.writeTextFile(vm.layout.pending, "not a folder");
+  const { code, stdout, stderr } = await runClient(vm, ["--no-wait", "true"]);
+  assertEquals([code, stdout], [1, ""]);
+  assertStringIncludes(stderr, "qvm-remote: error: ");
+  assertEquals(namesIn(vm.layout.detached), []);
+});
+
 vmTest("what nobody fetched in a month cannot be fetched", async (vm) => {
   const id = await leave(vm, ["x"]);
   const day = 24 * 3600_000;
