@@ -50,13 +50,22 @@ export async function commandsOf(
   return commands;
 }
 
-/** Prints what is typed and what it says. @throws {Error} if it does not end with 0 in time */
-export async function typeUntilWell(world: World, command: Typed): Promise<string> {
+/**
+ * Prints what is typed and what it says.
+ *
+ * @param isWell whether that is what it should say
+ * @throws {Error} if it does not end with 0, and well, in time
+ */
+export async function typeUntilWell(
+  world: World,
+  command: Typed,
+  isWell: (stdout: string) => boolean = () => true,
+): Promise<string> {
   writeAll(Deno.stdout, `${command.place}$ ${command.text}\n`);
   const endMs = performance.now() + PATIENCE_MS;
   for (;;) {
     const { code, stdout, stderr } = await type(world, command);
-    if (code === 0) {
+    if (code === 0 && isWell(stdout)) {
       writeAll(Deno.stdout, stdout);
       return stdout;
     }
