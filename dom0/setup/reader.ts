@@ -64,13 +64,10 @@ export function createReader(tools: Tools): Reader {
       case "file":
         return await ifPresent(readSmallText(fact.path, MAX_FILE_BYTES)) ?? null;
       case "enabled":
-        return await exitCode(tools, "systemctl", "is-enabled", "--quiet", fact.unit) === 0
-          ? YES
-          : null;
-      case "active":
-        return await exitCode(tools, "systemctl", "is-active", "--quiet", fact.unit) === 0
-          ? YES
-          : null;
+      case "active": {
+        const words = [`is-${fact.kind}`, "--quiet", fact.unit] as const;
+        return await exitCode(tools, "systemctl", ...words) === 0 ? YES : null;
+      }
       case "block":
         return await isRunning(fact.vm) ? await readBlock(tools, fact) : undefined;
     }

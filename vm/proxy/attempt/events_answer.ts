@@ -62,6 +62,28 @@ async function whole(
   };
 }
 
+/** What the events say, by their letters. */
+function createSeenEvents(): {
+  readonly count: (event: StreamEvent) => void;
+  readonly seen: () => Seen;
+} {
+  const [said, thought] = [createTokenCounter(), createTokenCounter()];
+  let calls = 0;
+  return {
+    count(event) {
+      if (event.kind === "text") said.add(event.text);
+      else if (event.kind === "arguments") said.add(event.fragment);
+      else if (event.kind === "thinking") thought.add(event.text);
+      else if (event.kind === "tool") calls++;
+    },
+    seen() {
+      const thoughtTokens = Math.ceil(thought.tokens());
+      const tokens = Math.ceil(said.tokens()) + calls * CALL_TOKENS + thoughtTokens;
+      return { tokens, thoughtTokens };
+    },
+  };
+}
+
 async function streamed(
   exchange: Exchange,
   format: ClientFormat,
@@ -72,21 +94,7 @@ async function streamed(
   const encoder = new TextEncoder();
   let usage: Usage | null = null;
   let broken = false;
-  const [said, thought] = [createTokenCounter(), createTokenCounter()];
-  let calls = 0;
-  const count = (event: StreamEvent): void => {
-    if (event.kind === "text") said.add(event.text);
-    else if (event.kind === "arguments") said.add(event.fragment);
-    else if (event.kind === "thinking") thought.add(event.text);
-    else if (event.kind === "tool") calls++;
-  };
-  const seen = (): Seen => {
-    const thoughtTokens = Math.ceil(thought.tokens());
-    return {
-      tokens: Math.ceil(said.tokens()) + calls * CALL_TOKENS + thoughtTokens,
-      thoughtTokens,
-    };
-  };
+  const { count, seen } = createSeenEvents();
   const write = (event: StreamEvent): string => {
     if (event.kind === "usage") usage = event.usage;
     count(event);

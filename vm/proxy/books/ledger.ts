@@ -7,7 +7,7 @@
  * @module
  */
 
-import { DatabaseSync } from "node:sqlite"; // built in; see above
+import { DatabaseSync, type StatementSync } from "node:sqlite"; // built in; see above
 import { errorText, UserError } from "../../../shared/io/program.ts";
 import type { Ledger, Usage } from "./limits.ts";
 
@@ -45,7 +45,15 @@ export function openLedger(path: string, onError: (text: string) => void): OpenL
   }
 }
 
-function open(path: string, onError: (text: string) => void): OpenLedger {
+/** The file, and the three things that are done with it. */
+interface Books {
+  readonly db: DatabaseSync;
+  readonly sum: StatementSync;
+  readonly add: StatementSync;
+  readonly addToTarget: StatementSync;
+}
+
+function openBooks(path: string): Books {
   const db = new DatabaseSync(path);
   db.exec(
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;" +
@@ -65,8 +73,24 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     " tokens = tokens + excluded.tokens, spend_micro = spend_micro + excluded.spend_micro";
   const add = db.prepare(`INSERT INTO use VALUES (?, ?, ?, ?, ?)${more}`);
   const addToTarget = db.prepare(`INSERT INTO use_by_target VALUES (?, ?, ?, ?, ?, ?)${more}`);
-  // A write takes longer than all else that a request needs of us, so it is done a little later,
-  // one for each row.
+  return { db, sum, add, addToTarget };
+}
+
+/**
+ * A write takes longer than all else that a request needs of us, so it is done a little later, one
+ * for each row.
+ */
+interface WaitingRows {
+  readonly row: (client: string, day: string, target: string | null) => Waiting;
+  readonly flush: () => void;
+  /** With what could not be written. */
+  readonly sum: (client: string, from: string, to: string) => Sum;
+}
+
+function createWaitingRows(
+  { db, sum, add, addToTarget }: Books,
+  onError: (text: string) => void,
+): WaitingRows {
   let waiting = new Map<string, Waiting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
@@ -86,17 +110,32 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
       onError(errorText(error)); // a full disk must not end the streams; what waits still counts
     }
   };
-  const readSum = (client: string, from: string, to: string): Sum => {
-    flush();
-    const row = sum.get(client, from, to);
-    const found = { tokens: Number(row?.["tokens"] ?? 0), micro: Number(row?.["micro"] ?? 0) };
-    for (const one of waiting.values()) { // could not be written
-      if (one.client !== client || one.day < from || one.day > to) continue;
-      found.tokens += one.tokens;
-      found.micro += one.micro;
-    }
-    return found;
+  return {
+    flush,
+    row(client, day, target) {
+      const key = `${day} ${client} ${target ?? ""}`;
+      const row = waiting.get(key) ?? { client, day, target, requests: 0, tokens: 0, micro: 0 };
+      waiting.set(key, row);
+      timer ??= setTimeout(flush, FLUSH_MS);
+      return row;
+    },
+    sum(client, from, to) {
+      flush();
+      const row = sum.get(client, from, to);
+      const found = { tokens: Number(row?.["tokens"] ?? 0), micro: Number(row?.["micro"] ?? 0) };
+      for (const one of waiting.values()) {
+        if (one.client !== client || one.day < from || one.day > to) continue;
+        found.tokens += one.tokens;
+        found.micro += one.micro;
+      }
+      return found;
+    },
   };
+}
+
+function open(path: string, onError: (text: string) => void): OpenLedger {
+  const books = openBooks(path);
+  const rows = createWaitingRows(books, onError);
   // Nobody else writes this file: what was read once is kept up to date here, so that a cap costs
   // a request nothing.
   const sums = new Map<string, Sum>();
@@ -104,7 +143,7 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     const key = `${period} ${client}`;
     let found = sums.get(key);
     if (found === undefined) {
-      found = readSum(client, from, to);
+      found = rows.sum(client, from, to);
       if (sums.size >= MAX_SUMS) sums.clear();
       sums.set(key, found);
     }
@@ -114,8 +153,7 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
     day: (client, day) => used(client, day, day, day),
     month: (client, month) => used(client, month, `${month}-01`, `${month}-31`),
     book(client, day, { tokens, spend }, target = null) {
-      const key = `${day} ${client} ${target ?? ""}`;
-      const row = waiting.get(key) ?? { client, day, target, requests: 0, tokens: 0, micro: 0 };
+      const row = rows.row(client, day, target);
       const month = day.slice(0, "2026-11".length);
       row.requests++;
       for (const one of [row, sums.get(`${day} ${client}`), sums.get(`${month} ${client}`)]) {
@@ -123,12 +161,10 @@ function open(path: string, onError: (text: string) => void): OpenLedger {
         one.tokens += Math.round(tokens);
         one.micro += Math.round(spend * MICRO);
       }
-      waiting.set(key, row);
-      timer ??= setTimeout(flush, FLUSH_MS);
     },
     close() {
-      flush();
-      db.close();
+      rows.flush();
+      books.db.close();
     },
   };
 }

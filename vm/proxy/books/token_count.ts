@@ -75,22 +75,10 @@ export function createTokenCounter(): TokenCounter {
   let behindDigit = false;
   let wasLower = false;
 
-  const open = (): number => {
-    switch (piece) {
-      case WORDS:
-        return wordTokens(length, uppers, hasBlank, behindDigit);
-      case DIGIT:
-        return Math.ceil(length / DIGITS_IN_A_TOKEN) + (hasBlank ? 0.9 : 0);
-      case SIGN:
-        return length <= 3 ? 1 : 1 + (length - 3) / 3;
-      case BLANK:
-        return length > 1 ? 1 : 0;
-      case LINE:
-        return 1;
-      default:
-        return 0;
-    }
-  };
+  const open = (): number =>
+    piece === WORDS
+      ? wordTokens(length, uppers, hasBlank, behindDigit)
+      : otherTokens(piece, length, hasBlank);
   const begin = (next: number): void => {
     const takesBlank = piece === BLANK && next !== BLANK && next !== LINE;
     // A run of blanks gives its last one to what follows.
@@ -131,6 +119,22 @@ export function createTokenCounter(): TokenCounter {
     },
     tokens: () => done + open(),
   };
+}
+
+/** Of a piece that is no word. */
+function otherTokens(piece: number, length: number, hasBlank: boolean): number {
+  switch (piece) {
+    case DIGIT:
+      return Math.ceil(length / DIGITS_IN_A_TOKEN) + (hasBlank ? 0.9 : 0);
+    case SIGN:
+      return length <= 3 ? 1 : 1 + (length - 3) / 3;
+    case BLANK:
+      return length > 1 ? 1 : 0;
+    case LINE:
+      return 1;
+    default:
+      return 0;
+  }
 }
 
 function wordTokens(

@@ -16,7 +16,7 @@
 
 import { isObject } from "../../settings/shape.ts";
 import { NO_USAGE, type StreamEvent } from "../translate/completion.ts";
-import { fault } from "../translate/fault.ts";
+import { type Fault, fault } from "../translate/fault.ts";
 import { cursorFault } from "./failure.ts";
 import type { ToolText } from "./tool_text.ts";
 
@@ -44,13 +44,9 @@ export function createCursorEvents(
     const text = textOf(json["message"]);
     const isDelta = json["timestamp_ms"] !== undefined && json["model_call_id"] === undefined;
     if (isDelta) return say(text);
-    const said = part;
+    const missed = notSaid(text, part, all);
     part = "";
-    if (text === said || all.endsWith(text)) return [];
-    for (const known of [said, all]) {
-      if (known !== "" && text.startsWith(known)) return say(text.slice(known.length));
-    }
-    return say(text);
+    return missed === "" ? [] : say(missed);
   };
   const result = (json: Record<string, unknown>): StreamEvent[] => {
     over = true;
@@ -91,12 +87,23 @@ export function createCursorEvents(
     exit(code, untrustedStderr) {
       if (over) return [];
       over = true;
-      const found = code === 124 || code === 137
-        ? fault("timeout", "cursor-agent took longer than cursor.timeoutSeconds")
-        : cursorFault(untrustedStderr);
-      return [{ kind: "error", fault: found }];
+      return [{ kind: "error", fault: exitFault(code, untrustedStderr) }];
     },
   };
+}
+
+/** Of a text that comes whole, what its deltas did not bring. */
+function notSaid(text: string, part: string, all: string): string {
+  if (text === part || all.endsWith(text)) return "";
+  const known = [part, all].find((said) => said !== "" && text.startsWith(said)) ?? "";
+  return text.slice(known.length);
+}
+
+/** timeout(1) ends it with 124, or 137 where it does not obey. */
+function exitFault(code: number, untrustedStderr: string): Fault {
+  return code === 124 || code === 137
+    ? fault("timeout", "cursor-agent took longer than cursor.timeoutSeconds")
+    : cursorFault(untrustedStderr);
 }
 
 function parsed(untrustedLine: string): Record<string, unknown> | null {

@@ -48,10 +48,11 @@ interface Entry {
   key: KeyState;
 }
 
-export function createBreakers(
-  settings: () => BreakerSettings,
-  nowMs: () => number,
-): Breakers {
+/** The entries there are, and the one of a key, which is made where there is none. */
+function createEntries(nowMs: () => number): {
+  readonly entries: Map<string, Entry>;
+  readonly entry: (key: string) => Entry;
+} {
   const entries = new Map<string, Entry>();
   /** A rest that is over goes first; a breaker is never forgotten, its names are of providers. */
   const makeRoom = (): void => {
@@ -65,17 +66,19 @@ export function createBreakers(
     let found = entries.get(key);
     if (found === undefined) {
       if (entries.size >= MAX_ENTRIES) makeRoom();
-      found = {
-        failuresAtMs: [],
-        openUntilMs: 0,
-        restUntilMs: 0,
-        probing: false,
-        key: "good",
-      };
+      found = { failuresAtMs: [], openUntilMs: 0, restUntilMs: 0, probing: false, key: "good" };
       entries.set(key, found);
     }
     return found;
   };
+  return { entries, entry };
+}
+
+export function createBreakers(
+  settings: () => BreakerSettings,
+  nowMs: () => number,
+): Breakers {
+  const { entries, entry } = createEntries(nowMs);
   const state = (key: string): BreakerState => {
     const found = entries.get(key);
     if (found === undefined) return "closed";

@@ -70,14 +70,8 @@ export function createTargetPlan(
   const attempt = (target: Target): Step => {
     tried++;
     const others = living(queue).some((other) => gate.mayAsk(other));
-    if (!others) return { do: "try", target, timeoutMs: timing.responseMs };
-    // A whole answer begins when it is done, so it has no other limit than that.
-    const longestMs = streamed ? timing.firstByteMs : timing.responseMs;
-    return {
-      do: "try",
-      target,
-      timeoutMs: Math.min(longestMs, Math.ceil(leftMs() * SHARE_OF_DEADLINE)),
-    };
+    const timeoutMs = others ? patienceMs(timing, streamed, leftMs()) : timing.responseMs;
+    return { do: "try", target, timeoutMs };
   };
   const nextRound = (): Step => {
     const targets = living(order(route, dice));
@@ -85,9 +79,7 @@ export function createTargetPlan(
     const earliestMs = Math.min(
       ...targets.map((target) => notBeforeMs.get(targetName(target)) ?? 0),
     );
-    const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** round) *
-      (0.5 + dice.random() / 2);
-    const ms = Math.max(backoffMs, earliestMs - dice.nowMs());
+    const ms = Math.max(backoffMs(round, dice), earliestMs - dice.nowMs());
     if (ms >= leftMs()) return { do: "give up" };
     round++;
     queue = targets;
@@ -115,6 +107,17 @@ export function createTargetPlan(
       }
     },
   };
+}
+
+/** How long a target may take while another waits to be asked. */
+function patienceMs(timing: Timing, streamed: boolean, leftMs: number): number {
+  // A whole answer begins when it is done, so it has no other limit than that.
+  const longestMs = streamed ? timing.firstByteMs : timing.responseMs;
+  return Math.min(longestMs, Math.ceil(leftMs * SHARE_OF_DEADLINE));
+}
+
+function backoffMs(round: number, dice: Pick<Dice, "random">): number {
+  return Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** round) * (0.5 + dice.random() / 2);
 }
 
 /** All targets, rank by rank, each rank drawn by weight. */

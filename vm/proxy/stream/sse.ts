@@ -43,29 +43,39 @@ const LF = 0x0a;
 const CR = 0x0d;
 const BYTE_ORDER_MARK = "\ufeff";
 
-export function createSseSplitter(maxEventBytes: number = MAX_SSE_EVENT_BYTES): SseSplitter {
-  let pieces: Uint8Array[] = []; // of the open event; joined once, when it is whole
+/** The event whose end has not come yet; its pieces are joined once, when it is whole. */
+function createOpenEvent(maxEventBytes: number): {
+  readonly keep: (bytes: Uint8Array) => void;
+  readonly finish: (complete: boolean) => SseEvent;
+  readonly isEmpty: () => boolean;
+} {
+  let pieces: Uint8Array[] = [];
   let pendingBytes = 0;
+  let first = true;
+  return {
+    keep(bytes) {
+      pendingBytes += bytes.length;
+      if (pendingBytes > maxEventBytes) {
+        throw new SseError(`an event is longer than ${maxEventBytes} bytes`);
+      }
+      if (bytes.length > 0) pieces.push(bytes);
+    },
+    finish(complete) {
+      const event = parseEvent(concat(pieces), first, complete);
+      pieces = [];
+      pendingBytes = 0;
+      first = false;
+      return event;
+    },
+    isEmpty: () => pendingBytes === 0,
+  };
+}
+
+export function createSseSplitter(maxEventBytes: number = MAX_SSE_EVENT_BYTES): SseSplitter {
+  const { keep, finish, isEmpty } = createOpenEvent(maxEventBytes);
   let lineBytes = 0;
   let afterCr = false;
   let isBlank = false; // the CR just seen ends an event; a LF may still belong to it
-  let first = true;
-
-  const keep = (bytes: Uint8Array): void => {
-    pendingBytes += bytes.length;
-    if (pendingBytes > maxEventBytes) {
-      throw new SseError(`an event is longer than ${maxEventBytes} bytes`);
-    }
-    if (bytes.length > 0) pieces.push(bytes);
-  };
-  const finish = (complete: boolean): SseEvent => {
-    const raw = concat(pieces);
-    pieces = [];
-    pendingBytes = 0;
-    const event = parseEvent(raw, first, complete);
-    first = false;
-    return event;
-  };
 
   return {
     push(untrustedChunk) {
@@ -102,7 +112,7 @@ export function createSseSplitter(maxEventBytes: number = MAX_SSE_EVENT_BYTES): 
     end() {
       const complete = isBlank;
       isBlank = afterCr = false;
-      return pendingBytes === 0 ? [] : [finish(complete)];
+      return isEmpty() ? [] : [finish(complete)];
     },
   };
 }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A stream as one answer, and one answer as a stream. @module */
 
-import { type Completion, NO_USAGE, type StopReason, type StreamEvent } from "./completion.ts";
+import {
+  type Completion,
+  NO_USAGE,
+  type StopReason,
+  type StreamEvent,
+  type Usage,
+} from "./completion.ts";
 import type { AssistantPart, ThinkingPart, ToolCallPart } from "./conversation.ts";
 import { type Fault, fault } from "./fault.ts";
 import { given } from "./json_node.ts";
@@ -14,77 +20,31 @@ export interface Collector {
     | { readonly completion?: undefined; readonly fault: Fault };
 }
 
-/** Joins the events of one stream. Texts stay in pieces until the end: joining each time is slow. */
+/** What came of one stream so far. Texts stay in pieces until the end: joining each time is slow. */
+interface Collected {
+  readonly blocks: Block[];
+  readonly calls: Map<number, Block>;
+  id: string;
+  model: string;
+  usage: Usage;
+  stop: StopReason;
+  stopSequence: string | undefined;
+  ended: boolean;
+  failed: Fault | undefined;
+}
+
+/** Joins the events of one stream. */
 export function createCollector(): Collector {
-  const blocks: Block[] = [];
-  const calls = new Map<number, Block>();
-  let [id, model, stopSequence] = ["", "", undefined as string | undefined];
-  let usage = NO_USAGE;
-  let stop: StopReason = "end";
-  let ended = false;
-  let failed: Fault | undefined;
-
-  function append(kind: "text" | "thinking", text: string): void {
-    const last = blocks.at(-1);
-    if (last?.kind === kind && !last.closed) last.pieces.push(text);
-    else blocks.push({ kind, id: "", name: "", pieces: [text], signature: "", closed: false });
-  }
-
+  const all: Collected = {
+    ...{ blocks: [], calls: new Map(), id: "", model: "", usage: NO_USAGE },
+    ...{ stop: "end", stopSequence: undefined, ended: false, failed: undefined },
+  };
   return {
     push(event) {
-      if (ended || failed !== undefined) return;
-      switch (event.kind) {
-        case "start":
-          [id, model] = [event.id, event.model];
-          return;
-        case "text":
-        case "thinking":
-          return append(event.kind, event.text);
-        case "signature": {
-          if (blocks.at(-1)?.kind !== "thinking") append("thinking", "");
-          const last = blocks.at(-1);
-          if (last !== undefined) [last.signature, last.closed] = [event.signature, true];
-          return;
-        }
-        case "redacted":
-          blocks.push({ ...EMPTY, kind: "redacted", pieces: [event.data] });
-          return;
-        case "tool": {
-          const extra = given("extra", event.extra);
-          const block = {
-            ...EMPTY,
-            ...extra,
-            kind: "tool_call" as const,
-            pieces: [],
-            ...named(event),
-          };
-          blocks.push(block);
-          calls.set(event.index, block);
-          return;
-        }
-        case "arguments":
-          calls.get(event.index)?.pieces.push(event.fragment);
-          return;
-        case "usage":
-          usage = event.usage;
-          return;
-        case "stop":
-          [stop, stopSequence] = [event.reason, event.stopSequence];
-          return;
-        case "error":
-          failed = event.fault;
-          return;
-        case "end":
-          ended = true;
-          return;
-        case "tool_end":
-        case "heartbeat":
-          return;
-        default:
-          return event satisfies never;
-      }
+      if (!all.ended && all.failed === undefined) collect(all, event);
     },
     result() {
+      const { blocks, id, model, usage, stop, stopSequence, ended, failed } = all;
       if (failed !== undefined) return { fault: failed };
       if (!ended) return { fault: fault("server", "the stream ended before its answer was whole") };
       const parts = blocks.map(partOf);
@@ -92,6 +52,61 @@ export function createCollector(): Collector {
       return { completion: { id, model, parts, stop, ...sequence, usage } };
     },
   };
+}
+
+function collect(all: Collected, event: StreamEvent): void {
+  const { blocks, calls } = all;
+  switch (event.kind) {
+    case "start":
+      [all.id, all.model] = [event.id, event.model];
+      return;
+    case "text":
+    case "thinking":
+      return append(blocks, event.kind, event.text);
+    case "signature": {
+      if (blocks.at(-1)?.kind !== "thinking") append(blocks, "thinking", "");
+      const last = blocks.at(-1);
+      if (last !== undefined) [last.signature, last.closed] = [event.signature, true];
+      return;
+    }
+    case "redacted":
+      blocks.push({ ...EMPTY, kind: "redacted", pieces: [event.data] });
+      return;
+    case "tool": {
+      const { id, name } = event;
+      const extra = given("extra", event.extra);
+      const block: Block = { ...EMPTY, ...extra, kind: "tool_call", pieces: [], id, name };
+      blocks.push(block);
+      calls.set(event.index, block);
+      return;
+    }
+    case "arguments":
+      calls.get(event.index)?.pieces.push(event.fragment);
+      return;
+    case "usage":
+      all.usage = event.usage;
+      return;
+    case "stop":
+      [all.stop, all.stopSequence] = [event.reason, event.stopSequence];
+      return;
+    case "error":
+      all.failed = event.fault;
+      return;
+    case "end":
+      all.ended = true;
+      return;
+    case "tool_end":
+    case "heartbeat":
+      return;
+    default:
+      return event satisfies never;
+  }
+}
+
+function append(blocks: Block[], kind: "text" | "thinking", text: string): void {
+  const last = blocks.at(-1);
+  if (last?.kind === kind && !last.closed) last.pieces.push(text);
+  else blocks.push({ ...EMPTY, kind, pieces: [text], closed: false });
 }
 
 interface Block {
@@ -105,8 +120,6 @@ interface Block {
 }
 
 const EMPTY = { id: "", name: "", signature: "", closed: true };
-
-const named = ({ id, name }: { readonly id: string; readonly name: string }) => ({ id, name });
 
 function partOf({ kind, id, name, pieces, signature, extra }: Block): AssistantPart {
   const text = pieces.join("");

@@ -14,10 +14,24 @@ import {
   type StopReason,
   type StreamEvent,
   type StreamWriter,
+  type Usage,
 } from "../completion.ts";
 import { writeAnthropicFault } from "../fault.ts";
 import { writeMessagesUsage, writeStopReason } from "./messages_wire.ts";
 import { createBlockWriter } from "./messages_stream_blocks.ts";
+
+function emptyMessage({ id, model }: AnswerIdentity, usage: Usage): Record<string, unknown> {
+  return {
+    id,
+    type: "message",
+    role: "assistant",
+    model,
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: writeMessagesUsage(usage),
+  };
+}
 
 export function createMessagesStreamWriter(who: AnswerIdentity): StreamWriter {
   let phase: "new" | "open" | "closed" = "new";
@@ -31,18 +45,7 @@ export function createMessagesStreamWriter(who: AnswerIdentity): StreamWriter {
   function start(): string {
     if (phase !== "new") return "";
     phase = "open";
-    return send("message_start", {
-      message: {
-        id: who.id,
-        type: "message",
-        role: "assistant",
-        model: who.model,
-        content: [],
-        stop_reason: null,
-        stop_sequence: null,
-        usage: writeMessagesUsage(usage),
-      },
-    });
+    return send("message_start", { message: emptyMessage(who, usage) });
   }
 
   function write(event: StreamEvent): string {

@@ -53,109 +53,127 @@ interface Open {
 const isWholeOnly = ({ form }: Open): boolean =>
   form?.kind === "custom" || form?.kind === "local_shell";
 
+/** The items of one stream. */
+interface Items {
+  readonly who: AnswerIdentity;
+  readonly send: Send;
+  readonly forms: ToolForms;
+  readonly newId: (id: string) => string;
+  /** undefined: it is open. */
+  readonly done: (Item | undefined)[];
+  readonly calls: Map<number, Open>;
+  prose: Open | undefined;
+}
+
 export function createItemWriter(who: AnswerIdentity, send: Send, forms: ToolForms): ItemWriter {
-  const newId = createAnswerIds();
-  const done: (Item | undefined)[] = [];
-  const calls = new Map<number, Open>();
-  let prose: Open | undefined;
-
-  const placeOf = (prefix: ItemPrefix): Open["at"] => {
-    const output_index = done.push(undefined) - 1;
-    return { item_id: ownItemId(prefix, who.id, output_index), output_index };
+  const items: Items = {
+    ...{ who, send, forms, newId: createAnswerIds(), done: [], calls: new Map() },
+    prose: undefined,
   };
-
-  const openProse = (kind: "text" | "thinking"): Open => ({
-    ...{ kind, at: placeOf(kind === "text" ? "msg" : "rs"), pieces: [] },
-    ...{ callId: "", name: "", form: undefined },
-  });
-
-  function openCall(callId: string, name: string): Open {
-    const form = forms.get(name);
-    return { kind: "call", at: placeOf(prefixOf(form)), pieces: [], callId, name, form };
-  }
-
-  /** Reasoning without a summary, which only its maker can read. */
-  function writeSealed(sealed: string): string {
-    const { item_id, output_index } = placeOf("rs");
-    const item = reasoningItem(item_id, [], sealed);
-    done[output_index] = item;
-    return send("response.output_item.added", { output_index, item }) +
-      send("response.output_item.done", { output_index, item });
-  }
-
-  function close(closing: Open, signature = ""): string {
-    const { at, pieces } = closing;
-    const text = pieces.join("");
-    const sealed = closing.kind === "thinking" ? sealThinking(who.maker, text, signature) : "";
-    const [events, item] = closeEvents(closing, text, sealed, send);
-    done[at.output_index] = item;
-    return events + send("response.output_item.done", { output_index: at.output_index, item });
-  }
-
-  function closeProse(signature = ""): string {
-    const closing = prose;
-    prose = undefined;
-    return closing === undefined ? "" : close(closing, signature);
-  }
-
-  function writeProse(kind: "text" | "thinking", text: string): string {
-    let begin = "";
-    if (prose?.kind !== kind) {
-      begin = closeProse();
-      prose = openProse(kind);
-      begin += openEvents(prose, send);
-    }
-    prose.pieces.push(text);
-    const part = kind === "text" ? { content_index: 0 } : { summary_index: 0 };
-    const type = kind === "text" ? "output_text" : "reasoning_summary_text";
-    return begin + send(`response.${type}.delta`, { ...prose.at, ...part, delta: text });
-  }
-
-  function closeCall(index: number): string {
-    const closing = calls.get(index);
-    if (closing === undefined) return "";
-    calls.delete(index);
-    return close(closing);
-  }
-
   return {
-    write(event) {
-      switch (event.kind) {
-        case "text":
-        case "thinking":
-          return writeProse(event.kind, event.text);
-        case "signature":
-          return prose?.kind === "thinking" ? closeProse(event.signature) : "";
-        case "redacted":
-          return closeProse() + writeSealed(sealRedacted(who.maker, event.data));
-        case "tool": {
-          const { index, name, extra } = event;
-          const callId = newId(event.id);
-          const before = closeProse() +
-            (extra === undefined
-              ? ""
-              : writeSealed(sealExtra(callId, { maker: who.maker, fields: extra })));
-          const call = openCall(callId, name);
-          calls.set(index, call);
-          return before + openEvents(call, send);
-        }
-        case "arguments": {
-          const call = calls.get(event.index);
-          if (call === undefined) return "";
-          call.pieces.push(event.fragment);
-          if (isWholeOnly(call)) return "";
-          const type = "response.function_call_arguments.delta";
-          return send(type, { ...call.at, delta: event.fragment });
-        }
-        case "tool_end":
-          return closeCall(event.index);
-        default:
-          return event satisfies never;
-      }
-    },
-    finish: () => closeProse() + [...calls.keys()].map(closeCall).join(""),
-    output: () => done.filter((item) => item !== undefined),
+    write: (event) => write(items, event),
+    finish: () =>
+      closeProse(items) + [...items.calls.keys()].map((index) => closeCall(items, index)).join(""),
+    output: () => items.done.filter((item) => item !== undefined),
   };
+}
+
+function write(items: Items, event: ItemEvent): string {
+  const { who, send, calls, prose } = items;
+  switch (event.kind) {
+    case "text":
+    case "thinking":
+      return writeProse(items, event.kind, event.text);
+    case "signature":
+      return prose?.kind === "thinking" ? closeProse(items, event.signature) : "";
+    case "redacted":
+      return closeProse(items) + writeSealed(items, sealRedacted(who.maker, event.data));
+    case "tool": {
+      const { index, name, extra } = event;
+      const callId = items.newId(event.id);
+      const sealed = extra === undefined
+        ? null
+        : sealExtra(callId, { maker: who.maker, fields: extra });
+      const before = closeProse(items) + (sealed === null ? "" : writeSealed(items, sealed));
+      const call = openCall(items, callId, name);
+      calls.set(index, call);
+      return before + openEvents(call, send);
+    }
+    case "arguments": {
+      const call = calls.get(event.index);
+      if (call === undefined) return "";
+      call.pieces.push(event.fragment);
+      if (isWholeOnly(call)) return "";
+      const type = "response.function_call_arguments.delta";
+      return send(type, { ...call.at, delta: event.fragment });
+    }
+    case "tool_end":
+      return closeCall(items, event.index);
+    default:
+      return event satisfies never;
+  }
+}
+
+function placeOf({ who, done }: Items, prefix: ItemPrefix): Open["at"] {
+  const output_index = done.push(undefined) - 1;
+  return { item_id: ownItemId(prefix, who.id, output_index), output_index };
+}
+
+function openProse(items: Items, kind: "text" | "thinking"): Open {
+  return {
+    ...{ kind, at: placeOf(items, kind === "text" ? "msg" : "rs"), pieces: [] },
+    ...{ callId: "", name: "", form: undefined },
+  };
+}
+
+function openCall(items: Items, callId: string, name: string): Open {
+  const form = items.forms.get(name);
+  return { kind: "call", at: placeOf(items, prefixOf(form)), pieces: [], callId, name, form };
+}
+
+/** Reasoning without a summary, which only its maker can read. */
+function writeSealed(items: Items, sealed: string): string {
+  const { item_id, output_index } = placeOf(items, "rs");
+  const item = reasoningItem(item_id, [], sealed);
+  items.done[output_index] = item;
+  return items.send("response.output_item.added", { output_index, item }) +
+    items.send("response.output_item.done", { output_index, item });
+}
+
+function writeProse(items: Items, kind: "text" | "thinking", text: string): string {
+  let begin = "";
+  let { prose } = items;
+  if (prose?.kind !== kind) {
+    begin = closeProse(items);
+    prose = items.prose = openProse(items, kind);
+    begin += openEvents(prose, items.send);
+  }
+  prose.pieces.push(text);
+  const part = kind === "text" ? { content_index: 0 } : { summary_index: 0 };
+  const type = kind === "text" ? "output_text" : "reasoning_summary_text";
+  return begin + items.send(`response.${type}.delta`, { ...prose.at, ...part, delta: text });
+}
+
+function close({ who, done, send }: Items, closing: Open, signature = ""): string {
+  const { at, pieces } = closing;
+  const text = pieces.join("");
+  const sealed = closing.kind === "thinking" ? sealThinking(who.maker, text, signature) : "";
+  const [events, item] = closeEvents(closing, text, sealed, send);
+  done[at.output_index] = item;
+  return events + send("response.output_item.done", { output_index: at.output_index, item });
+}
+
+function closeProse(items: Items, signature = ""): string {
+  const closing = items.prose;
+  items.prose = undefined;
+  return closing === undefined ? "" : close(items, closing, signature);
+}
+
+function closeCall(items: Items, index: number): string {
+  const closing = items.calls.get(index);
+  if (closing === undefined) return "";
+  items.calls.delete(index);
+  return close(items, closing);
 }
 
 function openEvents({ kind, at, callId, name, form }: Open, send: Send): string {

@@ -27,6 +27,22 @@ import type { ToolForms } from "./responses_tools.ts";
 /** Receives the finished items, to which the client may refer later. */
 export type OnFinished = (output: readonly Item[]) => void;
 
+type Send = (type: string, fields: Readonly<Record<string, unknown>>) => string;
+
+/** The error event for clients that throw at "error", the object for those that wait for it. */
+function failureEvents(
+  who: AnswerIdentity,
+  fault: Fault,
+  output: readonly Item[],
+  send: Send,
+): string {
+  const { error } = writeOpenAiFault(fault);
+  const failure = { code: fault.code ?? "server_error", message: fault.message };
+  const response = responseObject(who, "failed", { error: failure, output });
+  return send("response.failed", { response }) +
+    send("error", { ...failure, param: null, error });
+}
+
 export function createResponsesStreamWriter(
   who: AnswerIdentity,
   forms: ToolForms = new Map(),
@@ -36,7 +52,7 @@ export function createResponsesStreamWriter(
   let sequence = 0;
   let usage = NO_USAGE;
   let stop: StopReason = "end";
-  const send = (type: string, fields: Readonly<Record<string, unknown>>): string =>
+  const send: Send = (type, fields) =>
     sseText(JSON.stringify({ type, sequence_number: sequence++, ...fields }), type);
   const items = createItemWriter(who, send, forms);
   const inProgress = (type: string): string =>
@@ -48,15 +64,10 @@ export function createResponsesStreamWriter(
     return inProgress("response.created") + inProgress("response.in_progress");
   }
 
-  /** The error event for clients that throw at "error", the object for those that wait for it. */
   function fail(fault: Fault): string {
     const begin = start();
     phase = "closed";
-    const { error } = writeOpenAiFault(fault);
-    const failure = { code: fault.code ?? "server_error", message: fault.message };
-    const response = responseObject(who, "failed", { error: failure, output: items.output() });
-    return begin + send("response.failed", { response }) +
-      send("error", { ...failure, param: null, error });
+    return begin + failureEvents(who, fault, items.output(), send);
   }
 
   function finish(): string {
