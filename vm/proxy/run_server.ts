@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The parts put together, with the real clock, network and files; until a signal ends it. @module */
 
+import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { writeAll } from "../../shared/io/program.ts";
 import type { Notifier } from "../../shared/io/sd_notify.ts";
 import { pause, within } from "../../shared/io/timing.ts";
@@ -43,18 +44,14 @@ export async function runServer(start: ServerStart): Promise<void> {
   let level = start.config.logLevel;
   const lines = createLineWriter((text) => writeAll(Deno.stderr, text));
   const log = createLog(() => level, () => new Date(), lines.line);
-  const ledger = openLedger(
-    places.ledger,
-    (text) => log("error", "the record of use cannot be written", { text }),
-  );
+  const ledgerFailed = (text: string): void =>
+    log("error", "the record of use cannot be written", { text });
+  const ledger = openLedger(places.ledger, ledgerFailed);
   const metrics = createMetrics();
   const nowMs = (): number => Date.now();
   const breakers = createBreakers(() => live.current().breaker, nowMs);
-  const secrets = createSecrets({
-    environmentFile: places.environment,
-    run: runForSecret,
-    nowMs,
-  });
+  const environmentFile = places.environment;
+  const secrets = createSecrets({ environmentFile, run: runForSecret, nowMs });
   const live = await keepConfig(start.config, {
     load: start.load,
     files: [places.config, places.original, places.environment],
@@ -72,7 +69,7 @@ export async function runServer(start: ServerStart): Promise<void> {
   const endings = new Set<() => void>();
   const calibration = createCalibration();
   const budget = createBodyBudget(budgetBytes(start.memoryMib));
-  let active = 0;
+  const underWay = createCount();
   const startedS = Math.floor(nowMs() / 1000);
   const parts: ServerParts = {
     ...{ breakers, secrets, metrics, log, startedS, pause, endings, budget, calibration },
@@ -81,53 +78,80 @@ export async function runServer(start: ServerStart): Promise<void> {
     dice: { nowMs, random: Math.random },
     attempt: createAttempt(createMemory()),
     newId: () => crypto.randomUUID().replaceAll("-", "").slice(0, 24),
-    enter() {
-      active++;
-      return () => void active--;
-    },
-    gauges: (): Gauge[] => [
-      { name: "openclaw_proxy_active_requests", labels: {}, value: active },
-      { name: "openclaw_proxy_body_bytes", labels: {}, value: budget.usedBytes() },
-      { name: "openclaw_proxy_start_time_seconds", labels: {}, value: startedS },
-      { name: "openclaw_proxy_resident_bytes", labels: {}, value: Deno.memoryUsage().rss },
-      ...[...live.current().providers.keys()].map((provider): Gauge => ({
-        name: "openclaw_proxy_breaker_open",
-        labels: { provider },
-        value: breakers.state(provider) === "open" ? 1 : 0,
-      })),
-    ],
+    enter: underWay.enter,
+    gauges: () => gaugesOf(parts, underWay.count()),
   };
-  const server = await onFreePort(start.port, () =>
-    Deno.serve({
-      ...{ hostname: "127.0.0.1", port: start.port },
-      onListen: ({ port }) => log("info", "listening", { address: "127.0.0.1", port }),
-      onError: () => new Response(null, { status: 500 }), // handle() catches all there is
-    }, (request, info) => handle(request, info, null, parts)));
+  const server = await onFreePort(start.port, () => serveLoopback(start.port, parts));
   // After the port: a second proxy has ended there, and leaves the sockets to the first.
-  const sockets = createVmSockets(
-    places.sockets,
-    (path, vm) =>
-      Deno.serve({
-        path,
-        onListen() {},
-        onError: () => new Response(null, { status: 500 }),
-      }, (request, info) => handle(request, info, vm, parts)),
-    log,
-  );
+  const serve = (path: string, vm: VmName): Deno.HttpServer => serveSocket(path, vm, parts);
+  const sockets = createVmSockets(places.sockets, serve, log);
   await sockets.apply(vmsOf(live.current()));
   await start.notifier.ready();
   await stopSignal(() => void live.reload());
-  log("info", "stopping", { active });
+  log("info", "stopping", { active: underWay.count() });
   start.notifier.close();
   live.close();
-  const drained = Promise.all([server.shutdown(), sockets.close()]);
-  if (!await within(DRAIN_MS, drained)) {
-    log("info", "ending what still runs", { active });
-    for (const end of [...endings].toReversed()) end(); // a stream's own before its request's
-    await within(ENDING_MS, drained);
-  }
+  await drain(Promise.all([server.shutdown(), sockets.close()]), endings, () => {
+    log("info", "ending what still runs", { active: underWay.count() });
+  });
   ledger.close();
   lines.flush();
+}
+
+/** Waits for what runs; what takes too long is ended in its API's words. */
+async function drain(
+  drained: Promise<unknown>,
+  endings: ReadonlySet<() => void>,
+  onLate: () => void,
+): Promise<void> {
+  if (await within(DRAIN_MS, drained)) return;
+  onLate();
+  for (const end of [...endings].toReversed()) end(); // a stream's own before its request's
+  await within(ENDING_MS, drained);
+}
+
+function createCount(): { readonly count: () => number; readonly enter: () => () => void } {
+  let count = 0;
+  return {
+    count: () => count,
+    enter() {
+      count++;
+      return () => void count--;
+    },
+  };
+}
+
+function gaugesOf({ budget, breakers, config, startedS }: ServerParts, active: number): Gauge[] {
+  return [
+    { name: "openclaw_proxy_active_requests", labels: {}, value: active },
+    { name: "openclaw_proxy_body_bytes", labels: {}, value: budget.usedBytes() },
+    { name: "openclaw_proxy_start_time_seconds", labels: {}, value: startedS },
+    { name: "openclaw_proxy_resident_bytes", labels: {}, value: Deno.memoryUsage().rss },
+    ...[...config().providers.keys()].map((provider): Gauge => ({
+      name: "openclaw_proxy_breaker_open",
+      labels: { provider },
+      value: breakers.state(provider) === "open" ? 1 : 0,
+    })),
+  ];
+}
+
+/** handle() catches all there is. */
+const onError = (): Response => new Response(null, { status: 500 });
+
+function serveLoopback(port: number, parts: ServerParts): Deno.HttpServer {
+  const onListen = (at: { readonly port: number }): void =>
+    parts.log("info", "listening", { address: "127.0.0.1", port: at.port });
+  return Deno.serve(
+    { hostname: "127.0.0.1", port, onListen, onError },
+    (request, info) => handle(request, info, null, parts),
+  );
+}
+
+function serveSocket(path: string, vm: VmName, parts: ServerParts): Deno.HttpServer {
+  return Deno.serve(
+    { path, onListen() {}, onError },
+    (request, info) => handle(request, info, vm, parts),
+  );
 }
 
 /** @param onHangup "systemctl reload" */

@@ -42,25 +42,21 @@ export function createCursorEvents(
   };
   const assistant = (json: Record<string, unknown>): StreamEvent[] => {
     const text = textOf(json["message"]);
-    const isDelta = json["timestamp_ms"] !== undefined && json["model_call_id"] === undefined;
-    if (isDelta) return say(text);
+    if (isDelta(json)) return say(text);
     const missed = notSaid(text, part, all);
     part = "";
     return missed === "" ? [] : say(missed);
   };
   const result = (json: Record<string, unknown>): StreamEvent[] => {
     over = true;
+    const said = json["result"];
     if (json["is_error"] === true) {
-      return [{ kind: "error", fault: cursorFault(String(json["result"] ?? "")) }];
+      return [{ kind: "error", fault: cursorFault(String(said ?? "")) }];
     }
-    const missed = all === "" && typeof json["result"] === "string" ? say(json["result"]) : [];
-    return [
-      ...missed,
-      ...tools.end(),
-      ...usage(json["usage"]),
-      { kind: "stop", reason: tools.calls() > 0 ? "tool_use" : "end" },
-      { kind: "end" },
-    ];
+    const missed = all === "" && typeof said === "string" ? say(said) : [];
+    const rest = [...tools.end(), ...usage(json["usage"])];
+    const reason = tools.calls() > 0 ? "tool_use" : "end";
+    return [...missed, ...rest, { kind: "stop", reason }, { kind: "end" }];
   };
   return {
     line(untrustedLine) {
@@ -72,9 +68,7 @@ export function createCursorEvents(
         case "assistant":
           return assistant(json);
         case "thinking":
-          return thinking && typeof json["text"] === "string" && json["text"] !== ""
-            ? [{ kind: "thinking", text: json["text"] }]
-            : [];
+          return thinking ? thinkingEvents(json["text"]) : [];
         case "tool_call":
           part = "";
           return [{ kind: "heartbeat" }];
@@ -90,6 +84,15 @@ export function createCursorEvents(
       return [{ kind: "error", fault: exitFault(code, untrustedStderr) }];
     },
   };
+}
+
+const isDelta = (json: Record<string, unknown>): boolean =>
+  json["timestamp_ms"] !== undefined && json["model_call_id"] === undefined;
+
+function thinkingEvents(untrustedText: unknown): StreamEvent[] {
+  return typeof untrustedText === "string" && untrustedText !== ""
+    ? [{ kind: "thinking", text: untrustedText }]
+    : [];
 }
 
 /** Of a text that comes whole, what its deltas did not bring. */

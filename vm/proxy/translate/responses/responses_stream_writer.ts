@@ -43,6 +43,11 @@ function failureEvents(
     send("error", { ...failure, param: null, error });
 }
 
+function finishedEvent(response: unknown, stop: StopReason, send: Send): string {
+  const type = incompleteReason(stop) === null ? "response.completed" : "response.incomplete";
+  return send(type, { response });
+}
+
 export function createResponsesStreamWriter(
   who: AnswerIdentity,
   forms: ToolForms = new Map(),
@@ -55,13 +60,11 @@ export function createResponsesStreamWriter(
   const send: Send = (type, fields) =>
     sseText(JSON.stringify({ type, sequence_number: sequence++, ...fields }), type);
   const items = createItemWriter(who, send, forms);
-  const inProgress = (type: string): string =>
-    send(type, { response: responseObject(who, "in_progress", {}) });
-
   function start(): string {
     if (phase !== "new") return "";
     phase = "open";
-    return inProgress("response.created") + inProgress("response.in_progress");
+    const response = responseObject(who, "in_progress", {});
+    return send("response.created", { response }) + send("response.in_progress", { response });
   }
 
   function fail(fault: Fault): string {
@@ -73,9 +76,9 @@ export function createResponsesStreamWriter(
   function finish(): string {
     const rest = start() + items.finish();
     phase = "closed";
-    const type = incompleteReason(stop) === null ? "response.completed" : "response.incomplete";
-    onFinished(items.output());
-    return rest + send(type, { response: finishedResponse(who, stop, items.output(), usage) });
+    const output = items.output();
+    onFinished(output);
+    return rest + finishedEvent(finishedResponse(who, stop, output, usage), stop, send);
   }
 
   function write(event: StreamEvent): string {
@@ -100,10 +103,8 @@ export function createResponsesStreamWriter(
   }
 
   /** OpenAI's own event; another "in_progress" would make the SDK drop the items so far. */
-  function heartbeat(): string {
-    if (phase === "new") return start();
-    return phase === "open" ? send("keepalive", {}) : "";
-  }
+  const heartbeat = (): string =>
+    phase === "new" ? start() : phase === "open" ? send("keepalive", {}) : "";
 
   return { write: (event) => phase === "closed" ? "" : write(event), heartbeat };
 }
