@@ -9,6 +9,7 @@
 import type { Clock } from "../../shared/io/clock.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { MAX_OPEN_REQUESTS } from "../../shared/protocol/limits.ts";
+import type { OutcomeKind } from "../../shared/protocol/outcome.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Audit, type IsOnRecord, recordQuietly } from "../record/audit_log.ts";
@@ -115,6 +116,11 @@ function isFull(kept: readonly Job[]): boolean {
   return kept.length >= MAX_OPEN_REQUESTS || bytes >= MAX_KEPT_BYTES;
 }
 
+/** The events that say so; a person's no is a refusal, too. */
+function recordedAs(kind: OutcomeKind): readonly string[] {
+  return kind === "refused" ? ["refused", "denied", "expired"] : [kind];
+}
+
 /** A job of an earlier daemon has its outcome; the record gets it if it is not there. */
 function recover(
   { request, outcome, keptSinceMs, wasInterrupted }: KeptRequest,
@@ -124,7 +130,7 @@ function recover(
   const endedAtMs = startedAtMs === null ? keptSinceMs : startedAtMs + durationMs;
   const by = { by: "daemon-restart" };
   if (wasInterrupted) audit.record(kind, { ...nameOf(request), ...by });
-  else if (!isOnRecord(kind, request, endedAtMs)) {
+  else if (!recordedAs(kind).some((event) => isOnRecord(event, request, endedAtMs))) {
     audit.record(kind, { ...nameOf(request), ...endOf(outcome), ...by });
   }
   const spool = store.reopen(request.vm, request.id);

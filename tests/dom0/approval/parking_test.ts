@@ -299,6 +299,19 @@ asking("a crash while it waits: interrupted, and never run", async (world) => {
 });
 
 asking(
+  "a refusal that its VM did not fetch is recorded once, also after a restart",
+  async (world) => {
+    const { seat } = await ask(world);
+    const { vm, id, hash } = await viewOf(world);
+    await world.parking.deny({ vm, id, hash, reason: null }, BY);
+    assertEquals((await seat.answered).reason, "not-approved");
+    const next = await world.restart();
+    assertEquals(next.events(), ["parked", "denied not-approved"]);
+    await next.close();
+  },
+);
+
+asking(
   "what cannot be recorded does not wait, and what cannot be recorded as approved does not run",
   async (world) => {
     const { seat } = await ask(world);
