@@ -40,8 +40,9 @@ export async function commandsOf(
         continue;
       }
       text += text === "" ? line : `\n${line}`;
-      const whole = new Deno.Command("bash", { args: ["-n", "-c", text], stderr: "null" });
-      if (!(await whole.output()).success) continue;
+      const { success, stderr } = await new Deno.Command("bash", { args: ["-n", "-c", text] })
+        .output();
+      if (!success || stderr.length > 0) continue; // of a here-document without an end it warns
       commands.push({ place, text });
       text = "";
     }
