@@ -20,7 +20,7 @@ import {
 import { encodeCapabilities, parseCapabilities } from "../../shared/protocol/capability.ts";
 import { encodeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import { createDom0Session } from "../../shared/protocol/dom0_session.ts";
-import { parseEnvelope } from "../../shared/protocol/envelope.ts";
+import { neededCapability, parseEnvelope } from "../../shared/protocol/envelope.ts";
 import { encodeFlags, parseFlags } from "../../shared/protocol/flags.ts";
 import { createFrameDecoder, encodeFrame, type Frame } from "../../shared/protocol/frame.ts";
 import {
@@ -223,6 +223,11 @@ const DOM0_OPENING = [
   encodeFromDom0({ kind: "ping", token: 0 }),
   encodeFromDom0({ kind: "capabilities", words: ["ends", "operations"] }),
 ].map((wire) => wire.slice(4));
+/** Of a VM that knows no operations. */
+const VM_OPENING_FIRST = [
+  encodeFromVm({ kind: "hello", version: 2 }),
+  encodeFromVm({ kind: "pong", token: 0 }),
+].map((wire) => wire.slice(4));
 const VM_OPENING = [
   encodeFromVm({ kind: "hello", version: 2 }),
   encodeFromVm({ kind: "capabilities", words: ["ends", "operations"] }),
@@ -256,6 +261,18 @@ export const TARGETS: readonly Target[] = [
       if (session.hasCredit()) session.request(new Uint8Array(9));
     };
   }, DOM0_OPENING),
+  sessionTarget("dom0-session-first", CAPS_FROM_VM, FROM_VM, () => {
+    const session = createDom0Session(VM);
+    session.hello();
+    session.credit(3);
+    session.ping();
+    return (frame) => {
+      const event = session.receive(frame);
+      if (event.kind === "request" && neededCapability(event.request.fields) !== null) {
+        throw new Error("a request that was not agreed on");
+      }
+    };
+  }, VM_OPENING_FIRST),
   frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX, true),
   messageTarget("decodeMux", MUX, (frame) => encodeMux(decodeMux(frame))),
   sessionTarget("mux-dialer", MUX_CAPS.dialer, HEARD, () => {

@@ -14,7 +14,8 @@ const LEAST_SHARE = 0.02;
 Deno.test("no decoder is missing from the targets of the fuzzer", () => {
   const names = TARGETS.map(({ name }) => name).join(" ");
   const want = "frames-from-vm frames-from-dom0 frames-of-answer decodeFromVm decodeFromDom0 " +
-    "decodeAnswer dom0-session parseCapabilities vm-session frames-of-mux decodeMux mux-dialer mux-acceptor " +
+    "decodeAnswer dom0-session parseCapabilities vm-session dom0-session-first " +
+    "frames-of-mux decodeMux mux-dialer mux-acceptor " +
     "parseEnvelope parseMeta parseVmName parseRequestId " +
     "parseV1Id parseHex parseDecimal parseCommand-argv parseCommand-script parseCommand-op " +
     "parseCommand-plan parseFlags parseWhy parseAuthKey";
