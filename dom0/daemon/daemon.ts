@@ -17,6 +17,7 @@ import type { StateWriter } from "../../shared/io/state_writer.ts";
 import { aborted, unlessAborted } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { openAdmin } from "../admin_orders/open_admin.ts";
 import { createDryRunDesk } from "../judge/dry_run_desk.ts";
 import { createInforming } from "../judge/informing.ts";
 import { createRequestDesk, type DeskOptions, type RequestDesk } from "../judge/request_desk.ts";
@@ -164,6 +165,10 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const approvals = dryRun || options.once ? null : openApprovals({
     ...{ paths, authority, config, audit, clock, onChange },
   });
+  const endAdmin = groups === null || options.once ? () => {} : openAdmin({
+    ...{ paths, audit, groups, clock, settings: settings.current },
+    parking: approvals?.parking ?? null,
+  });
   const informing = createInforming({ policy, judge: authority.judge, read: readOperation });
   const desk = groups === null ? createDryRunDesk({ ...authority, ledger, clock, say }) : makeDesk({
     ...{ audit, ledger, scheduler, onChange, authority, config, groups, informing },
@@ -179,6 +184,7 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
     stopTaking() {
       isStopping = true;
       approvals?.close();
+      endAdmin();
       settings.close();
     },
   };

@@ -27,6 +27,10 @@ export interface Paths {
   readonly runFolder: string;
   /** What the daemon is doing now, for "status". */
   readonly stateFile: string;
+  /** What the web admin asks of the daemon, and its answers. */
+  readonly adminFolder: string;
+  /** The web admin's own: logins that nobody has used yet. */
+  readonly adminRunFolder: string;
   /** Scripts that are being run. */
   readonly workFolder: string;
   /** What waits for a person. */
@@ -63,6 +67,8 @@ export function dom0Paths(root: string): Paths {
     policyFolder: `${root}/etc/qubes/remote-policy.d`,
     runFolder: `${root}/run/qvm-remote`,
     stateFile: `${root}/run/qvm-remote/state.json`,
+    adminFolder: `${root}/run/qvm-remote/admin`,
+    adminRunFolder: `${root}/run/qubes-global-admin-web`,
     workFolder: `${root}/run/qvm-remote/work`,
     parkedFolder: `${root}/run/qvm-remote/parked`,
     ordersFolder: `${root}/run/qvm-remote/orders`,

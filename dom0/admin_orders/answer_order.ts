@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the daemon does for the web admin: operations as the operator, and the operator's own
+ * actions, by the functions of the command line. Who asked is on record with each change.
+ *
+ * @module
+ */
+
+import { UserError } from "../../shared/io/program.ts";
+import { lockdown, unlock } from "../cli/commands/service.ts";
+import { revoke } from "../cli/commands/authorize.ts";
+import { undo as undoCommand } from "../cli/commands/undo.ts";
+import type { Operator } from "../cli/operator.ts";
+import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
+import { reasonOf } from "../operator/order_form.ts";
+import type { JsonValue } from "../operations/operation.ts";
+import { checkChainFiles } from "../record/audit_files.ts";
+import type { Paths } from "../settings/paths.ts";
+import { OrderError, type OrderFields } from "./order_fields.ts";
+import {
+  checkText,
+  describePolicy,
+  explain,
+  type PolicyParts,
+  saveText,
+} from "./policy_answers.ts";
+import { readRecordPage } from "./record_pages.ts";
+import { describeUndoable, type UndoParts, undoWords } from "./undo_answers.ts";
+import type { OperatorRun } from "./run_as_operator.ts";
+import type { DoOrder } from "./take_orders.ts";
+
+export interface AnswerParts {
+  readonly paths: Paths;
+  readonly run: OperatorRun;
+  readonly policy: PolicyParts;
+  readonly undo: UndoParts;
+  /** null: this daemon lets nothing wait. */
+  readonly parking: Parking | null;
+}
+
+type Answers = ReadonlyMap<string, (order: OrderFields, by: string) => Promise<JsonValue>>;
+
+export function createAnswers(parts: AnswerParts): DoOrder {
+  const answers = answersOf(parts);
+  return async (order) => {
+    const answer = answers.get(order.text("order"));
+    if (answer === undefined) throw new OrderError("an unknown order");
+    return await answer(order, order.text("by"));
+  };
+}
+
+function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers {
+  const { audit } = policy;
+  return new Map<string, (order: OrderFields, by: string) => Promise<JsonValue>>([
+    ["operation", (order, by) => run.operation(order.text("name"), order.pairs("values"), by)],
+    ["shell", (order, by) => run.script(order.text("script"), by)],
+    ["records", (order) =>
+      readRecordPage(paths.auditFile, {
+        ...{ vm: order.textOrNull("vm"), failedOnly: order.flag("failedOnly") },
+        ...{ text: order.text("text"), sinceMs: order.number("sinceMs") },
+        ...{ before: order.numberOrNull("before"), limit: order.number("limit") },
+      })],
+    ["verify", () => verify(paths)],
+    ["policy", () => describePolicy(policy)],
+    ["check-policy", (order) => checkText(policy, order.text("file"), order.text("text"))],
+    ["save-policy", (order, by) => saveText(policy, order.text("file"), order.text("text"), by)],
+    ["explain", (order) => explain(policy, order.text("vm"), order.words("words"))],
+    ["note", async (order, by) => {
+      audit.record("operator", { action: order.text("action"), by });
+      await audit.sync();
+      return {};
+    }],
+    ["undoable", () => describeUndoable(undo)],
+    ["undo", async (order, by) => {
+      const words = await undoWords(undo, order.text("id"));
+      if (words === null) throw new UserError("It is undone already, or kept no more.");
+      await byCommand(paths, by, (operator) => undoCommand(operator, words));
+      return { exitCode: 0, stdout: "", stderr: "", value: null };
+    }],
+    ["approve", (order, by) => answered(parking?.approve(approveOf(order), webOf(by)))],
+    ["deny", (order, by) => answered(parking?.deny(denyOf(order), webOf(by)))],
+    ["revoke-grant", (order, by) => {
+      const grant = parking?.grants.revoke(order.number("grant")) ?? null;
+      if (grant === null) throw new UserError("There is no such grant any more.");
+      const { number, vm, operation, targets } = grant;
+      audit.record("grant-revoked", { grant: number, vm, operation, targets, approver: by });
+      return Promise.resolve({});
+    }],
+    [
+      "revoke",
+      (order, by) => byCommand(paths, by, (operator) => revoke(operator, [order.text("vm")])),
+    ],
+    ["lockdown", (_order, by) => byCommand(paths, by, (operator) => lockdown(operator, []))],
+    ["unlock", (_order, by) => byCommand(paths, by, (operator) => unlock(operator, []))],
+  ]);
+}
+
+/** A person at a page of the web admin. */
+function webOf(by: string): Approver {
+  return { user: by, via: "web" };
+}
+
+function approveOf(order: OrderFields): Approve {
+  return { ...namedIn(order), forSeconds: order.numberOrNull("forSeconds"), allLike: false };
+}
+
+function denyOf(order: OrderFields): Deny {
+  const reason = order.text("reason");
+  return { ...namedIn(order), reason: reason === "" ? null : reasonOf(reason) };
+}
+
+function namedIn(
+  order: OrderFields,
+): { readonly vm: string; readonly id: string; readonly hash: string } {
+  return { vm: order.text("vm"), id: order.text("id"), hash: order.text("hash") };
+}
+
+/** @throws {UserError} what was not done, and why */
+async function answered(answer: Promise<Answer> | undefined): Promise<JsonValue> {
+  const { ok, text } = await answer ?? { ok: false, text: "nothing waits in this daemon" };
+  if (!ok) throw new UserError(text);
+  return { text };
+}
+
+async function verify(paths: Paths): Promise<JsonValue> {
+  const { records, findings, anchored } = await checkChainFiles(paths);
+  const [first] = findings;
+  const text = first === undefined
+    ? `${records} records, each follows the one before${
+      anchored === null ? "" : `; anchored at ${anchored}`
+    }`
+    : `${first.file}${first.line === null ? "" : `:${first.line}`}: ${first.why}`;
+  return { isWhole: first === undefined, records, text };
+}
+
+/** As if it was typed, with nobody to ask. @throws {UserError} what it would have printed */
+async function byCommand(
+  paths: Paths,
+  by: string,
+  command: (operator: Operator) => Promise<number>,
+): Promise<JsonValue> {
+  const printed: string[] = [];
+  const say = (text: string): void => void printed.push(text);
+  const code = await command({
+    ...{ paths, invokedBy: by, needsRoot: false, environment: new Map(), isTerminal: false },
+    ...{ print: say, warn: say, ask: () => null, askSecret: () => Promise.resolve("") },
+  });
+  const text = printed.join("").trim();
+  if (code !== 0) throw new UserError(text || `it failed with code ${code}`);
+  return { text };
+}

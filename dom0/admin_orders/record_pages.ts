@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Pages of the record, newest first: each file is read from its end, and no further than needed. @module */
+
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
+import { allAuditFiles, type AuditRecord, parseRecord } from "../record/audit_files.ts";
+import type { JsonValue } from "../operations/operation.ts";
+import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
+
+export interface PageQuery {
+  readonly vm: string | null;
+  readonly failedOnly: boolean;
+  readonly text: string;
+  readonly sinceMs: number;
+  readonly before: number | null;
+  readonly limit: number;
+}
+
+const CHUNK_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
+const MOST_RECORDS = 10_000;
+const FAILED: ReadonlySet<string> = new Set([
+  ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
+  ...["violation", "failed", "problem", "spool-failed", "outcome-not-kept"],
+]);
+
+/** @returns { records, hasMore } */
+export async function readRecordPage(auditFile: string, query: PageQuery): Promise<JsonValue> {
+  const limit = Math.min(query.limit, MOST_RECORDS);
+  const records: JsonValue[] = [];
+  for (const path of (await allAuditFiles(auditFile)).toReversed()) {
+    for (const line of linesFromEnd(path)) {
+      const record = parseRecord(line);
+      if (record === null) continue;
+      if (Date.parse(record.time) < query.sinceMs) return { records, hasMore: false };
+      if (!fits(record, line, query)) continue;
+      if (records.length === limit) return { records, hasMore: true };
+      records.push(asValue(record));
+    }
+  }
+  return { records, hasMore: false };
+}
+
+function fits(record: AuditRecord, line: string, query: PageQuery): boolean {
+  const { vm, before, failedOnly, text } = query;
+  return (vm === null || record["vm"] === vm) &&
+    (before === null || Number(record["seq"]) < before) &&
+    (!failedOnly || FAILED.has(record.event) ||
+      (record.event === "done" && record["exit"] !== 0)) &&
+    line.toLowerCase().includes(text.toLowerCase());
+}
+
+function asValue(record: AuditRecord): JsonValue {
+  const { time, event, seq, prev: _prev, hash: _hash, ...fields } = record;
+  return { seq: Number(seq), time, event, fields };
+}
+
+/** The last line first. */
+function* linesFromEnd(path: string): Generator<string> {
+  const file = ifPresentSync(() => Deno.openSync(path, { read: true }));
+  if (file === undefined) return;
+  using open = file;
+  let end = open.statSync().size;
+  let rest: Uint8Array = new Uint8Array(0);
+  const decoder = new TextDecoder();
+  while (end > 0) {
+    const start = Math.max(0, end - CHUNK_BYTES);
+    const bytes = new Uint8Array(end - start + rest.length);
+    readAt(open, start, bytes.subarray(0, end - start));
+    bytes.set(rest, end - start);
+    end = start;
+    const first = start === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
+    if (start > 0 && first === 0) {
+      rest = bytes;
+      continue;
+    }
+    rest = bytes.subarray(0, first);
+    const lines = decoder.decode(bytes.subarray(first)).split("\n");
+    for (const line of lines.toReversed()) if (line !== "") yield line;
+  }
+}
+
+function readAt(file: Deno.FsFile, at: number, into: Uint8Array): void {
+  file.seekSync(at, Deno.SeekMode.Start);
+  for (let got = 0; got < into.length;) got += file.readSync(into.subarray(got)) ?? into.length;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What can be undone, as a page shows it: what was there, the way back, and whether it changed since. @module */
+
+import { shellQuote } from "../../shared/protocol/command.ts";
+import type { JsonValue } from "../operations/operation.ts";
+import { type ReadOperation, readPart } from "../undo/change_reader.ts";
+import { nameOfRecord, type UndoRecord } from "../undo/undo_record.ts";
+import type { UndoStore } from "../undo/undo_store.ts";
+import { isSamePart, wayBack } from "../undo/way_back.ts";
+
+/** Each is looked at by a tool of Qubes; a person looks at the newest. */
+const MOST = 40;
+
+export interface UndoParts {
+  readonly store: UndoStore;
+  readonly read: ReadOperation;
+}
+
+/** Newest first. */
+export async function describeUndoable({ store, read }: UndoParts): Promise<JsonValue> {
+  const records = (await store.list()).toReversed().filter(({ status }) => status !== "undone");
+  const withWay = records.flatMap((record) => {
+    const way = wayBack(record);
+    return way.kind === "steps" ? [{ record, steps: way.steps }] : [];
+  });
+  return await Promise.all(
+    withWay.slice(0, MOST).map(async ({ record, steps }) => ({
+      ...{ id: nameOfRecord(record), timeMs: record.atMs, operation: record.operation },
+      values: Object.fromEntries([...record.values].map(([name, value]) => [name, String(value)])),
+      by: record.vm,
+      before: record.before?.value ?? null,
+      runs: steps.flatMap(({ argvs }) => argvs.map(shellQuote)),
+      changedSince: await changedSince(record, read),
+    })),
+  );
+}
+
+/** null: it is what the operation left, or nobody can say. */
+async function changedSince(
+  { operation, values, after }: UndoRecord,
+  read: ReadOperation,
+): Promise<string | null> {
+  if (after === null) return null;
+  const now = await readPart(operation, values, read);
+  return now === null || isSamePart(after.value, now.value) ? null : JSON.stringify(now.value);
+}
+
+/** The words of "qvm-remote-dom0 undo" for a record by its name. */
+export async function undoWords(
+  { store }: UndoParts,
+  name: string,
+): Promise<readonly string[] | null> {
+  const record = (await store.list()).find((one) => nameOfRecord(one) === name);
+  if (record === undefined) return null;
+  const step = record.step === null ? [] : ["--step", String(record.step)];
+  return [record.id, "--vm", record.vm, ...step, "--yes"];
+}
