@@ -15,6 +15,8 @@ USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 ETCDIR      ?= /etc/qubes
 RPCDIR      ?= /etc/qubes-rpc
 SHAREDIR    ?= $(PREFIX)/share/qubes-claw
+APPLICATIONS ?= $(PREFIX)/share/applications
+ICONS       ?= $(PREFIX)/share/icons/hicolor/scalable/apps
 # The policies as they come; setup-dom0 puts some into /etc/qubes/policy.d.
 POLICYDIR   := /usr/share/qubes-claw/policies
 BUILD       := build
@@ -52,13 +54,17 @@ demo: ## the main job on the simulated Qubes
 sim: ## the same world, running, with a shell in the VM "work"
 	@$(DENO) task --quiet demo --shell
 
+.PHONY: sim-web
+sim-web: ## the same world in a browser: the web admin, and an agent that asks
+	@$(DENO) run -A --no-check --quiet tests/e2e/sim-web.ts
+
 .PHONY: check-policies
 check-policies: ## what policies/ allows: a table of calls, each with its verdict
 	@$(DENO) run --no-check --quiet --allow-read=policies,tests/vectors tests/policy/check-policies.ts
 
 # ---- Building ----
 
-SOURCES := Makefile deno.json $(shell find dom0 vm shared -name '*.ts') \
+SOURCES := Makefile deno.json $(shell find dom0 vm shared -name '*.ts') $(wildcard dom0/admin/browser/* dom0/admin/style/*) \
   $(wildcard shared/packaging/b* shared/packaging/print-launcher */packaging/*.1 */packaging/*.8)
 # A program is a .ts file at the top of dom0/ or vm/.
 DOM0_PROGRAMS := $(patsubst dom0/%.ts,$(BUILD)/dom0/%,$(wildcard dom0/*.ts))
@@ -104,13 +110,13 @@ dist: dom0 vm dom0-archive ## all that is installed; prints the hashes, which ar
 
 # ---- Installing: from build/, without Deno ----
 
-FILES = $(foreach name,DESTDIR BINDIR LIBDIR MANDIR COMPLETIONS UNITDIR USERUNITDIR ETCDIR RPCDIR SHAREDIR POLICYDIR,$(name)="$($(name))") sh shared/packaging/files
+FILES = $(foreach name,DESTDIR BINDIR LIBDIR MANDIR COMPLETIONS UNITDIR USERUNITDIR ETCDIR RPCDIR SHAREDIR APPLICATIONS ICONS POLICYDIR,$(name)="$($(name))") sh shared/packaging/files
 
 .PHONY: install-dom0
 install-dom0: dom0 ## into dom0: daemon, tunnel, setup-dom0, units; not enabled, configuration never overwritten
 	@$(FILES) install $(BUILD)/packaging/dom0.list
 
-install-dom0-%: dom0 ## a part of it: daemon, tunnel, setup
+install-dom0-%: dom0 ## a part of it: daemon, admin, tunnel, setup
 	@$(FILES) install $(BUILD)/packaging/dom0.list $*
 
 .PHONY: install-vm

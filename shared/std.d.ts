@@ -48,3 +48,28 @@ declare module "@std/yaml/parse" {
     options: { readonly schema: "core" | "failsafe" | "json" },
   ): unknown;
 }
+
+declare module "@std/html/entities" {
+  export function escape(text: string): string;
+}
+
+declare module "@std/http/cookie" {
+  export function getCookies(headers: Headers): Record<string, string>;
+  export function setCookie(headers: Headers, cookie: {
+    readonly name: string;
+    readonly value: string;
+    readonly path: string;
+    readonly httpOnly: boolean;
+    readonly sameSite: "Strict";
+    readonly maxAge?: number;
+  }): void;
+}
+
+declare module "@std/http/etag" {
+  export function eTag(content: string): Promise<string>;
+  export function ifNoneMatch(value: string | null, etag: string): boolean;
+}
+
+declare module "@std/http/status" {
+  export const STATUS_TEXT: Readonly<Record<number, string>>;
+}

@@ -15,6 +15,10 @@ const ALLOWED: ReadonlyMap<Program, ReadonlySet<string>> = new Map(Object.entrie
     ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
     ...["--allow-write", "--allow-run", "--allow-env", "--allow-sys"],
   ]),
+  "qubes-global-admin-web": new Set([
+    ...["--no-prompt", "--deny-ffi", "--deny-import", "--allow-net", "--allow-run"],
+    ...["--allow-read", "--allow-write", "--allow-env", "--allow-sys", "--v8-flags"],
+  ]),
   "qvm-remote": new Set([
     "--no-prompt",
     "--allow-read",
@@ -166,6 +170,21 @@ Deno.test("openclaw-ctl and the watchdog ask loopback only, and start no program
   assertEquals(programs.filter((one) => !own.test(one)), []);
 });
 
+Deno.test("the web admin reaches one port, run folders, and no tool of Qubes", () => {
+  const valueOf = (name: string): readonly string[] =>
+    programFlags("qubes-global-admin-web").find((flag) => flag.startsWith(`${name}=`))
+      ?.slice(name.length + 1).split(",") ?? [];
+  assertEquals(valueOf("--allow-net"), ["127.0.0.1:9876"]);
+  for (const name of ["--allow-read", "--allow-write"]) {
+    const paths = valueOf(name);
+    assert(paths.length === 3 && paths.every((path) => /^(@ROOT@)?\/run\//.test(path)), name);
+  }
+  const own = ["systemd-notify", "logger", "sudo", "systemctl", "xdg-open"];
+  assertEquals(valueOf("--allow-run"), own);
+  const program = Deno.readTextFileSync(`${PROJECT}/dom0/qubes-global-admin-web.ts`);
+  assert(program.includes('["sudo", "xdg-open", "systemctl"]'), "the server gives them back");
+});
+
 Deno.test("the daemon may read every variable that its configuration names", () => {
   const allowed = programFlags("qvm-remote-dom0").find((flag) => flag.startsWith("--allow-env="));
   const names = new Set(allowed?.slice("--allow-env=".length).split(","));
@@ -239,6 +258,24 @@ Deno.test("setup-vm writes in the home only, and by itself nothing else", () => 
   assertEquals(written.split(",").filter((path) => !path.startsWith("@HOME@/.")), []);
   const tools = flags.find((flag) => flag.startsWith("--allow-run="))?.split("=")[1]?.split(",");
   for (const shell of ["sh", "bash", "curl", "wget", "tee", "env"]) assert(!tools?.includes(shell));
+});
+
+Deno.test("systemd finds nothing wrong with the web admin's unit, exposure under 2.0", {
+  ignore: !await exists("/usr/bin/systemd-analyze"),
+}, async () => {
+  const path = `${PROJECT}/dom0/systemd/qubes-global-admin-web.service`;
+  const text = Deno.readTextFileSync(path);
+  for (const line of ["Type=notify", "WatchdogSec=60s", "CapabilityBoundingSet=", "UMask=0077"]) {
+    assert(text.includes(`\n${line}\n`), line);
+  }
+  const here = text.replace("/usr/bin/qubes-global-admin-web", "/bin/true");
+  assertEquals(await verified("qubes-global-admin-web.service", here), [0, ""]);
+  const { stdout } = await run("systemd-analyze", ["security", "--offline=true", path]);
+  const level = Number(/exposure level for .*: ([0-9.]+)/.exec(stdout)?.[1]);
+  assert(level < 2, `exposure ${level}`);
+  // Both services have the daemon's folder: it must not go when one of them stops.
+  const daemon = Deno.readTextFileSync(`${PROJECT}/dom0/systemd/qvm-remote-dom0.service`);
+  for (const unit of [text, daemon]) assert(unit.includes("\nRuntimeDirectoryPreserve=yes\n"));
 });
 
 /** Each unit that setup-vm enables, and how exposed systemd may find it. */

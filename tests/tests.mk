@@ -25,6 +25,11 @@ test: check ## the tests but the long ones (some minutes)
 	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy $(filter-out tests/install% tests/dist_test.ts,$(wildcard tests/*_test.ts))
 	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
+# In a browser: Debian's chromium, or CHROMIUM; screenshots go to build/screenshots.
+.PHONY: test-web
+test-web: ## the web admin in a real browser: every page, every action, by keyboard, for all eyes
+	$(DENO) test -A --no-check --quiet tests/web
+
 .PHONY: test-long
 test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUNDS=N for more
 	$(DENO) test -A --no-check --quiet $(E2E_LONG)

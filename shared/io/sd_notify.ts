@@ -32,9 +32,11 @@ export function createNotifier(
   environment: {
     readonly notifySocket: string | undefined;
     readonly watchdogUsec: string | undefined;
+    /** Asked before each ping; without it, running is being alive. */
+    readonly isAlive?: () => Promise<boolean>;
   },
 ): Notifier {
-  const { notifySocket, watchdogUsec } = environment;
+  const { notifySocket, watchdogUsec, isAlive = () => Promise.resolve(true) } = environment;
   if (notifySocket === undefined) {
     return { ready: () => Promise.resolve(), status: () => Promise.resolve(), close() {} };
   }
@@ -46,9 +48,9 @@ export function createNotifier(
   });
   // A third of the limit: one may be lost. On the event loop that does the work: a daemon that is
   // stuck is silent.
-  const timer = pinger === null
-    ? undefined
-    : setInterval(() => void teller.tell(PING), watchdogMs / 3);
+  const timer = pinger === null ? undefined : setInterval(async () => {
+    if (await isAlive()) await teller.tell(PING);
+  }, watchdogMs / 3);
   return {
     ready: () => teller.tell("READY=1"),
     status: (text) => teller.tell(`STATUS=${text.replaceAll("\n", " ")}`),

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { ADMIN_COMMANDS, ADMIN_OPTIONS, ADMIN_SHORT } from "../../dom0/admin/cli_table.ts";
 import {
   COMMANDS as DOM0_COMMANDS,
   DAEMON_OPTIONS,
@@ -131,6 +132,14 @@ export const COMMAND_LINES: readonly CommandLine[] = [
     }, SETUP_SHORT),
     words: parseUsage(SETUP_USAGE.slice("setup-dom0 ".length)).words,
     commands: [],
+  },
+  {
+    program: "qubes-global-admin-web",
+    options: optionLines(ADMIN_OPTIONS, {}, ADMIN_SHORT),
+    words: [],
+    commands: [...ADMIN_COMMANDS].flatMap(([name, { words, about }]) =>
+      commandsOf(name, words, about)
+    ),
   },
   {
     program: "openclaw-tunnel",

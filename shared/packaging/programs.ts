@@ -31,6 +31,7 @@ export type Side = "dom0" | "vm";
 /** A part can be installed by itself: "make install-vm-ports". */
 export type Part =
   | "daemon"
+  | "admin"
   | "client"
   | "tunnel"
   | "setup"
@@ -156,6 +157,30 @@ export const PROGRAMS: readonly Program[] = [
     v8: SMALL_HEAP,
     page: "dom0/packaging/openclaw-tunnel.8",
     units: ["openclaw-tunnel@.service", "openclaw-tunnels.service"],
+  },
+  {
+    name: "qubes-global-admin-web",
+    side: "dom0",
+    part: "admin",
+    into: "@BINDIR@",
+    // One port of loopback, to listen and to ask itself; the daemon's run folder and its own. What
+    // only "open" needs (sudo, systemctl, xdg-open, a file for the browser), the server gives back.
+    permissions: {
+      deny: NO_FOREIGN_CODE,
+      net: ["127.0.0.1:9876"],
+      run: ["systemd-notify", "logger", "sudo", "systemctl", "xdg-open"],
+      read: ["@ROOT@/run/qvm-remote", "@ROOT@/run/qubes-global-admin-web", "/run/user"],
+      write: ["@ROOT@/run/qvm-remote/admin", "@ROOT@/run/qubes-global-admin-web", "/run/user"],
+      // The second line is what a browser needs, to come to the screen.
+      env: [
+        ...["QUBES_CLAW_ROOT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "XDG_RUNTIME_DIR"],
+        ...["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "XDG_DATA_DIRS"],
+      ],
+      sys: ["uid"],
+    },
+    v8: ["--max-semi-space-size=2", "--optimize-for-size"],
+    page: "dom0/packaging/qubes-global-admin-web.8",
+    units: ["qubes-global-admin-web.service"],
   },
   {
     name: "qvm-remote",
@@ -392,6 +417,20 @@ const DATA = "@SHAREDIR@/openclaw";
 export const DATA_FILES: readonly DataFile[] = [
   {
     side: "dom0",
+    part: "admin",
+    source: "dom0/packaging/qubes-global-admin.desktop",
+    into: "@APPLICATIONS@",
+    mode: "0644",
+  },
+  {
+    side: "dom0",
+    part: "admin",
+    source: "dom0/packaging/qubes-global-admin.svg",
+    into: "@ICONS@",
+    mode: "0644",
+  },
+  {
+    side: "dom0",
     part: "daemon",
     source: "dom0/packaging/remote.conf",
     into: "@SHAREDIR@",
@@ -466,6 +505,8 @@ export const PRIVATE_FOLDERS = ["@ETCDIR@/remote.d", "@ETCDIR@/remote-policy.d"]
 export const NEXT_STEPS: Readonly<Partial<Record<`${Side} ${Part}`, string>>> = {
   "dom0 daemon":
     "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable",
+  "dom0 admin":
+    "Installed, not started. It opens from the menu (Global Admin), or by: qubes-global-admin-web open",
   "vm ports":
     "Installed, nothing opened. In the agent VM: openclaw-ports install. In clients: systemctl --user enable --now openclaw-connect",
   "vm setup": "Installed, nothing set up. In the agent VM, as its user: setup-vm PROVIDER",

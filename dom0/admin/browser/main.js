@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** On every page: what is live, the keys, the dialogs, the palette. */
+
+import { startDialogs } from "./dialogs.js";
+import { startKeyboard } from "./keyboard.js";
+import { startLive } from "./live.js";
+import { startPalette } from "./palette.js";
+
+startDialogs();
+startPalette();
+startKeyboard();
+startLive();

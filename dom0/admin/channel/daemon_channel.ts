@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * dom0 for the pages, by files in the daemon's run folder: what the daemon is doing and what waits
+ * is read there; everything else is asked of it.
+ *
+ * @module
+ */
+
+import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
+import { type FolderWatch, watchFolders } from "../../../shared/io/folder_watch.ts";
+import { OPERATIONS } from "../../operations/table.ts";
+import type { DaemonState } from "../../daemon/state_file.ts";
+import type { Paths } from "../../settings/paths.ts";
+import { createDaemonCaller, type DaemonCaller } from "./daemon_call.ts";
+import type { Dom0Channel, Dom0Now } from "./dom0_channel.ts";
+import { isFolderThere, readParked } from "./parked_requests.ts";
+
+export interface DaemonChannel extends Dom0Channel {
+  close(): void;
+}
+
+const MAX_STATE_BYTES = 1024 * 1024;
+const SCRIPT_LIMIT_MS = 3700_000;
+/** Beyond what the operation itself may take. */
+const SPARE_MS = 30_000;
+/** A run folder that is not there yet is looked for so often. */
+const LOOK_MS = 2_000;
+
+type FolderPaths = Pick<Paths, "runFolder" | "stateFile" | "adminFolder" | "parkedFolder">;
+
+export function createDaemonChannel(paths: FolderPaths): DaemonChannel {
+  const caller = createDaemonCaller(paths.adminFolder);
+  const watcher = watchRunFolder(paths);
+  return {
+    ...asking(caller),
+    now: () => readNow(paths),
+    watch: watcher.watch,
+    close() {
+      watcher.close();
+      caller.close();
+    },
+  };
+}
+
+async function readNow({ stateFile, parkedFolder }: FolderPaths): Promise<Dom0Now> {
+  const text = await ifPresent(readSmallText(stateFile, MAX_STATE_BYTES));
+  if (text === undefined) return { daemon: null, parked: [], grants: [] };
+  const daemon: DaemonState = JSON.parse(text); // the daemon's own file
+  return { daemon, parked: await readParked(parkedFolder), grants: grantsOf(daemon) };
+}
+
+function grantsOf({ grants = [] }: DaemonState): Dom0Now["grants"] {
+  return grants.map(({ number, vm, operation, targets, untilMs }) => ({
+    ...{ id: String(number), vm, operation, untilMs },
+    targets: targets.map((name) => name === "dom0" ? null : name),
+  }));
+}
+
+interface RunFolderWatch {
+  watch(onChange: () => void): () => void;
+  close(): void;
+}
+
+/** The daemon makes its folders when it starts: they are looked for until they are there. */
+function watchRunFolder({ runFolder, parkedFolder }: FolderPaths): RunFolderWatch {
+  const listeners = new Set<() => void>();
+  let watch: FolderWatch | null = null;
+  const tell = (): void => listeners.forEach((listen) => listen());
+  const open = async (): Promise<void> => {
+    if (watch !== null || !await isFolderThere(parkedFolder) || watch !== null) return;
+    watch = watchFolders([runFolder, parkedFolder], ({ kind, folderGone, paths }) => {
+      if (folderGone) {
+        watch?.close();
+        watch = null;
+      }
+      if (kind !== "opened" && paths.some((path) => /\.json$/.test(path))) tell();
+    });
+    tell();
+  };
+  const timer = setInterval(() => void open().catch(() => {}), LOOK_MS);
+  void open().catch(() => {});
+  return {
+    watch(onChange) {
+      listeners.add(onChange);
+      return () => void listeners.delete(onChange);
+    },
+    close() {
+      clearInterval(timer);
+      watch?.close();
+    },
+  };
+}
+
+/** What is asked of the daemon, one order each. */
+function asking({ call }: DaemonCaller): Omit<Dom0Channel, "now" | "watch"> {
+  const ask = async <T>(order: Readonly<Record<string, unknown>>, limitMs?: number): Promise<T> =>
+    await call({ by: "web", ...order }, limitMs) as T; // as dom0/admin_orders makes it
+  const tell = async (order: Readonly<Record<string, unknown>>): Promise<void> => {
+    await call(order);
+  };
+  return {
+    approve: ({ vm, id }, hash, forSeconds, by) =>
+      tell({ order: "approve", vm, id, hash, forSeconds, by }),
+    deny: ({ vm, id }, hash, reason, by) => tell({ order: "deny", vm, id, hash, reason, by }),
+    endGrant: (grant, by) => tell({ order: "revoke-grant", grant: Number(grant), by }),
+    run(name, values, by) {
+      const seconds = OPERATIONS.get(name)?.timeoutSeconds ?? 60;
+      return ask({ order: "operation", name, values, by }, seconds * 1000 + SPARE_MS);
+    },
+    runShell: (script, by) => ask({ order: "shell", script, by }, SCRIPT_LIMIT_MS),
+    records: (query) => ask({ order: "records", ...query }),
+    verifyChain: () => ask({ order: "verify" }),
+    policy: () => ask({ order: "policy" }),
+    checkPolicy: (file, text) => ask({ order: "check-policy", file, text }),
+    savePolicy: (file, text, by) => tell({ order: "save-policy", file, text, by }),
+    explain: (vm, words) => ask({ order: "explain", vm, words }),
+    revoke: (vm, by) => tell({ order: "revoke", vm, by }),
+    undoable: () => ask({ order: "undoable" }),
+    undo: (id, by) => ask({ order: "undo", id, by }),
+    note: (action, by) => tell({ order: "note", action, by }),
+    lockdown: (by) => tell({ order: "lockdown", by }),
+    unlock: (by) => tell({ order: "unlock", by }),
+  };
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * All that the web admin asks of dom0: the daemon is the one authority for keys, policy, approvals,
+ * operations and the record. What changes something names who asked, for the record.
+ *
+ * @module
+ */
+
+import type { DaemonState } from "../../daemon/state_file.ts";
+import type { JsonValue, Level } from "../../operations/operation.ts";
+
+/** Who asks, as the record says it: "web s-3". */
+export type Asker = string;
+
+export interface Dom0Channel {
+  /** What there is now; quick, and asked for each page. */
+  now(): Promise<Dom0Now>;
+  /** Calls back a moment after something of that changed. @returns ends it */
+  watch(onChange: () => void): () => void;
+
+  /** @throws {Dom0Error} if it waits no more, or has changed since the hash was made */
+  approve(parked: ParkedName, hash: string, forSeconds: number | null, by: Asker): Promise<void>;
+  deny(parked: ParkedName, hash: string, reason: string, by: Asker): Promise<void>;
+  endGrant(grant: string, by: Asker): Promise<void>;
+
+  /** Runs an operation of the table as the operator. */
+  run(operation: string, values: Readonly<Record<string, string>>, by: Asker): Promise<RunResult>;
+  /** A script, as root; only for a session that may. */
+  runShell(script: string, by: Asker): Promise<RunResult>;
+
+  records(query: RecordQuery): Promise<RecordPage>;
+  /** Reads the whole record and checks it. */
+  verifyChain(): Promise<ChainState>;
+
+  policy(): Promise<PolicyState>;
+  /** What is wrong with this text, as that file. */
+  checkPolicy(file: string, text: string): Promise<PolicyCheck>;
+  savePolicy(file: string, text: string, by: Asker): Promise<void>;
+  explain(vm: string, words: readonly string[]): Promise<Explanation>;
+
+  revoke(vm: string, by: Asker): Promise<void>;
+
+  undoable(): Promise<readonly Undoable[]>;
+  undo(id: string, by: Asker): Promise<RunResult>;
+
+  /** Puts on record what a session did that asks nothing else of dom0. */
+  note(action: string, by: Asker): Promise<void>;
+
+  lockdown(by: Asker): Promise<void>;
+  unlock(by: Asker): Promise<void>;
+}
+
+/** dom0 says no, or cannot; the text is for a person, and says what to do. */
+export class Dom0Error extends Error {
+  override readonly name = "Dom0Error";
+}
+
+export interface Dom0Now {
+  /** null: no daemon runs. */
+  readonly daemon: DaemonState | null;
+  /** Newest first. */
+  readonly parked: readonly ParkedRequest[];
+  readonly grants: readonly OpenGrant[];
+}
+
+export interface ParkedName {
+  readonly vm: string;
+  readonly id: string;
+}
+
+/** A request of a VM that waits for a person. All but `vm` and `id` that is text may be the VM's. */
+export interface ParkedRequest extends ParkedName {
+  /** Binds an answer to what was shown. */
+  readonly hash: string;
+  /** A name of the table, "shell" or "plan". */
+  readonly operation: string;
+  readonly level: Level;
+  /** Something is lost that cannot be brought back. */
+  readonly destructive: boolean;
+  /** null: dom0. */
+  readonly targets: readonly (string | null)[];
+  /** The VM's claim of a reason. */
+  readonly why: string | null;
+  readonly parkedMs: number;
+  readonly expiresMs: number;
+  /** The command lines that dom0 would run; for a script, its text. */
+  readonly runs: readonly string[];
+  readonly isScript: boolean;
+  /** "30-work.policy:2", and its text. */
+  readonly rule: { readonly where: string; readonly text: string } | null;
+  readonly preview: Preview | null;
+  readonly canBeUndone: boolean;
+}
+
+/** What would change, as dom0 read it. */
+export interface Preview {
+  readonly readMs: number;
+  readonly lines: readonly DiffLine[];
+  /** What dom0 says to it, as "its data is destroyed". */
+  readonly notes: readonly string[];
+}
+
+export interface DiffLine {
+  readonly kind: "same" | "added" | "removed";
+  readonly text: string;
+}
+
+export interface OpenGrant {
+  readonly id: string;
+  readonly vm: string;
+  readonly operation: string;
+  readonly targets: readonly (string | null)[];
+  readonly untilMs: number;
+}
+
+export interface RunResult {
+  /** 0: done. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The output as the table's value; null where it is none. */
+  readonly value: JsonValue | null;
+}
+
+export interface RecordQuery {
+  readonly vm: string | null;
+  readonly failedOnly: boolean;
+  /** Stands in the record somewhere. */
+  readonly text: string;
+  readonly sinceMs: number;
+  /** Only records before this number; null: the newest. */
+  readonly before: number | null;
+  readonly limit: number;
+}
+
+export interface AuditRecord {
+  readonly seq: number;
+  readonly time: string;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, JsonValue>>;
+}
+
+export interface RecordPage {
+  /** Newest first. */
+  readonly records: readonly AuditRecord[];
+  readonly hasMore: boolean;
+}
+
+export interface ChainState {
+  readonly isWhole: boolean;
+  readonly records: number;
+  /** What is wrong, or how far it was looked at. */
+  readonly text: string;
+}
+
+export interface PolicyFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface PolicyRule {
+  readonly where: string;
+  readonly text: string;
+}
+
+export interface PolicyCheck {
+  /** null: it may be saved. */
+  readonly error: string | null;
+  readonly warnings: readonly { readonly where: string; readonly text: string }[];
+}
+
+export interface PolicyState extends PolicyCheck {
+  readonly folder: string;
+  readonly files: readonly PolicyFile[];
+  /** In force. */
+  readonly rules: readonly PolicyRule[];
+  /** What each authorised VM may do, by level, wherever it can. */
+  readonly who: readonly WhoMay[];
+}
+
+export interface WhoMay {
+  readonly vm: string;
+  readonly fingerprint: string;
+  readonly answers: Readonly<
+    Record<
+      Level | "shell",
+      readonly { readonly action: string; readonly where: string; readonly target: string }[]
+    >
+  >;
+}
+
+export interface Explanation {
+  readonly operation: string;
+  readonly action: "allow" | "ask" | "deny";
+  readonly because: string;
+  readonly steps: readonly {
+    readonly target: string | null;
+    readonly where: string;
+    readonly text: string;
+    /** null: this rule decides. */
+    readonly passedOver: string | null;
+  }[];
+}
+
+export interface Undoable {
+  readonly id: string;
+  readonly timeMs: number;
+  readonly operation: string;
+  readonly values: Readonly<Record<string, string>>;
+  readonly by: string;
+  readonly before: JsonValue;
+  /** The command lines of the way back. */
+  readonly runs: readonly string[];
+  /** What it is now, if that is not what the operation left; null if it is. */
+  readonly changedSince: string | null;
+}

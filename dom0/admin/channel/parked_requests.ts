@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The requests that wait for a person, from the files that the daemon keeps of them. @module */
+
+import { shellQuote } from "../../../shared/protocol/command.ts";
+import type { ParkedView } from "../../approval/parked_view.ts";
+import { ifPresent, readSmall, readSmallText } from "../../../shared/io/files.ts";
+import type { JsonValue } from "../../operations/operation.ts";
+import { CHANGES } from "../../operations/undo.ts";
+import type { DiffLine, ParkedRequest, Preview } from "./dom0_channel.ts";
+
+const MAX_VIEW_BYTES = 4 * 1024 * 1024;
+const MAX_SCRIPT_BYTES = 1024 * 1024;
+
+/** Newest first. One that is answered meanwhile is left out. */
+export async function readParked(folder: string): Promise<readonly ParkedRequest[]> {
+  const found: ParkedRequest[] = [];
+  for (const name of await namesIn(folder)) {
+    const base = `${folder}/${name.slice(0, -".json".length)}`;
+    const text = await ifPresent(readSmallText(`${base}.json`, MAX_VIEW_BYTES));
+    if (text === undefined) continue;
+    const view: ParkedView = JSON.parse(text); // the daemon's own file, in a folder of root's
+    const script = view.argvs === null
+      ? await ifPresent(readSmall(`${base}.body`, MAX_SCRIPT_BYTES))
+      : undefined;
+    found.push(requestOf(view, script));
+  }
+  return found.sort((one, other) => other.parkedMs - one.parkedMs);
+}
+
+export async function isFolderThere(folder: string): Promise<boolean> {
+  return (await ifPresent(Deno.lstat(folder)))?.isDirectory === true;
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  if (!await isFolderThere(folder)) return [];
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) if (name.endsWith(".json")) names.push(name);
+  return names;
+}
+
+function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequest {
+  const { vm, id, hash, operation, level, destructive, why, argvs } = view;
+  const isScript = argvs === null;
+  return {
+    ...{ vm, id, hash, operation, level, destructive: destructive && !isScript, why, isScript },
+    targets: view.targets.map((name) => name === "dom0" ? null : name),
+    parkedMs: view.parkedAtMs,
+    expiresMs: view.expiresAtMs,
+    runs: isScript
+      ? new TextDecoder().decode(script).replace(/\n$/, "").split("\n")
+      : argvs.map(shellQuote),
+    rule: view.rule === "" ? null : { where: view.rule, text: "" },
+    preview: previewOf(view),
+    canBeUndone: CHANGES.has(operation),
+  };
+}
+
+function previewOf({ preview, parkedAtMs }: ParkedView): Preview | null {
+  const lines = preview.rows.flatMap(({ what, before, after }): DiffLine[] =>
+    after === undefined
+      ? [{ kind: "same", text: `${what}: ${shown(before)}` }]
+      : changeLines(what, before, after)
+  );
+  const notes = preview.unknown.map((text) => `Not known: ${text}`);
+  return lines.length === 0 && notes.length === 0 ? null : { readMs: parkedAtMs, lines, notes };
+}
+
+/** Of lists what stays, what comes and what goes; of anything else the old and the new value. */
+function changeLines(what: string, before: JsonValue, after: JsonValue): DiffLine[] {
+  if (!Array.isArray(before) || !Array.isArray(after)) {
+    return JSON.stringify(before) === JSON.stringify(after)
+      ? [{ kind: "same", text: `${what}: ${shown(before)} (no change)` }]
+      : [
+        { kind: "removed", text: `${what}: ${shown(before)}` },
+        { kind: "added", text: `${what}: ${shown(after)}` },
+      ];
+  }
+  const old = before.map(shown);
+  const fresh = after.map(shown);
+  const gone = old.filter((one) => !fresh.includes(one));
+  return [
+    ...gone.map((text): DiffLine => ({ kind: "removed", text })),
+    ...fresh.map((text): DiffLine => ({ kind: old.includes(text) ? "same" : "added", text })),
+  ];
+}
+
+/** A rule of the firewall reads like one; a property says whether it is the default. */
+function shown(value: JsonValue): string {
+  if (value === null) return "none";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.map(shown).join(", ");
+  const fields = value as Readonly<Record<string, JsonValue>>;
+  if ("isDefault" in fields) {
+    return `${shown(fields["value"] ?? null)}${fields["isDefault"] === true ? " (default)" : ""}`;
+  }
+  return Object.entries(fields).map(([name, one]) =>
+    name === "action" ? shown(one) : `${name}=${shown(one)}`
+  ).join("  ");
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Logs: the record with filters, its chain, and what a named service of dom0 wrote. @module */
+
+import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
+import type { AuditRecord, RecordPage, RecordQuery, RunResult } from "../channel/dom0_channel.ts";
+import { type Html, lines, markup, when } from "../markup/markup.ts";
+import { type AskedBySession, seeOther } from "../server/http_message.ts";
+import { KINDS } from "../../operations/parameter.ts";
+import type { Route } from "../server/router.ts";
+import { page } from "./layout.ts";
+import { count, empty, many, panel, postButton, says, span, state, table, time } from "./parts.ts";
+import { endOf, recordQube, recordWhat } from "./record_words.ts";
+
+const PAGE_RECORDS = 100;
+const JOURNAL_LINES = 200;
+const SINCE: ReadonlyMap<string, readonly [name: string, ms: number]> = new Map([
+  ["15m", ["15 minutes", 15 * 60e3]],
+  ["1h", ["hour", 3600e3]],
+  ["24h", ["day", 24 * 3600e3]],
+  ["7d", ["week", 7 * 24 * 3600e3]],
+]);
+/** What its VM chose, or another program said: never shown as dom0's own words. */
+const VMS_WORDS: ReadonlySet<string> = new Set(["command", "why", "reason_text"]);
+
+export function logRoutes(admin: Admin): readonly Route[] {
+  return [{
+    method: "GET",
+    path: "/logs",
+    access: "session",
+    async answer(asked) {
+      const query = queryOf(asked.query, admin.dateMs());
+      const [view, records] = await Promise.all([
+        viewOf(admin, asked),
+        admin.channel.records(query),
+      ]);
+      return page(view, {
+        title: "Logs",
+        facts: "What was asked of dom0, and what became of it",
+        actions: markup`<span class="small soft" id="live-state">${
+          state("off", "Not live")
+        }</span>`,
+        main: markup`${tabs("/logs")}${filters(view)}${recordList(view, records)}${chain(view)}`,
+      });
+    },
+  }, {
+    method: "POST",
+    path: "/logs/verify",
+    access: "session",
+    async answer({ session }) {
+      const { isWhole, text } = await admin.channel.verifyChain();
+      session.notices.push({ kind: isWhole ? "ok" : "bad", text });
+      return seeOther("/logs#chain");
+    },
+  }, {
+    method: "GET",
+    path: "/logs/journal",
+    access: "session",
+    answer: async (asked) => await journalPage(admin, asked),
+  }];
+}
+
+export function tabs(here: string): Html {
+  const all = [["/logs", "Record"], ["/logs/journal", "Journal"]] as const;
+  return markup`<nav class="tabs" aria-label="Parts of Logs">${
+    all.map(([path, name]) =>
+      markup`<a href="${path}"${when(path === here, markup` aria-current="page"`)}>${name}</a>`
+    )
+  }</nav>`;
+}
+
+function queryOf(query: URLSearchParams, nowMs: number): RecordQuery {
+  const [, sinceMs] = SINCE.get(query.get("since") ?? "") ?? [];
+  const before = Number(query.get("before"));
+  const at = Number(query.get("at"));
+  return {
+    vm: query.get("vm") || null,
+    failedOnly: query.get("failed") === "1",
+    text: query.get("text") ?? "",
+    sinceMs: sinceMs === undefined ? 0 : nowMs - sinceMs,
+    before: Number.isSafeInteger(before) && before > 0
+      ? before
+      : Number.isSafeInteger(at) && at > 0
+      ? at + 20
+      : null,
+    limit: PAGE_RECORDS,
+  };
+}
+
+function filters({ query, now }: View): Html {
+  const chosen = (name: string, value: string): Html =>
+    when((query.get(name) ?? "") === value, markup` selected`);
+  return markup`<form class="filters" method="get" action="/logs" role="search" aria-label="Filter the record">
+<div class="field grow"><label for="text">Text</label><input id="text" name="text" type="search" value="${
+    query.get("text") ?? ""
+  }" autocomplete="off" data-filter></div>
+<div class="field"><label for="vm">VM</label><select id="vm" name="vm"><option value="">Any</option>${
+    (now.daemon?.vms ?? []).map(({ vm }) => markup`<option${chosen("vm", vm)}>${vm}</option>`)
+  }</select></div>
+<div class="field"><label for="since">Of the last</label><select id="since" name="since"><option value="">All</option>${
+    [...SINCE].map(([value, [name]]) =>
+      markup`<option value="${value}"${chosen("since", value)}>${name}</option>`
+    )
+  }</select></div>
+<label class="check"><input type="checkbox" name="failed" value="1"${
+    when(query.get("failed") === "1", markup` checked`)
+  }> Failed or refused only</label>
+<button>Filter</button>
+</form>`;
+}
+
+function recordList(view: View, { records, hasMore }: RecordPage): Html {
+  const last = records.at(-1);
+  const more = new URLSearchParams(view.query);
+  if (last !== undefined) more.set("before", String(last.seq));
+  more.delete("at");
+  return markup`<section class="panel" id="records" data-live aria-label="Records">${
+    records.length === 0
+      ? empty(
+        view.query.size === 0 ? "The record is empty." : "No record matches.",
+        view.query.size > 0 && markup`<a href="/logs">Clear filters</a>`,
+      )
+      : table(
+        [{ name: "Time" }, { name: "VM" }, { name: "What" }, { name: "End" }, {
+          name: "No",
+          look: "num",
+        }],
+        records.map((record) => ({
+          key: String(record.seq),
+          look: markup` id="r${record.seq}"`,
+          cells: [
+            time(Date.parse(record.time), view.nowMs),
+            recordQube(view, record),
+            what(view, record),
+            endOf(record),
+            markup`<span class="soft">${count(record.seq)}</span>`,
+          ],
+        })),
+        "long records",
+      )
+  }${
+    hasMore &&
+    markup`<div class="body"><a class="btn" href="/logs?${more.toString()}">Older</a></div>`
+  }</section>`;
+}
+
+/** Whole, behind its first words: fields that are a VM's stand in its frame. */
+function what(view: View, record: AuditRecord): Html {
+  const { fields } = record;
+  const { vm } = fields;
+  const own = Object.entries(fields).filter(([name]) => !VMS_WORDS.has(name) && name !== "vm");
+  const said = Object.entries(fields).filter(([name]) => VMS_WORDS.has(name));
+  return markup`<details id="d${record.seq}"><summary><code>${
+    recordWhat(record)
+  }</code></summary><div class="stack small"><dl class="facts">${
+    own.map(([name, value]) =>
+      markup`<dt>${name}</dt><dd><code>${
+        typeof value === "string" ? value : JSON.stringify(value)
+      }</code></dd>`
+    )
+  }</dl>${
+    typeof vm === "string" &&
+    said.map(([name, value]) => says(view, vm, name, markup`<pre>${lines(String(value))}</pre>`))
+  }</div></details>`;
+}
+
+function chain({ chain, session, nowMs }: View): Html {
+  return panel(
+    { title: "Chain", id: "chain", isLive: true },
+    markup`<div class="body stack"><p>${
+      chain === null
+        ? "The record is chained by hash. It was not looked at yet."
+        : markup`${
+          state(chain.isWhole ? "ok" : "bad", chain.isWhole ? "Intact" : "Broken")
+        } ${chain.text} <span class="soft">Looked at ${span(nowMs - chain.seenMs)} ago; ${
+          many(chain.records, "record")
+        }.</span>`
+    }</p><div class="row">${postButton(session, "/logs/verify", {}, "Verify now", "")}</div></div>`,
+  );
+}
+
+async function journalPage(admin: Admin, asked: AskedBySession) {
+  const units = KINDS.unit.schema["enum"] as readonly string[];
+  const unit = units.find((one) => one === asked.query.get("unit")) ?? "qvm-remote-dom0";
+  const values = { unit, lines: String(JOURNAL_LINES) };
+  const [view, result] = await Promise.all([
+    viewOf(admin, asked),
+    admin.channel.run("journal.read", values, askerOf(asked.session)),
+  ]);
+  return page(view, {
+    title: "Journal",
+    heading: "Logs",
+    facts: `The last ${JOURNAL_LINES} lines of a service of dom0`,
+    main: markup`${tabs("/logs/journal")}<form class="filters" method="get" action="/logs/journal">
+<div class="field"><label for="unit">Service</label><select id="unit" name="unit">${
+      units.map((one) => markup`<option${when(one === unit, markup` selected`)}>${one}</option>`)
+    }</select></div><button>Show</button></form>
+<section class="panel"><header><h2><code>${unit}</code></h2></header><div class="body">${
+      journal(result)
+    }</div></section>`,
+  });
+}
+
+function journal({ exitCode, stdout, stderr }: RunResult): Html {
+  if (exitCode !== 0) {
+    return markup`<p class="bad">The journal cannot be read: ${
+      stderr.trim() || `exit ${exitCode}`
+    }</p>`;
+  }
+  if (stdout.trim() === "") return empty("It wrote nothing yet.");
+  return markup`<pre tabindex="0" aria-label="Journal">${lines(stdout)}</pre>`;
+}

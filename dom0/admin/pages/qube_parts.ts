@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The parts of a qube's page: prefs, features, tags, services, firewall. @module */
+
+import type { View } from "../admin_context.ts";
+import { Dom0Error } from "../channel/dom0_channel.ts";
+import { type Content, type Html, markup } from "../markup/markup.ts";
+import type { JsonValue } from "../../operations/operation.ts";
+import { empty, panel, table, token } from "./parts.ts";
+
+export const PARTS = ["prefs", "tags", "services", "features", "firewall"] as const;
+export type Part = typeof PARTS[number];
+
+export const TITLES: Readonly<Record<Part, string>> = {
+  prefs: "Prefs",
+  tags: "Tags",
+  services: "Services",
+  features: "Features",
+  firewall: "Firewall",
+};
+
+/** What could be read of each part; a text where it could not. */
+export type Read = Readonly<Record<Part, JsonValue | Dom0Error>>;
+
+/** A part, or why there is none. */
+function part(
+  name: Part,
+  read: JsonValue | Dom0Error,
+  aside: Content,
+  show: (value: JsonValue) => Content,
+): Html {
+  return panel(
+    { title: TITLES[name], id: name, isLive: true, aside },
+    read instanceof Dom0Error
+      ? empty(markup`<span class="bad">Cannot be read.</span> ${read.message}`)
+      : show(read),
+  );
+}
+
+type Dictionary = Readonly<Record<string, JsonValue>>;
+
+function dictionary(value: JsonValue): Dictionary {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Dictionary
+    : {};
+}
+
+export function prefs(view: View, vm: string, read: JsonValue | Dom0Error): Html {
+  return part("prefs", read, "edits are staged, then applied together", (value) =>
+    table(
+      [{ name: "Property" }, { name: "Value" }, { name: "Note" }, {
+        name: "Action",
+        look: "num",
+        isSilent: true,
+      }],
+      Object.entries(dictionary(value)).map(([name, property]) => {
+        const { value = null, isDefault = false } = dictionary(property);
+        const now = value === null ? "" : String(value);
+        return {
+          key: name,
+          ...editRow(view, vm, {
+            operation: "vm.prefs.set",
+            name,
+            now,
+            note: isDefault === true ? "default" : "",
+          }),
+        };
+      }),
+      "long edits",
+    ));
+}
+
+interface Edited {
+  readonly operation: "vm.prefs.set" | "vm.features.set";
+  readonly name: string;
+  readonly now: string;
+  readonly note: string;
+}
+
+function editRow(view: View, vm: string, { operation, name, now, note }: Edited) {
+  const setting = operation === "vm.prefs.set" ? name : `feature ${name}`;
+  const staged = view.session.staged.find((one) => one.qube === vm && one.setting === setting);
+  if (staged !== undefined) {
+    return {
+      look: markup` class="on"`,
+      cells: [
+        markup`<code>${name}</code>`,
+        markup`<del class="was">${staged.before || "empty"}</del> <ins class="now">${
+          staged.after || "empty"
+        }</ins>`,
+        "Staged",
+        markup`<a class="btn lean" href="/staged">Review<span class="vh"> the change of ${name}</span></a>`,
+      ],
+    };
+  }
+  if (view.query.get("edit") !== name) {
+    return {
+      cells: [
+        markup`<code>${name}</code>`,
+        now === ""
+          ? markup`<span class="soft">empty</span>`
+          : markup`<span class="value">${now}</span>`,
+        markup`<span class="soft">${note}</span>`,
+        markup`<a class="btn lean" href="?edit=${
+          encodeURIComponent(name)
+        }#e-${name}">Edit<span class="vh"> ${name}</span></a>`,
+      ],
+    };
+  }
+  return {
+    look: markup` class="on" id="e-${name}"`,
+    cells: [
+      markup`<label for="value"><code>${name}</code></label>`,
+      markup`<form method="post" action="/qubes/${encodeURIComponent(vm)}/stage" id="edit">${
+        token(view.session)
+      }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}"><input type="hidden" name="before" value="${now}"><input id="value" name="after" value="${now}" autofocus autocomplete="off" spellcheck="false" maxlength="1024"></form>`,
+      markup`<span class="soft">Now ${now || "empty"}</span>`,
+      markup`<button class="lean main" form="edit">Stage</button> <a class="btn lean" href="/qubes/${
+        encodeURIComponent(vm)
+      }#prefs">Cancel</a>`,
+    ],
+  };
+}
+
+export function features(view: View, vm: string, read: JsonValue | Dom0Error): Html {
+  return part("features", read, null, (value) => {
+    const all = Object.entries(dictionary(value));
+    if (all.length === 0) return empty("It has no features.");
+    return table(
+      [{ name: "Feature" }, { name: "Value" }, { name: "Note" }, {
+        name: "Action",
+        look: "num",
+        isSilent: true,
+      }],
+      all.map(([name, one]) => ({
+        key: name,
+        ...editRow(view, vm, { operation: "vm.features.set", name, now: String(one), note: "" }),
+      })),
+      "long edits",
+    );
+  });
+}
+
+export function tags(view: View, vm: string, read: JsonValue | Dom0Error): Html {
+  return part("tags", read, "rules go by tags", (value) => {
+    const all = Array.isArray(value) ? value.map(String) : [];
+    const stagedNow = view.session.staged.filter((one) =>
+      one.qube === vm && one.setting.startsWith("tag ")
+    );
+    return markup`<div class="body stack">${
+      all.length === 0
+        ? markup`<p class="soft">It has no tags.</p>`
+        : markup`<ul class="row">${
+          all.map((tag) =>
+            markup`<li class="row"><span class="tag"><bdi>${tag}</bdi></span>${
+              stageButton(
+                view,
+                vm,
+                "vm.tags.remove",
+                tag,
+                markup`Remove<span class="vh"> tag ${tag}</span>`,
+              )
+            }</li>`
+          )
+        }</ul>`
+    }${
+      stagedNow.map(({ setting, after }) =>
+        markup`<p class="small"><span class="${
+          after === "present" ? "now" : "was"
+        }">${setting}</span> <span class="soft">staged</span></p>`
+      )
+    }
+<form class="row" method="post" action="/qubes/${encodeURIComponent(vm)}/stage">${
+      token(view.session)
+    }<input type="hidden" name="operation" value="vm.tags.add"><label class="vh" for="new-tag">New tag</label><input id="new-tag" name="name" size="14" placeholder="New tag" required autocomplete="off"><button class="lean">Add</button></form></div>`;
+  });
+}
+
+function stageButton(
+  view: View,
+  vm: string,
+  operation: string,
+  name: string,
+  words: Content,
+): Html {
+  return markup`<form method="post" action="/qubes/${encodeURIComponent(vm)}/stage">${
+    token(view.session)
+  }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}"><button class="lean">${words}</button></form>`;
+}
+
+export function services(view: View, vm: string, read: JsonValue | Dom0Error): Html {
+  return part("services", read, "taken up at the next start", (value) => {
+    const all = Object.entries(dictionary(value));
+    return markup`<div class="body stack">${
+      all.length === 0
+        ? markup`<p class="soft">None is set: the template decides.</p>`
+        : markup`<ul class="stack">${
+          all.map(([name, on]) => {
+            const isOn = on === "on";
+            const staged = view.session.staged.find((one) =>
+              one.qube === vm && one.setting === `service ${name}`
+            );
+            return markup`<li class="row"><code>${name}</code> ${
+              staged === undefined
+                ? markup`<span>${isOn ? "on" : "off"}</span>${
+                  stageButton(
+                    view,
+                    vm,
+                    isOn ? "vm.services.disable" : "vm.services.enable",
+                    name,
+                    markup`Turn ${isOn ? "off" : "on"}<span class="vh"> ${name}</span>`,
+                  )
+                }`
+                : markup`<span class="was">${staged.before}</span> <span class="now">${staged.after}</span> <span class="soft small">staged</span>`
+            }</li>`;
+          })
+        }</ul>`
+    }<form class="row" method="post" action="/qubes/${encodeURIComponent(vm)}/stage">${
+      token(view.session)
+    }<input type="hidden" name="operation" value="vm.services.enable"><label class="vh" for="new-service">New service</label><input id="new-service" name="name" size="14" placeholder="Service" required autocomplete="off"><button class="lean">Turn on</button></form></div>`;
+  });
+}
+
+export function firewall(vm: string, read: JsonValue | Dom0Error): Html {
+  return part("firewall", read, "in order; the first rule that matches decides", (value) => {
+    const rules = Array.isArray(value) ? value.map(dictionary) : [];
+    if (rules.length === 0) return empty("It has no rules.");
+    const cell = (rule: Dictionary, ...names: string[]): string =>
+      names.map((name) => rule[name]).filter((one) => one !== undefined).map(String).join(" ");
+    return markup`${
+      table(
+        [{ name: "No", look: "num" }, { name: "Action" }, { name: "Host" }, { name: "Protocol" }, {
+          name: "Ports",
+        }, { name: "Comment" }],
+        rules.map((rule, index) => ({
+          key: String(index),
+          cells: [
+            index,
+            cell(rule, "action"),
+            cell(rule, "dsthost", "dst4", "dst6", "specialtarget") || "any",
+            cell(rule, "proto", "icmptype"),
+            cell(rule, "dstports"),
+            cell(rule, "comment"),
+          ],
+        })),
+      )
+    }<div class="body row"><a class="btn lean" href="/execute?operation=vm.firewall.add&amp;vm=${
+      encodeURIComponent(vm)
+    }">Add a rule</a><a class="btn lean" href="/execute?operation=vm.firewall.remove&amp;vm=${
+      encodeURIComponent(vm)
+    }">Remove a rule</a></div>`;
+  });
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A record in the words of a page: who, what, and how it ended. @module */
+
+import type { View } from "../admin_context.ts";
+import type { AuditRecord } from "../channel/dom0_channel.ts";
+import { type Content, type Html, markup } from "../markup/markup.ts";
+import { qube, state } from "./parts.ts";
+
+/** How a request ends that did not end by itself. */
+const ENDS: ReadonlyMap<string, string> = new Map([
+  ...[["refused", "Refused"], ["timeout", "Timed out"], ["cancelled", "Cancelled"]],
+  ...[["interrupted", "Interrupted"], ["revoked", "Revoked"], ["locked-down", "Locked down"]],
+  ...[["stopping", "Daemon stopped"], ["output-limit", "Too much output"]],
+  ...[["process-limit", "Too many processes"], ["memory-limit", "Too much memory"]],
+  ["not-stored", "Not stored"],
+] as [string, string][]);
+const TROUBLE: ReadonlySet<string> = new Set([
+  ...["violation", "failed", "problem", "spool-failed", "outcome-not-kept", "audit-repaired"],
+]);
+
+export function isEnd({ event }: AuditRecord): boolean {
+  return event === "done" || ENDS.has(event);
+}
+
+export function isFailure(record: AuditRecord): boolean {
+  const { event, fields } = record;
+  return ENDS.has(event) || TROUBLE.has(event) || (event === "done" && fields["exit"] !== 0);
+}
+
+/** Whose it is; dom0's own are "dom0". */
+export function recordQube(view: View, { fields }: AuditRecord): Content {
+  const { vm } = fields;
+  return typeof vm === "string" ? qube(view, vm) : markup`<span class="soft">dom0</span>`;
+}
+
+export function recordWhat({ event, fields }: AuditRecord): string {
+  const what = fields["operation"] ?? fields["command"] ?? fields["action"] ?? fields["problem"];
+  return typeof what === "string" && what !== "" ? what : event;
+}
+
+/** The end with its ground: "Refused. bad-mac". */
+export function endOf(record: AuditRecord): Html {
+  const { event, fields } = record;
+  const { exit, reason, problem, error } = fields;
+  const ground = [reason, error, problem].find((one) => typeof one === "string");
+  if (event === "done") {
+    return exit === 0 ? state("ok", "exit 0") : state("bad", `exit ${String(exit ?? "?")}`);
+  }
+  const word = ENDS.get(event) ?? event;
+  const look = event === "refused" || event === "cancelled"
+    ? "wait"
+    : isFailure(record)
+    ? "bad"
+    : "off";
+  return markup`${state(look, word)}${
+    typeof ground === "string" && markup` <span class="soft">${ground}</span>`
+  }`;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * The qubes that there are, as dom0 last told: a page is made from what is known, and what is known
+ * is asked anew beside it. So a page does not wait for qvm-ls, but for the first time.
+ *
+ * @module
+ */
+
+import type { JsonValue } from "../operations/operation.ts";
+import type { Dom0Channel, RunResult } from "./channel/dom0_channel.ts";
+
+export interface Qube {
+  readonly name: string;
+  readonly state: string;
+  readonly class: string;
+  readonly label: string;
+  readonly template: string | null;
+  readonly netvm: string | null;
+  /** MiB that it has now; null if it does not run. */
+  readonly memory: number | null;
+}
+
+export interface QubeList {
+  readonly qubes: readonly Qube[];
+  readonly byName: ReadonlyMap<string, Qube>;
+  readonly readMs: number;
+  /** Why there is none, or why it is old. */
+  readonly problem: string | null;
+}
+
+export interface QubeLister {
+  get(): Promise<QubeList>;
+  /** After a change: the next page waits for the new list. */
+  forget(): void;
+}
+
+const FRESH_MS = 2_000;
+const BY = "web";
+
+/** @param onChange there is another list than the pages showed */
+export function createQubeLister(
+  channel: Pick<Dom0Channel, "run">,
+  dateMs: () => number,
+  onChange: () => void,
+): QubeLister {
+  let known: QubeList | null = null;
+  let asking: Promise<QubeList> | null = null;
+  const ask = (): Promise<QubeList> => {
+    asking ??= readQubes(channel, dateMs).then((list) => {
+      const isOther = known !== null && JSON.stringify(known.qubes) !== JSON.stringify(list.qubes);
+      known = list.problem === null || known === null ? list : { ...known, problem: list.problem };
+      if (isOther) onChange();
+      return known;
+    }).finally(() => asking = null);
+    return asking;
+  };
+  return {
+    async get() {
+      if (known === null) return await ask();
+      if (dateMs() - known.readMs > FRESH_MS) void ask();
+      return known;
+    },
+    forget: () => known = null,
+  };
+}
+
+async function readQubes(
+  channel: Pick<Dom0Channel, "run">,
+  dateMs: () => number,
+): Promise<QubeList> {
+  const readMs = dateMs();
+  try {
+    const [list, memory] = await Promise.all([
+      channel.run("vm.list", {}, BY),
+      channel.run("xen.list", {}, BY).then(rowsOf).catch(() => []),
+    ]);
+    const memoryOf = new Map(memory.map((row) => [row["name"], Number(row["memory_mib"])]));
+    const qubes = rowsOf(list).map((row) => asQube(row, memoryOf)).filter(({ name }) =>
+      name !== ""
+    );
+    return {
+      qubes,
+      byName: new Map(qubes.map((qube) => [qube.name, qube])),
+      readMs,
+      problem: null,
+    };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { qubes: [], byName: new Map(), readMs, problem };
+  }
+}
+
+type Row = Readonly<Record<string, string | null>>;
+
+/** A result of the table that is rows. @throws {Error} it failed */
+export function rowsOf({ exitCode, stderr, value }: RunResult): readonly Row[] {
+  if (exitCode !== 0) throw new Error(stderr.trim() || `it ended with code ${exitCode}`);
+  if (!Array.isArray(value)) return [];
+  return value.filter(isRow);
+}
+
+function isRow(value: JsonValue): value is Row {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function asQube(row: Row, memoryOf: ReadonlyMap<string | null | undefined, number>): Qube {
+  const state = row["state"] ?? "";
+  const memory = memoryOf.get(row["name"]);
+  return {
+    name: row["name"] ?? "",
+    state,
+    class: row["class"] ?? "",
+    label: row["label"] ?? "",
+    template: row["template"] ?? null,
+    netvm: row["netvm"] ?? null,
+    memory: state === "Halted" || memory === undefined || Number.isNaN(memory) ? null : memory,
+  };
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The web admin as a service: over the daemon's files, until it is told to stop. @module */
+
+import type { Clock } from "../../shared/io/clock.ts";
+import { makePrivateFolder } from "../../shared/io/files.ts";
+import { UserError, writeAll } from "../../shared/io/program.ts";
+import { createNotifier } from "../../shared/io/sd_notify.ts";
+import { aborted } from "../../shared/io/timing.ts";
+import type { Paths } from "../settings/paths.ts";
+import { createDaemonChannel } from "./channel/daemon_channel.ts";
+import { removeOldTickets } from "./server/tickets.ts";
+import { startAdmin } from "./start_admin.ts";
+
+export const PORT = 9876;
+
+export interface AdminServiceOptions {
+  readonly paths: Paths;
+  readonly clock: Clock;
+  readonly notify: {
+    readonly notifySocket: string | undefined;
+    readonly watchdogUsec: string | undefined;
+  };
+}
+
+/** How long the server has to answer itself; then it is not alive. */
+const ALIVE_MS = 5_000;
+
+/** @throws {UserError} the port is taken */
+export async function runAdmin(
+  { paths, clock, notify }: AdminServiceOptions,
+  stop: AbortSignal,
+): Promise<void> {
+  await makePrivateFolder(paths.adminRunFolder);
+  await removeOldTickets(paths.adminRunFolder);
+  const channel = createDaemonChannel(paths);
+  const warn = (line: string): void => writeAll(Deno.stderr, `${line}\n`);
+  const options = { port: PORT, channel, runFolder: paths.adminRunFolder, clock, warn };
+  const admin = await startAdmin(options).catch((error) => {
+    channel.close();
+    throw isTaken(error)
+      ? new UserError(`port ${PORT} of 127.0.0.1 is taken by another program`)
+      : error;
+  });
+  const notifier = createNotifier({ ...notify, isAlive: answersItself });
+  await notifier.ready();
+  await aborted(stop);
+  notifier.close();
+  await admin.close();
+  channel.close();
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+}
+
+/** The whole way, through the port: a server that hangs is restarted by systemd. */
+async function answersItself(): Promise<boolean> {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${PORT}/assets/icon.svg`, {
+      headers: { "sec-fetch-site": "same-origin" },
+      signal: AbortSignal.timeout(ALIVE_MS),
+    });
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What each page does to dom0: by whom, and not without what it asks for. @module */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { type AdminScene, type Login, startScene } from "./admin_scene.ts";
+import { fakeParked } from "./fake_channel.ts";
+
+function did({ dom0 }: AdminScene): readonly string[] {
+  return dom0.did.filter((one) => !one.startsWith("began a web session"));
+}
+
+/** The page that a change leads to. */
+async function after(
+  scene: AdminScene,
+  login: Login,
+  path: string,
+  fields: Record<string, string>,
+): Promise<string> {
+  const { status, headers } = await scene.post(path, login, fields);
+  assertEquals(status, 303, path);
+  const { text } = await scene.get(headers.get("location")?.split("#")[0] ?? "", login);
+  return text;
+}
+
+Deno.test("a request is approved once, for a time, or denied with a reason, by what was shown", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const request = fakeParked();
+  const path = `/approvals/${request.vm}/${request.id}`;
+  const wait = (): void => void (scene.dom0.now = { ...scene.dom0.now, parked: [request] });
+  wait();
+  assertMatch(
+    await after(scene, login, path, { answer: "once", hash: "0".repeat(64) }),
+    /It has changed/,
+  );
+  assertEquals(did(scene), []);
+  assertMatch(
+    await after(scene, login, path, { answer: "once", hash: request.hash }),
+    /Approved once/,
+  );
+  assertMatch(
+    await after(scene, login, path, { answer: "once", hash: request.hash }),
+    /waits no more/,
+  );
+  wait();
+  await after(scene, login, path, { answer: "while", hash: request.hash });
+  wait();
+  await after(scene, login, path, { answer: "deny", hash: request.hash, reason: "not today" });
+  assertEquals(did(scene), [
+    `approve research/${request.id} by web s-1`,
+    `approve research/${request.id} for 600 by web s-1`,
+    `deny research/${request.id} "not today" by web s-1`,
+  ]);
+  assertEquals((await scene.post(path, login, { answer: "yes" })).status, 400);
+});
+
+Deno.test("what destroys is approved only with its name, and not for a time", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const request = fakeParked({
+    operation: "vm.remove",
+    destructive: true,
+    targets: ["ai-sandbox-3"],
+  });
+  scene.dom0.now = { ...scene.dom0.now, parked: [request] };
+  const path = `/approvals/${request.vm}/${request.id}`;
+  const { hash } = request;
+  assert(!(await scene.get(path, login)).text.includes('value="while"'));
+  for (
+    const fields of [{ answer: "once", hash }, { answer: "while", hash }, {
+      answer: "once",
+      hash,
+      name: "work",
+    }]
+  ) {
+    assertMatch(await after(scene, login, path, fields), /Not approved/);
+  }
+  assertEquals(did(scene), []);
+  await after(scene, login, path, { answer: "once", hash, name: "ai-sandbox-3" });
+  assertEquals(did(scene), [`approve research/${request.id} by web s-1`]);
+});
+
+Deno.test("qubes start, shut down, are paused and killed; one is removed with its name", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  assertMatch(
+    await after(scene, login, "/qubes/personal/power", { operation: "vm.start" }),
+    /personal starts/,
+  );
+  await after(scene, login, "/qubes/personal/power", { operation: "vm.pause" });
+  await after(scene, login, "/qubes/personal/power", { operation: "vm.kill", back: "list" });
+  assertMatch(
+    await after(scene, login, "/qubes/personal/power", { operation: "vm.remove" }),
+    /Not removed/,
+  );
+  await after(scene, login, "/qubes/personal/power", { operation: "vm.remove", name: "personal" });
+  assertEquals(did(scene).map((one) => one.split(" ")[1]), [
+    "vm.start",
+    "vm.pause",
+    "vm.kill",
+    "vm.remove",
+  ]);
+  assertEquals(
+    (await scene.post("/qubes/work/power", login, { operation: "update.install" })).status,
+    400,
+  );
+  assertMatch(
+    await after(scene, login, "/qubes/nobody/power", { operation: "vm.start", back: "list" }),
+    /no such domain/,
+  );
+});
+
+Deno.test("edits are staged, applied together, and taken back at the first failure", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const stage = (fields: Record<string, string>): Promise<string> =>
+    after(scene, login, "/qubes/work/stage", fields);
+  await stage({ operation: "vm.prefs.set", name: "memory", before: "400", after: "800" });
+  await stage({ operation: "vm.tags.add", name: "nightly" });
+  await stage({ operation: "vm.services.disable", name: "clocksync" });
+  assertEquals(did(scene), [], "nothing is changed yet");
+  assertMatch((await scene.get("/", login)).text, /3 staged changes/);
+  assertMatch(await after(scene, login, "/staged", { what: "apply" }), /3 changes were applied/);
+  const work = scene.dom0.qubes.get("work");
+  assertEquals(work?.prefs.get("memory"), "800");
+  assert(work?.tags.has("nightly"));
+
+  await stage({ operation: "vm.prefs.set", name: "vcpus", before: "2", after: "4" });
+  await stage({ operation: "vm.prefs.set", name: "maxmem", before: "4000", after: "refused" });
+  const text = await after(scene, login, "/staged", { what: "apply" });
+  assertMatch(text, /Invalid value/);
+  assertMatch(text, /taken back: nothing is changed/);
+  assertEquals(work?.prefs.get("vcpus"), "2");
+  assertMatch(text, /Apply 2 changes/, "they stay on the list");
+});
+
+Deno.test("a value that changed meanwhile is a conflict, and is not overwritten", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  await after(scene, login, "/qubes/work/stage", {
+    operation: "vm.prefs.set",
+    name: "memory",
+    before: "400",
+    after: "800",
+  });
+  scene.dom0.qubes.get("work")?.prefs.set("memory", "600");
+  const { text } = await scene.get("/staged", login);
+  assertMatch(text, /Conflict/);
+  assert(!text.includes("Apply 1 change"));
+  assertMatch(await after(scene, login, "/staged", { what: "apply" }), /changed meanwhile/);
+  assertEquals(scene.dom0.qubes.get("work")?.prefs.get("memory"), "600");
+  await after(scene, login, "/staged", { what: "keep-mine", key: "work memory", now: "600" });
+  await after(scene, login, "/staged", { what: "apply" });
+  assertEquals(scene.dom0.qubes.get("work")?.prefs.get("memory"), "800");
+});
+
+Deno.test("an operation runs by its form; what is wrong is said at its field", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const bad = await scene.post("/execute", login, {
+    operation: "vm.create",
+    "v-vm": "no good",
+    "v-label": "",
+  });
+  assertMatch(bad.text, /There are 2 problems/);
+  assertMatch(bad.text, /is not a qube name/);
+  const unsure = await scene.post("/execute", login, { operation: "vm.kill", "v-vm": "work" });
+  assertMatch(unsure.text, /Tick the box/);
+  assertEquals(did(scene), []);
+  const done = await scene.post("/execute", login, {
+    operation: "vm.kill",
+    "v-vm": "work",
+    sure: "yes",
+  });
+  assertMatch(done.text, /Done/);
+  assertEquals(did(scene), ['run vm.kill {"vm":"work"} by web s-1']);
+  assertEquals((await scene.post("/execute", login, { operation: "constructor" })).status, 400);
+});
+
+Deno.test("scripts, and what is of level full, run in elevated mode only, which ends by itself", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const script = { operation: "shell", "v-script": "id" };
+  const install = { operation: "update.install", sure: "yes" };
+  for (const fields of [script, install]) {
+    assertMatch((await scene.post("/execute", login, fields)).text, /elevated mode/i);
+  }
+  assertMatch(
+    await after(scene, login, "/sessions/elevate", { minutes: "15", word: "no" }),
+    /Not begun/,
+  );
+  for (const minutes of ["121", "-1", "1.5", "NaN", ""]) {
+    const { status } = await scene.post("/sessions/elevate", login, { minutes, word: "elevate" });
+    assert(minutes === "" ? status === 303 : status === 400, `${minutes}: ${status}`);
+  }
+  scene.dom0.did.length = 0;
+  await after(scene, login, "/sessions/elevate", { minutes: "15", word: "elevate" });
+  assertMatch((await scene.post("/execute", login, script)).text, /ran 2 characters/);
+  scene.dateMs += 15 * 60_000;
+  assertMatch((await scene.post("/execute", login, script)).text, /elevated mode/i);
+  assertEquals(scene.dom0.did, [
+    "began elevated mode for 15 minutes by web s-1",
+    'shell "id" by web s-1',
+  ]);
+});
+
+Deno.test("elevated mode does not begin where it cannot be put on record", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  scene.dom0.hooks.beforeNote = () => Promise.reject(new Error("disk full"));
+  assertEquals(
+    (await scene.post("/sessions/elevate", login, { minutes: "15", word: "elevate" })).status,
+    500,
+  );
+  assertMatch(
+    (await scene.post("/execute", login, { operation: "shell", "v-script": "id" })).text,
+    /may not run/,
+  );
+});
+
+Deno.test("lockdown takes one button, unlocking the word", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  assertMatch(await after(scene, login, "/lockdown", { what: "lockdown" }), /Locked down/);
+  assertMatch((await scene.get("/qubes", login)).text, /class="band"/);
+  assertMatch(await after(scene, login, "/lockdown", { what: "unlock", word: "" }), /Still locked/);
+  await after(scene, login, "/lockdown", { what: "unlock", word: "unlock" });
+  assertEquals(did(scene), ["lockdown by web s-1", "unlock by web s-1"]);
+});
+
+Deno.test("a policy with an error is not saved; a good one is, and a key is revoked with its name", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const path = "/policy/30-research.policy";
+  const bad = await scene.post(path, login, { what: "save", text: "vm.* research @tag:ai alow" });
+  assertMatch(bad.text, /found alow/);
+  assertMatch(bad.text, /vm\.\* research @tag:ai alow/, "what was typed is still there");
+  const checked = await scene.post(path, login, {
+    what: "check",
+    text: "vm.* research @tag:ai ask",
+  });
+  assertMatch(checked.text, /Nothing is wrong/);
+  assertEquals(did(scene), []);
+  await after(scene, login, path, { what: "save", text: "vm.* research @tag:ai ask\r\n" });
+  assertEquals(scene.dom0.files.get("30-research.policy"), "vm.* research @tag:ai ask\n");
+  assertMatch(await after(scene, login, "/keys/work/revoke", { name: "wrk" }), /Not revoked/);
+  await after(scene, login, "/keys/work/revoke", { name: "work" });
+  assertEquals(did(scene), ["save 30-research.policy by web s-1", "revoke work by web s-1"]);
+});
+
+Deno.test("the record is filtered, searched and paged", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const refused = { event: "refused", fields: { vm: "research", reason: "bad-mac" } };
+  scene.dom0.records = Array.from({ length: 250 }, (_, index) => ({
+    ...{ seq: 250 - index, time: new Date(scene.dateMs - index * 1000).toISOString() },
+    ...index === 7
+      ? refused
+      : { event: "done", fields: { vm: "work", exit: 0, command: `ls ${index}` } },
+  }));
+  const first = (await scene.get("/logs", login)).text;
+  assertEquals(first.split('data-th="VM"').length - 1, 100);
+  const next = /\/logs\?before=(\d+)/.exec(first)?.[1];
+  assertEquals(next, "151");
+  assertEquals(
+    (await scene.get("/logs?before=51", login)).text.split('data-th="VM"').length - 1,
+    50,
+  );
+  const failed = (await scene.get("/logs?failed=1", login)).text;
+  assertMatch(failed, /bad-mac/);
+  assertEquals(failed.split('data-th="VM"').length - 1, 1);
+  assertMatch((await scene.get("/logs?text=nothing+like+it", login)).text, /No record matches/);
+});
+
+Deno.test("the qubes are listed although Xen is not, and an old list is better than none", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  scene.dom0.broken.add("xen.list");
+  assertMatch((await scene.get("/qubes", login)).text, /8, of which 6 run/);
+  scene.dom0.broken.add("vm.list");
+  scene.dateMs += 60_000;
+  await scene.get("/qubes", login);
+  const { text } = await scene.get("/qubes", login);
+  assertMatch(text, /8, of which 6 run/);
+  assertMatch(text, /did not list its qubes/);
+});
+
+Deno.test("where dom0 does not answer, pages say so and what to do", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  scene.dom0.now = { daemon: null, parked: [], grants: [] };
+  const { text, status } = await scene.get("/", login);
+  assertEquals(status, 200);
+  assertMatch(text, /systemctl start qvm-remote-dom0/);
+});

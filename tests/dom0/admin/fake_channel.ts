@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * A dom0 for the web admin's tests: qubes, requests that wait, a record, a policy, all in memory. It
+ * notes each change that is asked of it, and by whom.
+ *
+ * @module
+ */
+
+import type {
+  AuditRecord,
+  Dom0Channel,
+  Dom0Now,
+  ParkedRequest,
+  RecordQuery,
+  RunResult,
+  Undoable,
+} from "../../../dom0/admin/channel/dom0_channel.ts";
+import { Dom0Error } from "../../../dom0/admin/channel/dom0_channel.ts";
+import type { DaemonState } from "../../../dom0/daemon/state_file.ts";
+import type { JsonValue } from "../../../dom0/operations/operation.ts";
+import { parseVmName } from "../../../shared/protocol/vm_name.ts";
+
+export interface FakeQube {
+  readonly name: string;
+  state: string;
+  readonly class: string;
+  readonly label: string;
+  readonly template: string | null;
+  readonly netvm: string | null;
+  readonly memory: string;
+  readonly prefs: Map<string, string>;
+  readonly tags: Set<string>;
+  readonly services: Map<string, string>;
+}
+
+export interface FakeDom0 {
+  readonly channel: Dom0Channel;
+  readonly qubes: Map<string, FakeQube>;
+  /** "approve work/1 by web s-1", in order. */
+  readonly did: string[];
+  now: Dom0Now;
+  records: AuditRecord[];
+  undoable: Undoable[];
+  files: Map<string, string>;
+  /** Pages that are open hear of it. */
+  changed(): void;
+  /** Operations that fail. */
+  readonly broken: Set<string>;
+  /** Called before the record is read, or written. */
+  hooks: { beforeRecords?: () => Promise<unknown>; beforeNote?: () => Promise<unknown> };
+  /** How many watch. */
+  watchers(): number;
+}
+
+export function fakeQube(name: string, more: Partial<FakeQube> = {}): FakeQube {
+  return {
+    ...{ name, state: "Halted", class: "AppVM", label: "blue", template: "debian-13-xfce" },
+    ...{ netvm: "sys-firewall", memory: "400" },
+    prefs: new Map([["memory", "400"], ["maxmem", "4000"], ["netvm", "sys-firewall"], [
+      "vcpus",
+      "2",
+    ]]),
+    tags: new Set(["lab"]),
+    services: new Map([["clocksync", "on"]]),
+    ...more,
+  };
+}
+
+export const NOW_MS = Date.parse("2026-11-28T13:31:40Z");
+
+export function fakeParked(more: Partial<ParkedRequest> = {}): ParkedRequest {
+  return {
+    ...{ vm: "research", id: "20261128-143125-2214-9f3c1a7e", hash: "4be107c2".repeat(8) },
+    ...{
+      operation: "vm.firewall.add",
+      level: "manage",
+      destructive: false,
+      targets: ["ai-build-1"],
+    },
+    why: "The test run clones its fixtures over ssh and the firewall drops it.",
+    ...{ parkedMs: NOW_MS - 42_000, expiresMs: NOW_MS + 840_000 },
+    runs: [
+      "qvm-firewall ai-build-1 add --before 1 accept dsthost=192.0.2.17 proto=tcp dstports=22",
+    ],
+    isScript: false,
+    rule: { where: "30-research.policy:5", text: "@manage research @tag:ai ask timeout=300" },
+    preview: {
+      readMs: NOW_MS - 41_000,
+      lines: [
+        { kind: "same", text: "0  accept  dsthost=packages.example.org  proto=tcp  dstports=443" },
+        { kind: "added", text: "1  accept  dsthost=192.0.2.17  proto=tcp  dstports=22" },
+        { kind: "same", text: "2  accept  specialtarget=dns" },
+        { kind: "same", text: "3  drop" },
+      ],
+      notes: [],
+    },
+    canBeUndone: true,
+    ...more,
+  };
+}
+
+export function fakeRecord(seq: number, more: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    seq,
+    time: new Date(NOW_MS - (100 - seq) * 60_000).toISOString(),
+    event: "done",
+    fields: { vm: "work", id: `20261128-1430-${seq}`, exit: 0, command: "qvm-ls --raw-list" },
+    ...more,
+  };
+}
+
+function fakeDaemon(): DaemonState {
+  const vm = (name: string, state: "connected" | "waiting", open: readonly string[] = []) => ({
+    ...{ vm: parseVmName(name), state, fingerprint: "a1b2 c3d4 e5f6 a7b8", acceptsV1: false },
+    ...{ lastEnd: state === "connected" ? null : "the qube does not run", open, kept: 0 },
+  });
+  return {
+    ...{ pid: 4242, startedAt: "2026-11-27T07:02:00.000Z", version: "2.0.0", lockdown: false },
+    limits: { processes: "cgroup", memory: "cgroup" },
+    vms: [vm("work", "connected", ["r1"]), vm("research", "connected"), vm("personal", "waiting")],
+    problems: [],
+  } as unknown as DaemonState;
+}
+
+const done = (stdout: string, value: JsonValue = {}): RunResult => ({
+  ...{ exitCode: 0, stdout, stderr: "", value },
+});
+
+export function createFakeDom0(): FakeDom0 {
+  const watchers = new Set<() => void>();
+  const dom0: FakeDom0 = {
+    qubes: new Map([
+      fakeQube("dom0", {
+        class: "AdminVM",
+        label: "black",
+        state: "Running",
+        netvm: null,
+        template: null,
+      }),
+      fakeQube("sys-net", { state: "Running", label: "red", netvm: null }),
+      fakeQube("sys-firewall", { state: "Running", label: "green", netvm: "sys-net" }),
+      fakeQube("work", { state: "Running" }),
+      fakeQube("research", { state: "Running", label: "orange" }),
+      fakeQube("ai-build-1", { state: "Running", label: "purple" }),
+      fakeQube("ai-sandbox-3", { label: "red", netvm: null }),
+      fakeQube("personal", { label: "yellow" }),
+    ].map((qube) => [qube.name, qube])),
+    did: [],
+    now: { daemon: fakeDaemon(), parked: [], grants: [] },
+    records: Array.from({ length: 40 }, (_, index) => fakeRecord(100 - index)),
+    undoable: [],
+    hooks: {},
+    broken: new Set(),
+    files: new Map([[
+      "30-research.policy",
+      "@monitor research @tag:ai allow\n@manage research @tag:ai ask\n",
+    ]]),
+    changed: () => watchers.forEach((tell) => tell()),
+    watchers: () => watchers.size,
+    channel: undefined as unknown as Dom0Channel,
+  };
+  const channel = createChannel(dom0, watchers);
+  return Object.assign(dom0, { channel });
+}
+
+function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
+  const did = (what: string, by: string): void => void dom0.did.push(`${what} by ${by}`);
+  const answer = ({ vm, id }: { vm: string; id: string }, hash?: string): void => {
+    const found = dom0.now.parked.find((one) => one.vm === vm && one.id === id);
+    if (found === undefined) throw new Dom0Error("This request waits no more.");
+    if (hash !== undefined && hash !== found.hash) {
+      throw new Dom0Error("It has changed: look again.");
+    }
+    dom0.now = { ...dom0.now, parked: dom0.now.parked.filter((one) => one !== found) };
+    dom0.changed();
+  };
+  const setLockdown = (lockdown: boolean): void => {
+    const { daemon } = dom0.now;
+    if (daemon === null) throw new Dom0Error("The daemon does not run.");
+    dom0.now = { ...dom0.now, daemon: { ...daemon, lockdown } };
+    dom0.changed();
+  };
+  return {
+    now: () => Promise.resolve(dom0.now),
+    watch(onChange) {
+      watchers.add(onChange);
+      return () => void watchers.delete(onChange);
+    },
+    async approve(parked, hash, forSeconds, by) {
+      await Promise.resolve(answer(parked, hash));
+      did(
+        `approve ${parked.vm}/${parked.id}${forSeconds === null ? "" : ` for ${forSeconds}`}`,
+        by,
+      );
+    },
+    async deny(parked, hash, reason, by) {
+      await Promise.resolve(answer(parked, hash));
+      did(`deny ${parked.vm}/${parked.id} "${reason}"`, by);
+    },
+    async endGrant(grant, by) {
+      dom0.now = { ...dom0.now, grants: dom0.now.grants.filter(({ id }) => id !== grant) };
+      await Promise.resolve(did(`end grant ${grant}`, by));
+    },
+    async run(operation, values, by) {
+      const result = await Promise.resolve(runFake(dom0, operation, values));
+      if (!/\.(list|read|info|version|kernel|uptime|memory|disk|check)$/.test(operation)) {
+        did(`run ${operation} ${JSON.stringify(values)}`, by);
+      }
+      return result;
+    },
+    async runShell(script, by) {
+      await Promise.resolve(did(`shell ${JSON.stringify(script)}`, by));
+      return done(`ran ${script.length} characters\n`, null);
+    },
+    async records(query) {
+      await dom0.hooks.beforeRecords?.();
+      return pageOf(dom0.records, query);
+    },
+    verifyChain: () =>
+      Promise.resolve({
+        isWhole: true,
+        records: dom0.records.length,
+        text: "every record follows the one before",
+      }),
+    policy: () =>
+      Promise.resolve({
+        ...{ error: null, warnings: [], folder: "/etc/qubes/remote-policy.d" },
+        files: [...dom0.files].map(([name, text]) => ({ name, text })),
+        rules: [...dom0.files].flatMap(([name, text]) =>
+          text.trim().split("\n").map((line, index) => ({
+            where: `${name}:${index + 1}`,
+            text: line,
+          }))
+        ),
+        who: (dom0.now.daemon?.vms ?? []).map(({ vm, fingerprint }) => ({
+          ...{ vm, fingerprint },
+          answers: {
+            monitor: [{ action: "allow", where: "30-research.policy:1", target: "@tag:ai" }],
+            manage: [{ action: "ask", where: "30-research.policy:2", target: "@tag:ai" }],
+            ...{ full: [], shell: [] },
+          },
+        })),
+      }),
+    checkPolicy: (_file, text) =>
+      Promise.resolve({
+        error: /\balow\b/.test(text) ? "line 1: expected allow, ask or deny; found alow" : null,
+        warnings: [],
+      }),
+    async savePolicy(file, text, by) {
+      dom0.files.set(file, text);
+      await Promise.resolve(did(`save ${file}`, by));
+    },
+    explain: (vm, words) =>
+      Promise.resolve({
+        ...{ operation: "vm.kill", action: "ask", because: "30-research.policy:2" },
+        steps: [
+          {
+            target: "ai-build-1",
+            where: "30-research.policy:1",
+            text: words.join(" "),
+            passedOver: `not for ${vm}`,
+          },
+          {
+            target: "ai-build-1",
+            where: "30-research.policy:2",
+            text: "@manage research @tag:ai ask",
+            passedOver: null,
+          },
+        ],
+      }),
+    async revoke(vm, by) {
+      await Promise.resolve(did(`revoke ${vm}`, by));
+    },
+    undoable: () => Promise.resolve(dom0.undoable),
+    async undo(id, by) {
+      dom0.undoable = dom0.undoable.filter((one) => one.id !== id);
+      await Promise.resolve(did(`undo ${id}`, by));
+      return done("");
+    },
+    async note(action, by) {
+      await dom0.hooks.beforeNote?.();
+      await Promise.resolve(did(action, by));
+    },
+    async lockdown(by) {
+      setLockdown(true);
+      await Promise.resolve(did("lockdown", by));
+    },
+    async unlock(by) {
+      setLockdown(false);
+      await Promise.resolve(did("unlock", by));
+    },
+  };
+}
+
+function pageOf(all: readonly AuditRecord[], query: RecordQuery) {
+  const { vm, failedOnly, text, sinceMs, before, limit } = query;
+  const fitting = all.filter((record) =>
+    (vm === null || record.fields["vm"] === vm) &&
+    (!failedOnly || record.event === "refused" ||
+      (record.event === "done" && record.fields["exit"] !== 0)) &&
+    JSON.stringify(record).includes(text) && Date.parse(record.time) >= sinceMs &&
+    (before === null || record.seq < before)
+  );
+  return { records: fitting.slice(0, limit), hasMore: fitting.length > limit };
+}
+
+type Values = Readonly<Record<string, string>>;
+
+/** What the tools of dom0 would do, as far as the pages ask it. */
+function runFake(dom0: FakeDom0, operation: string, values: Values): RunResult {
+  const qubes = [...dom0.qubes.values()];
+  const qube = dom0.qubes.get(values["vm"] ?? "");
+  if (dom0.broken.has(operation)) {
+    return { exitCode: 1, stdout: "", stderr: "it is broken\n", value: null };
+  }
+  if (operation === "vm.list") {
+    return done(
+      "",
+      qubes.map(({ prefs: _, tags: _tags, services: _services, memory: _memory, ...row }) => ({
+        ...row,
+      })),
+    );
+  }
+  if (operation === "xen.list") {
+    return done("", qubes.map(({ name, memory }) => ({ name, id: "1", memory_mib: memory })));
+  }
+  if (operation === "template.list") {
+    return done("", [{ status: "I", name: "debian-13", evr: "0:4.3", repository: "qubes" }]);
+  }
+  if (operation === "system.prefs.list") {
+    return done("", { default_netvm: { value: "sys-firewall", isDefault: false } });
+  }
+  if (operation === "policy.list") return done("", ["50-openclaw.policy", "90-default.policy"]);
+  if (operation === "policy.read") {
+    return done("openclaw.Mux +32125 @tag:openclaw-client @tag:openclaw-server allow\n", "");
+  }
+  if (operation === "journal.read") {
+    return done("Nov 28 14:31:07 dom0 qvm-remote-dom0[4242]: CONNECTED vm=work\n", []);
+  }
+  if (/^(host|xen|update)\./.test(operation)) return done(`${operation}: as it is\n`, "");
+  if (qube === undefined && operation.startsWith("vm.")) {
+    return { exitCode: 1, stdout: "", stderr: `no such domain: '${values["vm"]}'\n`, value: null };
+  }
+  return qube === undefined ? done("") : runOnQube(dom0, qube, operation, values);
+}
+
+function runOnQube(dom0: FakeDom0, qube: FakeQube, operation: string, values: Values): RunResult {
+  const { prefs, tags, services } = qube;
+  switch (operation) {
+    case "vm.start":
+      qube.state = "Running";
+      return done("");
+    case "vm.shutdown":
+    case "vm.kill":
+      qube.state = "Halted";
+      return done("");
+    case "vm.pause":
+      qube.state = "Paused";
+      return done("");
+    case "vm.remove":
+      dom0.qubes.delete(qube.name);
+      return done("");
+    case "vm.info":
+      return done("", [{ name: qube.name, state: qube.state }]);
+    case "vm.prefs.list":
+      return done(
+        "",
+        Object.fromEntries([...prefs].map(([name, value]) => [name, { value, isDefault: false }])),
+      );
+    case "vm.prefs.set":
+      if (values["value"] === "refused") {
+        return { exitCode: 1, stdout: "", stderr: "Invalid value\n", value: null };
+      }
+      prefs.set(values["property"] ?? "", values["value"] ?? "");
+      return done("");
+    case "vm.tags.list":
+      return done("", [...tags]);
+    case "vm.tags.add":
+      tags.add(values["tag"] ?? "");
+      return done("");
+    case "vm.tags.remove":
+      tags.delete(values["tag"] ?? "");
+      return done("");
+    case "vm.services.list":
+      return done("", Object.fromEntries(services));
+    case "vm.features.list":
+      return done("", { "gui-events-max-delay": "100" });
+    case "vm.firewall.list":
+      return done("", [{
+        action: "accept",
+        dsthost: "packages.example.org",
+        proto: "tcp",
+        dstports: "443-443",
+      }, { action: "drop" }]);
+    default:
+      return done("");
+  }
+}

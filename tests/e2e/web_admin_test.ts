@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The web admin over a real daemon in a simulated Qubes: what a page says is what dom0 did. @module */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createDaemonChannel } from "../../dom0/admin/channel/daemon_channel.ts";
+import { Dom0Error } from "../../dom0/admin/channel/dom0_channel.ts";
+import { PORT } from "../../dom0/admin/run_admin.ts";
+import { dom0Paths } from "../../dom0/settings/paths.ts";
+import { finish, install, until } from "./installed.ts";
+import { sourceLauncher } from "./program_flags.ts";
+
+const BY = "web s-1";
+
+Deno.test("the pages' channel: operations, records, policy, lockdown, through the daemon", async (t) => {
+  await using qubes = await install([{ name: "work" }, { name: "lab" }]);
+  await qubes.authorize("work", "--grant", "ask");
+  const daemon = await qubes.startDaemon(["work"]);
+  const paths = dom0Paths(qubes.world.dom0Root);
+  const channel = createDaemonChannel(paths);
+  try {
+    await t.step("what the daemon is doing", async () => {
+      const { daemon: state, parked } = await channel.now();
+      assertEquals([state?.vms.map(({ vm }) => vm), parked], [["work"], []]);
+    });
+
+    await t.step("an operation that reads, as its value", async () => {
+      const { exitCode, value } = await channel.run("vm.list", {}, BY);
+      assertEquals(exitCode, 0);
+      assert(JSON.stringify(value).includes('"name":"work"'));
+    });
+
+    await t.step("one that changes is on record with who asked", async () => {
+      const { exitCode } = await channel.run("vm.tags.add", { vm: "lab", tag: "nightly" }, BY);
+      assertEquals(exitCode, 0);
+      const { value } = await channel.run("vm.tags.list", { vm: "lab" }, BY);
+      assert(Array.isArray(value) && value.includes("nightly"));
+      const { records } = await channel.records({
+        ...{ vm: null, failedOnly: false, text: "nightly", sinceMs: 0, before: null, limit: 10 },
+      });
+      assert(records.some(({ fields }) => fields["by"] === BY && fields["action"] === "runs"));
+      const bad = await channel.run("vm.tags.add", { vm: "lab", tag: "no good" }, BY).catch((e) =>
+        e
+      );
+      assert(bad instanceof Dom0Error, "a bad value is said, and nothing runs");
+    });
+
+    await t.step("and it is undone, with what was there before", async () => {
+      const [last] = await channel.undoable();
+      assertEquals([last?.operation, last?.before, last?.changedSince], [
+        ...["vm.tags.add", false],
+        null,
+      ]);
+      assertEquals((await channel.undo(last?.id ?? "", BY)).exitCode, 0);
+      const { value } = await channel.run("vm.tags.list", { vm: "lab" }, BY);
+      assert(Array.isArray(value) && !value.includes("nightly"));
+      const again = await channel.undo(last?.id ?? "", BY).catch((error) => error);
+      assert(again instanceof Dom0Error);
+    });
+
+    await t.step("a script, as root", async () => {
+      const { stdout, exitCode } = await channel.runShell("echo one; exit 3", BY);
+      assertEquals([stdout, exitCode], ["one\n", 3]);
+    });
+
+    await t.step("a request that waits is shown, approved, and its client goes on", async () => {
+      const changes = Promise.withResolvers<void>();
+      const unwatch = channel.watch(() => changes.resolve());
+      const client = finish(
+        qubes.spawnClient("work", ["qvm-tags", "lab", "add", "asked"]),
+      );
+      await changes.promise;
+      unwatch();
+      await until("it waits", async () => (await channel.now()).parked.length === 1);
+      const [request] = (await channel.now()).parked;
+      assert(request !== undefined);
+      assertEquals([request.vm, request.operation, request.targets, request.canBeUndone], [
+        ...["work", "vm.tags.add"],
+        ["lab"],
+        true,
+      ]);
+      assert(request.preview?.lines.some(({ kind }) => kind === "added"));
+      const stale = await channel.approve(request, "0".repeat(64), null, BY).catch((error) =>
+        error
+      );
+      assert(stale instanceof Dom0Error);
+      await channel.approve(request, request.hash, null, BY);
+      assertEquals((await client).code, 0);
+      assertEquals((await channel.now()).parked, []);
+    });
+
+    await t.step("and one that is denied hears why", async () => {
+      const client = finish(
+        qubes.spawnClient("work", ["qvm-tags", "lab", "add", "never"]),
+      );
+      await until("it waits", async () => (await channel.now()).parked.length === 1);
+      const [request] = (await channel.now()).parked;
+      assert(request !== undefined);
+      await channel.deny(request, request.hash, "not today", BY);
+      const { code, stderr } = await client;
+      assertEquals(code, 126);
+      assertMatch(stderr, /not today/);
+    });
+
+    await t.step("the policy: who may do what, a check, a save, why", async () => {
+      const policy = await channel.policy();
+      assertEquals(policy.who.map(({ vm }) => vm), ["work"]);
+      assertEquals(policy.who[0]?.answers.monitor[0]?.action, "allow");
+      const [file] = policy.files;
+      assert(file !== undefined);
+      assertMatch((await channel.checkPolicy(file.name, "vm.* work * alow\n")).error ?? "", /alow/);
+      const refused = await channel.savePolicy(file.name, "vm.* work * alow\n", BY).catch((e) => e);
+      assert(refused instanceof Dom0Error);
+      await channel.savePolicy(file.name, `${file.text}shell work - deny\n`, BY);
+      await until(
+        "it counts",
+        async () => (await channel.policy()).rules.some(({ text }) => text === "shell work - deny"),
+      );
+      const { operation, action } = await channel.explain("work", ["qvm-kill lab"]);
+      assertEquals([operation, action], ["vm.kill", "ask"]);
+    });
+
+    await t.step("the chain is whole; lockdown and unlock", async () => {
+      assert((await channel.verifyChain()).isWhole);
+      await channel.lockdown(BY);
+      assertEquals((await channel.now()).daemon?.lockdown, true);
+      await channel.unlock(BY);
+      await until("it is lifted", async () => (await channel.now()).daemon?.lockdown === false);
+    });
+
+    await t.step("a key is revoked", async () => {
+      await channel.revoke("work", BY);
+      assertEquals((await channel.now()).daemon?.vms, []);
+    });
+  } finally {
+    await daemon.stop();
+    const gone = await channel.verifyChain().catch((error) => error);
+    assert(gone instanceof Dom0Error, "without a daemon nothing is done, and it says so");
+    channel.close();
+  }
+});
+
+Deno.test("the program itself, with no permission but its own: a login, a page, a clean end", async () => {
+  await using qubes = await install([{ name: "work" }]);
+  const { dom0Bin } = qubes.world;
+  const path = `${dom0Bin}/qubes-global-admin-web`;
+  const text = sourceLauncher("qubes-global-admin-web", "dom0/qubes-global-admin-web.ts");
+  await Deno.writeTextFile(path, text, { mode: 0o755 });
+  const start = (...args: string[]): Deno.ChildProcess =>
+    new Deno.Command(path, {
+      ...{ args, clearEnv: true, env: qubes.world.dom0Env() },
+      ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    }).spawn();
+  const server = start();
+  const page = (headers: HeadersInit = {}): Promise<Response> =>
+    fetch(`http://127.0.0.1:${PORT}/`, {
+      headers: { "sec-fetch-site": "same-origin", "sec-fetch-dest": "document", ...headers },
+    });
+  await until("it answers", () =>
+    page().then(async (answer) => {
+      await answer.body?.cancel();
+      return answer.status === 401;
+    }, () => false));
+  const { stdout } = await start("ticket").output();
+  const login = await fetch(`http://127.0.0.1:${PORT}/login`, {
+    method: "POST",
+    headers: { "sec-fetch-site": "same-origin" },
+    body: new URLSearchParams({ ticket: new TextDecoder().decode(stdout).trim() }),
+  });
+  assertEquals(login.status, 204);
+  const cookie = login.headers.get("set-cookie")?.split(";")[0] ?? "";
+  const answer = await page({ cookie });
+  assertEquals(answer.status, 200);
+  assertMatch(await answer.text(), /Daemon not running/);
+  const second = await start().output();
+  assertEquals(second.code, 1);
+  assertMatch(new TextDecoder().decode(second.stderr), /port 9876 of 127.0.0.1 is taken/);
+  server.kill("SIGTERM");
+  const { code, stderr } = await server.output();
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+});

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Every page in a browser: nothing wrong by axe-core, nothing sideways, nothing the CSP stops. @module */
+
+import { assert, assertEquals } from "@std/assert";
+import { assertFits, DARK, type Look, NARROW, startBrowser, USUAL, WIDE } from "./browser_scene.ts";
+import { makeBusy, makeEmpty, makeHostile, PAGES } from "./web_world.ts";
+
+const LOOKS: readonly (readonly [name: string, look: Look])[] = [
+  ["light", USUAL],
+  ["dark", DARK],
+  ["narrow", NARROW],
+  ["wide", WIDE],
+  // 200 %: half as many pixels, each twice as large.
+  ["large", { ...USUAL, width: 683, height: 384 }],
+];
+
+for (const [name, look] of LOOKS) {
+  Deno.test(`each page, ${name}`, async () => {
+    await using scene = await startBrowser();
+    makeBusy(scene.scene.dom0, scene.scene.dateMs);
+    await using open = await scene.open("/", look);
+    const found: string[] = [];
+    for (const [page, path] of PAGES) {
+      await open.go(path);
+      await open.shoot(`${page}-${name}`);
+      await assertFits(open.page, `${page} ${name}`);
+      if (name !== "wide") found.push(...(await open.violations()).map((one) => `${page}: ${one}`));
+    }
+    assertEquals(found, []);
+    assertEquals(open.complaints, []);
+  });
+}
+
+for (const [name, fill] of [["empty", makeEmpty], ["hostile", makeHostile]] as const) {
+  Deno.test(`each page, ${name}`, async () => {
+    await using scene = await startBrowser();
+    fill(scene.scene.dom0, scene.scene.dateMs);
+    await using open = await scene.open("/");
+    const found: string[] = [];
+    let alerts = 0;
+    open.page.on("dialog", (dialog) => {
+      alerts++;
+      void dialog.dismiss();
+    });
+    for (const [page, path] of PAGES) {
+      await open.go(path);
+      await open.shoot(`${page}-${name}`);
+      await assertFits(open.page, `${page} ${name}`);
+      found.push(...(await open.violations()).map((one) => `${page}: ${one}`));
+      const injected = await open.page.evaluate(
+        "document.querySelectorAll('main script, main img, main [onerror]').length",
+      );
+      assertEquals(injected, 0, page);
+    }
+    assertEquals([found, open.complaints, alerts], [[], [], 0]);
+  });
+}
+
+Deno.test("axe-core finds what is wrong", async () => {
+  await using scene = await startBrowser();
+  await using open = await scene.open("/");
+  await open.page.evaluate(
+    "document.querySelector('main').append(document.createElement('input'))",
+  );
+  assert((await open.violations()).some((one) => one.startsWith("label:")));
+});
