@@ -13,7 +13,9 @@ async function main(words: readonly string[]): Promise<number> {
   const root = Deno.env.get("QUBES_CLAW_ROOT") ?? "";
   const { print, warn, ask } = realTerminal();
   return await runSetup({
-    ...{ print, warn, ask },
+    print,
+    warn,
+    ask,
     paths: setupPaths(root),
     tools: realTools,
     needsRoot: root === "",

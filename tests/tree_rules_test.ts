@@ -132,3 +132,31 @@ Deno.test(`no function has more than ${MAX_FUNCTION_LINES} lines or ${MAX_PARAME
   const long = `const f = (a, b, c, d, e, g, h) => {${"\n".repeat(MAX_FUNCTION_LINES)}};`;
   assertEquals(functionsIn("sample.ts", long).length, 2);
 });
+
+/** Where literals are still spread; whoever writes them plainly takes the folder from here. */
+const STILL_SPREAD = ["dom0/", "vm/remote/", "shared/protocol/", "shared/tunnel/"];
+
+Deno.test("a literal is written plainly, not spread into another to save lines", () => {
+  const spreadsIn = (path: string, text: string): readonly string[] => {
+    const plugin: Deno.lint.Plugin = {
+      name: "tree",
+      rules: {
+        spreads: {
+          create: (context) => ({
+            "SpreadElement > ObjectExpression, SpreadElement > ArrayExpression"(
+              node: Deno.lint.Node,
+            ) {
+              context.report({ node, message: path });
+            },
+          }),
+        },
+      },
+    };
+    return Deno.lint.runPlugin(plugin, path, text).map(({ message }) => message);
+  };
+  const broken = under("dom0", "vm", "shared").filter(({ path }) =>
+    path.startsWith("dom0/setup/") || !STILL_SPREAD.some((folder) => path.startsWith(folder))
+  ).flatMap(({ path, text }) => spreadsIn(path, text));
+  assertNone(broken, "the formatter lays it out");
+  assertEquals(spreadsIn("sample.ts", "f({ ...{ a }, ...b }, [...[1], ...c]);").length, 2);
+});

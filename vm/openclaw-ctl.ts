@@ -90,8 +90,12 @@ function placesHere(): CtlPlaces {
 
 async function openScene(places: CtlPlaces): Promise<Scene> {
   return {
-    ...{ places, settings: await loadVmSettings(places.home) },
-    ...{ ask: askHttp, run: runProgramToEnd, shakeHands, nowMs: () => Date.now() },
+    places,
+    settings: await loadVmSettings(places.home),
+    ask: askHttp,
+    run: runProgramToEnd,
+    shakeHands,
+    nowMs: () => Date.now(),
   };
 }
 

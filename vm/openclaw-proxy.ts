@@ -38,7 +38,10 @@ async function main(args: readonly string[]): Promise<number> {
       return say(await checked(config, path, port, places)), EXIT_OK;
     case "serve":
       await runServer({
-        ...{ config, port, places, memoryMib: memoryMibOf(Deno.env.get(MEMORY_VARIABLE)) },
+        config,
+        port,
+        places,
+        memoryMib: memoryMibOf(Deno.env.get(MEMORY_VARIABLE)),
         load: async () => (await load(places)).config,
         notifier: createNotifier({ notifySocket, watchdogUsec: undefined }),
       });
@@ -55,10 +58,14 @@ async function checked(
   { environment, sockets }: Places,
 ): Promise<string> {
   const secrets = createSecrets({
-    ...{ environmentFile: environment, run: runForSecret, nowMs: () => Date.now() },
+    environmentFile: environment,
+    run: runForSecret,
+    nowMs: () => Date.now(),
   });
   return checkReport(config, {
-    ...{ path, port, socketFolder: areSocketsNamed() ? sockets : null },
+    path,
+    port,
+    socketFolder: areSocketsNamed() ? sockets : null,
     environment: await environmentLine(environment),
     keyOf: await checkKeys(config, secrets),
   });

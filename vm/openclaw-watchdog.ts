@@ -26,7 +26,9 @@ import { createWatch, type Level, watchedParts, type WatchParts } from "./watchd
 
 /** sd-daemon(3): what the journal takes for a line's level. */
 const LEVEL_PREFIX: Readonly<Record<Level, string>> = {
-  ...{ error: "<3>", warning: "<4>", info: "<6>" },
+  error: "<3>",
+  warning: "<4>",
+  info: "<6>",
 };
 
 async function main(args: readonly string[]): Promise<number> {
@@ -53,8 +55,11 @@ async function load(): Promise<WatchParts> {
   const inJournal = Deno.env.get("JOURNAL_STREAM") !== undefined;
   try {
     return {
-      ...{ vm: await loadVmSettings(home), watch: await loadWatchSettings(home) },
-      ...{ ask: askHttp, run: runProgramToEnd, nowMs: () => Date.now() },
+      vm: await loadVmSettings(home),
+      watch: await loadWatchSettings(home),
+      ask: askHttp,
+      run: runProgramToEnd,
+      nowMs: () => Date.now(),
       say: (level, text) =>
         writeAll(Deno.stderr, `${inJournal ? LEVEL_PREFIX[level] : `${level}: `}${text}\n`),
     };

@@ -130,8 +130,14 @@ export function commandsFor(fact: Fact, from: Value, to: Value): readonly Comman
 export function lookAtBlock(fact: Fact & { kind: "block" }): Command {
   return {
     argv: [
-      ...["qvm-run", "--pass-io", "--no-gui", "--no-autostart"] as const,
-      ...["--user", "root", fact.vm, "exec sh -s"],
+      "qvm-run",
+      "--pass-io",
+      "--no-gui",
+      "--no-autostart",
+      "--user",
+      "root",
+      fact.vm,
+      "exec sh -s",
     ],
     input: blockScript("look", fact),
   };

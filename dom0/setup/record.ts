@@ -8,8 +8,16 @@ import { type Fact, factKey } from "./fact.ts";
 export type Entry = EntryOf<Fact>;
 
 const KINDS: readonly Fact["kind"][] = [
-  ...["vm", "pref", "tag", "feature", "service", "firewall", "file"] as const,
-  ...["enabled", "active", "block"] as const,
+  "vm",
+  "pref",
+  "tag",
+  "feature",
+  "service",
+  "firewall",
+  "file",
+  "enabled",
+  "active",
+  "block",
 ];
 
 export const record = recordFile<Fact>({

@@ -152,7 +152,13 @@ function parseRequest(options: Words): SetupRequest {
   const memory = parseMemory(options, "memory");
   const maxmem = parseMemory(options, "maxmem");
   const request: SetupRequest = {
-    ...{ agent, template, netvm, mode, memory, maxmem, keyQube },
+    agent,
+    template,
+    netvm,
+    mode,
+    memory,
+    maxmem,
+    keyQube,
     ip: parsePrivateIpv4(ip ?? DEFAULT_IP),
     isIpUnused: ip !== undefined && mode === "tunnel",
     class: parseClass(options.value("class") ?? "standalone"),
@@ -197,13 +203,18 @@ function checkTogether(request: SetupRequest): void {
 /** The VMs that something runs in: none of them is anything else here. */
 function checkRoles({ agent, template, netvm, admin, keyQube }: SetupRequest): void {
   const hosts: readonly (readonly [role: string, name: string | undefined])[] = [
-    ...[["AGENT-VM", agent], ["--admin-vm", admin?.vm], ["--key-qube", keyQube?.vm]] as const,
+    ["AGENT-VM", agent],
+    ["--admin-vm", admin?.vm],
+    ["--key-qube", keyQube?.vm],
   ];
   const roles = [
     ...hosts,
-    ...[["TEMPLATE", template], ["NETVM", netvm]] as const,
-    ...[["--admin-template", admin?.template], ["--admin-netvm", admin?.netvm]] as const,
-    ...[["--key-template", keyQube?.template], ["--key-netvm", keyQube?.netvm]] as const,
+    ["TEMPLATE", template],
+    ["NETVM", netvm],
+    ["--admin-template", admin?.template],
+    ["--admin-netvm", admin?.netvm],
+    ["--key-template", keyQube?.template],
+    ["--key-netvm", keyQube?.netvm],
   ];
   for (const [role, name] of hosts) {
     const twin = roles.find(([other, same]) => other !== role && same === name);

@@ -78,9 +78,7 @@ export async function survey(
   const template = await templateFor(agent, request.template, "TEMPLATE");
   const adminTemplate = admin && await templateFor(admin.vm, admin.template, "--admin-template");
   const keyTemplate = keyQube && await templateFor(keyQube.vm, keyQube.template, "--key-template");
-  for (const netvm of [request.netvm, admin?.netvm, keyQube?.netvm]) {
-    if (netvm !== undefined && netvm !== "none") await checkNetvm(tools, netvm, find(netvm));
-  }
+  await checkNetvms(request, find, tools);
   const hops = request.mode === "network" ? await findHops(request, rows, tools) : [];
   noteHops(hops, find, notes);
   if (request.isIpUnused) notes.push(`the address ${request.ip} is used in network mode only`);
@@ -93,15 +91,33 @@ export async function survey(
     notes,
     lostNetvm: lost === "-" ? undefined : lost,
     around: {
-      ...{ paths, template, adminTemplate, keyTemplate, hops },
+      paths,
+      template,
+      adminTemplate,
+      keyTemplate,
+      hops,
       ours: new Set(ours),
-      policies: await readPolicies(paths, [
-        POLICY,
-        ...request.withInterVm ? [INTER_VM_POLICY] : [],
-        ...keyQube === undefined ? [] : [KEYS_POLICY],
-      ]),
+      policies: await readPolicies(paths, policyNames(request)),
     },
   };
+}
+
+async function checkNetvms(
+  { netvm, admin, keyQube }: SetupRequest,
+  find: (name: string) => VmRow | undefined,
+  tools: Tools,
+): Promise<void> {
+  for (const name of [netvm, admin?.netvm, keyQube?.netvm]) {
+    if (name !== undefined && name !== "none") await checkNetvm(tools, name, find(name));
+  }
+}
+
+function policyNames({ withInterVm, keyQube }: SetupRequest): readonly string[] {
+  return [
+    POLICY,
+    ...withInterVm ? [INTER_VM_POLICY] : [],
+    ...keyQube === undefined ? [] : [KEYS_POLICY],
+  ];
 }
 
 /** "name|class|netvm|ip" lines. */

@@ -69,7 +69,9 @@ export function recordFile<F>({ program, keyOf, check }: RecordKind<F>): RecordF
     return entries.find((entry) => keyOf(entry.fact) === key);
   };
   return {
-    ...{ program, parse, find },
+    program,
+    parse,
+    find,
     withChange(entries, change) {
       const earlier = find(entries, change.fact);
       if (earlier === undefined) return [...entries, change];

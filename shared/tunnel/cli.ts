@@ -74,7 +74,10 @@ export async function tunnelMain(
   const { vm, routes } = await destinations(program, options);
   const most = options.value("max-connections");
   await runTunnel({
-    ...{ vm, routes, place: program.place, notifier: program.notifier },
+    vm,
+    routes,
+    place: program.place,
+    notifier: program.notifier,
     grantPages: program.grantPages,
     only: options.has("direct") ? "direct" : null,
     maxConnections: most === undefined

@@ -55,7 +55,12 @@ export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Prom
   const tunnels = routes.map((route): PortTunnel => {
     const log = createQuietLog(realClock, (line) => say(`${nameOf(route)}: ${line}\n`));
     return createPortTunnel({
-      ...{ route, log, calls, vm: options.vm, place: options.place, clock: realClock },
+      route,
+      log,
+      calls,
+      vm: options.vm,
+      place: options.place,
+      clock: realClock,
       only: options.only,
       takePlace: () => places > 0 && (places--, true),
       givePlace: () => void places++,
@@ -64,7 +69,10 @@ export async function runTunnel(options: TunnelOptions, stop: AbortSignal): Prom
     });
   });
   const state = await folder?.keep(() => ({
-    ...{ pid: Deno.pid, startedAt, version: VERSION, mostDirect: calls.limit },
+    pid: Deno.pid,
+    startedAt,
+    version: VERSION,
+    mostDirect: calls.limit,
     ports: tunnels.map((tunnel) => tunnel.state()),
   }));
   changed = () => state?.changed();

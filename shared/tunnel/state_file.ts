@@ -55,7 +55,10 @@ export async function openTunnelFolder(path: string): Promise<TunnelFolder | nul
     path,
     async keep(getState) {
       const options = {
-        ...{ path: `${path}/${STATE_FILE}`, mode: STATE_MODE, delayMs: WRITE_DELAY_MS, getState },
+        path: `${path}/${STATE_FILE}`,
+        mode: STATE_MODE,
+        delayMs: WRITE_DELAY_MS,
+        getState,
       };
       await writeState(options);
       return createStateWriter(options);

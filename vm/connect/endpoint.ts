@@ -18,7 +18,9 @@ export function endpointsOf({ proxy, gateway }: Settings): readonly Endpoint[] {
   const at = ({ address, port }: PortRoute): string =>
     `http://${address === "::1" ? "[::1]" : address}:${port}`;
   const atGateway: Endpoint = {
-    ...{ name: "gateway", url: `${at(gateway)}/`, healthUrl: `${at(gateway)}/healthz` },
+    name: "gateway",
+    url: `${at(gateway)}/`,
+    healthUrl: `${at(gateway)}/healthz`,
   };
   if (proxy === null) return [atGateway];
   return [

@@ -53,7 +53,11 @@ export function replyTo(untrustedMessage: unknown, token: string | null): Reply 
 
 function connectRequest(token: string | null): string {
   const params = {
-    ...{ minProtocol: 4, maxProtocol: 4, role: "operator", scopes: ["operator.read"], caps: [] },
+    minProtocol: 4,
+    maxProtocol: 4,
+    role: "operator",
+    scopes: ["operator.read"],
+    caps: [],
     client: { id: "openclaw-probe", version: "1", platform: "linux", mode: "probe" },
     ...(token === null ? {} : { auth: { token } }),
   };

@@ -23,7 +23,10 @@ export function journalArguments(
   options: { readonly lines: number; readonly since: string | null; readonly follow: boolean },
 ): readonly string[] {
   return [
-    ...["--no-pager", "--output=json", `--output-fields=${FIELDS}`, `--lines=${options.lines}`],
+    "--no-pager",
+    "--output=json",
+    `--output-fields=${FIELDS}`,
+    `--lines=${options.lines}`,
     ...(options.since === null ? [] : [`--since=${options.since}`]),
     ...(options.follow ? ["--follow"] : []),
     ...units.map(({ unit, scope }) => `${scope === "user" ? "--user-unit" : "--unit"}=${unit}`),
@@ -47,7 +50,8 @@ export function readJournalLine(untrustedLine: string, units: readonly UnitName[
   if (found === undefined || !Number.isSafeInteger(micros)) return null;
   const priority = Number(entry["PRIORITY"] ?? 6);
   return {
-    ...{ at: new Date(micros / 1000).toISOString(), part: found.part },
+    at: new Date(micros / 1000).toISOString(),
+    part: found.part,
     priority: priority >= 0 && priority <= 7 ? priority : 6,
     text: messageText(entry["MESSAGE"]),
   };

@@ -77,8 +77,10 @@ function readPending(one: unknown): PendingDevice {
   const text = (name: string): string => asText(item[name]);
   const scopes = asTexts(item["scopes"]);
   return {
-    ...{ untrustedRequest: text("requestId"), untrustedClient: text("clientId") },
-    ...{ untrustedPlatform: text("platform"), untrustedScopes: scopes },
+    untrustedRequest: text("requestId"),
+    untrustedClient: text("clientId"),
+    untrustedPlatform: text("platform"),
+    untrustedScopes: scopes,
     atMs: typeof item["ts"] === "number" ? item["ts"] : null,
   };
 }

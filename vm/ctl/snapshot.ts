@@ -51,7 +51,11 @@ export async function takeSnapshot(scene: Scene): Promise<Snapshot> {
   ]);
   const url = `${gatewayAt}/`;
   return {
-    ...{ settings, proxy, tunnels, flags, ...units },
+    settings,
+    proxy,
+    tunnels,
+    flags,
+    ...units,
     gateway: gateway === null ? null : { ...gateway, url },
   };
 }
@@ -65,7 +69,9 @@ async function seeProxy({ settings, ask }: Scene): Promise<ProxySeen> {
   ]);
   const text = metrics.kind === "answer" && metrics.status === 200 ? metrics.untrustedText : "";
   return {
-    ...{ ...proxy, url: `${at}/v1`, untrustedModels: modelIds(objectOf(models)) },
+    ...proxy,
+    url: `${at}/v1`,
+    untrustedModels: modelIds(objectOf(models)),
     providers: providersOf(objectOf(proxy.answer) ?? {}),
     activeRequests: metricSum(text, "openclaw_proxy_active_requests"),
     requests: metricSum(text, "openclaw_proxy_requests_total"),

@@ -28,7 +28,9 @@ export const askHttp: Ask = async (url, { method = "GET", headers = {}, body, ti
   const late = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
-      ...{ method, redirect: "manual", signal: late },
+      method,
+      redirect: "manual",
+      signal: late,
       headers: { ...headers, connection: "close" }, // an idle connection would hold a qrexec call
       ...(body === undefined ? {} : { body }),
     });

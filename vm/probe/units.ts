@@ -61,8 +61,16 @@ export function unitOf(part: Part, { role, units }: VmSettings): UnitName {
 }
 
 const PROPERTIES = [
-  ...["Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "ExecMainStatus"],
-  ...["NRestarts", "MemoryCurrent", "CPUUsageNSec", "ActiveEnterTimestamp"],
+  "Id",
+  "LoadState",
+  "ActiveState",
+  "SubState",
+  "UnitFileState",
+  "ExecMainStatus",
+  "NRestarts",
+  "MemoryCurrent",
+  "CPUUsageNSec",
+  "ActiveEnterTimestamp",
 ];
 
 /** @throws {UserError} if systemctl is not there, or reaches no systemd */
@@ -76,7 +84,10 @@ export async function showUnits(
     if (wanted.length === 0) continue;
     const { code, untrustedOut, untrustedErr } = await run([
       ...systemctl(scope),
-      ...["show", "--timestamp=unix", `--property=${PROPERTIES.join(",")}`, "--"],
+      "show",
+      "--timestamp=unix",
+      `--property=${PROPERTIES.join(",")}`,
+      "--",
       ...wanted.map(({ unit }) => unit),
     ], SHOW_MS);
     if (code !== 0) throw new UserError(printable(untrustedErr.trim() || `code ${code}`, 200));
@@ -134,8 +145,12 @@ export async function restartUnit(
   wait: "wait" | "no-wait",
 ): Promise<string | null> {
   const { code, untrustedErr } = await run([
-    ...[...systemctl(scope), "--no-ask-password"],
-    ...[...(wait === "wait" ? [] : ["--no-block"]), "restart", "--", unit],
+    ...systemctl(scope),
+    "--no-ask-password",
+    ...(wait === "wait" ? [] : ["--no-block"]),
+    "restart",
+    "--",
+    unit,
   ], RESTART_MS);
   return code === 0 ? null : untrustedErr.trim() || `systemctl ended with code ${code}`;
 }

@@ -75,7 +75,9 @@ export function providersOf(body: Readonly<Record<string, unknown>>): readonly P
     const item: Record<string, unknown> = typeof one === "object" && one !== null ? one : {};
     const text = (name: string): string => typeof item[name] === "string" ? item[name] : "";
     return {
-      ...{ name: text("name"), kind: text("kind"), state: text("state") },
+      name: text("name"),
+      kind: text("kind"),
+      state: text("state"),
       keyRefused: item["keyRefused"] === true,
       keyMissing: item["keyMissing"] === true,
     };

@@ -60,8 +60,12 @@ export interface Tokens {
 }
 
 export const NO_TOKENS: Tokens = {
-  ...{ input: 0, output: 0, reasoning: 0 },
-  ...{ cacheRead: 0, cacheWrite: 0, cacheWriteHour: 0 },
+  input: 0,
+  output: 0,
+  reasoning: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  cacheWriteHour: 0,
 };
 
 /** What a model has said, by the letters that came: an estimate. */

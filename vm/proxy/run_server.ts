@@ -39,19 +39,19 @@ const DRAIN_MS = 18_000;
 /** Then each is ended in its API's words, which have that long to be sent. */
 const ENDING_MS = 2_000;
 
+const LEDGER_FAILED = "the record of use cannot be written";
+
+const nowMs = (): number => Date.now();
+
 export async function runServer(start: ServerStart): Promise<void> {
   const { places } = start;
   let level = start.config.logLevel;
   const lines = createLineWriter((text) => writeAll(Deno.stderr, text));
   const log = createLog(() => level, () => new Date(), lines.line);
-  const ledgerFailed = (text: string): void =>
-    log("error", "the record of use cannot be written", { text });
-  const ledger = openLedger(places.ledger, ledgerFailed);
+  const ledger = openLedger(places.ledger, (text) => log("error", LEDGER_FAILED, { text }));
   const metrics = createMetrics();
-  const nowMs = (): number => Date.now();
   const breakers = createBreakers(() => live.current().breaker, nowMs);
-  const environmentFile = places.environment;
-  const secrets = createSecrets({ environmentFile, run: runForSecret, nowMs });
+  const secrets = createSecrets({ environmentFile: places.environment, run: runForSecret, nowMs });
   const live = await keepConfig(start.config, {
     load: start.load,
     files: [places.config, places.original, places.environment],
@@ -67,17 +67,22 @@ export async function runServer(start: ServerStart): Promise<void> {
     },
   });
   const endings = new Set<() => void>();
-  const calibration = createCalibration();
-  const budget = createBodyBudget(budgetBytes(start.memoryMib));
   const underWay = createCount();
-  const startedS = Math.floor(nowMs() / 1000);
   const parts: ServerParts = {
-    ...{ breakers, secrets, metrics, log, startedS, pause, endings, budget, calibration },
+    breakers,
+    secrets,
+    metrics,
+    log,
+    startedS: Math.floor(nowMs() / 1000),
+    pause,
+    endings,
+    budget: createBodyBudget(budgetBytes(start.memoryMib)),
+    calibration: createCalibration(),
     config: live.current,
     limiter: createLimiter(ledger, nowMs),
     dice: { nowMs, random: Math.random },
     attempt: createAttempt(createMemory()),
-    newId: () => crypto.randomUUID().replaceAll("-", "").slice(0, 24),
+    newId,
     enter: underWay.enter,
     gauges: () => gaugesOf(parts, underWay.count()),
   };
@@ -109,6 +114,8 @@ async function drain(
   for (const end of [...endings].toReversed()) end(); // a stream's own before its request's
   await within(ENDING_MS, drained);
 }
+
+const newId = (): string => crypto.randomUUID().replaceAll("-", "").slice(0, 24);
 
 function createCount(): { readonly count: () => number; readonly enter: () => () => void } {
   let count = 0;

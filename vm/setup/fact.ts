@@ -70,7 +70,14 @@ export function factKey(fact: Fact): string {
 }
 
 const KINDS: readonly Fact["kind"][] = [
-  ...["folder", "file", "kept", "packages", "ports", "linger", "enabled", "active"] as const,
+  "folder",
+  "file",
+  "kept",
+  "packages",
+  "ports",
+  "linger",
+  "enabled",
+  "active",
 ];
 
 const RECORD: RecordKind<Fact> = {

@@ -26,7 +26,9 @@ export interface Places {
 export function placesOf(root: string, home: string, user: string): Places {
   const own = `${home}/.local/state/qubes-claw`;
   return {
-    ...{ root, home, user },
+    root,
+    home,
+    user,
     state: `${home}/.openclaw`,
     settings: vmSettingsPath(home),
     record: `${own}/setup-vm.json`,

@@ -37,7 +37,9 @@ export function createRead(tools: Tools, places: Places): Read {
       case "active": {
         const { argv: [program, ...args] } = systemctl(
           fact.manager,
-          ...[`is-${fact.kind}`, "--quiet", fact.unit],
+          `is-${fact.kind}`,
+          "--quiet",
+          fact.unit,
         );
         // Nobody has to be root to ask.
         const argv = program === "sudo" ? args.slice(1) : [program, ...args];

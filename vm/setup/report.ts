@@ -75,7 +75,9 @@ export interface StepJson {
 export function stepJson({ fact, to, why, commands }: Step): StepJson {
   const isFile = fact.kind === "kept" || (fact.kind === "file" && !fact.root);
   return {
-    ...{ kind: fact.kind, what: describe(fact, to), why },
+    kind: fact.kind,
+    what: describe(fact, to),
+    why,
     commands: isFile ? [] : commands.map(({ argv }) => argv),
   };
 }

@@ -126,7 +126,8 @@ function parseRequest(options: Words): SetupRequest {
     agents: parseAgents(options),
     units: options.has("user-units") ? "user" : "system",
     onlyFiles: options.has("only-files"),
-    ...{ proxyPort, gatewayPort },
+    proxyPort,
+    gatewayPort,
     anyway: options.has("anyway"),
   };
 }

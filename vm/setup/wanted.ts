@@ -63,7 +63,10 @@ function packageFacts(
   };
   return [...packages].map(([name, hash]): Wanted => ({
     fact: {
-      ...{ kind: "packages", name, prefix, root },
+      kind: "packages",
+      name,
+      prefix,
+      root,
       source: `${share}/${name}`,
       // Root asks the registry that the user's npm was seen to reach.
       options: [npmOptions, root ? `--userconfig=${home}/.npmrc` : ""].join(" ").trim(),
@@ -85,7 +88,10 @@ function homeFiles(
   const fill = (name: string, more: object = {}) => (): string =>
     filledTemplate(templates.get(name) ?? "", { ...values, ...more });
   const kept = (name: string, why: string, text: () => string): Wanted => ({
-    ...{ fact: { kind: "kept", path: `${state}/${name}` }, to: YES, why, text },
+    fact: { kind: "kept", path: `${state}/${name}` },
+    to: YES,
+    why,
+    text,
   });
   const folder = dirname(settings);
   return [
@@ -172,7 +178,9 @@ function lingering({ root, user }: Places, kind: VmKind): readonly Wanted[] {
   };
   if (kind !== "app") return [linger];
   const file = (path: string, to: string, why: string): Wanted => ({
-    ...{ fact: { kind: "file", path: root + path, root: true }, to, why },
+    fact: { kind: "file", path: root + path, root: true },
+    to,
+    why,
   });
   return [
     linger,

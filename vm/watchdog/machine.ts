@@ -38,7 +38,11 @@ export interface Watched {
 }
 
 export const NOT_YET_SEEN: Watched = {
-  ...{ failures: 0, restartsMs: [], givenUp: false, graceUntilMs: 0, told: "" },
+  failures: 0,
+  restartsMs: [],
+  givenUp: false,
+  graceUntilMs: 0,
+  told: "",
 };
 
 export type Action =

@@ -25,9 +25,16 @@ export interface WatchSettings {
 }
 
 export const DEFAULT_WATCH: WatchSettings = {
-  ...{ everySeconds: 30, answerSeconds: 5, failures: 3, restartsPerHour: 3 },
-  ...{ startSeconds: 120, backoffSeconds: 60, gatewayMegabytes: 0, idleSeconds: 600 },
-  ...{ restart: "yes", tellDom0: "no" },
+  everySeconds: 30,
+  answerSeconds: 5,
+  failures: 3,
+  restartsPerHour: 3,
+  startSeconds: 120,
+  backoffSeconds: 60,
+  gatewayMegabytes: 0,
+  idleSeconds: 600,
+  restart: "yes",
+  tellDom0: "no",
 };
 
 const MAX_BYTES = 64 * 1024;

@@ -126,15 +126,16 @@ async function unitState(
 /** What is unknown is not restarted. */
 function unknownUnit(name: UnitName, why: string): UnitState {
   return {
-    ...{
-      ...name,
-      load: `it cannot be asked: ${why}`,
-      active: "unknown",
-      sub: "",
-      file: "",
-      exitStatus: null,
-    },
-    ...{ restarts: 0, memoryBytes: null, cpuMs: null, activeSinceMs: null },
+    ...name,
+    load: `it cannot be asked: ${why}`,
+    active: "unknown",
+    sub: "",
+    file: "",
+    exitStatus: null,
+    restarts: 0,
+    memoryBytes: null,
+    cpuMs: null,
+    activeSinceMs: null,
   };
 }
 

@@ -13,7 +13,11 @@ const FIRST_HOLD_MS = 30_000;
 const LONGEST_HOLD_MS = 3_600_000;
 /** What a call came to that the policy had let through. */
 const PASSED: ReadonlySet<FailureClass> = new Set([
-  ...["call-failed", "no-answer", "port-refused", "service-missing", "vm-died"] as const,
+  "call-failed",
+  "no-answer",
+  "port-refused",
+  "service-missing",
+  "vm-died",
 ]);
 
 export interface Refusals {

@@ -11,7 +11,8 @@ export async function cron(
 ): Promise<Outcome & { readonly errorText: string }> {
   const { code, untrustedOut, untrustedErr } = await runOpenclaw(scene, ["cron", ...words]);
   return {
-    ...{ ok: code === 0, json: { exitCode: code, output: jsonOr(untrustedOut) } },
+    ok: code === 0,
+    json: { exitCode: code, output: jsonOr(untrustedOut) },
     text: untrustedOut === "" ? "" : shownLines(untrustedOut),
     errorText: untrustedErr === "" ? "" : shownLines(untrustedErr),
   };

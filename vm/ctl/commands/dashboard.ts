@@ -36,7 +36,9 @@ export async function dashboard(
   }
   const until = isoTime(found.expiresAtMs);
   return {
-    ...{ ok: true, text: found.url + "\n", json: { url: found.url, expiresAt: until } },
+    ok: true,
+    text: found.url + "\n",
+    json: { url: found.url, expiresAt: until },
     errorText: `for one browser, once${until === null ? "" : `, until ${until}`}; ` +
       `in another VM the same address works while a tunnel has port ${settings.gatewayPort} there\n`,
   };

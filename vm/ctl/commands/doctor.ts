@@ -34,8 +34,14 @@ const examineToken: Examine = async ({ settings, snapshot, places, shakeHands })
 };
 
 const EXAMINATIONS: readonly Examine[] = [
-  ...[examineVersions, examineOpenclawConfig, examinePrivateFiles, examineKeys, examineMemory],
-  ...[examineUnits, examinePorts, examineToken],
+  examineVersions,
+  examineOpenclawConfig,
+  examinePrivateFiles,
+  examineKeys,
+  examineMemory,
+  examineUnits,
+  examinePorts,
+  examineToken,
 ];
 
 export async function doctor(

@@ -60,11 +60,13 @@ function proxyChecks(proxy: ProxySeen): readonly Check[] {
   const models = proxy.untrustedModels;
   return [
     {
-      ...{ name: "proxy", ok: kind === "ok" || kind === "degraded" },
+      name: "proxy",
+      ok: kind === "ok" || kind === "degraded",
       text: verdictText(proxy.verdict),
     },
     {
-      ...{ name: "proxy models", ok: models !== null && models.length > 0 },
+      name: "proxy models",
+      ok: models !== null && models.length > 0,
       text: models === null ? "it gives no list" : `${models.length} models`,
     },
   ];
@@ -74,7 +76,8 @@ async function proxyReady({ ask, settings }: Scene): Promise<Check> {
   const answer = await ask(`${proxyUrl(settings)}/readyz`, { timeoutMs: ANSWER_MS });
   const ok = answer.kind === "answer" && answer.status === 200;
   return {
-    ...{ name: "proxy providers", ok },
+    name: "proxy providers",
+    ok,
     text: ok
       ? "at least one may be asked"
       : answer.kind === "answer" && answer.status === 503
@@ -111,7 +114,8 @@ async function socketCheck({ places, settings, shakeHands }: Scene): Promise<Che
         return { name, ok: settings.role !== "agent", text: "it answers, and asks for a token" };
       }
       return {
-        ...{ name, ok: false },
+        name,
+        ok: false,
         text: result.error === null
           ? `refused: ${shown(result.untrustedText)}`
           : `${result.error}: ${PAIRING_ADVICE[result.error].means}`,
@@ -134,9 +138,12 @@ function tunnelChecks({ tunnels, settings }: Snapshot): readonly Check[] {
 async function modelCheck({ ask, settings, nowMs }: Scene, model: string): Promise<Check> {
   const beganMs = nowMs();
   const answer = await ask(`${proxyUrl(settings)}/v1/chat/completions`, {
-    ...{ method: "POST", timeoutMs: MODEL_MS, headers: { "content-type": "application/json" } },
+    method: "POST",
+    timeoutMs: MODEL_MS,
+    headers: { "content-type": "application/json" },
     body: JSON.stringify({
-      ...{ model, max_tokens: 16 },
+      model,
+      max_tokens: 16,
       messages: [{ role: "user", content: "Reply with the word ok." }],
     }),
   });

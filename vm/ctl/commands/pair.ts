@@ -41,7 +41,9 @@ export async function pair(scene: Scene, words: readonly string[]): Promise<Outc
     ]);
   }
   const { code, untrustedOut, untrustedErr } = await runOpenclaw(scene, [
-    ...["devices", "list", "--json"],
+    "devices",
+    "list",
+    "--json",
   ]);
   const devices = readDevices(untrustedOut);
   if (code !== 0 || devices === null) {
@@ -75,8 +77,10 @@ async function ownHandshake({ places, settings, shakeHands }: Scene): Promise<Ha
 
 function pendingOutcome(pending: readonly PendingDevice[], paired: number): Outcome {
   const requests = pending.map((one) => ({
-    ...{ request: one.untrustedRequest, client: one.untrustedClient },
-    ...{ platform: one.untrustedPlatform, scopes: one.untrustedScopes },
+    request: one.untrustedRequest,
+    client: one.untrustedClient,
+    platform: one.untrustedPlatform,
+    scopes: one.untrustedScopes,
     at: isoTime(one.atMs),
   }));
   const lines = requests.flatMap(({ request, client, platform, scopes, at }) => [
@@ -90,7 +94,8 @@ function pendingOutcome(pending: readonly PendingDevice[], paired: number): Outc
     ? [`nobody waits; ${paired} paired`, "if a browser says otherwise, let it try again"]
     : [`pairing required: ${requests.length} wait, ${paired} paired. Approve only what you began`];
   return {
-    ...{ ok: true, text: [...head, ...lines].join("\n") + "\n" },
+    ok: true,
+    text: [...head, ...lines].join("\n") + "\n",
     json: { error: requests.length === 0 ? null : "pairing-required", pending: requests, paired },
   };
 }
@@ -103,7 +108,10 @@ export async function approve(scene: Scene, request: string): Promise<Outcome> {
     ]);
   }
   const { code, untrustedOut, untrustedErr } = await runOpenclaw(scene, [
-    ...["devices", "approve", request, "--json"],
+    "devices",
+    "approve",
+    request,
+    "--json",
   ]);
   if (code === 0) {
     return { ok: true, text: `approved: ${request}\n`, json: { request } };

@@ -68,8 +68,11 @@ function version(untrusted: string | null): string {
 export function unitRow(unit: UnitState): readonly (string | number)[] {
   const { load, active, sub, file, memoryBytes, restarts } = unit;
   return [
-    ...[unit.unit, load === "loaded" ? `${active} (${sub})` : load, file || "-"],
-    ...[`${restarts} restarts`, megabytes(memoryBytes)],
+    unit.unit,
+    load === "loaded" ? `${active} (${sub})` : load,
+    file || "-",
+    `${restarts} restarts`,
+    megabytes(memoryBytes),
   ];
 }
 
@@ -88,15 +91,24 @@ export function statusJson(snapshot: Snapshot): Readonly<Record<string, unknown>
   return {
     vm: { role, provider, keyQube, units: settings.units, proxyPort, gatewayPort },
     proxy: proxy === null ? null : {
-      ...{ url: proxy.url, ...verdictJson(proxy.verdict), version: proxy.untrustedVersion },
-      ...{ models: proxy.untrustedModels?.length ?? null, providers: proxy.providers },
-      ...{ activeRequests: proxy.activeRequests, requests: proxy.requests, spend: proxy.spend },
+      url: proxy.url,
+      ...verdictJson(proxy.verdict),
+      version: proxy.untrustedVersion,
+      models: proxy.untrustedModels?.length ?? null,
+      providers: proxy.providers,
+      activeRequests: proxy.activeRequests,
+      requests: proxy.requests,
+      spend: proxy.spend,
     },
     gateway: gateway === null ? null : {
-      ...{ url: gateway.url, ...verdictJson(gateway.verdict) },
+      url: gateway.url,
+      ...verdictJson(gateway.verdict),
       version: gateway.untrustedVersion,
     },
-    ...{ units, unitsError, tunnels, flags },
+    units,
+    unitsError,
+    tunnels,
+    flags,
   };
 }
 

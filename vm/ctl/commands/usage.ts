@@ -87,7 +87,11 @@ function usageText(
   if (rows.length === 0) return "nothing was used\n";
   const money = (dollars: number): string => `$${dollars.toFixed(4)}`;
   const lines = rows.map(({ day, client, model, requests, tokens, spend }) => [
-    ...[day ?? "-", shown(client ?? "-", 40), shown(model ?? "-", 80), requests, tokens],
+    day ?? "-",
+    shown(client ?? "-", 40),
+    shown(model ?? "-", 80),
+    requests,
+    tokens,
     money(spend),
   ]);
   const note = source === "books"

@@ -23,7 +23,8 @@ export async function webhookTest(
   const { token, path } = await readHooks(places);
   const url = `${gatewayUrl(settings)}${path}/wake`;
   const answer = await ask(url, {
-    ...{ method: "POST", timeoutMs: ANSWER_MS },
+    method: "POST",
+    timeoutMs: ANSWER_MS,
     headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
     body: JSON.stringify({ text, mode }),
   });

@@ -6,11 +6,32 @@ import type { Snapshot } from "../snapshot.ts";
 
 /** Every name that a finding may have; the manual explains each. */
 export const FINDING_IDS = [
-  ...["settings", "openclaw-missing", "openclaw-old", "node-old", "config-rejected"],
-  ...["config-missing", "config-risky", "mode", "owner", "token-missing", "token-refused"],
-  ...["proxy-config", "key-missing", "key-refused", "memory-low", "systemd", "unit-missing"],
-  ...["unit-failed", "unit-stopped", "unit-disabled", "flag-missing", "port-taken", "no-answer"],
-  ...["tunnel-down", "provider-out", "not-ready"],
+  "settings",
+  "openclaw-missing",
+  "openclaw-old",
+  "node-old",
+  "config-rejected",
+  "config-missing",
+  "config-risky",
+  "mode",
+  "owner",
+  "token-missing",
+  "token-refused",
+  "proxy-config",
+  "key-missing",
+  "key-refused",
+  "memory-low",
+  "systemd",
+  "unit-missing",
+  "unit-failed",
+  "unit-stopped",
+  "unit-disabled",
+  "flag-missing",
+  "port-taken",
+  "no-answer",
+  "tunnel-down",
+  "provider-out",
+  "not-ready",
 ] as const;
 export type FindingId = typeof FINDING_IDS[number];
 

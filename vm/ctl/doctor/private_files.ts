@@ -10,8 +10,12 @@ const OTHERS_WRITE = 0o022;
 
 /** In ~/.openclaw. OpenClaw copies its configuration, with all that is in it, into the last two. */
 const SECRET_FILES = [
-  ...["openclaw.json", "gateway-token", "proxy.env", "proxy-use.sqlite"],
-  ...["openclaw.json.bak", "openclaw.json.last-good"],
+  "openclaw.json",
+  "gateway-token",
+  "proxy.env",
+  "proxy-use.sqlite",
+  "openclaw.json.bak",
+  "openclaw.json.last-good",
 ];
 
 export const examinePrivateFiles: Examine = async (scene) => {

@@ -18,12 +18,22 @@ type Style = "plain" | "bold" | "good" | "bad" | "warn" | "dim";
 type Line = readonly (readonly [Style, string])[];
 
 const CODES: Readonly<Record<Style, string>> = {
-  ...{ plain: "", bold: "\x1b[1m", good: "\x1b[32m", bad: "\x1b[31m", warn: "\x1b[33m" },
+  plain: "",
+  bold: "\x1b[1m",
+  good: "\x1b[32m",
+  bad: "\x1b[31m",
+  warn: "\x1b[33m",
   dim: "\x1b[2m",
 };
 const VERDICT_STYLE: Readonly<Record<VerdictKind, Style>> = {
-  ...{ ok: "good", degraded: "warn", starting: "warn", draining: "warn", unreachable: "bad" },
-  ...{ unhealthy: "bad", unauthenticated: "bad", stranger: "bad" },
+  ok: "good",
+  degraded: "warn",
+  starting: "warn",
+  draining: "warn",
+  unreachable: "bad",
+  unhealthy: "bad",
+  unauthenticated: "bad",
+  stranger: "bad",
 };
 /** Of the models' names. */
 const SHOWN_MODELS = 12;

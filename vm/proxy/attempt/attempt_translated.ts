@@ -53,7 +53,9 @@ function wireOf(target: Target, made: Made): Wire {
       api: "messages",
       write: (conversation) =>
         writeMessagesRequest(conversation, {
-          ...{ defaultMaxTokens: maxTokens, maxTokens, cachePrompt: true },
+          defaultMaxTokens: maxTokens,
+          maxTokens,
+          cachePrompt: true,
           takesBack: (part) => isOwn(part) && (part.kind === "redacted" || part.signature !== ""),
         }),
       readBody: readMessagesResponse,
@@ -66,7 +68,8 @@ function wireOf(target: Target, made: Made): Wire {
     // Without it a stream says nothing of what it cost; the client's own wish is kept apart.
     write: (conversation) =>
       writeChatRequest({ ...conversation, includeUsage: conversation.stream }, {
-        ...{ maxTokensField, provider: provider.name },
+        maxTokensField,
+        provider: provider.name,
         takesBack: (part) => reasoning === "wanted" || (part.maker !== undefined && isOwn(part)),
       }),
     readBody: readChatResponse,

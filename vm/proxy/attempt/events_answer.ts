@@ -141,9 +141,12 @@ function failure(found: Fault): UpstreamFailure {
 
 function tokensOf(usage: Usage): Tokens {
   return {
-    ...{ input: usage.inputTokens, output: usage.outputTokens },
-    ...{ cacheRead: usage.cachedTokens, cacheWrite: usage.cacheWriteTokens },
-    ...{ cacheWriteHour: 0, reasoning: usage.reasoningTokens },
+    input: usage.inputTokens,
+    output: usage.outputTokens,
+    cacheRead: usage.cachedTokens,
+    cacheWrite: usage.cacheWriteTokens,
+    cacheWriteHour: 0,
+    reasoning: usage.reasoningTokens,
   };
 }
 

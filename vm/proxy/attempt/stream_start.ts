@@ -94,8 +94,12 @@ function errorOf(json: Json): unknown {
 const UNNAMED = { message: "its answer ended with an error" };
 
 const EMPTY_TYPES: ReadonlySet<unknown> = new Set([
-  ...["message_start", "ping", "keepalive"],
-  ...["response.created", "response.queued", "response.in_progress"],
+  "message_start",
+  "ping",
+  "keepalive",
+  "response.created",
+  "response.queued",
+  "response.in_progress",
 ]);
 
 function isTypedContent({ type, content_block: block, item, part }: Json): boolean {
@@ -107,7 +111,11 @@ function isTypedContent({ type, content_block: block, item, part }: Json): boole
 }
 
 const EMPTY_BLOCKS: ReadonlySet<unknown> = new Set([
-  ...["text", "thinking", "message", "reasoning", "output_text"],
+  "text",
+  "thinking",
+  "message",
+  "reasoning",
+  "output_text",
 ]);
 
 /** A block that begins, and in which there is nothing yet. A tool's call has a name at once. */

@@ -52,7 +52,9 @@ export function bookedTokens(ended: Ended, calibration: Calibration): BookedToke
 function learn(target: string, named: Tokens, seen: Seen, calibration: Calibration): void {
   if (seen === NO_SEEN) return;
   calibration.learn(target, {
-    ...{ seenTokens: seen.tokens, seenThoughtTokens: seen.thoughtTokens },
-    ...{ outputTokens: named.output, reasoningTokens: named.reasoning },
+    seenTokens: seen.tokens,
+    seenThoughtTokens: seen.thoughtTokens,
+    outputTokens: named.output,
+    reasoningTokens: named.reasoning,
   });
 }

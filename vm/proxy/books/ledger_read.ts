@@ -48,12 +48,12 @@ function hasTable(db: DatabaseSync, name: string): boolean {
 function toRow(row: Readonly<Record<string, unknown>>): UseRow {
   const { day, client, target, requests, tokens, spend_micro } = row;
   return {
-    ...{
-      day: String(day),
-      client: String(client),
-      target: target === null ? null : String(target),
-    },
-    ...{ requests: Number(requests), tokens: Number(tokens), spend: Number(spend_micro) / MICRO },
+    day: String(day),
+    client: String(client),
+    target: target === null ? null : String(target),
+    requests: Number(requests),
+    tokens: Number(tokens),
+    spend: Number(spend_micro) / MICRO,
   };
 }
 
@@ -67,7 +67,8 @@ function withRest(totals: readonly UseRow[], byTarget: readonly UseRow[]): reado
       known.reduce((left, row) => left - pick(row), pick(total));
     const rest: UseRow = {
       ...total,
-      ...{ requests: less(({ requests }) => requests), tokens: less(({ tokens }) => tokens) },
+      requests: less(({ requests }) => requests),
+      tokens: less(({ tokens }) => tokens),
       spend: Math.round(less(({ spend }) => spend) * MICRO) / MICRO,
     };
     return rest.requests > 0 ? [...known, rest] : known;

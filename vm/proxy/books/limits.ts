@@ -112,7 +112,9 @@ function refuse(
 ): LimitRefusal | null {
   const { concurrent, requestsPerMinute, tokensPerMinute } = limits;
   const no = (limit: keyof Limits, message: string, retryAfterMs: number | null) => ({
-    ...{ limit, message, retryAfterMs },
+    limit,
+    message,
+    retryAfterMs,
   });
   if (concurrent !== null && running.concurrent >= concurrent) {
     return no("concurrent", `${concurrent} requests are under way already`, 1000);

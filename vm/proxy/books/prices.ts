@@ -38,7 +38,8 @@ function cachePrices(
     : { read: 1, write: 1, writeHour: 1 };
   const write = cacheWrite ?? input * parts.write;
   return {
-    ...{ read: cacheRead ?? input * parts.read, write },
+    read: cacheRead ?? input * parts.read,
+    write,
     writeHour: cacheWriteHour ?? write * parts.writeHour / parts.write,
   };
 }

@@ -6,8 +6,16 @@ import { countTokens } from "./token_count.ts";
 
 /** What a model reads; other fields are settings. */
 const PROMPT_FIELDS = [
-  ...["messages", "input", "system", "instructions", "tools", "functions", "prompt"],
-  ...["response_format", "text", "output_config"],
+  "messages",
+  "input",
+  "system",
+  "instructions",
+  "tools",
+  "functions",
+  "prompt",
+  "response_format",
+  "text",
+  "output_config",
 ];
 /** Of about a megapixel: Anthropic's "Vision", and not far from OpenAI's. */
 const PICTURE_TOKENS = 1334;

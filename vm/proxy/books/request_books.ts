@@ -50,7 +50,11 @@ export function bookRefusal(
     metrics.count("openclaw_proxy_client_requests_total", { ...clientLabels(caller), status });
   }
   log("info", "refused", {
-    ...{ request: requestId, traceparent: trace, api, client: caller?.name, ...fromVm(vm) },
+    request: requestId,
+    traceparent: trace,
+    api,
+    client: caller?.name,
+    ...fromVm(vm),
     status: refusal.status,
     reason: secrets.scrub(refusal.message),
   });
@@ -66,7 +70,11 @@ export function bookOutcome(
   const { api, requestId, trace, vm, beganMs } = asked;
   const { target, end, status, bytes } = outcome;
   const tokens = target === null ? { ...NO_TOKENS, estimated: false } : bookedTokens({
-    ...{ api, target, isWhole: outcome.isWhole, named: outcome.tokens, seen: outcome.seen },
+    api,
+    target,
+    isWhole: outcome.isWhole,
+    named: outcome.tokens,
+    seen: outcome.seen,
     promptTokens: body.promptTokens,
   }, parts.calibration);
   const used = target === null ? { tokens: 0, spend: 0 } : usageOf(tokens, target, config);
@@ -74,10 +82,19 @@ export function bookOutcome(
   done(used, name);
   count(parts.metrics, { api, caller, tokens, used }, outcome);
   parts.log("info", "request", {
-    ...{ request: requestId, traceparent: trace, api, client: caller.name },
-    ...{ ...fromVm(vm), end, status },
-    ...{ target: name, stream: body.stream },
-    ...{ input: tokens.input, output: tokens.output, estimated: tokens.estimated, bytes },
+    request: requestId,
+    traceparent: trace,
+    api,
+    client: caller.name,
+    ...fromVm(vm),
+    end,
+    status,
+    target: name,
+    stream: body.stream,
+    input: tokens.input,
+    output: tokens.output,
+    estimated: tokens.estimated,
+    bytes,
     changes: shownChanges(outcome.changes),
     ms: Math.round(parts.dice.nowMs() - beganMs),
   });

@@ -29,8 +29,12 @@ export interface Places {
 export function placesOf(home: string): Places {
   const folder = `${home}/.openclaw`;
   return {
-    ...{ home, folder, config: `${folder}/proxy.json`, original: `${folder}/cursor-proxy.json` },
-    ...{ environment: `${folder}/proxy.env`, ledger: `${folder}/proxy-use.sqlite` },
+    home,
+    folder,
+    config: `${folder}/proxy.json`,
+    original: `${folder}/cursor-proxy.json`,
+    environment: `${folder}/proxy.env`,
+    ledger: `${folder}/proxy-use.sqlite`,
     sockets: socketFolder(home),
   };
 }

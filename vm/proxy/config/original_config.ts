@@ -23,7 +23,8 @@ export const CURSOR_VARIABLES: ReadonlyMap<string, string> = new Map([
 
 const KNOWN = new Set([
   ...CURSOR_VARIABLES.values(),
-  ...["retry_attempts", "max_tool_loop_iterations"],
+  "retry_attempts",
+  "max_tool_loop_iterations",
 ]);
 
 /** @returns JSON for parseConfig(), or what is wrong, by the names of the old file */

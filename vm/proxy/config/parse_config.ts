@@ -143,7 +143,8 @@ const stated: Read<Stated> = then(
     maxOutputTokens: nullable(whole(1, 1e9)),
   }),
   ({ can, maxOutputTokens }): Stated => ({
-    ...{ can: can === null ? null : new Set(can), maxOutputTokens },
+    can: can === null ? null : new Set(can),
+    maxOutputTokens,
   }),
 );
 
@@ -230,20 +231,32 @@ export function parseConfig(json: unknown): Config | readonly Problem[] {
   if (problems.length > 0) return problems;
   const { deadlineSeconds, firstByteSeconds, responseSeconds, idleSeconds } = raw.timing;
   return {
-    ...{ port: raw.port, hosts: raw.allowedHosts, providers, routes, prices: raw.prices },
+    port: raw.port,
+    hosts: raw.allowedHosts,
+    providers,
+    routes,
+    prices: raw.prices,
     clients: [...raw.clients].map(([name, client]): Client => ({
-      ...{ name, key: client.key, vm: client.vm, limits: client.limits ?? raw.limits },
+      name,
+      key: client.key,
+      vm: client.vm,
+      limits: client.limits ?? raw.limits,
     })),
     limits: raw.limits,
     timing: {
-      ...{ deadlineMs: deadlineSeconds, firstByteMs: firstByteSeconds },
-      ...{ responseMs: responseSeconds, idleMs: idleSeconds, retries: raw.timing.retries },
+      deadlineMs: deadlineSeconds,
+      firstByteMs: firstByteSeconds,
+      responseMs: responseSeconds,
+      idleMs: idleSeconds,
+      retries: raw.timing.retries,
       heartbeatMs: raw.timing.heartbeatSeconds,
     },
     breaker: {
       failures: raw.breaker.failures,
-      ...{ windowMs: raw.breaker.windowSeconds, openMs: raw.breaker.openSeconds },
+      windowMs: raw.breaker.windowSeconds,
+      openMs: raw.breaker.openSeconds,
     },
-    ...{ brokenStream: raw.brokenStream, logLevel: raw.logLevel },
+    brokenStream: raw.brokenStream,
+    logLevel: raw.logLevel,
   };
 }

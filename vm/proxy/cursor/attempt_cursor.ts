@@ -94,9 +94,17 @@ function start(target: Target, secret: string | null): Deno.ChildProcess {
   try {
     return new Deno.Command("timeout", {
       args: [
-        ...[`--kill-after=${KILL_AFTER_S}`, String(cursor.timeoutSeconds), cursor.program],
-        ...["--print", "--output-format", "stream-json", "--stream-partial-output", "--trust"],
-        ...["--model", target.model, ...mode],
+        `--kill-after=${KILL_AFTER_S}`,
+        String(cursor.timeoutSeconds),
+        cursor.program,
+        "--print",
+        "--output-format",
+        "stream-json",
+        "--stream-partial-output",
+        "--trust",
+        "--model",
+        target.model,
+        ...mode,
       ],
       cwd: cursor.workspace ?? ownFolder(home),
       clearEnv: true,
@@ -105,7 +113,9 @@ function start(target: Target, secret: string | null): Deno.ChildProcess {
         PATH: `${home}/.local/bin:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
         ...(secret === null ? {} : { CURSOR_API_KEY: secret }),
       },
-      ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
     }).spawn();
   } catch {
     throw new UpstreamFailure(

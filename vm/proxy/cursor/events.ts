@@ -139,7 +139,9 @@ function usage(untrusted: unknown): StreamEvent[] {
     kind: "usage",
     usage: {
       ...NO_USAGE,
-      ...{ cachedTokens, cacheWriteTokens, outputTokens: count("outputTokens") },
+      cachedTokens,
+      cacheWriteTokens,
+      outputTokens: count("outputTokens"),
       inputTokens: count("inputTokens") + cachedTokens + cacheWriteTokens,
     },
   }];

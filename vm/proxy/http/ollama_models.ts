@@ -55,11 +55,18 @@ function ollamaWords(target: Target): string[] {
 
 function tag(name: string, config: Config, startedS: number) {
   return {
-    ...{ name, model: name, modified_at: new Date(startedS * 1000).toISOString() },
-    ...{ size: 0, digest: "" },
+    name,
+    model: name,
+    modified_at: new Date(startedS * 1000).toISOString(),
+    size: 0,
+    digest: "",
     details: {
-      ...{ parent_model: "", format: "", family: ownerOf(name, config), families: [] },
-      ...{ parameter_size: "", quantization_level: "" },
+      parent_model: "",
+      format: "",
+      family: ownerOf(name, config),
+      families: [],
+      parameter_size: "",
+      quantization_level: "",
     },
   };
 }

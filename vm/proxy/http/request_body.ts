@@ -112,7 +112,10 @@ function requestBody(
     return again;
   };
   return {
-    ...{ model, stream, length: bytesLength, cutOuts: cut.runs.size },
+    model,
+    stream,
+    length: bytesLength,
+    cutOuts: cut.runs.size,
     get untrustedBytes() {
       return now().bytes;
     },

@@ -165,8 +165,15 @@ function exchangeOf(
   const isAgent = trace !== undefined;
   const broken = brokenStream === "auto" ? (isAgent ? "length" : "error") : brokenStream;
   return {
-    ...{ api, requestId, body, model: body.model, untrustedHeaders: request.headers },
-    ...{ broken, isAgent, gone, client: caller.account },
+    api,
+    requestId,
+    body,
+    model: body.model,
+    untrustedHeaders: request.headers,
+    broken,
+    isAgent,
+    gone,
+    client: caller.account,
     asksUsage: counted && body.stream && api === "chat" &&
       askingForUsage(body.untrustedBody) !== null,
     written: route.flat().every(({ provider }) => nativeApi({ api }, provider) === null),

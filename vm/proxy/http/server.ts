@@ -158,7 +158,9 @@ function oneModel(pathname: string, to: ReplyTo, config: Config, startedS: numbe
 /** The first three fields are those of the original proxy. */
 function health(config: Config, parts: ServerParts): Record<string, unknown> {
   const providers = [...config.providers.values()].map(({ name, kind }) => ({
-    ...{ name, kind, state: parts.breakers.state(name) },
+    name,
+    kind,
+    state: parts.breakers.state(name),
     keyRefused: parts.breakers.keyState(name) === "refused",
     keyMissing: parts.breakers.keyState(name) === "missing",
   }));

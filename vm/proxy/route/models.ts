@@ -66,7 +66,8 @@ export function anthropicModels(config: Config, createdS: number): Record<string
   return {
     data,
     has_more: false,
-    ...{ first_id: data[0]?.["id"] ?? null, last_id: data.at(-1)?.["id"] ?? null },
+    first_id: data[0]?.["id"] ?? null,
+    last_id: data.at(-1)?.["id"] ?? null,
   };
 }
 

@@ -90,8 +90,11 @@ async function attempt(
   const tell = (outcome: string, detail: string | null): void => {
     metrics.count("openclaw_proxy_attempts_total", { provider: provider.name, outcome });
     log(outcome === "ok" ? "debug" : "info", "attempt", {
-      ...{ request: exchange.requestId, target: targetName(target), outcome },
-      ...{ ms: Math.round(dice.nowMs() - beganMs), detail },
+      request: exchange.requestId,
+      target: targetName(target),
+      outcome,
+      ms: Math.round(dice.nowMs() - beganMs),
+      detail,
     });
   };
   try {
@@ -152,7 +155,9 @@ function learn(
 
 /** What one provider refuses (a picture, a field, a long prompt) another one may take. */
 const OF_THE_REQUEST: ReadonlySet<FaultKind> = new Set([
-  ...["invalid_request", "context_length", "too_large"] as const,
+  "invalid_request",
+  "context_length",
+  "too_large",
 ]);
 
 /**

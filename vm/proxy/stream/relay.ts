@@ -85,7 +85,11 @@ export function relay(
     start(controller) {
       const nowMs = parts.dice.nowMs();
       relay = {
-        ...{ exchange, timing, parts, onEnd, controller },
+        exchange,
+        timing,
+        parts,
+        onEnd,
+        controller,
         watch: createStreamWatch(exchange.stream && exchange.api !== "ollama"),
         said: createSeenText(exchange.api),
         source: null,

@@ -29,16 +29,21 @@ const KEYS: ReadonlyMap<Api, ReadonlyMap<string, Part>> = new Map([
   [
     "chat",
     new Map<string, Part>([
-      ...[["content", "said"], ["refusal", "said"], ["arguments", "arguments"]] as const,
+      ["content", "said"],
+      ["refusal", "said"],
+      ["arguments", "arguments"],
       ["name", "arguments"],
       // Some servers send both names.
-      ...[["reasoning_content", "thought"], ["reasoning", "thought again"]] as const,
+      ["reasoning_content", "thought"],
+      ["reasoning", "thought again"],
     ]),
   ],
   [
     "messages",
     new Map<string, Part>([
-      ...[["text", "said"], ["thinking", "thought"], ["partial_json", "arguments"]] as const,
+      ["text", "said"],
+      ["thinking", "thought"],
+      ["partial_json", "arguments"],
       ["name", "arguments"],
     ]),
   ],

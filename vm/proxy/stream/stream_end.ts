@@ -115,7 +115,10 @@ function chatChunk(
   const id = /(?<!\\)"id":\s*"([\w.:-]{1,100})"/.exec(head)?.[1] ??
     `chatcmpl-${exchange.requestId}`;
   return sseText(JSON.stringify({
-    ...{ id, object: "chat.completion.chunk", created: exchange.createdS, model: exchange.model },
+    id,
+    object: "chat.completion.chunk",
+    created: exchange.createdS,
+    model: exchange.model,
     choices: [{ index: 0, ...choice }],
   }));
 }

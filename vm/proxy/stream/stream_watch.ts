@@ -153,8 +153,12 @@ export function tokensIn(head: string, tail: string): Tokens | null {
   // Some servers count what was thought in secret (xAI, Gemini) in the total only.
   const unnamed = (found.total ?? 0) - input;
   return {
-    ...{ input: input + beside, output: Math.max(output, unnamed), reasoning },
-    ...{ cacheRead, cacheWrite, cacheWriteHour: Math.min(cacheWrite, found.cacheWriteHour ?? 0) },
+    input: input + beside,
+    output: Math.max(output, unnamed),
+    reasoning,
+    cacheRead,
+    cacheWrite,
+    cacheWriteHour: Math.min(cacheWrite, found.cacheWriteHour ?? 0),
   };
 }
 

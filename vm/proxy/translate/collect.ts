@@ -36,8 +36,15 @@ interface Collected {
 /** Joins the events of one stream. */
 export function createCollector(): Collector {
   const all: Collected = {
-    ...{ blocks: [], calls: new Map(), id: "", model: "", usage: NO_USAGE },
-    ...{ stop: "end", stopSequence: undefined, ended: false, failed: undefined },
+    blocks: [],
+    calls: new Map(),
+    id: "",
+    model: "",
+    usage: NO_USAGE,
+    stop: "end",
+    stopSequence: undefined,
+    ended: false,
+    failed: undefined,
   };
   return {
     push(event) {
@@ -132,7 +139,10 @@ function partOf({ kind, id, name, pieces, signature, extra }: Block): AssistantP
       return { kind, data: text };
     case "tool_call":
       return {
-        ...{ kind, id, name, arguments: text },
+        kind,
+        id,
+        name,
+        arguments: text,
         ...given("extra", extra && { maker: "", fields: extra }),
       };
     default:

@@ -64,7 +64,11 @@ export interface ClaudeTraits {
 }
 
 const OLD: ClaudeTraits = {
-  ...{ thinks: true, adaptive: false, effort: false, sampling: true, budget: true },
+  thinks: true,
+  adaptive: false,
+  effort: false,
+  sampling: true,
+  budget: true,
 };
 const OLDEST: ClaudeTraits = { ...OLD, thinks: false };
 const OPUS_4_5: ClaudeTraits = { ...OLD, effort: true };

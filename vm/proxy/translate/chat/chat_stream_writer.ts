@@ -42,8 +42,12 @@ export function createChatStreamWriter(
   { includeUsage }: ChatStreamOptions,
 ): StreamWriter {
   const stream: ChatStream = {
-    ...{ who, includeUsage, newId: createAnswerIds(), bare: new Set() },
-    ...{ phase: "new", usage: NO_USAGE },
+    who,
+    includeUsage,
+    newId: createAnswerIds(),
+    bare: new Set(),
+    phase: "new",
+    usage: NO_USAGE,
   };
   return {
     write: (event) => stream.phase === "closed" ? "" : write(stream, event),

@@ -63,8 +63,15 @@ const STRICT: Dialect = {
 };
 
 const OPENAI_ONLY = [
-  ...["moderation", "prediction", "prompt_cache_key", "prompt_cache_retention"],
-  ...["safety_identifier", "service_tier", "store", "verbosity", "web_search_options"],
+  "moderation",
+  "prediction",
+  "prompt_cache_key",
+  "prompt_cache_retention",
+  "safety_identifier",
+  "service_tier",
+  "store",
+  "verbosity",
+  "web_search_options",
 ];
 
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map<string, Dialect>([

@@ -55,6 +55,8 @@ export function withoutIdleChoice(body: Body, fit: Fit): Body {
     fit.say("tool_choice left out: there are no tools");
   }
   return withFields(body, {
-    ...{ tools: undefined, tool_choice: undefined, parallel_tool_calls: undefined },
+    tools: undefined,
+    tool_choice: undefined,
+    parallel_tool_calls: undefined,
   });
 }

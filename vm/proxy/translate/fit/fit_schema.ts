@@ -64,13 +64,41 @@ function isAnywhere(value: Schema, test: (one: Schema) => boolean, depth = 0): b
  * description, as Anthropic's own SDKs do.
  */
 const LIMITS = [
-  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
-  ...["minLength", "maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties"],
-  ...["contains", "minContains", "maxContains", "patternProperties", "propertyNames", "if"],
-  ...["then", "else", "not", "dependentRequired", "dependentSchemas", "unevaluatedProperties"],
+  "minimum",
+  "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "multipleOf",
+  "minLength",
+  "maxLength",
+  "maxItems",
+  "uniqueItems",
+  "minProperties",
+  "maxProperties",
+  "contains",
+  "minContains",
+  "maxContains",
+  "patternProperties",
+  "propertyNames",
+  "if",
+  "then",
+  "else",
+  "not",
+  "dependentRequired",
+  "dependentSchemas",
+  "unevaluatedProperties",
 ];
 const FORMATS: ReadonlySet<unknown> = new Set([
-  ...["date", "date-time", "time", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"],
+  "date",
+  "date-time",
+  "time",
+  "duration",
+  "email",
+  "hostname",
+  "uri",
+  "ipv4",
+  "ipv6",
+  "uuid",
 ]);
 
 export const forAnthropicOutput = (schema: Schema): Schema => mapSchemas(schema, anthropicOutput);

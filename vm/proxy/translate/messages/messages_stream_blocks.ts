@@ -39,7 +39,12 @@ interface Blocks {
 /** @param maker the provider that answers: its signatures are sealed with its name */
 export function createBlockWriter(send: Send, maker: string): BlockWriter {
   const blocks: Blocks = {
-    ...{ send, maker, newId: createAnswerIds(), waiting: [], open: undefined, index: -1 },
+    send,
+    maker,
+    newId: createAnswerIds(),
+    waiting: [],
+    open: undefined,
+    index: -1,
   };
   return {
     write(event) {

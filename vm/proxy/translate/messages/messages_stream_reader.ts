@@ -37,7 +37,10 @@ interface Reading {
 
 export function createMessagesStreamReader(): StreamReader {
   const reading: Reading = {
-    ...{ tools: new Map(), usage: NO_USAGE, stopped: false, sentArguments: false },
+    tools: new Map(),
+    usage: NO_USAGE,
+    stopped: false,
+    sentArguments: false,
   };
   return guardStream({
     isStopped: () => reading.stopped,

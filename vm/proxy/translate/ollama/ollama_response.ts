@@ -28,7 +28,8 @@ export function writeOllamaResponse(completion: Completion, who: ResponseIdentit
   );
   const thought = join("thinking");
   const message = {
-    ...{ role: "assistant", content: join("text") },
+    role: "assistant",
+    content: join("text"),
     ...(thought === "" ? {} : { thinking: thought }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   };
@@ -36,21 +37,25 @@ export function writeOllamaResponse(completion: Completion, who: ResponseIdentit
 }
 
 const callOf = (id: string, name: string, text: string): Fields => ({
-  ...{ id, function: { name, arguments: inputOf(text) } },
+  id,
+  function: { name, arguments: inputOf(text) },
 });
 
 const headOf = ({ model, createdS }: ResponseIdentity): Fields => ({
-  ...{ model, created_at: new Date(createdS * 1000).toISOString() },
+  model,
+  created_at: new Date(createdS * 1000).toISOString(),
 });
 
 /** The durations are unknown here; clients divide by them, and treat 0 as unknown. */
 const endOf = (stop: StopReason, { inputTokens, outputTokens }: Usage): Fields => ({
-  ...{
-    done: true,
-    done_reason: stop === "max_tokens" || stop === "context_full" ? "length" : "stop",
-  },
-  ...{ total_duration: 0, load_duration: 0, prompt_eval_count: inputTokens },
-  ...{ prompt_eval_duration: 0, eval_count: outputTokens, eval_duration: 0 },
+  done: true,
+  done_reason: stop === "max_tokens" || stop === "context_full" ? "length" : "stop",
+  total_duration: 0,
+  load_duration: 0,
+  prompt_eval_count: inputTokens,
+  prompt_eval_duration: 0,
+  eval_count: outputTokens,
+  eval_duration: 0,
 });
 
 /** A keep-alive line. */
@@ -58,7 +63,9 @@ export const ollamaHeartbeat = (who: ResponseIdentity): string => line(who, {});
 
 const line = (who: ResponseIdentity, message: Fields): string =>
   JSON.stringify({
-    ...{ ...headOf(who), message: { role: "assistant", content: "", ...message }, done: false },
+    ...headOf(who),
+    message: { role: "assistant", content: "", ...message },
+    done: false,
   }) + "\n";
 
 interface OpenCall {

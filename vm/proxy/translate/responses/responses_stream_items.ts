@@ -67,7 +67,12 @@ interface Items {
 
 export function createItemWriter(who: AnswerIdentity, send: Send, forms: ToolForms): ItemWriter {
   const items: Items = {
-    ...{ who, send, forms, newId: createAnswerIds(), done: [], calls: new Map() },
+    who,
+    send,
+    forms,
+    newId: createAnswerIds(),
+    done: [],
+    calls: new Map(),
     prose: undefined,
   };
   return {
@@ -121,8 +126,12 @@ function placeOf({ who, done }: Items, prefix: ItemPrefix): Open["at"] {
 
 function openProse(items: Items, kind: "text" | "thinking"): Open {
   return {
-    ...{ kind, at: placeOf(items, kind === "text" ? "msg" : "rs"), pieces: [] },
-    ...{ callId: "", name: "", form: undefined },
+    kind,
+    at: placeOf(items, kind === "text" ? "msg" : "rs"),
+    pieces: [],
+    callId: "",
+    name: "",
+    form: undefined,
   };
 }
 
@@ -245,7 +254,9 @@ function callEnd({ at, name, form }: Open, whole: string, send: Send): string {
     default: {
       const called = form?.name ?? name;
       return send("response.function_call_arguments.done", {
-        ...{ ...at, name: called, arguments: whole },
+        ...at,
+        name: called,
+        arguments: whole,
       });
     }
   }

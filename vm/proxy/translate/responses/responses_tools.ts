@@ -87,7 +87,9 @@ function readFunction(node: JsonNode): Tool {
 function readCustom(node: JsonNode): Tool {
   const name = asString(field(node, "name"));
   return {
-    ...{ name, description: customDescription(node), schema: CUSTOM_SCHEMA },
+    name,
+    description: customDescription(node),
+    schema: CUSTOM_SCHEMA,
     form: { kind: "custom", namespace: "", name },
   };
 }
@@ -156,8 +158,11 @@ function shellAction({ arguments: text }: CallFields): Record<string, unknown> {
   const given = inputOf(text);
   const { command, workdir, timeout_ms } = isObject(given) ? given : {};
   return {
-    ...{ type: "exec", command: Array.isArray(command) ? command.map(String) : [], env: {} },
-    ...{ working_directory: workdir ?? null, timeout_ms: timeout_ms ?? null },
+    type: "exec",
+    command: Array.isArray(command) ? command.map(String) : [],
+    env: {},
+    working_directory: workdir ?? null,
+    timeout_ms: timeout_ms ?? null,
   };
 }
 
