@@ -113,11 +113,6 @@ function functionsIn(path: string, text: string): readonly Deno.lint.Diagnostic[
 const TOO_LONG: ReadonlySet<string> = new Set([
   "dom0/judge/job.ts: createJob",
   "dom0/judge/open_jobs.ts: createOpenJobs",
-  "dom0/record/audit_check.ts: checkAudit",
-  "dom0/record/audit_log.ts: openAudit",
-  "dom0/record/ledger.ts: openLedger",
-  "dom0/record/ledger_memory.ts: createLedgerMemory",
-  "dom0/run/commands_unit.ts: startCommandsUnit",
   "dom0/session/vm_link.ts: openVmLink",
   "vm/remote/queue/open_request.ts: openRequest",
   "vm/remote/queue/queue_courier.ts: createQueueCourier",

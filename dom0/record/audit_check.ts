@@ -57,76 +57,112 @@ export function checkAudit(
   anchors: Anchors,
   mayBeginAnywhere: boolean,
 ): AuditCheck {
-  const findings: Finding[] = [];
-  const notes: string[] = [];
-  let place = { file: auditFile, line: 0 };
-  let before: (ChainEnd & { readonly file: string }) | null = null;
-  let records = 0;
-  const anchor = newestAnchor(anchors);
-  const dropped = anchors.onDisk?.dropped ?? (mayBeginAnywhere ? null : 0);
-
-  const found = (kind: FindingKind, why: string, line: number | null = place.line): void =>
-    void findings.push({ kind, file: place.file, line, why });
-
-  /** Whether the record may stand here: what does not is left out of the chain. */
-  const follows = (link: RecordLink): boolean => {
-    if (before === null) {
-      const last = dropped ?? link.seq - 1;
-      if (link.seq > last + 1) {
-        found("file-deleted", `${numbers(last + 1, link.seq - 1)} before it, a whole file`);
-      } else if (link.seq === 1 && link.prev !== CHAIN_START) found("edited", DOES_NOT_FOLLOW);
-      return true;
-    }
-    if (link.seq <= before.seq) {
-      found("put-in", `record #${link.seq} stands behind #${before.seq}`);
-      return false;
-    }
-    const missing = numbers(before.seq + 1, link.seq - 1);
-    if (link.event === "audit-cut" && link.isWhole) {
-      found("cut", `${missing} before it: they had been cut off when the daemon went on`);
-    } else if (link.seq > before.seq + 1) {
-      if (place.file !== before.file) found("file-deleted", `${missing} before it, a whole file`);
-      else found("deleted", `${missing} before it`);
-    } else if (link.event === "audit-altered" && link.isWhole) {
-      found("edited", `when the daemon went on, #${before.seq} was not the record it had written`);
-    } else if (link.prev !== before.hash) found("edited", DOES_NOT_FOLLOW);
-    return true;
+  const check: Check = {
+    anchors,
+    dropped: anchors.onDisk?.dropped ?? (mayBeginAnywhere ? null : 0),
+    findings: [],
+    notes: [],
+    place: { file: auditFile, line: 0 },
+    before: null,
+    records: 0,
   };
-  const compare = (link: RecordLink): void => {
-    for (const one of [anchors.onDisk, anchors.live]) {
-      if (one?.seq !== link.seq || one.hash === link.hash) continue;
-      return found("edited", `it is not the record #${link.seq} that was anchored`);
-    }
-  };
-
   return {
-    file: (name) => void (place = { file: name, line: 0 }),
+    file: (name) => void (check.place = { file: name, line: 0 }),
     line(text) {
-      place = { ...place, line: place.line + 1 };
-      records++;
-      const link = linkOf(text);
-      if (link === null) return found("edited", "not a record");
-      if (!link.isWhole) found("edited", "its hash does not fit its text");
-      else compare(link);
-      if (!follows(link)) return;
-      if (link.event === "audit-anchored") {
-        notes.push(
-          `The anchor was begun with #${link.seq}: whether an end was cut off before, nobody can say.`,
-        );
-      }
-      before = { seq: link.seq, hash: link.hash, file: place.file };
+      const { file, line } = check.place;
+      check.place = { file, line: line + 1 };
+      check.records++;
+      checkLine(check, text);
     },
     end() {
-      const { seq, hash }: ChainEnd = before ?? { seq: dropped ?? 0, hash: CHAIN_START };
-      place = { file: auditFile, line: 0 };
-      if (anchor !== null && seq < anchor.seq) {
-        found("cut", `${numbers(seq + 1, anchor.seq)} at the end: it was cut off`, null);
-      }
-      if (anchors.onDisk === null && records > 0) found("anchor-missing", NO_ANCHOR, null);
-      if (anchor !== null && seq > anchor.seq) notes.push(behind(seq - anchor.seq, anchor.seq));
-      return { findings, notes, records, end: { seq, hash }, anchored: anchor?.seq ?? null };
+      check.place = { file: auditFile, line: 0 };
+      return checkEnd(check);
     },
   };
+}
+
+/** How far it is read, and what was found. */
+interface Check {
+  readonly anchors: Anchors;
+  /** The last record of files that were dropped; null: it is not known. */
+  readonly dropped: number | null;
+  readonly findings: Finding[];
+  readonly notes: string[];
+  place: { readonly file: string; readonly line: number };
+  /** The last record of the chain so far. */
+  before: (ChainEnd & { readonly file: string }) | null;
+  records: number;
+}
+
+function found(check: Check, kind: FindingKind, why: string): void {
+  const { file, line } = check.place;
+  check.findings.push({ kind, file, line: line === 0 ? null : line, why });
+}
+
+function checkLine(check: Check, text: string): void {
+  const link = linkOf(text);
+  if (link === null) return found(check, "edited", "not a record");
+  if (!link.isWhole) found(check, "edited", "its hash does not fit its text");
+  else compare(check, link);
+  if (!follows(check, link)) return;
+  if (link.event === "audit-anchored") {
+    check.notes.push(
+      `The anchor was begun with #${link.seq}: whether an end was cut off before, nobody can say.`,
+    );
+  }
+  check.before = { seq: link.seq, hash: link.hash, file: check.place.file };
+}
+
+function compare(check: Check, link: RecordLink): void {
+  for (const one of [check.anchors.onDisk, check.anchors.live]) {
+    if (one?.seq !== link.seq || one.hash === link.hash) continue;
+    return found(check, "edited", `it is not the record #${link.seq} that was anchored`);
+  }
+}
+
+/** Whether the record may stand here: what does not is left out of the chain. */
+function follows(check: Check, link: RecordLink): boolean {
+  const { before, place } = check;
+  if (before === null) {
+    checkFirst(check, link);
+    return true;
+  }
+  if (link.seq <= before.seq) {
+    found(check, "put-in", `record #${link.seq} stands behind #${before.seq}`);
+    return false;
+  }
+  const missing = numbers(before.seq + 1, link.seq - 1);
+  if (link.event === "audit-cut" && link.isWhole) {
+    found(check, "cut", `${missing} before it: they had been cut off when the daemon went on`);
+  } else if (link.seq > before.seq + 1) {
+    if (place.file !== before.file) {
+      found(check, "file-deleted", `${missing} before it, a whole file`);
+    } else found(check, "deleted", `${missing} before it`);
+  } else if (link.event === "audit-altered" && link.isWhole) {
+    const altered = `#${before.seq} was not the record it had written`;
+    found(check, "edited", `when the daemon went on, ${altered}`);
+  } else if (link.prev !== before.hash) found(check, "edited", DOES_NOT_FOLLOW);
+  return true;
+}
+
+function checkFirst(check: Check, link: RecordLink): void {
+  const last = check.dropped ?? link.seq - 1;
+  if (link.seq > last + 1) {
+    const missing = numbers(last + 1, link.seq - 1);
+    found(check, "file-deleted", `${missing} before it, a whole file`);
+  } else if (link.seq === 1 && link.prev !== CHAIN_START) found(check, "edited", DOES_NOT_FOLLOW);
+}
+
+function checkEnd(check: Check): CheckedAudit {
+  const { anchors, dropped, findings, notes, records } = check;
+  const anchor = newestAnchor(anchors);
+  const { seq, hash }: ChainEnd = check.before ?? { seq: dropped ?? 0, hash: CHAIN_START };
+  if (anchor !== null && seq < anchor.seq) {
+    found(check, "cut", `${numbers(seq + 1, anchor.seq)} at the end: it was cut off`);
+  }
+  if (anchors.onDisk === null && records > 0) found(check, "anchor-missing", NO_ANCHOR);
+  if (anchor !== null && seq > anchor.seq) notes.push(behind(seq - anchor.seq, anchor.seq));
+  return { findings, notes, records, end: { seq, hash }, anchored: anchor?.seq ?? null };
 }
 
 const DOES_NOT_FOLLOW = "it does not follow the record before it: one of the two was changed";

@@ -10,24 +10,27 @@
 
 import { dirname } from "@std/path/posix/dirname";
 import { PRIVATE_FILE } from "../../shared/io/files.ts";
-import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
+import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { errorText } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import { type AnchorPaths, createAnchorWriter, newestAnchor, shortfall } from "./anchor.ts";
-import { isCutOff, openAppended } from "./appended_file.ts";
+import {
+  type AnchorPaths,
+  type AnchorWriter,
+  createAnchorWriter,
+  newestAnchor,
+  shortfall,
+} from "./anchor.ts";
+import { type AppendedFile, isCutOff, openAppended } from "./appended_file.ts";
 import {
   type AuditFields,
   type AuditValue,
   CHAIN_START,
   type ChainEnd,
   chainRecord,
-  endOfLine,
 } from "./audit_chain.ts";
+import { firstOf, readTail, repairTail, TAIL_BYTES } from "./audit_tail.ts";
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
-/** More than the longest record: one with a full command text. */
-const TAIL_BYTES = 256 * 1024;
-const NEWLINE = 0x0a;
 
 export interface Audit {
   /** Throws if it cannot be written: what cannot be recorded must not happen. */
@@ -51,30 +54,82 @@ export interface AuditOptions extends AnchorPaths {
  * is made under a lock, on the end that the chain has then.
  */
 export function openAudit(options: AuditOptions): Audit {
-  const { auditFile, logFile, dateMs, alsoTo = () => {}, maxFileBytes = MAX_FILE_BYTES } = options;
-  Deno.mkdirSync(dirname(auditFile), { recursive: true });
-  const lock = Deno.openSync(`${auditFile}.lock`, {
-    write: true,
-    create: true,
-    mode: PRIVATE_FILE,
-  });
-  const locked = (run: () => void): void => {
-    lock.lockSync(true);
-    try {
-      run();
-    } finally {
-      lock.unlockSync();
-    }
+  Deno.mkdirSync(dirname(options.auditFile), { recursive: true });
+  const lock = openLock(`${options.auditFile}.lock`);
+  const files = openFiles(options);
+  const chain = createChain(options, files);
+  let isClosed = false;
+  return {
+    record(event, fields) {
+      lock.holding(() => {
+        if (files.machine.followPath()) chain.takeUp();
+        chain.add(event, fields);
+      });
+    },
+    sync: shared(async () => {
+      const upTo = chain.end();
+      await files.machine.sync();
+      if (!isClosed) lock.holding(() => files.anchor.synced(upTo));
+    }),
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      files.machine.close();
+      const end = chain.end();
+      if (end.seq > 0) lock.holding(() => files.anchor.synced(end));
+      files.people.close();
+      lock.close();
+    },
   };
+}
+
+interface Lock {
+  holding(run: () => void): void;
+  close(): void;
+}
+
+function openLock(path: string): Lock {
+  const file = Deno.openSync(path, { write: true, create: true, mode: PRIVATE_FILE });
+  return {
+    holding(run) {
+      file.lockSync(true);
+      try {
+        run();
+      } finally {
+        file.unlockSync();
+      }
+    },
+    close: () => file.close(),
+  };
+}
+
+interface AuditFiles {
+  readonly machine: AppendedFile;
+  readonly people: AppendedFile;
+  readonly anchor: AnchorWriter;
+}
+
+function openFiles(options: AuditOptions): AuditFiles {
+  const { auditFile, logFile, maxFileBytes = MAX_FILE_BYTES } = options;
   const anchor = createAnchorWriter(options);
   const machine = openAppended(auditFile, maxFileBytes, (nextOldest) => {
     const first = firstOf(nextOldest);
     if (first !== null) anchor.dropping(first.seq - 1);
   });
-  const people = openAppended(logFile, maxFileBytes);
-  let end: ChainEnd = { seq: 0, hash: CHAIN_START };
-  let isClosed = false;
+  return { machine, people: openAppended(logFile, maxFileBytes), anchor };
+}
 
+/** The chain as this program knows it. Whoever adds to it holds the lock. */
+interface Chain {
+  add(event: string, fields: AuditFields): void;
+  /** Goes on from what others wrote, or what an earlier program left. */
+  takeUp(): void;
+  end(): ChainEnd;
+}
+
+function createChain(options: AuditOptions, { machine, people, anchor }: AuditFiles): Chain {
+  const { auditFile, logFile, dateMs, alsoTo = () => {} } = options;
+  let end: ChainEnd = { seq: 0, hash: CHAIN_START };
   const add = (event: string, fields: AuditFields): void => {
     const time = new Date(dateMs()).toISOString();
     const record = chainRecord(end, time, event, fields);
@@ -87,43 +142,27 @@ export function openAudit(options: AuditOptions): Audit {
     people.append(line);
     alsoTo(line);
   };
-  /** What others wrote, or what an earlier program left. */
-  const takeUp = (): void => {
-    const tail = repairTail(auditFile);
-    end = tail.end;
-    if (tail.tornBytes > 0) machine.followPath();
-    const anchors = anchor.read();
-    const known = newestAnchor(anchors);
-    const short = known === null ? null : shortfall(known, end);
-    // No number is given twice: what is missing leaves a gap, and this record stands behind it.
-    if (known !== null && short !== null) end = { seq: known.seq, hash: end.hash };
-    const isNew = end.seq === 0;
-    if (anchors.onDisk === null) anchor.begin(end);
-    if (short?.kind === "cut") add("audit-cut", { missing_from: short.from, missing_to: short.to });
-    if (short?.kind === "altered") add("audit-altered", { record: short.seq });
-    if (anchors.onDisk === null && !isNew) add("audit-anchored", { after: end.seq });
-    if (tail.tornBytes > 0) add("audit-repaired", { torn_bytes: tail.tornBytes });
-  };
   return {
-    record(event, fields) {
-      locked(() => {
-        if (machine.followPath()) takeUp();
-        add(event, fields);
-      });
+    add,
+    takeUp() {
+      const tail = repairTail(auditFile);
+      end = tail.end;
+      if (tail.tornBytes > 0) machine.followPath();
+      const anchors = anchor.read();
+      const known = newestAnchor(anchors);
+      const short = known === null ? null : shortfall(known, end);
+      // No number is given twice: what is missing leaves a gap, and this record stands behind it.
+      if (known !== null && short !== null) end = { seq: known.seq, hash: end.hash };
+      const isNew = end.seq === 0;
+      if (anchors.onDisk === null) anchor.begin(end);
+      if (short?.kind === "cut") {
+        add("audit-cut", { missing_from: short.from, missing_to: short.to });
+      }
+      if (short?.kind === "altered") add("audit-altered", { record: short.seq });
+      if (anchors.onDisk === null && !isNew) add("audit-anchored", { after: end.seq });
+      if (tail.tornBytes > 0) add("audit-repaired", { torn_bytes: tail.tornBytes });
     },
-    sync: shared(async () => {
-      const upTo = end;
-      await machine.sync();
-      if (!isClosed) locked(() => anchor.synced(upTo));
-    }),
-    close() {
-      if (isClosed) return;
-      isClosed = true;
-      machine.close();
-      if (end.seq > 0) locked(() => anchor.synced(end));
-      people.close();
-      lock.close();
-    },
+    end: () => end,
   };
 }
 
@@ -161,13 +200,6 @@ export function newestRecords(auditFile: string): IsOnRecord {
     atMs < sinceMs || text.includes(`"event":"${event}","vm":"${vm}","id":"${id}"`);
 }
 
-function readTail(file: Deno.FsFile, size: number): Uint8Array {
-  const tail = new Uint8Array(Math.min(size, TAIL_BYTES));
-  file.seekSync(size - tail.length, Deno.SeekMode.Start);
-  for (let at = 0; at < tail.length;) at += file.readSync(tail.subarray(at)) ?? tail.length;
-  return tail;
-}
-
 /** Calls during a run share the next one: it begins after all of them. */
 function shared(run: () => Promise<void>): () => Promise<void> {
   let current = Promise.resolve();
@@ -182,38 +214,6 @@ function shared(run: () => Promise<void>): () => Promise<void> {
     current = next;
     return next;
   };
-}
-
-/**
- * Where the chain ends. A last line without its newline was cut off by a crash or a full disk:
- * it is taken away, and the next record says so.
- */
-function repairTail(path: string): { readonly end: ChainEnd; readonly tornBytes: number } {
-  const start: ChainEnd = { seq: 0, hash: CHAIN_START };
-  using file = Deno.openSync(path, { read: true, write: true });
-  const { size } = file.statSync();
-  const tail = readTail(file, size);
-  const whole = tail.lastIndexOf(NEWLINE) + 1;
-  const tornBytes = tail.length - whole;
-  if (tornBytes > 0) file.truncateSync(size - tornBytes);
-  const lines = new TextDecoder().decode(tail.subarray(0, whole)).trimEnd().split("\n");
-  const last = lines.at(-1) ?? "";
-  if (last === "") return { end: endOfOlderFile(path) ?? start, tornBytes };
-  return { end: endOfLine(last) ?? start, tornBytes };
-}
-
-/** The first record of a file; null if it begins with something else. */
-function firstOf(path: string): ChainEnd | null {
-  using file = Deno.openSync(path, { read: true });
-  const head = new Uint8Array(TAIL_BYTES);
-  const length = file.readSync(head) ?? 0;
-  return endOfLine(new TextDecoder().decode(head.subarray(0, length)).split("\n", 1)[0] ?? "");
-}
-
-/** After a rotation the new file is empty: the chain goes on from the one before. */
-function endOfOlderFile(path: string): ChainEnd | null {
-  const older = `${path}.1`;
-  return !isPresent(older) ? null : repairTail(older).end;
 }
 
 /** DONE vm=work id=… exit=0 argv="qvm-ls" …: words bare, everything else quoted and escaped. */

@@ -84,8 +84,71 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
   if (wasLost) memory.loseRanges(dates);
   memory.forgetOld(dateMs());
   await disk.replace(memory.text());
-  let fileLines = memory.size();
+  const writer = createWriter({ disk, memory, dates, dateMs });
+  return {
+    has: ({ vm, id }) => memory.has(vm, id),
+    objection(request) {
+      if (memory.has(request.vm, request.id)) return "replay";
+      return memory.forgottenFor(request) === undefined ? null : "clock";
+    },
+    owes: memory.owes,
+    answered({ vm, id }) {
+      if (memory.answered(vm, id)) writer.note(answeredLine(vm, id));
+    },
+    add({ protocol, vm, id, digest }) {
+      const request = { protocol, vm, id, digest };
+      const atMs = dateMs();
+      memory.remember(request, atMs);
+      return writer.add(request, atMs);
+    },
+    size: memory.size,
+    isFull(vm) {
+      if (memory.count(vm) < MAX_ENTRIES_PER_VM) return false;
+      memory.forgetOld(dateMs());
+      return memory.count(vm) >= MAX_ENTRIES_PER_VM;
+    },
+    wasLost,
+    refusesUntilMs(protocol) {
+      const range = memory.forgottenFor({ protocol, issuedAtMs: dateMs() });
+      return range === undefined ? null : firstDateAfter(protocol, range.toMs);
+    },
+    async close() {
+      await writer.idle();
+      disk.close();
+    },
+  };
+}
 
+/** What the file is written from. */
+interface WriterParts {
+  readonly disk: LedgerDisk;
+  /** As "ledger" is on the disk when the writer begins; entries are in it before they are added. */
+  readonly memory: LedgerMemory;
+  /** As "ledger.dates" is on the disk. */
+  readonly dates: RangesByProtocol;
+  readonly dateMs: () => number;
+}
+
+/** Writes what waits, all of it at once, while what comes meanwhile waits for the next time. */
+interface LedgerWriter {
+  /** Resolves when it is on the disk. */
+  add(request: Taken, atMs: number): Promise<void>;
+  /** Not synced. */
+  note(line: string): void;
+  /** Resolves when nothing waits. */
+  idle(): Promise<void>;
+}
+
+interface Waiting {
+  readonly request: Taken;
+  readonly atMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function createWriter(parts: WriterParts): LedgerWriter {
+  const { disk, memory, dateMs } = parts;
+  let fileLines = memory.size();
   let waiting: Waiting[] = [];
   let notes: string[] = [];
   let writing: Promise<void> | null = null;
@@ -102,25 +165,13 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
     } else if (batch.length > 0) await disk.append(lines.join(""));
     else await disk.note(lines.join(""));
   };
-  /** After the entries: so the ledger never has less than this file says. */
-  const writeDates = async (batch: readonly Waiting[]): Promise<void> => {
-    const more: RangesByProtocol = new Map(dates);
-    for (const { request: { protocol }, atMs } of batch) {
-      const known = more.get(protocol) ?? [];
-      if (overlapping(known, { fromMs: atMs, toMs: atMs }) !== undefined) continue;
-      more.set(protocol, withRange(known, { fromMs: atMs, toMs: atMs + AHEAD_MS }));
-    }
-    if (PROTOCOLS.every((protocol) => more.get(protocol) === dates.get(protocol))) return;
-    await disk.replaceDates(rangesText("taken", more));
-    for (const [protocol, ranges] of more) dates.set(protocol, ranges);
-  };
   const writeWaiting = async (): Promise<void> => {
     while (waiting.length + notes.length > 0) {
       const batch = waiting;
       waiting = [];
       try {
         await writeEntries(batch);
-        await writeDates(batch);
+        await writeDates(batch, parts);
         for (const { resolve } of batch) resolve();
       } catch (error) {
         // A line may have been cut in its middle: the next one must not be joined to it.
@@ -130,51 +181,37 @@ export async function openLedger(disk: LedgerDisk, dateMs: () => number): Promis
     }
     writing = null;
   };
-
   return {
-    has: ({ vm, id }) => memory.has(vm, id),
-    objection(request) {
-      if (memory.has(request.vm, request.id)) return "replay";
-      return memory.forgottenFor(request) === undefined ? null : "clock";
-    },
-    owes: memory.owes,
-    answered({ vm, id }) {
-      if (!memory.answered(vm, id)) return;
-      notes.push(answeredLine(vm, id));
-      writing ??= writeWaiting();
-    },
-    add({ protocol, vm, id, digest }) {
-      const request = { protocol, vm, id, digest };
-      const atMs = dateMs();
-      memory.remember(request, atMs);
+    add(request, atMs) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       waiting.push({ request, atMs, resolve, reject });
       writing ??= writeWaiting();
       return promise;
     },
-    size: memory.size,
-    isFull(vm) {
-      if (memory.count(vm) < MAX_ENTRIES_PER_VM) return false;
-      memory.forgetOld(dateMs());
-      return memory.count(vm) >= MAX_ENTRIES_PER_VM;
+    note(line) {
+      notes.push(line);
+      writing ??= writeWaiting();
     },
-    wasLost,
-    refusesUntilMs(protocol) {
-      const range = memory.forgottenFor({ protocol, issuedAtMs: dateMs() });
-      return range === undefined ? null : firstDateAfter(protocol, range.toMs);
-    },
-    async close() {
+    async idle() {
       await writing;
-      disk.close();
     },
   };
 }
 
-interface Waiting {
-  readonly request: Taken;
-  readonly atMs: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+/** After the entries: so the ledger never has less than this file says. */
+async function writeDates(
+  batch: readonly Waiting[],
+  { disk, dates }: WriterParts,
+): Promise<void> {
+  const more: RangesByProtocol = new Map(dates);
+  for (const { request: { protocol }, atMs } of batch) {
+    const known = more.get(protocol) ?? [];
+    if (overlapping(known, { fromMs: atMs, toMs: atMs }) !== undefined) continue;
+    more.set(protocol, withRange(known, { fromMs: atMs, toMs: atMs + AHEAD_MS }));
+  }
+  if (PROTOCOLS.every((protocol) => more.get(protocol) === dates.get(protocol))) return;
+  await disk.replaceDates(rangesText("taken", more));
+  for (const [protocol, ranges] of more) dates.set(protocol, ranges);
 }
 
 /** The end of each range was written when something of its last minute had been taken. */

@@ -66,80 +66,105 @@ export interface LedgerMemory {
 }
 
 export function createLedgerMemory(text = ""): LedgerMemory {
-  // Insertion order is the order of taking, one map for each time span.
-  const taken = new Map<Protocol, Map<string, Entry>>([[1, new Map()], [2, new Map()]]);
-  const of = (protocol: Protocol): Map<string, Entry> => taken.get(protocol) ?? new Map();
-  const perVm = new Map<string, number>();
-  const forgotten = parseRanges("forgotten", text);
-  const lose = (protocol: Protocol, range: DateRange): void => {
-    forgotten.set(protocol, withRange(forgotten.get(protocol) ?? [], range));
+  const known: Known = {
+    taken: { 1: new Map(), 2: new Map() },
+    perVm: new Map(),
+    forgotten: parseRanges("forgotten", text),
   };
-
-  const remember = (protocol: Protocol, vm: string, id: string, entry: Entry): void => {
-    const key = `${vm} ${id}`;
-    if (!of(protocol).has(key)) perVm.set(vm, (perVm.get(vm) ?? 0) + 1);
-    of(protocol).set(key, entry);
-  };
-  const answered = (vm: string, id: string): boolean => {
-    const key = `${vm} ${id}`;
-    for (const protocol of PROTOCOLS) {
-      const entry = of(protocol).get(key);
-      if (entry === undefined || entry.digest === null) continue;
-      of(protocol).set(key, { ...entry, digest: null }); // its place in the order stays
-      return true;
-    }
-    return false;
-  };
-  const forget = (protocol: Protocol, key: string, atMs: number): void => {
-    const vm = key.slice(0, key.indexOf(" "));
-    const left = (perVm.get(vm) ?? 0) - 1;
-    if (left > 0) perVm.set(vm, left);
-    else perVm.delete(vm);
-    of(protocol).delete(key);
-    lose(protocol, { fromMs: atMs, toMs: atMs });
-  };
-  // What follows the last newline was cut off by a crash: nothing of it ran.
-  for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
-    const [, ofVm = "", ofId = ""] = ANSWERED.exec(line) ?? [];
-    answered(ofVm, ofId);
-    const [, atMs, protocol, vm, id, digest = null] = ENTRY.exec(line) ?? [];
-    if (atMs === undefined || vm === undefined || id === undefined) continue;
-    remember(protocol === "1" ? 1 : 2, vm, id, { atMs: Number(atMs), digest });
-  }
+  const { taken, perVm, forgotten } = known;
+  readEntries(known, text);
   return {
-    has: (vm, id) => PROTOCOLS.some((protocol) => of(protocol).has(`${vm} ${id}`)),
+    has: (vm, id) => PROTOCOLS.some((protocol) => taken[protocol].has(`${vm} ${id}`)),
     remember({ protocol, vm, id, digest }, atMs) {
-      remember(protocol, vm, id, { atMs, digest: digest.slice(0, DIGEST_DIGITS) });
+      remember(known, protocol, vm, id, { atMs, digest: digest.slice(0, DIGEST_DIGITS) });
     },
     owes({ protocol, vm, id, digest }) {
-      return of(protocol).get(`${vm} ${id}`)?.digest === digest.slice(0, DIGEST_DIGITS);
+      return taken[protocol].get(`${vm} ${id}`)?.digest === digest.slice(0, DIGEST_DIGITS);
     },
-    answered,
+    answered: (vm, id) => answered(known, vm, id),
     loseRanges(ranges) {
-      for (const [protocol, lost] of ranges) for (const range of lost) lose(protocol, range);
+      for (const [protocol, lost] of ranges) for (const range of lost) lose(known, protocol, range);
     },
     forgetOld(nowMs) {
-      for (const protocol of PROTOCOLS) {
-        const oldest = nowMs - rememberForMs(protocol);
-        for (const [key, { atMs }] of of(protocol)) {
-          if (atMs >= oldest && atMs <= nowMs + KEEP_AHEAD_MS) break;
-          forget(protocol, key, atMs);
-        }
-      }
+      for (const protocol of PROTOCOLS) forgetOld(known, protocol, nowMs);
     },
     forgottenFor: (dated) => overlapping(forgotten.get(dated.protocol) ?? [], takenBetween(dated)),
     knowsOf: (protocol, range) =>
       overlapping(forgotten.get(protocol) ?? [], range) !== undefined ||
-      of(protocol).values().some(({ atMs }) => range.fromMs <= atMs && atMs <= range.toMs),
-    size: () => of(1).size + of(2).size,
+      taken[protocol].values().some(({ atMs }) => range.fromMs <= atMs && atMs <= range.toMs),
+    size: () => taken[1].size + taken[2].size,
     count: (vm) => perVm.get(vm) ?? 0,
     text() {
       const entries = PROTOCOLS.flatMap((protocol) =>
-        [...of(protocol)].map(([key, entry]) => lineOf(protocol, key, entry))
+        [...taken[protocol]].map(([key, entry]) => lineOf(protocol, key, entry))
       );
       return rangesText("forgotten", forgotten) + entries.join("");
     },
   };
+}
+
+interface Known {
+  /** By "VM ID". Insertion order is the order of taking, one map for each time span. */
+  readonly taken: Readonly<Record<Protocol, Map<string, Entry>>>;
+  /** How many entries each VM has. */
+  readonly perVm: Map<string, number>;
+  readonly forgotten: RangesByProtocol;
+}
+
+function readEntries(known: Known, text: string): void {
+  // What follows the last newline was cut off by a crash: nothing of it ran.
+  for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n")) {
+    const [, ofVm = "", ofId = ""] = ANSWERED.exec(line) ?? [];
+    answered(known, ofVm, ofId);
+    const [, atMs, protocol, vm, id, digest = null] = ENTRY.exec(line) ?? [];
+    if (atMs === undefined || vm === undefined || id === undefined) continue;
+    remember(known, protocol === "1" ? 1 : 2, vm, id, { atMs: Number(atMs), digest });
+  }
+}
+
+function remember(
+  { taken, perVm }: Known,
+  protocol: Protocol,
+  vm: string,
+  id: string,
+  entry: Entry,
+): void {
+  const key = `${vm} ${id}`;
+  if (!taken[protocol].has(key)) perVm.set(vm, (perVm.get(vm) ?? 0) + 1);
+  taken[protocol].set(key, entry);
+}
+
+function answered({ taken }: Known, vm: string, id: string): boolean {
+  const key = `${vm} ${id}`;
+  for (const protocol of PROTOCOLS) {
+    const entry = taken[protocol].get(key);
+    if (entry === undefined || entry.digest === null) continue;
+    taken[protocol].set(key, { ...entry, digest: null }); // its place in the order stays
+    return true;
+  }
+  return false;
+}
+
+function lose({ forgotten }: Known, protocol: Protocol, range: DateRange): void {
+  forgotten.set(protocol, withRange(forgotten.get(protocol) ?? [], range));
+}
+
+function forgetOld(known: Known, protocol: Protocol, nowMs: number): void {
+  const oldest = nowMs - rememberForMs(protocol);
+  for (const [key, { atMs }] of known.taken[protocol]) {
+    if (atMs >= oldest && atMs <= nowMs + KEEP_AHEAD_MS) break;
+    forget(known, protocol, key, atMs);
+  }
+}
+
+function forget(known: Known, protocol: Protocol, key: string, atMs: number): void {
+  const { taken, perVm } = known;
+  const vm = key.slice(0, key.indexOf(" "));
+  const left = (perVm.get(vm) ?? 0) - 1;
+  if (left > 0) perVm.set(vm, left);
+  else perVm.delete(vm);
+  taken[protocol].delete(key);
+  lose(known, protocol, { fromMs: atMs, toMs: atMs });
 }
 
 export function entryLine({ protocol, vm, id, digest }: Taken, atMs: number): string {

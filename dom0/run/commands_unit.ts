@@ -55,6 +55,47 @@ const SYSTEMD_RUN = [
 export async function startCommandsUnit(
   before: readonly string[] = SYSTEMD_RUN,
 ): Promise<CommandsUnit> {
+  const bash = await startBash(before);
+  const waiting: WaitingWardens = new Map();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {}); // it may be that nobody waits for it yet
+  let closed = false;
+  let made = 0;
+  Promise.race([follow(bash.answers, waiting), bash.ended]).catch(() => {}).finally(() => {
+    const error = new Error(`${COMMANDS_UNIT} has ended`);
+    for (const { reject } of waiting.values()) reject(error);
+    if (!closed) failed.reject(error);
+  });
+  return {
+    pid: bash.pid,
+    failed: failed.promise,
+    spawn(cgroup) {
+      const { pid, stdin, stdout, stderr } = startHolder();
+      const number = ++made;
+      const ended = Promise.withResolvers<Deno.CommandStatus>();
+      ended.promise.catch(() => {}); // of one that waits, nobody may ask
+      waiting.set(number, ended);
+      bash.write(`${number} ${pid} ${cgroup}\n`).catch(() => {});
+      return { pid, stdin, stdout, stderr, status: ended.promise };
+    },
+    close() {
+      closed = true;
+      bash.close();
+    },
+  };
+}
+
+/** The one process of the unit that is ours: starts a warden for each line it reads. */
+interface UnitBash {
+  readonly pid: number;
+  /** A line for each warden that has ended: its number, and how. */
+  readonly answers: ReadableStreamDefaultReader<string>;
+  readonly ended: Promise<unknown>;
+  write(text: string): Promise<void>;
+  close(): void;
+}
+
+async function startBash(before: readonly string[]): Promise<UnitBash> {
   const [program = "", ...args] = [...before, "/bin/bash", "-s"];
   const child = new Deno.Command(program, {
     args,
@@ -73,48 +114,28 @@ export async function startCommandsUnit(
   if (Number.isNaN(pid)) {
     throw new Error(`${COMMANDS_UNIT} was not started: ${(await said).trim()}`);
   }
+  return { pid, answers, ended: child.status, write, close: () => writer.close().catch(() => {}) };
+}
 
-  const waiting = new Map<number, PromiseWithResolvers<Deno.CommandStatus>>();
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {}); // it may be that nobody waits for it yet
-  let closed = false;
-  let made = 0;
-  const follow = async (): Promise<void> => {
-    for (;;) {
-      const { value, done } = await answers.read();
-      if (done) return;
-      const [number, code] = value.split(" ").map(Number);
-      waiting.get(number ?? 0)?.resolve({ success: code === 0, code: code ?? 0, signal: null });
-      waiting.delete(number ?? 0);
-    }
-  };
-  Promise.race([follow(), child.status]).catch(() => {}).finally(() => {
-    const error = new Error(`${COMMANDS_UNIT} has ended`);
-    for (const { reject } of waiting.values()) reject(error);
-    if (!closed) failed.reject(error);
-  });
-  return {
-    pid,
-    failed: failed.promise,
-    spawn(cgroup) {
-      const holder = new Deno.Command("/usr/bin/sleep", {
-        args: ["infinity"],
-        clearEnv: true,
-        stdin: "piped",
-        stdout: "piped",
-        stderr: "piped",
-      }).spawn();
-      const number = ++made;
-      const ended = Promise.withResolvers<Deno.CommandStatus>();
-      ended.promise.catch(() => {}); // of one that waits, nobody may ask
-      waiting.set(number, ended);
-      write(`${number} ${holder.pid} ${cgroup}\n`).catch(() => {});
-      const { stdin, stdout, stderr } = holder;
-      return { pid: holder.pid, stdin, stdout, stderr, status: ended.promise };
-    },
-    close() {
-      closed = true;
-      writer.close().catch(() => {});
-    },
-  };
+/** By the numbers that they were given. */
+type WaitingWardens = Map<number, PromiseWithResolvers<Deno.CommandStatus>>;
+
+async function follow(answers: UnitBash["answers"], waiting: WaitingWardens): Promise<void> {
+  for (;;) {
+    const { value, done } = await answers.read();
+    if (done) return;
+    const [number, code] = value.split(" ").map(Number);
+    waiting.get(number ?? 0)?.resolve({ success: code === 0, code: code ?? 0, signal: null });
+    waiting.delete(number ?? 0);
+  }
+}
+
+function startHolder(): Deno.ChildProcess {
+  return new Deno.Command("/usr/bin/sleep", {
+    args: ["infinity"],
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
 }
