@@ -43,74 +43,107 @@ export interface OpenRequest {
 }
 
 export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNumber): OpenRequest {
-  // An earlier session made the answer whole and broke before its ack reached dom0: what comes
-  // now is the same once more, and the files may already be the client's.
-  const answered = isAnswered(layout, id);
-  const files = new Map<StreamNumber, Deno.FsFile>();
-  const received = new Map<StreamNumber, number>();
-  let failure: string | null = null;
-  let parked = false;
+  const answer: Answer = {
+    layout,
+    id,
+    protocol,
+    wasWhole: isAnswered(layout, id),
+    files: new Map(),
+    received: new Map(),
+    failure: null,
+    parked: false,
+  };
   showParked(layout, id, false); // of an earlier session: dom0 says it anew
-
-  const close = (): void => {
-    for (const file of files.values()) file.close();
-    files.clear();
-  };
-  const fail = (why: string): void => {
-    failure = why;
-    close();
-    dropOutput(layout, id);
-  };
-  const fileOf = (stream: StreamNumber): Deno.FsFile => {
-    const file = files.get(stream) ?? openOutput(layout, id, stream);
-    files.set(stream, file);
-    return file;
-  };
-  const publish = (outcome: Outcome, mac: Uint8Array): void => {
-    if (protocol === 2) return publishOutcome(layout, outcome, mac);
-    if (outcome.kind === "refused") clear(layout, `${layout.pending}/${id}.cmd`);
-    publishOutcome(layout, outcome, null, v1Note(outcome));
-  };
-
-  const unpark = (): boolean => {
-    const was = parked;
-    parked = false;
-    if (was) showParked(layout, id, false);
-    return was;
-  };
-
   return {
     id,
     park() {
-      parked = true;
-      if (!answered) showParked(layout, id, true);
+      answer.parked = true;
+      if (!answer.wasWhole) showParked(layout, id, true);
     },
-    unpark,
-    write(stream, offset, data) {
-      received.set(stream, offset + data.length);
-      if (answered || failure !== null) return failure === null;
-      // The offset is where the file stands: the session accepts no other.
-      const why = attempt(() => writeAll(fileOf(stream), data));
-      if (why !== null) fail(why);
-      return why === null;
-    },
-    finish(outcome, mac) {
-      close();
-      if (
-        (received.get(1) ?? 0) !== outcome.out.bytes || (received.get(2) ?? 0) !== outcome.err.bytes
-      ) {
-        throw new ProtocolError("unexpected", "outcome with other output than was sent");
-      }
-      if (answered) return null;
-      const why = failure ?? attempt(() => publish(outcome, mac));
-      if (why === null) return null;
-      fail(why);
-      const text = `qvmremote.Queue: could not be stored here: ${why}\n`;
-      answerLocally(layout, id, outcome.nonce, { kind: "not-stored", reason: null }, text);
-      return why;
-    },
-    close,
+    unpark: () => unpark(answer),
+    write: (stream, offset, data) => write(answer, stream, offset, data),
+    finish: (outcome, mac) => finish(answer, outcome, mac),
+    close: () => close(answer),
   };
+}
+
+/** What has come of an answer. */
+interface Answer {
+  readonly layout: Layout;
+  readonly id: RequestId;
+  readonly protocol: ProtocolNumber;
+  /**
+   * An earlier session made it whole and broke before its ack reached dom0: what comes now is the
+   * same once more, and the files may already be the client's.
+   */
+  readonly wasWhole: boolean;
+  readonly files: Map<StreamNumber, Deno.FsFile>;
+  /** Bytes. */
+  readonly received: Map<StreamNumber, number>;
+  /** Why the output cannot be stored. */
+  failure: string | null;
+  parked: boolean;
+}
+
+function close({ files }: Answer): void {
+  for (const file of files.values()) file.close();
+  files.clear();
+}
+
+function fail(answer: Answer, why: string): void {
+  answer.failure = why;
+  close(answer);
+  dropOutput(answer.layout, answer.id);
+}
+
+function unpark(answer: Answer): boolean {
+  const was = answer.parked;
+  answer.parked = false;
+  if (was) showParked(answer.layout, answer.id, false);
+  return was;
+}
+
+function write(
+  answer: Answer,
+  stream: StreamNumber,
+  offset: number,
+  data: Uint8Array,
+): boolean {
+  unpark(answer);
+  answer.received.set(stream, offset + data.length);
+  if (answer.wasWhole || answer.failure !== null) return answer.failure === null;
+  // The offset is where the file stands: the session accepts no other.
+  const why = attempt(() => writeAll(fileOf(answer, stream), data));
+  if (why !== null) fail(answer, why);
+  return why === null;
+}
+
+function fileOf({ layout, id, files }: Answer, stream: StreamNumber): Deno.FsFile {
+  const file = files.get(stream) ?? openOutput(layout, id, stream);
+  files.set(stream, file);
+  return file;
+}
+
+function finish(answer: Answer, outcome: Outcome, mac: Uint8Array): string | null {
+  const { layout, id, received } = answer;
+  close(answer);
+  const [out, err] = [received.get(1) ?? 0, received.get(2) ?? 0];
+  if (out !== outcome.out.bytes || err !== outcome.err.bytes) {
+    throw new ProtocolError("unexpected", "outcome with other output than was sent");
+  }
+  if (answer.wasWhole) return null;
+  const why = answer.failure ?? attempt(() => publish(answer, outcome, mac));
+  if (why === null) return null;
+  fail(answer, why);
+  const text = `qvmremote.Queue: could not be stored here: ${why}\n`;
+  answerLocally(layout, id, outcome.nonce, { kind: "not-stored", reason: null }, text);
+  return why;
+}
+
+function publish({ layout, id, protocol }: Answer, outcome: Outcome, mac: Uint8Array): void {
+  if (protocol === 2) return publishOutcome(layout, outcome, mac);
+  if (outcome.kind === "refused") clear(layout, `${layout.pending}/${id}.cmd`);
+  publishOutcome(layout, outcome, null, v1Note(outcome));
 }
 
 /** What the original's client prints: it knows only stdout, stderr and a number. */

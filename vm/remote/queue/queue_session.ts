@@ -28,14 +28,12 @@ import { createOpenRequests, type OpenRequests } from "./open_requests.ts";
 import { isPresent } from "../../../shared/io/sync_files.ts";
 import { createQueueCourier, type QueueCourier } from "./queue_courier.ts";
 import { idOfCompanion, idOfName } from "../files/queue_entry.ts";
-import { createRescan } from "./queue_scan.ts";
+import { createPump, type Pump } from "./queue_pump.ts";
+import { createRescan, type Rescan } from "./queue_scan.ts";
 import { forgetRequest } from "../files/result_files.ts";
 import { setAside } from "../files/set_aside.ts";
-import { after } from "../files/timer.ts";
 import { createV1Tokens, type V1Tokens } from "./v1_tokens.ts";
 
-/** Entries dealt with before the event loop has its turn. */
-const ENTRIES_PER_TURN = 32;
 /** Lines a session spends in the audit log on files that are no requests. */
 const MAX_FOREIGN_LINES = 20;
 
@@ -65,8 +63,6 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
   const { layout, audit } = ports;
   const session = createVmSession();
   const open = createOpenRequests();
-  const left = createNameList(); // in running/ since before this session
-  const waiting = createNameList(); // in pending/
   const guarded = (work: () => void): void => {
     try {
       work();
@@ -76,58 +72,19 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
   };
   const tokens = createV1Tokens(layout, (id) => guarded(() => courier.giveUpToken(id)));
   const courier = createQueueCourier({ ...ports, session, open, tokens });
-  const addPending = createNameSorter(waiting, open, tokens, audit);
-  const addCancel = (untrustedName: string): void => {
-    const id = idOfName(untrustedName);
-    if (id !== undefined) courier.cancel(id);
-  };
-
-  let ready = false;
-  let scanned = false; // before that, the smallest name is not known
-  let stopTurn = (): void => {};
-  /** Sends what waits, as far as dom0's credit goes. */
-  const pump = (): void => {
-    stopTurn();
-    for (let count = 0; ready && session.hasCredit(); count++) {
-      if (count === ENTRIES_PER_TURN) {
-        stopTurn = after(0, () => guarded(pump));
-        return;
-      }
-      const again = left.take();
-      const id = again ?? (scanned ? waiting.take() : undefined);
-      if (id === undefined) break;
-      if (again !== undefined) courier.takeAgain(id);
-      else courier.take(id);
-    }
-    if (waiting.size() === 0 && waiting.incomplete()) rescan.now();
-  };
-  const rescan = createRescan({
+  const waiting = createNameList(); // in pending/
+  const rescan: Rescan = createRescan({
     layout,
     onStart: () => waiting.restart(),
-    onPending: addPending,
-    onCancel: addCancel,
-    onSpecial(path, untrustedName) {
-      const id = idOfName(untrustedName);
-      if (id !== undefined && path.startsWith(`${layout.pending}/`)) return courier.take(id);
-      const why = attempt(() => setAside(layout, path, "special"));
-      audit(`REFUSED-LOCALLY name=${printable(untrustedName)} ${why ?? "not a regular file"}`);
-    },
-    onDone() {
-      scanned = true;
-      pump();
-    },
+    onPending: (untrustedName) => addPending(untrustedName),
+    onCancel: (untrustedName) => addCancel(untrustedName, courier),
+    onSpecial: (path, untrustedName) => meetSpecial(path, untrustedName, courier, ports),
+    onDone: () => pump.scanned(),
     fail: ports.fail,
   });
-  const begin = (): void => {
-    for (const { name } of Deno.readDirSync(layout.running)) {
-      const id = idOfName(name);
-      if (id !== undefined) left.add(id);
-    }
-    ready = true;
-    rescan.now();
-  };
-  const act = createActor({ ...ports, session, open, courier, begin, pump });
-
+  const pump = createPump({ layout, session, courier, waiting, rescan: rescan.now, guarded });
+  const addPending = createNameSorter(waiting, open, tokens, audit);
+  const act = createActor({ ...ports, session, open, courier, pump });
   return {
     receive: (frame) => act(session.receive(frame)),
     changed: ({ paths, kind }) =>
@@ -137,14 +94,13 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
         for (const path of paths) {
           const name = basename(path);
           if (path.startsWith(`${layout.pending}/`)) addPending(name);
-          else if (isPresent(path)) addCancel(name);
+          else if (isPresent(path)) addCancel(name, courier);
         }
-        pump();
+        pump.run();
       }),
-    checkWatch: () => guarded(() => ready && rescan.ifChanged()),
+    checkWatch: () => guarded(() => pump.hasBegun() && rescan.ifChanged()),
     close() {
-      ready = false;
-      stopTurn();
+      pump.stop();
       rescan.close();
       tokens.close();
       open.close();
@@ -152,25 +108,42 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
   };
 }
 
+function addCancel(untrustedName: string, courier: QueueCourier): void {
+  const id = idOfName(untrustedName);
+  if (id !== undefined) courier.cancel(id);
+}
+
+/** A FIFO, which the watch must not meet, or the like. */
+function meetSpecial(
+  path: string,
+  untrustedName: string,
+  courier: QueueCourier,
+  { layout, audit }: QueueSessionPorts,
+): void {
+  const id = idOfName(untrustedName);
+  if (id !== undefined && path.startsWith(`${layout.pending}/`)) return courier.take(id);
+  const why = attempt(() => setAside(layout, path, "special"));
+  audit(`REFUSED-LOCALLY name=${printable(untrustedName)} ${why ?? "not a regular file"}`);
+}
+
 interface ActorPorts extends QueueSessionPorts {
   readonly session: ReturnType<typeof createVmSession>;
   readonly open: OpenRequests;
   readonly courier: QueueCourier;
-  readonly begin: () => void;
-  readonly pump: () => void;
+  readonly pump: Pump;
 }
 
 /** Does what dom0's messages ask for. */
 function createActor(ports: ActorPorts): (event: Dom0Event) => void {
-  const { session, open, courier, send, audit, begin, pump } = ports;
+  const { session, open, courier, send, audit, pump } = ports;
   return (event) => {
     switch (event.kind) {
       case "hello":
         ports.onHello(event.vm);
         send(event.reply);
-        return begin();
+        return pump.begin();
       case "credit":
-        return pump();
+        return pump.run();
       case "ping":
         return send(event.reply);
       case "capabilities":
@@ -193,7 +166,7 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
       }
       case "outcome":
         conclude(event, ports);
-        return pump();
+        return pump.run();
     }
   };
 }
