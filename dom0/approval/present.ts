@@ -68,6 +68,7 @@ function rowLines({ what, before, after }: PreviewRow): readonly string[] {
 /** A property is shown by its value, other records as JSON. */
 function valueText(value: JsonValue): string {
   if (value === null) return "nothing";
+  if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "object") return visibleLine(String(value));
   if ("value" in value && "isDefault" in value) {
     return `${visibleLine(String(value["value"] ?? "nothing"))}` +

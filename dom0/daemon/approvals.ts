@@ -27,7 +27,7 @@ export interface Approvals {
 }
 
 export interface ApprovalsOptions {
-  readonly paths: Pick<Paths, "parkedFolder" | "ordersFolder">;
+  readonly paths: Pick<Paths, "parkedFolder" | "ordersFolder" | "installation">;
   readonly authority: Authority;
   readonly config: () => Config;
   readonly audit: Audit;
@@ -39,7 +39,8 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const { paths, audit, clock, onChange } = options;
   const files = createParkedFiles(paths.parkedFolder);
   const notifying = createNotifying({
-    isOn: () => options.config().notify,
+    // Whoever tries this out in a folder is asked in a terminal.
+    isOn: () => options.config().notify && paths.installation.root === "",
     ...{ run: runTool, has: hasProgram, spanMs: clock.spanMs, scriptOf: files.body },
     current: ({ vm, id }) => parking.views().find((one) => one.vm === vm && one.id === id),
     approve: (order, by) => parking.approve(order, by),

@@ -29,7 +29,7 @@ export function outlookOf(
 ): Outlook[] {
   const change = CHANGES.get(operation.name);
   const changed: Outlook[] = change === undefined ? [] : [{
-    what: nameOfChange(values),
+    what: nameOfChange(change.reads, values),
     reads: change.reads,
     values: onlyWho(values, change.reads),
     part: (read) => change.part(read, values),
@@ -39,12 +39,31 @@ export function outlookOf(
   return [...changed, ...lost];
 }
 
-/** "memory of work". */
-function nameOfChange(values: Values): string {
-  const one = ["property", "feature", "tag", "service", "device", "new_vm", "template"]
-    .map((key) => values.get(key)).find((value) => value !== undefined);
-  const vm = values.get("vm");
-  return [one, vm].filter((part) => part !== undefined).join(" of ") || "the system";
+/** "memory of work", "tag lab of work". */
+function nameOfChange(reads: string, values: Values): string {
+  const of = values.has("vm") ? ` of ${text(values, "vm")}` : "";
+  switch (reads) {
+    case "vm.names":
+      return `whether there is ${
+        values.get("new_vm") ?? values.get("template") ?? values.get("vm")
+      }`;
+    case "device.list":
+      return `who has ${text(values, "device")}`;
+    case "vm.features.list":
+      return `feature ${text(values, "feature")}${of}`;
+    case "vm.tags.list":
+      return `tag ${text(values, "tag")}${of}`;
+    case "vm.services.list":
+      return `service ${text(values, "service")}${of}`;
+    case "vm.info":
+      return `state${of}`;
+    case "vm.firewall.list":
+      return `firewall${of}`;
+    case "vm.notes.get":
+      return `notes${of}`;
+    default:
+      return `${text(values, "property")}${of}`;
+  }
 }
 
 /** A reading operation takes the qube, or the class of device, that the other one is about. */

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** A system where nobody asks for anything does nothing: no process, next to no CPU time. */
+/** A system where nobody asks for anything, or waits for a person, does nothing: no process, next to no CPU time. */
 import { assert, assertEquals } from "@std/assert";
-import { install } from "./installed.ts";
+import type { RequestId } from "../../shared/protocol/request_id.ts";
+import { install, type Installed, until } from "./installed.ts";
 import { isService, seenProcesses } from "./seen_processes.ts";
+import { openQueue, type VmQueue } from "./vm_queue.ts";
 
 const VMS = ["work", "lab", "mail"] as const;
 /** More than one ping. */
@@ -20,6 +22,7 @@ Deno.test("idle: no process is started and no CPU time is used", async () => {
   for (const vm of VMS) {
     assertEquals((await qubes.client(vm, ["-t", "20", "echo", "x"])).stdout, "x\n");
   }
+  const waiting = await park(qubes);
   await pause(3_000); // what a start and a first command leave to be done
 
   const services = VMS.map((vm) => {
@@ -49,8 +52,26 @@ Deno.test("idle: no process is started and no CPU time is used", async () => {
     "a child was started and has ended",
   );
   console.log(report);
+  assert((await qubes.dom0(["pending", "--json"])).stdout.includes(waiting.id), "it still waits");
+  waiting.queue.cancel(waiting.id);
+  assertEquals((await waiting.queue.answer(waiting.id)).outcome.kind, "cancelled");
   assertEquals(await daemon.stop(), 0);
 });
+
+/** A request that waits for a person costs nothing while it waits. */
+async function park(
+  qubes: Installed,
+): Promise<{ readonly queue: VmQueue; readonly id: RequestId }> {
+  const rule = `${qubes.world.dom0Root}/etc/qubes/remote-policy.d/10-ask.policy`;
+  await Deno.writeTextFile(rule, "shell lab * ask\n", { mode: 0o600 });
+  const queue = await openQueue(qubes.world, "lab");
+  let id = await queue.publish("true\n");
+  await until("it waits", async () => {
+    if (queue.hasAnswer(id)) id = await queue.publish("true\n"); // the rule was not taken up yet
+    return (await qubes.dom0(["pending"])).stdout.includes("lab");
+  });
+  return { queue, id };
+}
 
 interface Use {
   readonly cpuMs: number;

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import { assert, assertEquals } from "@std/assert";
+import { previewOf } from "../../../dom0/approval/preview.ts";
+import type { JsonValue } from "../../../dom0/operations/operation.ts";
+import { recogniseNamed } from "../../../dom0/operations/recognise.ts";
+import { OPERATIONS } from "../../../dom0/operations/table.ts";
+import { outlookOf } from "../../../dom0/operations/outlook.ts";
+import { CHANGES } from "../../../dom0/operations/undo.ts";
+import { ReadError } from "../../../dom0/run/read_operation.ts";
+
+/** What dom0's tools would print, by operation. */
+const THERE: Readonly<Record<string, JsonValue>> = {
+  "vm.prefs.list": { memory: { value: "400", isDefault: true } },
+  "vm.features.list": { gui: "1" },
+  "vm.tags.list": ["ai"],
+  "vm.services.list": { clocksync: "on" },
+  "vm.firewall.list": [{ action: "accept", dsthost: "a.example" }, { action: "drop" }],
+  "vm.info": [{ name: "work", state: "Running", disk: "2048" }],
+  "vm.names": ["work"],
+  "volume.info": ["1", "2"],
+};
+
+async function rows(name: string, ...pairs: string[]): Promise<readonly unknown[]> {
+  const { rows, unknown } = await previewOf(recogniseNamed(name, pairs), (read, values) => {
+    assert(OPERATIONS.get(read)?.level === "monitor", `${read} changes something`);
+    recogniseNamed(read, [...values].map(([key, value]) => `${key}=${value}`)); // its own parameters
+    const there = THERE[read];
+    return there === undefined ? Promise.reject(new ReadError("no")) : Promise.resolve(there);
+  });
+  assertEquals(unknown, []);
+  return rows.map(({ what, before, after }) => [what, before, after]);
+}
+
+Deno.test("preview: the old value and the new one", async () => {
+  assertEquals(await rows("vm.prefs.set", "vm=work", "property=memory", "value=800"), [
+    ["memory of work", { value: "400", isDefault: true }, { value: "800", isDefault: false }],
+  ]);
+  assertEquals(await rows("vm.features.set", "vm=work", "feature=gui", "value=0"), [
+    ["feature gui of work", "1", "0"],
+  ]);
+  assertEquals(await rows("vm.tags.add", "vm=work", "tag=lab"), [["tag lab of work", false, true]]);
+  assertEquals(await rows("vm.services.disable", "vm=work", "service=clocksync"), [
+    ["service clocksync of work", "on", "off"],
+  ]);
+  assertEquals(await rows("vm.shutdown", "vm=work"), [["state of work", "Running", "Halted"]]);
+  assertEquals(await rows("vm.create", "vm=new", "label=red"), [[
+    "whether there is new",
+    false,
+    true,
+  ]]);
+});
+
+Deno.test("preview: the rules of a firewall before and after", async () => {
+  const first = { action: "accept", dsthost: "a.example" };
+  assertEquals(await rows("vm.firewall.remove", "vm=work", "rule_no=0"), [
+    ["firewall of work", [first, { action: "drop" }], [{ action: "drop" }]],
+  ]);
+  const [[, , after] = []] = await rows(
+    "vm.firewall.add",
+    "vm=work",
+    "before=1",
+    "action=drop",
+  ) as unknown[][];
+  assertEquals(after, [first, { action: "drop" }, { action: "drop" }]);
+});
+
+Deno.test("preview: a qube that would be removed, with its state, its size and its earlier states", async () => {
+  assertEquals(await rows("vm.remove", "vm=work"), [
+    ["the qube work", { name: "work", state: "Running", disk: "2048" }, null],
+    ["earlier states of work:private", ["1", "2"], undefined],
+  ]);
+});
+
+Deno.test("preview: everything that can be undone has one, and it says what will be", () => {
+  for (const name of CHANGES.keys()) {
+    const operation = OPERATIONS.get(name);
+    if (operation === undefined) throw new Error(name);
+    const values = new Map([...operation.parameters.keys()].map((key) => [key, "x"] as const));
+    const [first] = outlookOf({ operation, values });
+    assert(first !== undefined, name);
+    assert(OPERATIONS.get(first.reads)?.level === "monitor", name);
+    const known = [...OPERATIONS.get(first.reads)?.parameters.keys() ?? []];
+    assertEquals([...first.values.keys()].filter((key) => !known.includes(key)), [], name);
+  }
+});
+
+Deno.test("preview: an operation that only reads has none", async () => {
+  assertEquals(await rows("vm.list"), []);
+  assertEquals((await previewOf(null, () => Promise.reject(new Error("not read")))).rows, []);
+});
