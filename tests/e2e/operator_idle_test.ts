@@ -7,8 +7,8 @@ import { isService, seenProcesses } from "./seen_processes.ts";
 import { openQueue, type VmQueue } from "./vm_queue.ts";
 
 const VMS = ["work", "lab", "mail"] as const;
-/** More than one ping. */
-const WATCHED_MS = 25_000;
+/** More than one ping; half a minute after its last work V8 tidies its heap, once. */
+const WATCHED_MS = 21_000;
 const LOOK_EVERY_MS = 250;
 const MAX_PART = 0.001;
 /** In which Linux counts CPU time. */
