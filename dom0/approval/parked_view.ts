@@ -17,6 +17,13 @@ import type { Preview } from "./preview.ts";
 /** What a request is, without its body, which may be large. */
 export type ParkedIdentity = Pick<AuthenticRequest, "vm" | "id" | "digest" | "why" | "timeoutMs">;
 
+/**
+ * What may be granted for a while: nothing where each is to be looked at, for it destroys something;
+ * exactly the same again; or the same operation to the same qubes with any values. Any command line as
+ * root is a rule of the policy, and no grant.
+ */
+export type Grantable = "nothing" | "same" | "like";
+
 export interface ParkedView {
   /** Small, for people; never given twice by one daemon. */
   readonly number: number;
@@ -39,6 +46,7 @@ export interface ParkedView {
   /** What runs, one after another; null: a script, in a file of its own. */
   readonly argvs: readonly (readonly string[])[] | null;
   readonly destructive: boolean;
+  readonly grantable: Grantable;
   /** How it is taken back, or that it cannot be. */
   readonly undo: string;
   readonly preview: Preview;
@@ -68,8 +76,14 @@ export function parkedView(
     rule: decision.because,
     argvs: words,
     destructive: recognised?.operation.destructive ?? true,
+    grantable: grantableOf(recognised),
     undo: undoOf(recognised?.operation.name),
   };
+}
+
+function grantableOf(recognised: Judgement["recognised"]): Grantable {
+  if (recognised === null) return "same";
+  return recognised.operation.destructive ? "nothing" : "like";
 }
 
 /** The words that run; null for a script, which the request's digest names. */

@@ -223,6 +223,8 @@ async function approve(order: Approve, by: Approver, lot: Lot): Promise<Answer> 
   if (entry === undefined) return NOT_WAITING;
   await entry.shown;
   if (entry.view === null || entry.view.hash !== order.hash) return CHANGED;
+  const objection = objectionToGrant(order, entry.view);
+  if (objection !== null) return { ok: false, text: objection };
   const judgement = await judgeAgain(entry, lot);
   if (judgement === null) return NO_LONGER_ALLOWED;
   const view = await viewOf(entry, judgement, lot);
@@ -263,6 +265,19 @@ async function judgeAgain(entry: Entry, lot: Lot): Promise<Judgement | null> {
     entry.refuse(reason, null);
   }
   return null;
+}
+
+/** @returns why it may not be granted for a while; null: it may, or was not to be */
+export function objectionToGrant(
+  { forSeconds, allLike }: Pick<Approve, "forSeconds" | "allLike">,
+  { operation, grantable }: Pick<ParkedView, "operation" | "grantable">,
+): string | null {
+  if (forSeconds === null || grantable === "like") return null;
+  if (grantable === "nothing") {
+    return `${operation} destroys or interrupts something: each is approved by itself, without --for`;
+  }
+  if (!allLike) return null;
+  return `any ${operation} of a VM is a rule of the policy, and no grant: leave --all-like out`;
 }
 
 /** @returns null if it was this once */

@@ -145,12 +145,18 @@ Deno.test("a person decides", async (t) => {
     assertEquals(await good("grants", "revoke", "1"), "grant 1 is ended\n");
     const third = await queue.publish(script);
     const again = await parked(third);
-    await good("approve", "--yes", "--for", "1h", "--all-like", `${again.number}`);
-    assertEquals((await answer(third)).stdout, "granted");
-    assertEquals((await answer(await queue.publish("printf other\n"))).stdout, "other");
+    const like = ["--yes", "--for", "1h", "--all-like"];
+    assertStringIncludes(await bad("approve", ...like, `${again.number}`), "no grant");
+    await good("deny", `${again.number}`);
+    const set = (value: number): Promise<RequestId> =>
+      op(["vm.prefs.set", "vm=work", "property=memory", `value=${value}`]);
+    const memory = await set(600);
+    await good("approve", ...like, `${(await parked(memory)).number}`);
+    assertEquals((await answer(memory)).end, "done 0");
+    assertEquals((await answer(await set(500))).end, "done 0");
     await good("lockdown");
     await good("unlock");
-    await parked(await queue.publish(script));
+    await parked(await set(700));
   });
   await t.step("what it may do, what would become of a request, a typed result", async () => {
     const listed = JSON.parse((await answer(await op(["ops"]))).stdout);

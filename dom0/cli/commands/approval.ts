@@ -4,7 +4,7 @@
 import { watchFolders } from "../../../shared/io/folder_watch.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UsageError, UserError } from "../../../shared/io/program.ts";
-import type { Approver } from "../../approval/parking.ts";
+import { type Approver, objectionToGrant } from "../../approval/parking.ts";
 import type { ParkedView } from "../../approval/parked_view.ts";
 import { presentRequest, visibleLine } from "../../approval/present.ts";
 import { readDaemonState } from "../../daemon/state_file.ts";
@@ -96,6 +96,8 @@ export async function approve(operator: Operator, words: readonly string[]): Pro
   const forSeconds = time === undefined ? null : parseTime(time);
   requireRoot(operator, "approve");
   const view = findParked(await waitingNow(operator), options.rest[0] ?? "");
+  const objection = objectionToGrant({ forSeconds, allLike }, view);
+  if (objection !== null) throw new UserError(objection);
   if (!options.has("yes")) await confirm(operator, view, forSeconds, allLike);
   const { vm, id } = view;
   const hash = options.value("hash") ?? view.hash; // another preview is another hash

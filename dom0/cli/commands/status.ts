@@ -34,13 +34,18 @@ export async function status(operator: Operator, words: readonly string[]): Prom
 function describe(state: DaemonState): string {
   const head = `qvm-remote-dom0 ${state.version} is running (pid ${state.pid}, since ` +
     `${state.startedAt})\n${state.lockdown ? "LOCKDOWN: nothing runs until unlock\n" : ""}` +
-    `${limitsText(state.limits)}\n`;
+    `${limitsText(state.limits)}\n${parkedText(state)}`;
   const rows = state.vms.map(({ vm, state, open, kept, acceptsV1, lastEnd }) => {
     const why = state === "connected" || lastEnd === null ? "" : `  (${lastEnd})`;
     return `${vm.padEnd(32)}${state.padEnd(12)}running=${open.length} kept=${kept}` +
       `${acceptsV1 ? " accepts-v1" : ""}${why}\n`;
   });
   return head + (rows.length === 0 ? "It serves no VM.\n" : rows.join(""));
+}
+
+function parkedText({ parked, grants }: DaemonState): string {
+  if (parked + grants.length === 0) return "";
+  return `${parked} waiting for an answer (see "pending"), ${grants.length} grants (see "grants")\n`;
 }
 
 export async function checkConfig(operator: Operator, words: readonly string[]): Promise<number> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Requests that wait for a person, at a real desk: each ends in one way. */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import type { Answer, Approver } from "../../../dom0/approval/parking.ts";
 import type { ParkedView } from "../../../dom0/approval/parked_view.ts";
 import { recogniseNamed } from "../../../dom0/operations/recognise.ts";
@@ -368,20 +368,47 @@ asking(
   },
 );
 
+const setMemory = (value: string) => ({
+  ...recogniseNamed("vm.prefs.set", ["vm=lab", "property=memory", `value=${value}`]),
+  argvs: [["true", value]],
+});
+
 asking("a grant for all like it covers other values; a lockdown ends it", async (world) => {
   const first = await ask(world, 1);
-  await approve(world, await viewOf(world), { forSeconds: 600, allLike: true });
+  const granted = await approve(world, await viewOf(world), { forSeconds: 600, allLike: true });
+  assertEquals(granted.ok, true);
   await first.seat.answered;
-  const other = await ask(world, 2, "y");
+  world.wishes.recognised = setMemory("900");
+  const other = await ask(world, 2);
   assertEquals((await other.seat.answered).kind, "done");
   world.desk.stop("locked-down");
   assertEquals(world.parking.grants.list(), []);
-  assertEquals((await ask(world, 3, "y")).seat.log, ["accepted", "parked"]);
+  assertEquals((await ask(world, 3)).seat.log, ["accepted", "parked"]);
+}, { recognised: setMemory("800") });
+
+asking("any command line as root is no grant", async (world) => {
+  const { seat } = await ask(world);
+  const view = await viewOf(world);
+  const refused = await approve(world, view, { forSeconds: 600, allLike: true });
+  assertEquals(refused.ok, false);
+  assertStringIncludes(refused.text, "leave --all-like out");
+  assertEquals([seat.outcomes().length, world.parking.grants.list().length], [0, 0]);
+  assertEquals((await approve(world, view)).ok, true, "it still waits");
 });
+
+asking("what destroys something is approved one by one", async (world) => {
+  const { seat } = await ask(world);
+  const view = await viewOf(world);
+  assertEquals(view.destructive, true);
+  const refused = await approve(world, view, { forSeconds: 600 });
+  assertStringIncludes(refused.text, "without --for");
+  assertEquals((await approve(world, view)).ok, true);
+  assertEquals((await seat.answered).kind, "done");
+}, { recognised: { ...recogniseNamed("vm.remove", ["vm=lab"]), argvs: [["true"]] } });
 
 asking("a grant answers no denial", async (world) => {
   const first = await ask(world, 1);
-  await approve(world, await viewOf(world), { forSeconds: 600, allLike: true });
+  await approve(world, await viewOf(world), { forSeconds: 600 });
   await first.seat.answered;
   world.wishes.action = "deny";
   assertEquals((await (await ask(world, 2)).seat.answered).reason, "policy-denied");

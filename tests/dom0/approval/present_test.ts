@@ -9,7 +9,7 @@ const VIEW: ParkedView = {
   ...{ parkedAtMs: 0, expiresAtMs: 3600_000, operation: "vm.prefs.set", level: "manage" },
   ...{ summary: "Set a property of a qube", targets: ["work"], rule: "50-agent.policy:3" },
   ...{ why: null, timeoutMs: 300_000, argvs: [["qvm-prefs", "work", "memory", "a b"]] },
-  ...{ destructive: false, undo: 'by "qvm-remote-dom0 undo" and its id' },
+  ...{ destructive: false, grantable: "like", undo: 'by "qvm-remote-dom0 undo" and its id' },
   preview: {
     rows: [
       { what: "memory of work", before: { value: "400", isDefault: true }, after: "a b" },
