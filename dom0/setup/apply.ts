@@ -61,7 +61,7 @@ async function takeBack(step: Step, tools: Tools): Promise<void> {
     await durableRename(savedPath(fact.path), fact.path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    await durableWrite(fact.path, to, fact.mode); // it was cleared away; the record has it
+    await durableWrite(fact.path, to, fact.mode); // it was removed; the record has its text
   }
   for (const command of restart(fact.reader)) await runOrFail(tools, command);
 }

@@ -16,7 +16,7 @@ export interface AdminRequest {
 export interface KeyQubeRequest {
   readonly vm: VmName;
   readonly template: VmName | undefined;
-  /** undefined: the default of this Qubes, or as it is. */
+  /** undefined: unchanged, or this system's default for a new VM. */
   readonly netvm: NetvmChoice | undefined;
 }
 

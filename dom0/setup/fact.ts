@@ -55,7 +55,7 @@ export type Fact =
     readonly cleanup: string;
   };
 
-/** What facts that only are, or are not, have for a value. */
+/** The value of facts that only exist or do not. */
 export const YES = "yes";
 /** A block between our marks that is not the one asked about. */
 export const OTHER = "other";
@@ -80,12 +80,12 @@ export function factKey(fact: Fact): string {
   }
 }
 
-/** The VM that must be there for the fact to have a value; undefined: it is of dom0. */
+/** The VM that has to exist for the fact to have a value; undefined: a fact of dom0. */
 export function vmOf(fact: Fact): VmName | undefined {
   return "vm" in fact ? fact.vm : undefined;
 }
 
-/** Files are written by this program itself; for people they are shown as commands. */
+/** This program writes files itself; a plan shows them as commands. */
 export function commandsFor(fact: Fact, from: Value, to: Value): readonly Command[] {
   switch (fact.kind) {
     case "vm":
@@ -163,7 +163,7 @@ function dropFirst(vm: VmName, to: Value): Command {
     : run("qvm-firewall", vm, "add", "--before", "0", "action=drop");
 }
 
-/** Where a file that stood in the way is kept. Of "*.policy" and "*.conf" it is neither. */
+/** Where a file that stood in the way is kept. It matches neither "*.policy" nor "*.conf". */
 export const savedPath = (path: string): string => `${path}.before-setup`;
 
 function fileCommands(path: string, from: Value, to: Value): readonly Command[] {
@@ -177,7 +177,7 @@ export function takeBackCommands(path: string, reader: string): readonly Command
   return [run("mv", "--", savedPath(path), path), ...restart(reader)];
 }
 
-/** Nothing happens to a unit that does not run. */
+/** A unit that is not running is left alone. */
 export function restart(unit: string): readonly Command[] {
   return unit === "" ? [] : [run("systemctl", "try-restart", unit)];
 }

@@ -22,7 +22,7 @@ export const AGENT_SCRIPT = "/rw/config/rc.local";
 export const NETVM_SCRIPT = "/rw/config/qubes-firewall-user-script";
 
 const CHAIN = "custom-dnat-openclaw";
-/** By this comment our rules in the chains that are shared with others are found again. */
+/** This comment marks our rules in chains that others use too. */
 const MARK = "qubes-claw";
 
 /** Loopback is reachable from outside only for what was sent to the fixed address. */
@@ -60,7 +60,7 @@ nft 'add rule ip qubes custom-forward ${from}ip daddr ${next} tcp dport ${
   return { path: NETVM_SCRIPT, text, cleanup };
 }
 
-/** Ends what an earlier run of the block did; nothing of it is there after a start of the VM. */
+/** Ends what an earlier run of the block did; it does not survive a restart of the VM. */
 function cleanupFor(sharedChain: string): string {
   return `nft 'delete chain ip qubes ${CHAIN}' 2>/dev/null || true
 for handle in $(nft -a list chain ip qubes ${sharedChain} 2>/dev/null | sed -n 's/.*comment "${MARK}" # handle \\([0-9]*\\)$/\\1/p'); do
@@ -71,7 +71,7 @@ done
 
 const set = (ports: readonly TcpPort[]): string => `{ ${ports.join(", ")} }`;
 
-/** What network mode gives up, said before anything is done. */
+/** What network mode gives up; printed before anything is done. */
 export function networkWarning(
   agent: VmName,
   ip: PrivateIpv4,

@@ -34,7 +34,7 @@ import { KEY_QUBE_FEATURE, KEYLESS_TAG, KEYS_POLICY } from "./keyless.ts";
 export type Step = StepOf<Fact>;
 export type Undo = UndoOf<Fact>;
 
-/** What a fact is, as far as it can be known: a halted VM is believed to be as we left it. */
+/** What a fact is, as far as it can be known: a halted VM is assumed to be as we left it. */
 export async function readOrRecall(
   reader: Reader,
   fact: Fact,
@@ -55,7 +55,7 @@ export async function stepFor(
   record: readonly Entry[],
 ): Promise<Step | undefined> {
   const reading = await readOrRecall(reader, fact, record);
-  // What a VM that is there is made of stays as it is: it is adopted.
+  // An existing VM is adopted: its class and template stay.
   if (reading === to) return undefined;
   const from = reading ?? null;
   return { fact, from, to, why, commands: await commandsNow(reader, fact, from, to) };

@@ -21,7 +21,7 @@ export interface Reader {
   forget(): void;
 }
 
-/** Larger files than this are nothing that setup writes, or could put back. */
+/** Setup writes and restores no file larger than this. */
 export const MAX_FILE_BYTES = 64 * 1024;
 const DROP_RULE = "action=drop";
 
@@ -109,7 +109,7 @@ async function readPrefs(tools: Tools, vm: VmName): Promise<ReadonlyMap<string, 
   return parsePrefs(await output(tools, "qvm-prefs", vm));
 }
 
-/** Both tools print the value, or end with 1 and without a word if there is none. */
+/** Both tools print the value; without one they print nothing and exit with 1. */
 async function ifSet(tools: Tools, tool: string, vm: VmName, name: string): Promise<Value> {
   const { code, stdout, stderr } = await tools.run({ argv: [tool, vm, name] });
   if (code === 0) return stdout.replace(/\n$/, "");

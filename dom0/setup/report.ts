@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What setup says to people: the plan as commands, the verification as a table, what is next. @module */
+/** What setup prints: the plan as commands, the verification as a table, the next steps. @module */
 
 import { commandText } from "../../shared/setup/findings.ts";
 import { describe } from "./describe.ts";

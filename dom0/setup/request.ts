@@ -59,7 +59,7 @@ export interface SetupRequest {
   /** undefined: stays as it is. */
   readonly netvm: NetvmChoice | undefined;
   readonly ip: PrivateIpv4;
-  /** Whether the address was given and not used: it is said to people. */
+  /** Whether an address was given that this mode does not use; the user is told. */
   readonly isIpUnused: boolean;
   readonly mode: Mode;
   readonly class: VmClass;
@@ -94,7 +94,7 @@ export interface Invocation {
 const DEFAULT_IP = "10.137.0.100";
 const DEFAULT_PROXY_PORT = "32125";
 const DEFAULT_GATEWAY_PORT = "18789";
-/** The labels of Qubes; others may have been made, but none is needed here. */
+/** Qubes' own labels; a system may have more. */
 const LABELS = ["red", "orange", "yellow", "green", "gray", "blue", "purple", "black"];
 const MIN_MEMORY_MIB = 400;
 const MAX_MEMORY_MIB = 1024 * 1024;
@@ -200,7 +200,7 @@ function checkTogether(request: SetupRequest): void {
   }
 }
 
-/** The VMs that something runs in: none of them is anything else here. */
+/** The VMs that something runs in: none of them may have a second role. */
 function checkRoles({ agent, template, netvm, admin, keyQube }: SetupRequest): void {
   const hosts: readonly (readonly [role: string, name: string | undefined])[] = [
     ["AGENT-VM", agent],

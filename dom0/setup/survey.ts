@@ -37,7 +37,7 @@ interface VmRow {
 }
 
 const MAX_POLICY_BYTES = 64 * 1024;
-/** More netvms than this behind each other are a mistake. */
+/** A longer chain of netvms is a mistake. */
 const MAX_HOPS = 8;
 const POLICY = "50-openclaw.policy";
 const INTER_VM_POLICY = "30-openclaw-inter-vm.policy";

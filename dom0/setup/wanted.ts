@@ -44,7 +44,7 @@ export interface Surroundings {
   readonly keyTemplate: VmName | undefined;
   /** VMs that are not there yet, or that an earlier run has made. */
   readonly ours: ReadonlySet<VmName>;
-  /** Name and text of each policy file that is to be installed. */
+  /** Name and text of each policy file to install. */
   readonly policies: readonly { readonly name: string; readonly text: string }[];
   /** From the agent outwards; empty in tunnel mode. */
   readonly hops: readonly Hop[];

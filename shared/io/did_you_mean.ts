@@ -29,7 +29,7 @@ export function isOneEditAway(a: string, b: string): boolean {
   return x.length === 2 && y === `${x[1]}${x[0]}`;
 }
 
-/** The hints for a word that is none of those that are known. */
+/** The hints for an unknown word. */
 export function didYouMean(word: string, known: readonly string[], prefix = ""): string[] {
   const nearest = nearestWord(word, known);
   return nearest === undefined ? [] : [`did you mean "${prefix}${nearest}"?`];

@@ -69,7 +69,7 @@ interface Reading {
   at: number;
 }
 
-/** Reads up to the first word that is none of the options'. */
+/** Reads the options, up to the first other word. */
 function takeOptions(
   reading: Reading,
   place: "before words" | "anywhere",
@@ -93,7 +93,7 @@ function takeOptions(
   return { passed, ended: false };
 }
 
-/** @param attached the value that stands in the word itself; undefined: there is none */
+/** @param attached the value given in the word itself, if any */
 function take(reading: Reading, word: string, name: string, attached: string | undefined): void {
   const { words, kinds, found } = reading;
   const kind = kinds.get(name);

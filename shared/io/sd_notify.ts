@@ -65,12 +65,12 @@ export function createNotifier(
 const PING = "WATCHDOG=1";
 
 interface Teller {
-  /** Never fails. Resolves when it is said, or is to be said later. */
+  /** Never fails. Resolves when it has been said, or put off. */
   tell(state: string): Promise<void>;
   close(): void;
 }
 
-/** Says it again until it is said, or something newer of its kind is. */
+/** Retries until it has been said, or something newer of its kind has. */
 function createTeller(say: (state: string) => Promise<void>): Teller {
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
   let closed = false;

@@ -2,7 +2,7 @@
 /**
  * How long the other side has said nothing, counted only while this side could have heard it. A
  * process that was stopped, or a machine that slept, finds its timers late and the words of the
- * other side unread: that time is nobody's silence.
+ * other side unread: that time does not count as silence.
  *
  * @module
  */

@@ -563,7 +563,7 @@ export const EDITED_FILES: readonly {
 /** dom0's folders that nobody but root may enter. */
 export const PRIVATE_FOLDERS = ["@ETCDIR@/remote.d", "@ETCDIR@/remote-policy.d"];
 
-/** What a person is told after a part was installed. */
+/** What is printed after a part was installed. */
 export const NEXT_STEPS: Readonly<Partial<Record<`${Side} ${Part}`, string>>> = {
   "dom0 daemon":
     "Installed, not enabled. Next: qvm-remote-dom0 authorize --fetch --grant full VM, then qvm-remote-dom0 enable",
@@ -598,7 +598,7 @@ export function denoFlags({ permissions, v8 = [], deno = [] }: Program): readonl
   ];
 }
 
-/** @throws {Error} if there is none: a caller's slip */
+/** @throws {Error} if there is none: a bug of the caller */
 export function programOf(side: Side, name: string): Program {
   const found = PROGRAMS.find((program) => program.side === side && program.name === name);
   if (found === undefined) throw new Error(`shared/packaging/programs.ts has no ${side}/${name}`);

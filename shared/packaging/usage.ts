@@ -2,7 +2,7 @@
 /**
  * Reads usage lines, "[--grant LEVEL [--scope @tag:NAME]] VM [KEY]": which options there are, which
  * of them take a value, and what words may follow. A word in capitals stands for something; any
- * other is meant as it is, and "a|b" is a choice.
+ * other is literal, and "a|b" is a choice.
  *
  * @module
  */

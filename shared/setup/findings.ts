@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What a setup found, and would run, for people. @module */
+/** What a setup found and would run, in words. @module */
 
 import { shellQuote } from "../protocol/command.ts";
 import type { Command } from "./tools.ts";

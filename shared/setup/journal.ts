@@ -35,7 +35,7 @@ export async function onRecord<F>(
   if (entry !== undefined && entry.from === entry.to) await offRecord(file, journal, fact);
 }
 
-/** It is as it was before, or nobody's business any more. */
+/** It is as it was before, or no longer ours. */
 export async function offRecord<F>(
   file: RecordFile<F>,
   journal: Journal<F>,

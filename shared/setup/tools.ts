@@ -78,7 +78,7 @@ function spawn(program: string, options: Deno.CommandOptions, hint: string): Den
   try {
     return new Deno.Command(program, options).spawn();
   } catch (error) {
-    // Without a program of that name there is none that the permission could be for.
+    // Without such a program there is nothing to grant permission to.
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
       throw new AbsentProgram(`there is no ${program} here`, [hint]);
     }

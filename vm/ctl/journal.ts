@@ -33,7 +33,7 @@ export function journalArguments(
   ];
 }
 
-/** @returns null for what is no entry of one of these units */
+/** @returns null if it is not an entry of one of these units */
 export function readJournalLine(untrustedLine: string, units: readonly UnitName[]): LogLine | null {
   let entry: Record<string, unknown>;
   try {

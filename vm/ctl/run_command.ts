@@ -22,7 +22,7 @@ export interface Machine {
   readonly uid: number | null;
 }
 
-/** What else is said to people, and is no part of what a pipe gets. */
+/** Further messages, which do not go into a pipe. */
 export type Said = Outcome & { readonly errorText?: string };
 
 type RunOne = (scene: Scene, call: CtlCall, machine: Machine) => Promise<Said>;

@@ -15,9 +15,9 @@ import { ANSWER_MS, type CtlPlaces, type Scene } from "./scene.ts";
 
 export interface Snapshot {
   readonly settings: VmSettings;
-  /** null where there is none, as in a client of an agent VM with a key qube. */
+  /** null where there is none, for example in a client of an agent VM with a key qube. */
   readonly proxy: ProxySeen | null;
-  /** null where there is none, as in the VM with the keys. */
+  /** null where there is none, for example in the key qube. */
   readonly gateway: (Probed & { readonly url: string }) | null;
   readonly units: readonly UnitState[];
   /** Why systemd could not be asked. */
@@ -118,7 +118,7 @@ async function serviceFlags({ places, settings }: Scene) {
   );
 }
 
-/** Whether all that there is to be is there, and answers. */
+/** Whether everything that should run here runs and answers. */
 export function isWell({ proxy, gateway, units, tunnels }: Snapshot): boolean {
   const lives = (probed: Probed | null): boolean =>
     probed === null || probed.verdict.kind === "ok" || probed.verdict.kind === "degraded";

@@ -17,7 +17,7 @@ export function shownLines(untrustedText: string, maxChars = 2000): string {
 
 /** Without the sequences that only colour text. */
 export function withoutStyle(text: string): string {
-  // deno-lint-ignore no-control-regex -- it is the control sequence that is meant
+  // deno-lint-ignore no-control-regex -- control sequences are what it looks for
   return text.replace(/\x1b\[[0-9;]*m/g, "");
 }
 

@@ -17,7 +17,7 @@ import type { VmKind } from "./vm_kind.ts";
 
 export interface OpenPort {
   readonly service: Service;
-  /** As the file's name has it: for people it goes through printable(). */
+  /** As in the file's name: printable() before it is shown. */
   readonly untrustedPort: string;
   readonly path: string;
   readonly servedBy: "agent" | "program" | "nothing";

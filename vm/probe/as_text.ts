@@ -6,7 +6,7 @@ export function asText(untrusted: unknown): string {
   return typeof untrusted === "string" || typeof untrusted === "number" ? String(untrusted) : "";
 }
 
-/** The texts of a list; nothing for what is none. */
+/** The strings of a list; other elements are skipped. */
 export function asTexts(untrusted: unknown): readonly string[] {
   return Array.isArray(untrusted) ? untrusted.map(asText).filter((text) => text !== "") : [];
 }

@@ -60,7 +60,7 @@ export function objectOf(answer: HttpAnswer): Readonly<Record<string, unknown>> 
   }
 }
 
-/** In words for people; nothing of what it said. */
+/** In our own words; nothing that it said. */
 export function answerText(answer: HttpAnswer): string {
   switch (answer.kind) {
     case "answer":

@@ -107,7 +107,7 @@ export class UpstreamFailure extends Error {
       readonly counts?: boolean;
       /** It was not asked: its key cannot be had. */
       readonly noKey?: boolean;
-      /** The client has left: nothing is to be concluded, nobody is to be told. */
+      /** The client has left: there is nothing to learn from it, and nobody to tell. */
       readonly gone?: boolean;
     } = {},
   ) {

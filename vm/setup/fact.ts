@@ -44,9 +44,9 @@ export type PackageList = "openclaw" | "node";
 
 /** The mode of a folder with secrets in it. */
 export const PRIVATE = "0700";
-/** In a key qube the proxy is told which VM calls. */
+/** In a key qube the proxy learns which VM calls. */
 export const PER_VM = "--per-vm";
-/** What facts that only are, or are not, have for a value. */
+/** The value of facts that only exist or do not. */
 export const YES = "yes";
 
 export type Wanted = WantedOf<Fact>;

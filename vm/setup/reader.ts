@@ -9,7 +9,7 @@ import type { Tools } from "../../shared/setup/tools.ts";
 import { type Fact, type PackageList, PER_VM, stampOf, systemctl, YES } from "./fact.ts";
 import type { Places } from "./places.ts";
 
-/** Larger files than this are nothing that setup-vm writes. */
+/** setup-vm writes no file larger than this. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Packages of a run that was cut off. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What setup-vm says to people and to machines. @module */
+/** What setup-vm prints, as text and as JSON. @module */
 
 import { commandText, type Finding } from "../../shared/setup/findings.ts";
 import type { Value } from "../../shared/setup/record.ts";
@@ -13,7 +13,7 @@ import type { Survey } from "./survey.ts";
 import { servicesOf } from "./wanted.ts";
 
 /**
- * The one thing to do now, before all that is to be read.
+ * The one thing to do now; it is printed first.
  *
  * @param problems in the way of a setup
  * @param facts that a setup makes

@@ -40,7 +40,7 @@ export function wantedFor(
   if (request.onlyFiles) return homeFiles(request, places, around);
   const to = destination(places, around.kind, request);
   const packages = request.part === "keys" ? [] : packageFacts(places, to, around);
-  // The home of a template is nobody's: each of its VMs is set up by itself.
+  // A template's home is not used: each of its VMs is set up separately.
   if (around.kind === "template") return [...packages, ...enabled(request)];
   return [
     ...homeFiles(request, places, around),
@@ -125,7 +125,7 @@ function homeFiles(
   ];
 }
 
-/** In a key qube each agent VM is a client, known by qrexec's word; any other is refused. */
+/** In a key qube each agent VM is a client, named by qrexec; others are refused. */
 function withClients(proxyJson: string, agents: readonly VmName[]): string {
   if (agents.length === 0) return proxyJson;
   const clients = Object.fromEntries(agents.map((vm) => [vm, { vm }]));

@@ -77,7 +77,7 @@ async function answer(
   } finally {
     connecting.done(stream.id);
   }
-  if (!mux.accept(stream.id)) return close(local); // given up meanwhile, or late
-  // How a connection ends is told to the other side; here nobody asks.
+  if (!mux.accept(stream.id)) return close(local); // given up meanwhile, or too late
+  // The other side learns how a connection ends; nothing here needs to.
   await join(local, stream, { up() {}, down() {} }).catch(() => {});
 }

@@ -33,7 +33,7 @@ export function quietSince(
     : { requests: traffic.requests, sinceMs: nowMs };
 }
 
-/** @returns why the gateway is to be restarted now, or null */
+/** @returns why the gateway should be restarted now, or null */
 export function memoryReason(
   memoryBytes: number | null,
   quiet: Quiet | null,
@@ -52,7 +52,7 @@ export function trafficOf(untrustedMetrics: string): Traffic | null {
   return { active, requests: metricSum(untrustedMetrics, "openclaw_proxy_requests_total") ?? 0 };
 }
 
-/** Of one processor: the real gateway was seen to take 0.01 with nothing to do. */
+/** As a share of one processor: the real gateway took 0.01 when idle. */
 const IDLE_SHARE = 0.05;
 
 export interface Cpu {

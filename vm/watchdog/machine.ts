@@ -33,7 +33,7 @@ export interface Watched {
   readonly restartsMs: readonly number[];
   readonly givenUp: boolean;
   readonly graceUntilMs: number;
-  /** What was said last: each thing is said once. */
+  /** What was reported last: nothing is reported twice. */
   readonly told: string;
 }
 
@@ -54,7 +54,7 @@ export interface Step {
   readonly actions: readonly Action[];
 }
 
-/** Whether systemd has to be asked before it can be said what this means. */
+/** Whether systemd has to be asked what this means. */
 export function needsUnit({ kind }: Verdict): boolean {
   return kind === "unreachable" || kind === "unhealthy" || kind === "starting";
 }
@@ -86,7 +86,7 @@ export function step(before: Watched, seen: Seen, nowMs: number, settings: Watch
   }
 }
 
-/** It answers: whatever else is wrong, the count of failures ends. */
+/** It answers: whatever else is wrong, the failure count starts again. */
 function well(before: Watched, level: "info" | "warning" | "error", text: string): Step {
   const back = before.givenUp || before.failures > 0;
   const watched = { ...before, failures: 0, givenUp: false, graceUntilMs: 0 };

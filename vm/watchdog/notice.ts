@@ -15,7 +15,7 @@ export type NoticeEvent = "restarted" | "given-up" | "well";
 /** dom0 may be asked by its policy first. */
 const CALL_MS = 60_000;
 
-/** What is worth telling of a step; null: nothing. A restart is told by who does it. */
+/** What is worth reporting about a step; null: nothing. Whoever restarts a part reports that. */
 export function noticeOf(before: Watched, after: Watched): NoticeEvent | null {
   if (before.givenUp === after.givenUp) return null;
   return after.givenUp ? "given-up" : "well";

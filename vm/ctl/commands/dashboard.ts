@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * "openclaw-ctl dashboard": the one address that is a secret and is shown all the same, on standard
+ * "openclaw-ctl dashboard": the one secret that is shown, an address, on standard
  * output only. It lets one browser in, once, for ten minutes, and does not hold the token.
  *
  * @module

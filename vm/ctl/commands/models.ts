@@ -34,7 +34,7 @@ export async function models({ settings, ask }: Scene): Promise<Outcome> {
   };
 }
 
-/** What is said where a client has no proxy. */
+/** The message where a client has no proxy. */
 export function noProxy(): UserError {
   return new UserError("this VM has no proxy: the agent VM's keys lie in a qube of their own", [
     "only the agent reaches the models; the dashboard is on the gateway's port here",

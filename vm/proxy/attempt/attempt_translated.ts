@@ -65,7 +65,7 @@ function wireOf(target: Target, made: Made): Wire {
   const maxTokensField = provider.maxTokensField ?? dialectOf(provider).maxTokens;
   return {
     api: "chat",
-    // Without it a stream says nothing of what it cost; the client's own wish is kept apart.
+    // Without it a stream does not say what it cost; whether the client wants it is kept apart.
     write: (conversation) =>
       writeChatRequest({ ...conversation, includeUsage: conversation.stream }, {
         maxTokensField,

@@ -6,7 +6,7 @@ import type { Bytes } from "../bytes.ts";
 import { mayRetry, readFault } from "../translate/fault.ts";
 import { isObject } from "../translate/json_node.ts";
 
-/** In a JSON string every quote is escaped: a model that writes these words is not meant. */
+/** Quotes in a JSON string are escaped, so a model that writes these words does not match. */
 const SAYS_ERROR = /(?<!\\)"finish_reason":\s*"error"/;
 
 /** @throws {UpstreamFailure} if it failed */
@@ -28,6 +28,6 @@ function errorIn(text: string): unknown {
     if (!isObject(failed)) return null;
     return { error: failed["error"] ?? { message: "the answer failed" } };
   } catch {
-    return null; // whoever reads it will say so
+    return null; // the reader will report it
   }
 }

@@ -10,7 +10,7 @@
 import type { Bytes } from "../bytes.ts";
 import { isObject } from "../translate/json_node.ts";
 
-/** @param untrustedBody of a request. @returns null if it asks already, or is not to be asked */
+/** @param untrustedBody of a request. @returns null if it asks already, or must not be asked */
 export function askingForUsage(
   untrustedBody: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> | null {

@@ -14,7 +14,7 @@ import { fault, mayRetry, readFault } from "../translate/fault.ts";
 import { isObject } from "../translate/json_node.ts";
 import { emptyAnswer } from "./upstream_failure.ts";
 
-/** A beginning that is longer is passed on: it would be no small event of any API. */
+/** A longer beginning is passed on: no API has an opening event of that size. */
 const MAX_HELD_BYTES = 256 * 1024;
 
 type Json = Readonly<Record<string, unknown>>;
@@ -68,7 +68,7 @@ function isBegun({ data, event }: SseEvent): boolean {
     const found = readFault(undefined, error);
     throw new UpstreamFailure(found, { counts: mayRetry(found) });
   }
-  if (json === null) return true; // whoever reads it will say what is wrong with it
+  if (json === null) return true; // the reader will report what is wrong
   return typeof json["type"] === "string" ? isTypedContent(json) : isChatContent(json);
 }
 
@@ -118,7 +118,7 @@ const EMPTY_BLOCKS: ReadonlySet<unknown> = new Set([
   "output_text",
 ]);
 
-/** A block that begins, and in which there is nothing yet. A tool's call has a name at once. */
+/** A block that has begun and holds nothing yet. A tool call has its name from the start. */
 function isEmptyBlock(block: unknown): boolean {
   return isObject(block) && EMPTY_BLOCKS.has(block["type"]) &&
     Object.values(block).every((value) => !isObject(value)) &&

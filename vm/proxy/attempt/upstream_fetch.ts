@@ -13,7 +13,7 @@ import { emptyAnswer, failureOf, failureOfError } from "./upstream_failure.ts";
 
 export interface UpstreamCall {
   readonly url: string;
-  /** A plain record: it is half as dear as Headers. */
+  /** A plain record: building one takes half the time of Headers. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Upload;
 }

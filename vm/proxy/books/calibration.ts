@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What each model's own count says beside ours: from streams that ended with their usage, for those
- * that will not. Tokenizers differ, and some models think in secret before they speak. Pure.
+ * that will not. Tokenizers differ, and some models think before they speak and do not show it. Pure.
  *
  * @module
  */

@@ -2,7 +2,7 @@
 /**
  * The books in a small SQLite file: one row for each client and day, so that a cap holds over a
  * restart, and one for each client, day and target, for people. SQLite is part of Deno; nothing
- * else here keeps a sum right when the power goes.
+ * else at hand keeps a sum right through a power cut.
  *
  * @module
  */

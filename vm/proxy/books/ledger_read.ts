@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The reading side of the books: what was used, for people. It changes nothing. @module */
+/** The reading side of the books: what was used. It changes nothing. @module */
 
 import { DatabaseSync } from "node:sqlite"; // as the writing side
 import { errorText, UserError } from "../../../shared/io/program.ts";

@@ -30,7 +30,7 @@ export interface Provider {
   readonly query: ReadonlyMap<string, string>;
   /** Sent with each request, beside those that the protocol needs. */
   readonly headers: ReadonlyMap<string, string>;
-  /** For /v1/models; a model that is not listed is reached as "provider/model" all the same. */
+  /** For /v1/models; a model that is not listed can still be reached as "provider/model". */
   readonly models: readonly string[];
   /** Fields that this upstream does not know: taken out of a request. */
   readonly drop: readonly string[];

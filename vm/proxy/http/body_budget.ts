@@ -22,7 +22,7 @@ export interface BodyBudget {
 
 /** What one request has taken of it. */
 export interface Hold {
-  /** The longest body that there is ever room for. */
+  /** The largest body that can ever be held. */
   readonly maxRequestBytes: number;
   /** @returns false if there is no room for that many more: then nothing is taken */
   take(bytes: number): boolean;

@@ -61,7 +61,7 @@ export async function handle(
   const refusal = refuseOrigin(request.headers, config);
   if (refusal !== null) return faultReply(refusal, to);
   if (api === undefined) {
-    // What others use is not for a VM to know.
+    // A VM must not learn what others use.
     const shown = vm !== null && pathname === "/metrics" ? "" : pathname;
     return await handleOllama(request, shown, to, config, parts.startedS) ??
       handleGet(request, shown, to, config, parts);

@@ -48,7 +48,7 @@ interface Entry {
   key: KeyState;
 }
 
-/** The entries there are, and the one of a key, which is made where there is none. */
+/** All entries; and the entry of a key, which is made if it is missing. */
 function createEntries(nowMs: () => number): {
   readonly entries: Map<string, Entry>;
   readonly entry: (key: string) => Entry;

@@ -101,7 +101,7 @@ export function createSeenText(api: Api): SeenText {
   };
 }
 
-/** Of its closing quote; behind the end if there is none. */
+/** The index of its closing quote, or past the end without one. */
 function endOfString(bytes: Uint8Array, quote: number): number {
   let at = quote + 1;
   while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;

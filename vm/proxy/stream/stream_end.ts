@@ -33,7 +33,7 @@ export function heartbeatText(exchange: Exchange, head: string): string {
       return ollamaHeartbeat({ id: "", model: exchange.model, createdS: exchange.createdS });
     case "responses":
       return head === "" ? firstResponseSign(exchange) : sseText(
-        // OpenAI's own; to OpenClaw an event is a sign of life, a comment is none.
+        // OpenAI's own; OpenClaw takes an event for a sign of life, but not a comment.
         JSON.stringify({ type: "keepalive", sequence_number: 0 }),
         "keepalive",
       );
@@ -43,7 +43,7 @@ export function heartbeatText(exchange: Exchange, head: string): string {
 }
 
 /**
- * To OpenClaw a comment is no sign of life. But OpenAI's SDK wants "created" before all else, and
+ * OpenClaw does not take a comment for a sign of life. But OpenAI's SDK wants "created" before all else, and
  * the same id in every one: of an answer that is the provider's own we do not know it, so that
  * only OpenClaw, which takes another, gets one then.
  */

@@ -105,7 +105,7 @@ function decoded(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** Behind the last empty line; 0 if there is none. */
+/** The index after the last empty line; 0 without one. */
 export function lastBoundary(bytes: Uint8Array): number {
   for (let at = bytes.length - 1; at > 0; at--) {
     if (bytes[at] !== LF) continue;
@@ -150,7 +150,7 @@ export function tokensIn(head: string, tail: string): Tokens | null {
   const { input = 0, output = 0, cacheRead = 0, cacheWrite = 0, reasoning = 0 } = found;
   if (found.input === undefined && found.output === undefined) return null;
   const beside = found.beside === undefined ? 0 : cacheRead + cacheWrite;
-  // Some servers count what was thought in secret (xAI, Gemini) in the total only.
+  // Some servers (xAI, Gemini) count hidden thinking in the total only.
   const unnamed = (found.total ?? 0) - input;
   return {
     input: input + beside,

@@ -22,7 +22,7 @@ type Send = (type: string, fields: Record<string, unknown>) => string;
 
 interface Open {
   readonly kind: "text" | "thinking" | "redacted" | "tool";
-  /** Of the call; -1 for what is none. */
+  /** The call's index; -1 for other blocks. */
   readonly tool: number;
 }
 
