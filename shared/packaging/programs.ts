@@ -200,8 +200,15 @@ export const PROGRAMS: readonly Program[] = [
       write: ["@ROOT@/run/qvm-remote/admin", "@ROOT@/run/qubes-global-admin-web", "/run/user"],
       // The second line is what a browser needs, to come to the screen.
       env: [
-        ...["QUBES_CLAW_ROOT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "XDG_RUNTIME_DIR"],
-        ...["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "XDG_DATA_DIRS"],
+        "QUBES_CLAW_ROOT",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "XDG_RUNTIME_DIR",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        "XDG_CURRENT_DESKTOP",
+        "XDG_DATA_DIRS",
       ],
       sys: ["uid"],
     },
