@@ -3,7 +3,8 @@
 
 import { shellQuote } from "../../shared/protocol/command.ts";
 import type { JsonValue } from "../operations/operation.ts";
-import { type ReadOperation, readPart } from "../undo/change_reader.ts";
+import type { ReadOperation } from "../run/read_operation.ts";
+import { readPart } from "../undo/change_reader.ts";
 import { nameOfRecord, type UndoRecord } from "../undo/undo_record.ts";
 import type { UndoStore } from "../undo/undo_store.ts";
 import { isSamePart, wayBack } from "../undo/way_back.ts";

@@ -10,8 +10,9 @@ import { createHash } from "node:crypto";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { Level } from "../operations/operation.ts";
 import { SHELL } from "../operations/table.ts";
-import { CHANGES } from "../operations/undo.ts";
+import { stepText } from "../plans/plan.ts";
 import type { JudgedForm, Judgement } from "../policy/judge.ts";
+import { type Subject, subjectOf } from "../policy/subject.ts";
 import type { Preview } from "./preview.ts";
 
 /** What a request is, without its body, which may be large. */
@@ -43,8 +44,10 @@ export interface ParkedView {
   /** What the VM gives as its reason: a claim. */
   readonly why: string | null;
   readonly timeoutMs: number;
-  /** What runs, one after another; null: a script, in a file of its own. */
+  /** What runs, one after another, as far as it is known; null: a script, in a file of its own. */
   readonly argvs: readonly (readonly string[])[] | null;
+  /** Of a plan: each step, with what is known only when it runs marked so. */
+  readonly steps: readonly string[] | null;
   readonly destructive: boolean;
   readonly grantable: Grantable;
   /** How it is taken back, or that it cannot be. */
@@ -60,44 +63,48 @@ export interface ParkedTimes {
 
 export function parkedView(
   { vm, id, digest, why, timeoutMs }: ParkedIdentity,
-  { recognised, decision }: Judgement,
+  judgement: Judgement,
   words: ParkedView["argvs"],
   preview: Preview,
   { number, parkedAtMs, expiresAtMs }: ParkedTimes,
 ): ParkedView {
-  const operation = recognised?.operation.name ?? SHELL;
+  const { operation, level, summary, targets, destructive, undo } = subjectOf(judgement);
+  const { plan, decision } = judgement;
+  const steps = plan?.plan.steps.map(stepText) ?? null;
   return {
     ...{ number, parkedAtMs, expiresAtMs },
     ...{ vm, id, operation, why, timeoutMs, preview },
-    hash: hashOf([vm, id, digest, operation, words, preview]),
-    level: recognised?.operation.level ?? "full",
-    summary: recognised?.operation.summary ?? "Run a command line of its own, as root in dom0",
-    targets: (recognised?.touches ?? [null]).map((qube) => qube ?? "dom0"),
+    hash: hashOf([vm, id, digest, operation, words, steps, preview]),
+    ...{ level, summary, targets, destructive, steps },
     rule: decision.because,
     argvs: words,
-    destructive: recognised?.operation.destructive ?? true,
-    grantable: grantableOf(recognised),
-    undo: undoOf(recognised?.operation.name),
+    grantable: grantableOf(judgement),
+    undo: operation === SHELL ? UNKNOWN_UNDO : UNDO_TEXT[undo],
   };
 }
 
-function grantableOf(recognised: Judgement["recognised"]): Grantable {
+function grantableOf({ recognised, plan }: Judgement): Grantable {
+  if (plan !== null) return subjectOf({ recognised, plan }).destructive ? "nothing" : "same";
   if (recognised === null) return "same";
   return recognised.operation.destructive ? "nothing" : "like";
 }
 
 /** The words that run; null for a script, which the request's digest names. */
-export function wordsThatRun(command: JudgedForm, { recognised }: Judgement): ParkedView["argvs"] {
+export function wordsThatRun(
+  command: JudgedForm,
+  { recognised, plan }: Judgement,
+): ParkedView["argvs"] {
+  if (plan !== null) return plan.steps.flatMap((step) => step.recognised?.argvs ?? []);
   if (recognised !== null) return recognised.argvs;
   return command.mode === "argv" ? [command.argv] : null;
 }
 
-function undoOf(operation: string | undefined): string {
-  if (operation === undefined) return "it cannot be undone: nobody knows what it changes";
-  return CHANGES.has(operation)
-    ? 'by "qvm-remote-dom0 undo" and its id'
-    : "there is nothing that undoes it";
-}
+const UNKNOWN_UNDO = "it cannot be undone: nobody knows what it changes";
+const UNDO_TEXT: Readonly<Record<Subject["undo"], string>> = {
+  all: 'by "qvm-remote-dom0 undo" and its id',
+  some: 'some of its steps, by "qvm-remote-dom0 undo", its id and --step; not all',
+  none: "there is nothing that undoes it",
+};
 
 function hashOf(parts: unknown): string {
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");

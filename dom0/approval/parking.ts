@@ -30,7 +30,7 @@ import {
   parkedView,
   wordsThatRun,
 } from "./parked_view.ts";
-import { previewOf } from "./preview.ts";
+import { previewOfRequest } from "./preview.ts";
 
 /** What the desk hands over. */
 export interface Waiting {
@@ -207,7 +207,7 @@ async function showFirst(entry: Entry, lot: Lot): Promise<void> {
 
 /** Fails to a view that says so: what cannot be shown is not hidden from a person. */
 async function viewOf(entry: Entry, judgement: Judgement, { options }: Lot): Promise<ParkedView> {
-  const preview = await previewOf(judgement.recognised, options.read)
+  const preview = await previewOfRequest(judgement, options.read)
     .catch((error) => ({ rows: [], unknown: [errorText(error)] }));
   return parkedView(entry.request, judgement, entry.words, preview, entry);
 }

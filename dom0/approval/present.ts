@@ -34,7 +34,16 @@ export function presentRequest(view: ParkedView, script: Uint8Array | null): str
   ].join("\n") + "\n";
 }
 
-function whatRuns({ argvs }: ParkedView, script: Uint8Array | null): readonly string[] {
+function whatRuns({ argvs, steps }: ParkedView, script: Uint8Array | null): readonly string[] {
+  if (steps !== null) {
+    return [
+      "It does, one after another, each only if the one before succeeded:",
+      ...steps.map((step) => `  ${visibleLine(step)}`),
+      "",
+      "Of that, what is known now runs as root in dom0, without a shell:",
+      ...(argvs ?? []).map((argv) => `  ${visibleLine(shellQuote(argv))}`),
+    ];
+  }
   if (argvs !== null) {
     return [
       "It runs, as root in dom0, without a shell:",

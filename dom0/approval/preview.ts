@@ -4,6 +4,7 @@
 import type { JsonValue } from "../operations/operation.ts";
 import { type Outlook, outlookOf } from "../operations/outlook.ts";
 import type { Recognised } from "../operations/recognise.ts";
+import type { Judgement } from "../policy/judge.ts";
 import { ReadError, type ReadOperation } from "../run/read_operation.ts";
 
 export interface PreviewRow {
@@ -26,6 +27,23 @@ export const NO_PREVIEW: Preview = { rows: [], unknown: [] };
 export type Show = (outlook: Outlook, read: JsonValue) => Promise<JsonValue | null>;
 
 const showAll: Show = (_outlook, read) => Promise.resolve(read);
+
+/** Of a plan, of each step whose values are known: as it is now, not as earlier steps will leave it. */
+export async function previewOfRequest(
+  { recognised, plan }: Pick<Judgement, "recognised" | "plan">,
+  read: ReadOperation,
+  show: Show = showAll,
+): Promise<Preview> {
+  if (plan === null) return await previewOf(recognised, read, show);
+  const rows: PreviewRow[] = [];
+  const unknown: string[] = [];
+  for (const { step, recognised } of plan.steps) {
+    const ofStep = await previewOf(recognised, read, show);
+    rows.push(...ofStep.rows.map((row) => ({ ...row, what: `step ${step.number}: ${row.what}` })));
+    unknown.push(...ofStep.unknown.map((text) => `step ${step.number}: ${text}`));
+  }
+  return { rows, unknown };
+}
 
 /** @param recognised null: a script, of which nothing can be said before */
 export async function previewOf(

@@ -35,6 +35,7 @@ import { createLinkSet, type LinkSet } from "../session/link_set.ts";
 import { callQueueService } from "../session/qrexec.ts";
 import { openVmLink } from "../session/vm_link.ts";
 import { watchFolder } from "../settings/folder_watch.ts";
+import { createUndoing } from "../undo/undoing.ts";
 import { createKeyStore, isSameRight } from "../settings/key_store.ts";
 import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
@@ -247,6 +248,7 @@ function makeDesk(
     ...parts,
     ...{ groups: groups.groups, wardens: groups.wardens, markPrefix: groups.markPrefix },
     ...{ clock, workFolder: paths.workFolder },
+    undoing: createUndoing({ folder: paths.undoFolder, audit: parts.audit, dateMs: clock.dateMs }),
     isOnRecord: newestRecords(paths.auditFile),
     store: createOutcomeStore(paths.outcomeFolder),
   });

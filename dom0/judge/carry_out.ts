@@ -20,15 +20,19 @@ import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { Granted } from "../approval/grants.ts";
 import type { Parking, Waiting } from "../approval/parking.ts";
+import { isKnown } from "../plans/plan.ts";
+import { planSequence } from "../plans/run_plan.ts";
+import type { Judge } from "../policy/judge.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 import type { Audit } from "../record/audit_log.ts";
 import { decisionFields } from "../record/decision_fields.ts";
 import type { Concluding } from "../run/concluding.ts";
 import type { Execution } from "../run/execution.ts";
-import { keepBody, keepSteps, type KeptWork } from "../run/kept_work.ts";
+import { keepBody, keepSequence, keepSteps, type KeptWork } from "../run/kept_work.ts";
 import { termsOf } from "../run/run_terms.ts";
-import { argvStep } from "../run/sequence.ts";
 import type { StoredKey } from "../settings/key_store.ts";
+import { undoableSteps } from "../undo/undoable_steps.ts";
+import type { Undoing } from "../undo/undoing.ts";
 import type { Answers, Received } from "./answers.ts";
 import type { Informing } from "./informing.ts";
 import { type Job, nameOf, type Seat } from "./job.ts";
@@ -56,6 +60,8 @@ export interface Way {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly workFolder: string;
+  readonly judge: Judge;
+  readonly undoing: Undoing;
   readonly answers: Answers;
   readonly execution: Execution;
   readonly concluding: Concluding;
@@ -87,7 +93,7 @@ export async function carryOut(taken: TakenRequest, way: Way): Promise<Received>
       case "ask":
         return await ask(taken, ruling, way);
       case "run":
-        return await run(taken, ruling, way);
+        return await run(taken, { ...ruling, isApproved: false }, way);
       default:
         return ruling satisfies never;
     }
@@ -120,11 +126,11 @@ async function inform(
 
 async function run(
   { request, job, stops, written, seat }: TakenRequest,
-  { judged, told }: Pick<Judged<unknown>, "judged" | "told">,
+  { judged, told, isApproved }: Omit<Admitted, "written">,
   way: Way,
 ): Promise<Received> {
   const { answers, execution } = way;
-  const work = await putOnRecord("accepted", request, { judged, told, written }, way);
+  const work = await putOnRecord("accepted", request, { judged, told, written, isApproved }, way);
   // While the ledger was written, a new session may have brought the request again.
   const received = answers.sit(job, seat);
   stops.leadTo((reason) => execution.endUnstarted(job, work, reason));
@@ -144,14 +150,14 @@ async function ask(taken: TakenRequest, ruling: Judged<"ask">, way: Way): Promis
   const grant = parking?.grants.find(granted) ?? null;
   if (grant !== null) {
     const told = { ...ruling.told, grant: grant.number, approver: grant.by };
-    return await run(taken, { ...ruling, told }, way);
+    return await run(taken, { ...ruling, told, isApproved: true }, way);
   }
   if (parking === null || !parking.hasRoom(request.vm)) {
     await written;
     const reason = parking === null ? "needs-confirmation" : "too-many-parked";
     return answers.endRefused(job, { reason, text: null, ...ruling }, seat);
   }
-  const work = await putOnRecord("parked", request, { ...ruling, written }, way);
+  const work = await putOnRecord("parked", request, { ...ruling, written, isApproved: true }, way);
   const received = answers.sit(job, seat);
   park(job, work, { request, stored, judged: ruling.judged, granted }, { stops, parking }, way);
   return received;
@@ -195,25 +201,23 @@ function park(
   });
 }
 
-function grantedBy({ vm }: AuthenticRequest, { command, judgement }: JudgedCommand): Granted {
-  const { operation, targets, ran_sha256 } = decisionFields(judgement, command);
-  return { vm, operation, targets, ran: ran_sha256 };
-}
-
 interface Admitted {
   readonly judged: JudgedCommand;
   readonly told: AuditFields;
   readonly written: Promise<void>;
+  /** A person has said yes to it, or will have before it runs. */
+  readonly isApproved: boolean;
 }
 
 /** When it resolves, a power cut can no longer hide that the command may have run. */
 async function putOnRecord(
   event: "accepted" | "parked",
   request: AuthenticRequest,
-  { judged, told, written }: Admitted,
-  { audit, workFolder }: Way,
+  { told, written, ...admitted }: Admitted,
+  way: Way,
 ): Promise<KeptWork> {
-  const work = keepWork(workFolder, request, judged);
+  const { audit } = way;
+  const work = keepWork(request, admitted, way);
   try {
     audit.record(event, { ...nameOf(request), protocol: request.protocol, ...told });
     await Promise.all([written, audit.sync()]);
@@ -226,13 +230,40 @@ async function putOnRecord(
 
 /** An operation is run without a shell, by the words of the table, however it came. */
 function keepWork(
-  workFolder: string,
   request: AuthenticRequest,
-  { command, judgement: { recognised } }: JudgedCommand,
+  { judged: { command, judgement }, isApproved }: Pick<Admitted, "judged" | "isApproved">,
+  { workFolder, judge, undoing }: Way,
 ): KeptWork {
-  if (recognised !== null) return keepSteps(request, recognised.argvs.map(argvStep));
-  if (command.mode === "op") throw new Error("bug: an operation that was not recognised");
+  const { vm, id } = request;
+  const { recognised, plan } = judgement;
+  if (plan !== null) {
+    return keepSequence(
+      request,
+      planSequence(plan.plan, {
+        ...{ vm, id, isApproved, judge, keeper: undoing.keeper },
+        afterwards: (judged) => termsOf(judged, new Set()).afterwards(),
+        undo: (steps, mayGoOn) => undoing.undo({ vm, id, steps, mayGoOn }),
+      }),
+    );
+  }
+  if (recognised !== null) {
+    return keepSteps(request, undoableSteps(recognised, { vm, id, step: null }, undoing.keeper));
+  }
+  if (command.mode === "op" || command.mode === "plan") {
+    throw new Error("bug: an operation that was not recognised");
+  }
   // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
   Deno.mkdirSync(workFolder, { recursive: true, mode: PRIVATE_FOLDER });
   return keepBody(workFolder, request, command);
+}
+
+/** What a person says yes to for a while: of a plan, the same operations in the same order. */
+function grantedBy({ vm }: AuthenticRequest, { command, judgement }: JudgedCommand): Granted {
+  const { operation, targets, ran_sha256 } = decisionFields(judgement, command);
+  const steps = judgement.plan?.plan.steps ?? [];
+  const like = steps.map((step) => step.operation.name).join(",");
+  // Where a step's values are known only when it runs, nothing else is like it.
+  const same = steps.every(isKnown) ? "" : ` ${ran_sha256}`;
+  const what = judgement.plan === null ? operation : `${operation}(${like})${same}`;
+  return { vm, operation: what, targets, ran: ran_sha256 };
 }

@@ -4,7 +4,7 @@
 import type { Clock } from "../../shared/io/clock.ts";
 import { describeCommand } from "../../shared/protocol/command.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import { SHELL } from "../operations/table.ts";
+import { subjectOf } from "../policy/subject.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { RequestDesk } from "./request_desk.ts";
 import { NO_RATE_GATE } from "./rate_gate.ts";
@@ -63,8 +63,9 @@ const WOULD = { allow: "would run", ask: "would ask a person", deny: "would refu
 function wouldRule(ruling: Ruling): string {
   if (ruling.next === "refuse") return `would refuse: ${ruling.reason}`;
   if (ruling.next === "list") return "would list what it may do";
-  const { command, judgement: { decision: { action, because }, recognised } } = ruling.judged;
+  const { command, judgement } = ruling.judged;
+  const { decision: { action, because } } = judgement;
   const text = printable(describeCommand(command), 200);
-  const would = `${WOULD[action]}, ${recognised?.operation.name ?? SHELL}, ${because}: ${text}`;
+  const would = `${WOULD[action]}, ${subjectOf(judgement).operation}, ${because}: ${text}`;
   return ruling.next === "explain" ? `would explain: ${would}` : would;
 }

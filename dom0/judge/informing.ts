@@ -7,11 +7,12 @@
  */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { previewOf, type Show } from "../approval/preview.ts";
-import { describeOperation, OPERATIONS, SHELL } from "../operations/table.ts";
+import { previewOfRequest, type Show } from "../approval/preview.ts";
+import { describeOperation, OPERATIONS } from "../operations/table.ts";
 import { bestDecision } from "../policy/all_decisions.ts";
 import { scopeTags } from "../policy/decide.ts";
 import type { Judge, Judgement, JudgeOptions } from "../policy/judge.ts";
+import { subjectOf } from "../policy/subject.ts";
 import type { ReadOperation } from "../run/read_operation.ts";
 
 export interface Informing {
@@ -39,15 +40,22 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
       }));
       return JSON.stringify(listed) + "\n";
     },
-    async explain(vm, { recognised, decision, view }) {
-      const operation = recognised?.operation.name ?? SHELL;
-      const { action, because } = decision;
-      if (action === "deny") return JSON.stringify({ operation, decision: action }) + "\n";
-      const { rows } = await previewOf(recognised, read, showFor(vm, judge));
+    async explain(vm, judgement) {
+      const { decision: { action, because }, view, plan } = judgement;
+      const { operation } = subjectOf(judgement);
+      const steps = plan === null ? {} : {
+        steps: plan.steps.map(({ step, decision }) => ({
+          ...{ step: step.number, operation: step.operation.name, decision: decision.action },
+        })),
+      };
+      if (action === "deny") {
+        return JSON.stringify({ operation, decision: action, ...steps }) + "\n";
+      }
+      const { rows } = await previewOfRequest(judgement, read, showFor(vm, judge));
       return JSON.stringify({
-        ...{ operation, decision: action },
+        ...{ operation, decision: action, ...steps },
         // A rule's place is for whoever may see everything.
-        ...view === null ? { because } : {},
+        ...view === null && plan === null ? { because } : {},
         ...rows.length > 0 ? { preview: rows } : {},
       }) + "\n";
     },

@@ -15,6 +15,7 @@ import { createConcluding } from "../run/concluding.ts";
 import { createExecution, type ExecutionOptions } from "../run/execution.ts";
 import type { StopReason } from "../run/runner.ts";
 import type { StoredKey } from "../settings/key_store.ts";
+import type { Undoing } from "../undo/undoing.ts";
 import { createAnswers, type Received } from "./answers.ts";
 import { carryOut, type Taken, type Way } from "./carry_out.ts";
 import type { Informing } from "./informing.ts";
@@ -31,6 +32,7 @@ export interface DeskOptions extends ExecutionOptions, Authority {
   readonly isOnRecord: IsOnRecord;
   readonly ledger: Ledger;
   readonly informing: Informing;
+  readonly undoing: Undoing;
   /** null: nobody can be asked. */
   readonly parking: Parking | null;
   readonly tellRun: Way["tellRun"];
@@ -81,7 +83,10 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     },
     idle: execution.idle,
     problems: rates.problems,
-    forgetOld: jobs.forgetOld,
+    forgetOld() {
+      jobs.forgetOld();
+      options.undoing.forgetOld();
+    },
   };
 }
 

@@ -37,10 +37,8 @@ export function authenticateEvent(
 
 /** null: a body that is none, or something that this daemon does not do. */
 export function commandOrNull({ mode, body }: AuthenticRequest): JudgedForm | null {
-  if (mode === "plan") return null;
   try {
-    const command = parseCommand(mode, body);
-    return command.mode === "plan" ? null : command;
+    return parseCommand(mode, body);
   } catch (error) {
     if (error instanceof ProtocolError) return null;
     throw error;

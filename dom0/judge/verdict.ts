@@ -18,6 +18,7 @@ import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import { PlanError } from "../plans/plan.ts";
 import type { Judge, JudgedForm, Judgement } from "../policy/judge.ts";
 import { ParameterError } from "../operations/parameter.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
@@ -180,6 +181,7 @@ async function askPolicy(
   if (judgement instanceof ParameterError) {
     return refusedRuling("bad-operation", what, judgement.message);
   }
+  if (judgement instanceof PlanError) return refusedRuling("bad-plan", what, judgement.message);
   const told = { ...what, ...decisionFields(judgement, command) };
   const next = request.flags.has("explain") ? "explain" : NEXT[judgement.decision.action];
   return { next, judged: { command, judgement }, told };
@@ -189,11 +191,11 @@ async function judgeOrFault(
   vm: VmName,
   command: JudgedForm,
   judge: Judge,
-): Promise<Judgement | ParameterError> {
+): Promise<Judgement | ParameterError | PlanError> {
   try {
     return await judge(vm, command);
   } catch (error) {
-    if (error instanceof ParameterError) return error;
+    if (error instanceof ParameterError || error instanceof PlanError) return error;
     throw error;
   }
 }

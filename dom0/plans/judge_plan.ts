@@ -15,11 +15,12 @@
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { writeWords } from "../operations/spelling.ts";
 import type { Recognised } from "../operations/recognise.ts";
-import { decider, type Decision } from "../policy/decide.ts";
-import { allQubes, decideOperation, type PolicyState } from "../policy/decide_operation.ts";
+import { bestDecision } from "../policy/all_decisions.ts";
+import type { Decision } from "../policy/decide.ts";
+import { decideOperation, type PolicyState } from "../policy/decide_operation.ts";
 import type { Inventory, KnownQubes } from "../policy/qube_facts.ts";
-import type { Action, RuleOptions } from "../policy/rule.ts";
-import { isKnown, type Plan, type PlanStep } from "./plan.ts";
+import type { RuleOptions } from "../policy/rule.ts";
+import { canBeApproved, isKnown, type Plan, PlanError, type PlanStep, unseenIn } from "./plan.ts";
 
 export interface JudgedStep {
   readonly step: PlanStep;
@@ -35,37 +36,42 @@ export interface JudgedPlan {
   readonly decision: Decision;
 }
 
+/** @throws {PlanError} a step asks, and nobody could see what it would be */
 export function judgePlan(vm: VmName, plan: Plan, state: PolicyState): JudgedPlan {
   const steps: JudgedStep[] = [];
   let { known } = state;
   for (const step of plan.steps) {
     const judged = judgeStep(vm, step, { ...state, known });
+    if (judged.decision.action === "ask" && !canBeApproved(step)) throw cannotBeApproved(step);
     steps.push(judged);
     known = withMade(known, step, judged.decision);
   }
   return { plan, steps, decision: decisionOf(steps) };
 }
 
+function cannotBeApproved(step: PlanStep): PlanError {
+  const [key = "", ...more] = unseenIn(step);
+  const keys = [key, ...more].join(", ");
+  return new PlanError(
+    `step ${step.number}: a person has to confirm ${step.operation.name}, and ${keys} is known only ` +
+      "when it runs: write it out, or send the step as a request of its own",
+  );
+}
+
 function judgeStep(vm: VmName, step: PlanStep, state: PolicyState): JudgedStep {
   const { operation, known: values } = step;
-  if (!isKnown(step)) return { step, recognised: null, decision: bestDecision(vm, step, state) };
+  if (!isKnown(step)) return { step, recognised: null, decision: openDecision(vm, step, state) };
   const argvs = operation.steps.map((spelling) => writeWords(spelling, values));
   const recognised: Recognised = { operation, values, touches: operation.touches(values), argvs };
   return { step, recognised, decision: decideOperation(vm, recognised, state).decision };
 }
 
-const BEST_FIRST: readonly Action[] = ["allow", "ask"];
-
-function bestDecision(
-  vm: VmName,
-  { operation: { name, level } }: PlanStep,
-  { rules, known, nowMs }: PolicyState,
-): Decision {
-  const decideTarget = decider(rules, { vm, operation: name, level }, known, nowMs);
-  const decisions = allQubes(known).map(decideTarget);
-  return BEST_FIRST.map((action) => decisions.find((one) => one.action === action))
-    .find((found) => found !== undefined) ??
-    { action: "deny", because: "no target that it may have", options: {} };
+function openDecision(vm: VmName, { operation }: PlanStep, state: PolicyState): Decision {
+  const action = bestDecision(vm, operation, state);
+  const because = action === "deny"
+    ? "no target that it may have"
+    : "the best target that it may have";
+  return { action, because, options: {} };
 }
 
 /** Of what makes a qube: the parameter that names it, and the one that names whose copy it is. */

@@ -175,9 +175,25 @@ export function isKnown({ words, known }: PlanStep): boolean {
   return words.size === known.size;
 }
 
+/** The parameters that nobody can see before the plan runs. */
+export function unseenIn({ words, known }: PlanStep): readonly string[] {
+  return [...words.keys()].filter((key) => !known.has(key));
+}
+
+/**
+ * Whether a person who says yes to the plan says yes to this step: not to one that destroys something
+ * or ends somebody's work, of which they cannot see what it will be.
+ */
+export function canBeApproved(step: PlanStep): boolean {
+  return !step.operation.destructive || unseenIn(step).length === 0;
+}
+
 /** "step 2 (new): vm.create vm=ai-7 label=red", for people: still the VM's text. */
-export function stepText({ number, name, operation, words }: PlanStep): string {
-  const values = [...words].map(([key, template]) => `${key}=${templateText(template)}`);
+export function stepText(step: PlanStep): string {
+  const { number, name, operation, words, known } = step;
+  const values = [...words].map(([key, template]) =>
+    `${key}=${templateText(template)}${known.has(key) ? "" : " (known only when it runs)"}`
+  );
   const called = name === null ? "" : ` (${name})`;
   return `step ${number}${called}: ${[operation.name, ...values].join(" ")}`;
 }

@@ -24,7 +24,7 @@ import type { Judgement } from "../policy/judge.ts";
 import type { Ended, StopReason } from "../run/runner.ts";
 import { type Print, type Sequence, type SequenceStep, StepRefused } from "../run/sequence.ts";
 import { keepForUndo, type KeptForUndo, NotKept, type UndoKeeper } from "../undo/keep_for_undo.ts";
-import type { Plan, PlanStep } from "./plan.ts";
+import { canBeApproved, type Plan, type PlanStep } from "./plan.ts";
 import { fillTemplate, TemplateError } from "./template.ts";
 
 export interface PlanRun {
@@ -140,16 +140,17 @@ function commandOf(begun: Begun | null, at: number): ProcessCommand {
 
 /** @throws {StepRefused} */
 async function beginStep(
-  { number, operation: { name }, words }: PlanStep,
+  step: PlanStep,
   { results }: Progress,
   { vm, id, isApproved, judge, keeper }: PlanRun,
 ): Promise<Begun> {
+  const { number, operation: { name }, words } = step;
   const pairs = [...words].map(([key, word]) => [key, fillTemplate(word, results)] as const);
   const recognised = recogniseNamed(name, pairs.map(([key, word]) => `${key}=${word}`));
   const judgement = await judge(vm, { mode: "op", name, pairs });
   const { action } = judgement.decision;
   if (action === "deny") throw new StepRefused(NOT_ALLOWED);
-  if (action === "ask" && !isApproved) throw new StepRefused(NOBODY_ASKED);
+  if (action === "ask" && !(isApproved && canBeApproved(step))) throw new StepRefused(NOBODY_ASKED);
   const kept = keepForUndo(recognised, { vm, id, step: number }, keeper);
   await kept?.begin();
   return { recognised, judgement, kept };
@@ -157,7 +158,7 @@ async function beginStep(
 
 const NOT_ALLOWED = "the policy in dom0 does not allow it";
 const NOBODY_ASKED =
-  "the policy wants a person in dom0 to confirm it, and did not when the plan was sent";
+  "the policy wants a person in dom0 to confirm it, and nobody has seen what it has become";
 
 /** The values come from the VM, from tools, or from what other steps printed: any may be wrong. */
 function refuse(step: PlanStep, error: unknown, print: Print): never {

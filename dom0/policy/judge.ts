@@ -12,17 +12,21 @@ import type { Recognised } from "../operations/recognise.ts";
 import { recogniseNamed, recogniseScript, recogniseWords } from "../operations/recognise.ts";
 import { SHELL } from "../operations/table.ts";
 import { parseUtf8 } from "../../shared/protocol/bytes.ts";
-import type { OperationCall, ProcessCommand } from "../../shared/protocol/command.ts";
+import type { Command } from "../../shared/protocol/command.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { isAbout, scopeTags } from "./decide.ts";
+import { type JudgedPlan, judgePlan } from "../plans/judge_plan.ts";
+import { parsePlan, type Plan, PlanError } from "../plans/plan.ts";
 import { decideOperation, denied, type Judged } from "./decide_operation.ts";
 import type { KnownQubes } from "./qube_facts.ts";
 import type { Question, Rule } from "./rule.ts";
 
 export interface Judgement extends Judged {
-  /** null: a script, or words that are no operation. */
+  /** null: a plan, a script, or words that are no operation. */
   readonly recognised: Recognised | null;
+  /** null: it is no plan. */
+  readonly plan: JudgedPlan | null;
   /** The same question, by the rules and the qubes of then. */
   readonly again: () => Promise<Judgement>;
 }
@@ -35,9 +39,12 @@ export interface JudgeOptions {
 }
 
 /** What the policy can be asked about. */
-export type JudgedForm = ProcessCommand | OperationCall;
+export type JudgedForm = Command;
 
-/** @throws {ParameterError} it names an operation that there is not, or with wrong values */
+/**
+ * @throws {ParameterError} it names an operation that there is not, or with wrong values
+ * @throws {PlanError} it is no plan
+ */
 export type Judge = (vm: VmName, command: JudgedForm) => Promise<Judgement>;
 
 export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
@@ -45,15 +52,35 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
     const again = (): Promise<Judgement> => judge(vm, recognised);
     const inForce = rules();
     if (inForce === null) {
-      return { recognised, again, ...denied("no policy that can be read") };
+      return { recognised, plan: null, again, ...denied("no policy that can be read") };
     }
     const nowMs = dateMs();
     const isKnown = !asksForFacts(inForce, vm, recognised?.operation ?? null, nowMs);
     const known = isKnown ? NOBODY_ASKS : await facts(scopeTags(inForce));
     const state = { rules: inForce, known, nowMs };
-    return { recognised, again, ...decideOperation(vm, recognised, state) };
+    return { recognised, plan: null, again, ...decideOperation(vm, recognised, state) };
   };
-  return async (vm, command) => await judge(vm, recognise(command));
+  const judgeWhole = async (vm: VmName, plan: Plan): Promise<Judgement> => {
+    const again = async (): Promise<Judgement> => {
+      try {
+        return await judgeWhole(vm, plan);
+      } catch (error) {
+        if (!(error instanceof PlanError)) throw error;
+        return { recognised: null, plan: null, again, ...denied(error.message) };
+      }
+    };
+    const inForce = rules() ?? [];
+    const nowMs = dateMs();
+    const asks = plan.steps.some(({ operation }) => asksForFacts(inForce, vm, operation, nowMs));
+    const known = asks ? await facts(scopeTags(inForce)) : NOBODY_ASKS;
+    const judged = judgePlan(vm, plan, { rules: inForce, known, nowMs });
+    // Of each step's result it is decided anew what may be seen, when its turn comes.
+    return { recognised: null, plan: judged, again, decision: judged.decision, view: null };
+  };
+  return async (vm, command) =>
+    command.mode === "plan"
+      ? await judgeWhole(vm, parsePlan(command.text))
+      : await judge(vm, recognise(command));
 }
 
 /** Where the decision is the same whatever there is. */
@@ -63,7 +90,7 @@ const NOBODY_ASKS: KnownQubes = {
   typeOf: () => "",
 };
 
-function recognise(command: JudgedForm): Recognised | null {
+function recognise(command: Exclude<JudgedForm, { readonly mode: "plan" }>): Recognised | null {
   if (command.mode === "op") {
     return recogniseNamed(command.name, command.pairs.map(([key, value]) => `${key}=${value}`));
   }

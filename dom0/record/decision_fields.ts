@@ -8,8 +8,8 @@
 
 import { createHash } from "node:crypto";
 import { type Command, encodeCommand } from "../../shared/protocol/command.ts";
-import { SHELL } from "../operations/table.ts";
 import type { Judgement } from "../policy/judge.ts";
+import { subjectOf } from "../policy/subject.ts";
 
 /** Fields of a record; a type, so that they are AuditFields as they are. */
 export type DecisionFields = {
@@ -20,12 +20,13 @@ export type DecisionFields = {
 };
 
 export function decisionFields(
-  { recognised, decision }: Pick<Judgement, "recognised" | "decision">,
+  judgement: Pick<Judgement, "recognised" | "plan" | "decision">,
   command: Command,
 ): DecisionFields {
+  const { recognised, decision } = judgement;
+  const { operation, targets } = subjectOf(judgement);
   return {
-    operation: recognised?.operation.name ?? SHELL,
-    targets: (recognised?.touches ?? [null]).map((qube) => qube ?? "dom0"),
+    ...{ operation, targets },
     rule: decision.because,
     ran_sha256: recognised === null ? hashOfCommand(command) : hashOfWords(recognised.argvs),
   };

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What is there of the part that an operation changes: read by an operation that only reads. @module */
 
-import type { JsonValue } from "../operations/operation.ts";
 import type { Values } from "../operations/spelling.ts";
 import { OPERATIONS } from "../operations/table.ts";
 import { CHANGES } from "../operations/undo.ts";
+import type { ReadOperation } from "../run/read_operation.ts";
 import type { Seen } from "./undo_record.ts";
 import { valuesForReading } from "./way_back.ts";
-
-/** Runs an operation of the table that only reads. @throws if it cannot be read */
-export type ReadOperation = (name: string, values: Values) => Promise<JsonValue>;
 
 /** @returns null if the operation changes nothing that can be undone, or it cannot be read */
 export async function readPart(

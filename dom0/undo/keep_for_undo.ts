@@ -9,7 +9,8 @@
 import { errorText } from "../../shared/io/program.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { CHANGES } from "../operations/undo.ts";
-import { type ReadOperation, readPart } from "./change_reader.ts";
+import type { ReadOperation } from "../run/read_operation.ts";
+import { readPart } from "./change_reader.ts";
 import type { UndoRecord } from "./undo_record.ts";
 import type { UndoStore } from "./undo_store.ts";
 

@@ -3,21 +3,13 @@
 
 import { errorText } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import { recogniseNamed } from "../operations/recognise.ts";
+import { readOperation } from "../run/read_operation.ts";
 import type { UndoTools } from "./run_undo.ts";
 
 const SAID_CHARS = 200;
-/** Those that only read answer in a second. */
-const READ_LIMIT_MS = 20_000;
 
 export const UNDO_TOOLS: UndoTools = {
-  async read(name, values) {
-    const pairs = [...values].map(([key, value]) => `${key}=${value}`);
-    const { operation, argvs: [argv = []] } = recogniseNamed(name, pairs);
-    const { code, stdout, said } = await runTool(argv, READ_LIMIT_MS);
-    if (code !== 0) throw new Error(`${name}: exit code ${code}: ${said}`);
-    return operation.result.parse(stdout);
-  },
+  read: readOperation,
   run: runTool,
 };
 

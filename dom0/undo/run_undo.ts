@@ -8,7 +8,8 @@
  */
 
 import type { Recognised } from "../operations/recognise.ts";
-import { type ReadOperation, readPart } from "./change_reader.ts";
+import type { ReadOperation } from "../run/read_operation.ts";
+import { readPart } from "./change_reader.ts";
 import type { Seen, UndoRecord } from "./undo_record.ts";
 import type { UndoStore } from "./undo_store.ts";
 import { isSamePart, wayBack } from "./way_back.ts";

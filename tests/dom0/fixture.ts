@@ -212,5 +212,6 @@ export function judgedAs(
   options: RuleOptions = {},
 ): Judgement {
   const again = (): Promise<Judgement> => Promise.resolve(judgedAs(action, recognised, options));
-  return { recognised, again, view: null, decision: { action, because: "test:1", options } };
+  const decision = { action, because: "test:1", options };
+  return { recognised, plan: null, again, view: null, decision };
 }

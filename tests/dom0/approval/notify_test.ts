@@ -13,7 +13,13 @@ function view(number: number, hash = "h"): ParkedView {
   return {
     ...{ number, vm: "agent", id: `id-${number}`, hash, parkedAtMs: 0, expiresAtMs: 1000 },
     ...{ operation: "shell", level: "full", summary: "Run a script", targets: ["dom0"] },
-    ...{ rule: "50.policy:1", why: "<b>trust me</b>\u{202e}", timeoutMs: 1000, argvs: null },
+    ...{
+      rule: "50.policy:1",
+      why: "<b>trust me</b>\u{202e}",
+      timeoutMs: 1000,
+      argvs: null,
+      steps: null,
+    },
     ...{ destructive: true, grantable: "same", undo: "no", preview: { rows: [], unknown: [] } },
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A desk on folders of its own, with a clock that stands still, and requests for it. @module */
 
+import type { Undoing } from "../../../dom0/undo/undoing.ts";
 import { ParameterError } from "../../../dom0/operations/parameter.ts";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Bytes, utf8 } from "../../../shared/protocol/bytes.ts";
@@ -102,6 +103,17 @@ function recognisedFor({ argvs, recognised }: Wishes): Recognised | null {
   return { ...recogniseNamed("vm.restart", ["vm=lab"]), argvs };
 }
 
+/** Nothing can be read, so nothing can be undone. */
+const NO_UNDOING: Undoing = {
+  keeper: {
+    store: { put: () => Promise.resolve() },
+    read: () => Promise.reject(new Error("nothing is read")),
+    dateMs: () => 0,
+  },
+  undo: () => Promise.resolve([]),
+  forgetOld() {},
+};
+
 const INFORMING: Informing = {
   list: (vm) => Promise.resolve(`what ${vm} may do\n`),
   explain: (vm, { decision }) => Promise.resolve(`${vm}: ${decision.action}\n`),
@@ -136,6 +148,7 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
     ...{
       audit,
       informing: INFORMING,
+      undoing: NO_UNDOING,
       parking: wishes.asks === undefined ? null : parking,
       tellRun: null,
     },

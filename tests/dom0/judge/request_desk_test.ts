@@ -153,8 +153,8 @@ const ORDER: readonly {
     wishes: { fault: "there is no such operation", closed: null },
   },
   {
-    ...{ name: "a plan", reason: "bad-body", taken: true },
-    event: () => v2({ mode: "plan", body: utf8("{}") }),
+    ...{ name: "a NUL in a plan", reason: "bad-body", taken: true },
+    event: () => v2({ mode: "plan", body: utf8("{}\0") }),
   },
   {
     ...{ name: "a lockdown", reason: "locked-down", taken: true, event: () => v2() },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { judgePlan } from "../../../dom0/plans/judge_plan.ts";
-import { parsePlan } from "../../../dom0/plans/plan.ts";
+import { parsePlan, PlanError } from "../../../dom0/plans/plan.ts";
 import { parsePolicy } from "../../../dom0/policy/parse_policy.ts";
 import type { KnownQubes } from "../../../dom0/policy/qube_facts.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
@@ -78,10 +78,32 @@ Deno.test("a copy has the tags of what it is a copy of", () => {
 
 Deno.test("a step whose target is not known yet is judged by the best target there is", () => {
   assertEquals(judged(SCOPED, LIST, start("${all.0.name}"))[0], "allow");
-  assertEquals(judged(SCOPED, LIST, { operation: "vm.shutdown", vm: "${all.0.name}" })[0], "ask");
+  const set = { operation: "vm.prefs.set", vm: "${all.0.name}", property: "memory", value: "1" };
+  assertEquals(
+    judged(
+      SCOPED.replace("vm.prefs.set agent @tag:ai allow", "vm.prefs.set agent @tag:ai ask"),
+      LIST,
+      set,
+    )[0],
+    "ask",
+  );
   assertEquals(judged(SCOPED, LIST, { operation: "vm.kill", vm: "${all.0.name}" }), [
     ...["deny", "step 2: no target that it may have", "allow", "deny"],
   ] as never);
+});
+
+Deno.test("nobody is asked to approve what destroys something and cannot be seen before it runs", () => {
+  const stop = { operation: "vm.shutdown", vm: "${all.0.name}" };
+  assertThrows(
+    () => judged(SCOPED, LIST, stop),
+    PlanError,
+    "step 2: a person has to confirm vm.shutdown, and vm is known only when it runs: write it out, " +
+      "or send the step as a request of its own",
+  );
+  const allowed = SCOPED.replace("ask timeout=60", "allow");
+  assertEquals(judged(allowed, LIST, stop)[0], "allow", "what asks nobody is not about a person");
+  const denied = SCOPED.replace("ask timeout=60", "deny");
+  assertEquals(judged(denied, LIST, stop)[0], "deny");
 });
 
 Deno.test("no plan changes the tags on which a scope rests", () => {

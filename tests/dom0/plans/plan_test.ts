@@ -26,7 +26,7 @@ Deno.test("a plan is read: names, values of each kind, variables", () => {
   assertEquals(plan.undoOnFailure, true);
   assertEquals(plan.steps.map(stepText), [
     "step 1 (all): vm.list",
-    "step 2: vm.shutdown vm=${all.0.name} wait=true",
+    "step 2: vm.shutdown vm=${all.0.name} (known only when it runs) wait=true",
     "step 3: vm.firewall.remove vm=work rule_no=3",
   ]);
   assertEquals(plan.steps.map(isKnown), [true, false, true]);

@@ -71,6 +71,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
             const action = decide(name, String(recognised.touches[0] ?? "dom0"));
             const view = hidden.length === 0 ? null : createView({ hidden: new Set(hidden) });
             const judgement: Judgement = {
+              plan: null,
               ...{ recognised, view, decision: { action, because: "test:1", options: {} } },
               again: () => Promise.resolve(judgement),
             };
@@ -286,6 +287,24 @@ Deno.test("a step that asks runs if a person said yes to the whole, else it ends
     assertEquals(model.ran, []);
     const { lines } = await play(plan, { decide: () => "ask", isApproved: true });
     assertEquals(lines.at(-1), { plan: "done", steps: 1, done: 1 });
+  }));
+
+Deno.test("a yes to the whole is none to a step that destroys what nobody saw", () =>
+  withScene(async ({ play, model }) => {
+    const steps = [{ operation: "vm.names", name: "all" }, {
+      operation: "vm.remove",
+      vm: "${all.1}",
+    }];
+    // When the plan was sent the rules allowed it; since then they ask.
+    const { said } = await play({ steps }, { decide: () => "ask", isApproved: true });
+    assert(said.startsWith("step 2: the policy wants a person"), said);
+    assert(model.qubes.has("lab"));
+    const seen = { operation: "vm.remove", vm: "lab" };
+    assertEquals(
+      (await play({ steps: [seen] }, { decide: () => "ask", isApproved: true })).said,
+      "",
+    );
+    assert(!model.qubes.has("lab"));
   }));
 
 Deno.test("results and messages hold no name of a qube that may not be seen, nor do variables", () =>

@@ -7,9 +7,9 @@ import { utf8 } from "../../../shared/protocol/bytes.ts";
 
 function judged(
   recognised: Judgement["recognised"],
-): Pick<Judgement, "recognised" | "decision"> {
+): Pick<Judgement, "recognised" | "plan" | "decision"> {
   const decision = { action: "allow", because: "50.policy:3", options: {} } as const;
-  return { recognised, decision };
+  return { recognised, plan: null, decision };
 }
 
 Deno.test("each decision is recorded with operation, qubes, rule and the hash of what runs", () => {

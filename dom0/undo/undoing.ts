@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What the daemon has to do with undo: keeping what one would need, and taking back a plan that failed. @module */
+
+import { errorText } from "../../shared/io/program.ts";
+import type { Audit } from "../record/audit_log.ts";
+import { readOperation } from "../run/read_operation.ts";
+import type { UndoKeeper } from "./keep_for_undo.ts";
+import { UNDO_TOOLS } from "./qubes_tools.ts";
+import { type PlanToUndo, undoSteps } from "./undo_steps.ts";
+import { createUndoStore } from "./undo_store.ts";
+
+export interface Undoing {
+  readonly keeper: UndoKeeper;
+  /** @returns the steps that are undone */
+  readonly undo: (plan: PlanToUndo) => Promise<readonly number[]>;
+  /** What is kept too long goes. */
+  readonly forgetOld: () => void;
+}
+
+export interface UndoingOptions {
+  readonly folder: string;
+  readonly audit: Audit;
+  readonly dateMs: () => number;
+}
+
+export function createUndoing({ folder, audit, dateMs }: UndoingOptions): Undoing {
+  const store = createUndoStore({ folder, dateMs });
+  return {
+    keeper: { store, read: readOperation, dateMs },
+    undo: (plan) => undoSteps(plan, { store, tools: UNDO_TOOLS, audit, dateMs }),
+    forgetOld() {
+      store.forgetOld().catch((error) => console.error(`undo: ${errorText(error)}`));
+    },
+  };
+}
