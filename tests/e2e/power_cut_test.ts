@@ -157,6 +157,7 @@ Deno.test("what an operator is told is on the disk, and what runs is on record",
       const { code } = await qubes.client("work", ["echo", `mark-${mark}`]);
       assertEquals(code, 0);
     }
+    assertEquals((await qubes.client("work", ["qvm-prefs", "work", "memory", "800"])).code, 0);
     assertEquals(await daemon.stop(), 0);
     const trace = readDiskTrace(await wholeTrace(file));
     for (const mark of ["first", "second"]) {
@@ -166,6 +167,10 @@ Deno.test("what an operator is told is on the disk, and what runs is on record",
         assertEquals(trace.unsynced(world.dom0Root + path, start), [], `${mark}: ${path}`);
       }
     }
+    const change = trace.lineOf("execve", /"qvm-prefs", "work", "memory", "800"/);
+    const undo = `${world.dom0Root}/var/lib/qvm-remote/undo`;
+    assert(trace.changes(undo, change) > 0, "nothing was kept for an undo");
+    assertEquals(trace.unsynced(undo, change), [], "what an undo needs");
   });
 });
 
