@@ -17,6 +17,7 @@ import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Authority, JudgedCommand } from "../judge/verdict.ts";
 import type { Judgement } from "../policy/judge.ts";
+import { subjectOf } from "../policy/subject.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";
 import type { ReadOperation } from "../run/read_operation.ts";
@@ -310,7 +311,7 @@ async function deny(order: Deny, by: Approver, lot: Lot): Promise<Answer> {
 function expire(entry: Entry, lot: Lot): void {
   if (!lot.take(entry)) return;
   const { vm, id } = entry.request;
-  const { operation, targets } = entry.granted;
+  const { operation, targets } = subjectOf(entry.judgement);
   const rule = entry.judgement.decision.because;
   const fields = { vm, id, reason: "approval-expired", operation, targets, rule };
   recordQuietly(lot.options.audit, "expired", { ...fields, hash: entry.view?.hash ?? null });
@@ -321,7 +322,9 @@ function expire(entry: Entry, lot: Lot): void {
 function recordOf({ request, granted }: Entry, view: ParkedView, by: Approver): AuditFields {
   return {
     ...{ vm: request.vm, id: request.id, approver: by.user, via: by.via, hash: view.hash },
-    ...{ operation: granted.operation, targets: granted.targets, rule: view.rule },
+    operation: view.operation,
+    targets: view.targets,
+    rule: view.rule,
     ran_sha256: granted.ran,
   };
 }

@@ -33,7 +33,10 @@ export interface RateGateOptions {
 
 /** Of a command that dom0 ended, or did not begin. What an operator or the VM ended is no failure. */
 const FAILURES: ReadonlySet<OutcomeKind> = new Set([
-  ...["refused", "output-limit", "process-limit", "memory-limit"] as const,
+  "refused",
+  "output-limit",
+  "process-limit",
+  "memory-limit",
 ]);
 
 export function createRateGate({ config, audit, clock, onChange }: RateGateOptions): RateGate {

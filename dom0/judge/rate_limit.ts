@@ -59,7 +59,9 @@ export function createRateLimits(settings: () => RateSettings): RateLimits {
     const counts = known.get(vm) ?? {
       requests: createTank(() => settings().maxRequestsPerMinute),
       failures: createTank(() => settings().maxFailuresPerMinute),
-      ...{ bad: 0, backoffMs: 0, untilMs: -Infinity },
+      bad: 0,
+      backoffMs: 0,
+      untilMs: -Infinity,
     };
     known.set(vm, counts);
     return counts;

@@ -66,7 +66,9 @@ export interface PlanLine {
 const MAX_STDERR_CHARS = 4096;
 /** The operator ended it: then nothing more is run, not even an undo. */
 const ENDED_BY_OPERATOR: ReadonlySet<StopReason | null> = new Set<StopReason | null>([
-  ...["revoked", "locked-down", "stopping"] as const,
+  "revoked",
+  "locked-down",
+  "stopping",
 ]);
 
 /** What is known of a plan while it runs. */
@@ -86,7 +88,8 @@ export function planSequence(plan: Plan, run: PlanRun): Sequence {
       const isDone = progress.done === plan.steps.length;
       const line: PlanLine = {
         plan: isDone ? "done" : ended.kind === "done" ? "failed" : "stopped",
-        ...{ steps: plan.steps.length, done: progress.done },
+        steps: plan.steps.length,
+        done: progress.done,
       };
       const isUndone = !isDone && plan.undoOnFailure;
       printLine(print, isUndone ? { ...line, ...await takeBack(progress, run, stopped) } : line);

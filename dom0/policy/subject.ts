@@ -27,13 +27,20 @@ export function subjectOf({ recognised, plan }: Pick<Judgement, "recognised" | "
   if (plan !== null) return subjectOfPlan(plan);
   if (recognised === null) {
     return {
-      ...{ operation: SHELL, level: "full", targets: ["dom0"], destructive: true, undo: "none" },
+      operation: SHELL,
+      level: "full",
+      targets: ["dom0"],
+      destructive: true,
+      undo: "none",
       summary: "Run a command line of its own, as root in dom0",
     };
   }
   const { name, level, summary, destructive } = recognised.operation;
   return {
-    ...{ operation: name, level, summary, destructive },
+    operation: name,
+    level,
+    summary,
+    destructive,
     targets: recognised.touches.map(nameOf),
     undo: CHANGES.has(name) ? "all" : "none",
   };

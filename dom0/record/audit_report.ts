@@ -49,8 +49,16 @@ export interface ReportMaker {
 }
 
 const PROBLEMS: ReadonlySet<string> = new Set([
-  ...["problem", "violation", "failed", "spool-failed", "outcome-not-kept", "auth-backoff"],
-  ...["audit-cut", "audit-altered", "audit-anchored", "audit-repaired"],
+  "problem",
+  "violation",
+  "failed",
+  "spool-failed",
+  "outcome-not-kept",
+  "auth-backoff",
+  "audit-cut",
+  "audit-altered",
+  "audit-anchored",
+  "audit-repaired",
 ]);
 const COMMAND_CHARS = 40;
 
@@ -76,7 +84,10 @@ export function createReportMaker(): ReportMaker {
       } else history.add(record);
     },
     report: () => ({
-      ...{ records, first, last, vms: byVm(history.requests()) },
+      records,
+      first,
+      last,
+      vms: byVm(history.requests()),
       operators: [...operators.values()],
       problems: [...problems.values()],
     }),

@@ -26,7 +26,8 @@ export function decisionFields(
   const { recognised, decision } = judgement;
   const { operation, targets } = subjectOf(judgement);
   return {
-    ...{ operation, targets },
+    operation,
+    targets,
     rule: decision.because,
     ran_sha256: recognised === null ? hashOfCommand(command) : hashOfWords(recognised.argvs),
   };

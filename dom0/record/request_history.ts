@@ -45,7 +45,9 @@ export interface RequestHistory {
 }
 
 const DECISIONS: ReadonlySet<string> = new Set(["accepted", "parked", "approved"]);
-const ENDS: ReadonlySet<string> = new Set(Object.keys(EXIT_OF_KIND));
+/** Of one that waited for a person: its record is that of the answer. */
+const NOT_APPROVED: ReadonlySet<string> = new Set(["denied", "expired"]);
+const ENDS: ReadonlySet<string> = new Set([...Object.keys(EXIT_OF_KIND), ...NOT_APPROVED]);
 
 export function createRequestHistory(): RequestHistory {
   const found = new Map<string, PastRequest>();
@@ -86,7 +88,7 @@ function asked(record: AuditRecord): Partial<PastRequest> {
 
 function endOf({ event, reason, exit }: AuditRecord): RequestEnd {
   return {
-    kind: event,
+    kind: NOT_APPROVED.has(event) ? "refused" : event,
     reason: textOf(reason),
     exitCode: typeof exit === "number" ? exit : null,
   };

@@ -51,9 +51,15 @@ export function keepForUndo(
   return {
     async begin() {
       record = {
-        ...{ ...asked, atMs: dateMs(), operation, values },
-        ...{ before: await readPart(operation, values, read), after: null, exitCode: null },
-        ...{ status: "kept", stepsBack: 0 },
+        ...asked,
+        atMs: dateMs(),
+        operation,
+        values,
+        before: await readPart(operation, values, read),
+        after: null,
+        exitCode: null,
+        status: "kept",
+        stepsBack: 0,
       };
       try {
         await store.put(record);

@@ -90,9 +90,17 @@ async function runStep(
   { store, tools, id, dateMs }: UndoRun,
 ): Promise<string | null> {
   const own: UndoRecord = {
-    ...{ vm: OPERATOR, id, step: number, atMs: dateMs(), operation: name, values },
-    ...{ before: await readPart(name, values, tools.read), after: null, exitCode: null },
-    ...{ status: "kept", stepsBack: 0 },
+    vm: OPERATOR,
+    id,
+    step: number,
+    atMs: dateMs(),
+    operation: name,
+    values,
+    before: await readPart(name, values, tools.read),
+    after: null,
+    exitCode: null,
+    status: "kept",
+    stepsBack: 0,
   };
   if (own.before !== null) await store.put(own);
   for (const argv of argvs) {

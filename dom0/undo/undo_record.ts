@@ -69,7 +69,16 @@ export function parseUndoRecord(text: string): UndoRecord | null {
     typeof stepsBack !== "number"
   ) return null;
   return {
-    ...{ vm, id, step, atMs, operation, before, after, exitCode, status, stepsBack },
+    vm,
+    id,
+    step,
+    atMs,
+    operation,
+    before,
+    after,
+    exitCode,
+    status,
+    stepsBack,
     values: new Map(Object.entries(values)),
   };
 }

@@ -82,8 +82,15 @@ async function readEntries({ paths }: Operator): Promise<readonly Entry[]> {
 function entryOf(request: PastRequest, records: readonly UndoRecord[]): Entry {
   const { vm, id, firstTime, operation, targets } = request;
   return {
-    ...{ time: firstTime, vm, id, operation, targets, decision: decisionOf(request) },
-    ...{ end: endOf(request), undo: undoableOf(records), kept: records.map(callText) },
+    time: firstTime,
+    vm,
+    id,
+    operation,
+    targets,
+    decision: decisionOf(request),
+    end: endOf(request),
+    undo: undoableOf(records),
+    kept: records.map(callText),
   };
 }
 
@@ -93,11 +100,15 @@ function undoEntry(records: readonly UndoRecord[]): Entry {
   if (first === undefined) throw new Error("bug: no record");
   const { vm, id, atMs, exitCode } = first;
   return {
-    ...{ time: new Date(atMs).toISOString(), vm, id },
+    time: new Date(atMs).toISOString(),
+    vm,
+    id,
     operation: vm === OPERATOR ? "undo" : first.operation,
-    ...{ targets: [], decision: "allowed" },
+    targets: [],
+    decision: "allowed",
     end: exitCode === null ? "-" : exitCode === 0 ? "done" : `exit ${exitCode}`,
-    ...{ undo: undoableOf(records), kept: records.map(callText) },
+    undo: undoableOf(records),
+    kept: records.map(callText),
   };
 }
 

@@ -145,7 +145,9 @@ async function takeBack(
   };
   await recordAction(operator, "undo", about);
   const end = await runUndo(records, {
-    ...{ ...run, id, dateMs },
+    ...run,
+    id,
+    dateMs,
     onStep(step) {
       operator.print(`running: ${commandsText(step)}\n`);
       return true;

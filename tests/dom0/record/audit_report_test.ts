@@ -32,6 +32,8 @@ const WEEK: readonly (readonly [event: string, fields: AuditFields])[] = [
   }],
   ["timeout", { vm: "lab", id: "1", exit: 124 }],
   ["refused", { vm: "lab", id: "2", reason: "bad-mac" }],
+  ["parked", { vm: "lab", id: "3", ...START }],
+  ["denied", { vm: "lab", id: "3", reason: "not-approved" }],
   ["problem", { problem: "lab: no key" }],
   ["problem", { problem: "lab: no key" }],
   ["operator", { action: "authorize", vm: "work" }],
@@ -40,7 +42,7 @@ const WEEK: readonly (readonly [event: string, fields: AuditFields])[] = [
 Deno.test("audit report: grouped by VM, operation and qube, with ends and refusals", () => {
   const { vms, operators, problems, records } = reportOf(WEEK);
   assertEquals(records, WEEK.length);
-  assertEquals(vms.map(({ vm, rows }) => [vm, rows.length]), [["lab", 2], ["work", 1]]);
+  assertEquals(vms.map(({ vm, rows }) => [vm, rows.length]), [["lab", 3], ["work", 1]]);
   const [row] = vms[1]?.rows ?? [];
   assertEquals(
     [row?.operation, row?.targets, row?.done, row?.failed, row?.refused, row?.last],
@@ -53,10 +55,11 @@ Deno.test("audit report: grouped by VM, operation and qube, with ends and refusa
 Deno.test("audit report: the page", () => {
   assertEquals(
     reportText(reportOf(WEEK)),
-    `2026-11-22 09:00 to 2026-11-22 09:13 UTC, records: 14
+    `2026-11-22 09:00 to 2026-11-22 09:15 UTC, records: 16
 
 VM lab
   times  failed  refused  last              what
+      1       -        1  2026-11-22 09:12  vm.start ai-1 (not-approved 1)
       1       -        1  2026-11-22 09:10  (not read) (bad-mac 1)
       1       1        -  2026-11-22 09:09  shell dom0 "id\\n\\u{1b}[31m"
 
@@ -65,10 +68,10 @@ VM work
       3       1        1  2026-11-22 09:07  vm.start ai-1 (policy-denied 1)
 
 Operators in dom0
-      2                   2026-11-22 09:13  authorize work
+      2                   2026-11-22 09:15  authorize work
 
 Problems
-      2                   2026-11-22 09:12  problem lab: no key
+      2                   2026-11-22 09:14  problem lab: no key
 `,
   );
 });
