@@ -237,6 +237,32 @@ Deno.test("the completion of openclaw-tunnel offers every option and command", a
   assertEquals(await offered("--vm"), ["work"]);
 });
 
+Deno.test("each exported function of the protocol has an example; make test runs them", () => {
+  const root = new URL("../shared/protocol/", import.meta.url);
+  const files = ["", "mux/"].flatMap((folder) =>
+    [...Deno.readDirSync(new URL(folder, root))].map(({ name }) => `${folder}${name}`)
+      .filter((name) => name.endsWith(".ts"))
+  );
+  let functions = 0;
+  const bare = files.flatMap((file) => {
+    const text = Deno.readTextFileSync(new URL(file, root));
+    const names = new Set<string>();
+    return [...text.matchAll(/^(.*)\nexport (?:async )?function (\w+)/gm)].flatMap(
+      ([whole, before, name = ""]) => {
+        if (names.has(name)) return []; // another signature of it
+        names.add(name);
+        functions++;
+        const comment = text.slice(0, text.indexOf(whole)).split("/**").at(-1) ?? "";
+        return before === " */" && /@example[^]*```$/.test(comment.trimEnd())
+          ? []
+          : [`${file}: ${name}`];
+      },
+    );
+  });
+  assert(functions >= 70, `${functions} functions`);
+  assertEquals(bare, []);
+});
+
 Deno.test("what a README leads to is there", () => {
   const root = new URL("../", import.meta.url);
   const readmes = ["", "dom0/", "policies/", "shared/packaging/", "shared/tunnel/", "tests/"]

@@ -23,6 +23,7 @@ TEST_JOBS := $(shell expr 2 \* $$(nproc))
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
 	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy $(filter-out tests/install% tests/dist_test.ts,$(wildcard tests/*_test.ts))
+	DENO_JOBS=$(TEST_JOBS) $(DENO) test --doc --no-check --quiet --parallel $(wildcard shared/protocol/*.ts shared/protocol/*/*.ts)
 	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
 # In a browser: Debian's chromium, or CHROMIUM; screenshots go to build/screenshots.

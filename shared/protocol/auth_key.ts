@@ -19,7 +19,17 @@ export interface AuthKey {
   readonly fingerprint: string;
 }
 
-/** @throws {ProtocolError} "bad-argument"; the error does not repeat the text. */
+/**
+ * @throws {ProtocolError} "bad-argument"; the error does not repeat the text.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const key = await parseAuthKey("0123456789abcdef".repeat(4) + "\n");
+ * assertEquals(key.protocol2.algorithm.name, "HMAC");
+ * ```
+ */
 export async function parseAuthKey(untrustedText: string): Promise<AuthKey> {
   const hex = untrustedText.trim();
   let bytes;
@@ -38,7 +48,16 @@ export async function parseAuthKey(untrustedText: string): Promise<AuthKey> {
   return { protocol2, protocol1, fingerprint: print.replace(/(.{4})(?=.)/g, "$1-") };
 }
 
-/** The text of a new key: 64 hex digits, without a newline. */
+/**
+ * The text of a new key: 64 hex digits, without a newline.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * assert(/^[0-9a-f]{64}$/.test(makeAuthKeyText()));
+ * ```
+ */
 export function makeAuthKeyText(): string {
   return toHex(crypto.getRandomValues(new Uint8Array(AUTH_KEY_BYTES)));
 }

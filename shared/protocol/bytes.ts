@@ -9,17 +9,43 @@ const encoder = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const latin1 = new TextDecoder("latin1");
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...utf8("é")], [0xc3, 0xa9]);
+ * ```
+ */
 export function utf8(text: string): Bytes {
   return encoder.encode(text) as Bytes; // never shared memory, though Deno 2.4's types allow it
 }
 
-/** As many whole characters as fit. */
+/**
+ * As many whole characters as fit.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...utf8Prefix("aé", 2)], [0x61]); // half a character is none
+ * ```
+ */
 export function utf8Prefix(text: string, maxBytes: number): Bytes {
   const bytes = new Uint8Array(maxBytes);
   return bytes.slice(0, encoder.encodeInto(text, bytes).written);
 }
 
-/** @throws {ProtocolError} "bad-argument" if the bytes are not UTF-8. */
+/**
+ * @throws {ProtocolError} "bad-argument" if the bytes are not UTF-8.
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ *
+ * assertThrows(() => parseUtf8(new Uint8Array([0xff])), Error, "not UTF-8");
+ * ```
+ */
 export function parseUtf8(untrustedBytes: Uint8Array): string {
   try {
     return strictUtf8.decode(untrustedBytes);
@@ -28,11 +54,28 @@ export function parseUtf8(untrustedBytes: Uint8Array): string {
   }
 }
 
-/** One character a byte, no byte refused: for matching a grammar of ASCII over hostile bytes. */
+/**
+ * One character a byte, no byte refused: for matching a grammar of ASCII over hostile bytes.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(asLatin1(new Uint8Array([0x61, 0xe9])).length, 2);
+ * ```
+ */
 export function asLatin1(untrustedBytes: Uint8Array): string {
   return latin1.decode(untrustedBytes);
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...concat([new Uint8Array([1]), new Uint8Array([2, 3])])], [1, 2, 3]);
+ * ```
+ */
 export function concat(parts: readonly Uint8Array[]): Bytes {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -43,13 +86,31 @@ export function concat(parts: readonly Uint8Array[]): Bytes {
   return whole;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(toHex(new Uint8Array([0, 255])), "00ff");
+ * ```
+ */
 export function toHex(bytes: Uint8Array): string {
   let hex = "";
   for (const byte of bytes) hex += byte.toString(16).padStart(2, "0");
   return hex;
 }
 
-/** Decodes lower-case hex. Any other spelling of the same bytes is refused. */
+/**
+ * Decodes lower-case hex. Any other spelling of the same bytes is refused.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals([...parseHex("00ff", 2)], [0, 255]);
+ * assertThrows(() => parseHex("00FF", 2), Error, "lower-case");
+ * ```
+ */
 export function parseHex(untrustedHex: string, wantBytes: number): Bytes {
   if (untrustedHex.length !== 2 * wantBytes || !/^[0-9a-f]*$/.test(untrustedHex)) {
     throw new ProtocolError("bad-argument", `want ${wantBytes} bytes of lower-case hex`);
@@ -61,7 +122,17 @@ export function parseHex(untrustedHex: string, wantBytes: number): Bytes {
   return bytes;
 }
 
-/** A decimal without sign or leading zero. @throws {ProtocolError} "bad-argument" */
+/**
+ * A decimal without sign or leading zero. @throws {ProtocolError} "bad-argument"
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(parseDecimal("7", 1, 10), 7);
+ * assertThrows(() => parseDecimal("007", 1, 10));
+ * ```
+ */
 export function parseDecimal(untrustedText: string, min: number, max: number): number {
   const value = /^(0|[1-9][0-9]{0,15})$/.test(untrustedText) ? Number(untrustedText) : NaN;
   if (!(value >= min && value <= max)) {
@@ -70,6 +141,14 @@ export function parseDecimal(untrustedText: string, min: number, max: number): n
   return value;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...uint32(258)], [0, 0, 1, 2]);
+ * ```
+ */
 export function uint32(value: number): Bytes {
   if (!(value >= 0 && value <= 0xffff_ffff)) throw new Error(`bug: ${value} in 32 bits`);
   const bytes = new Uint8Array(4);
@@ -90,6 +169,17 @@ export interface FieldReader {
   end(): void;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const fields = readFields(new Uint8Array([0, 7, 0x61, 0x62]));
+ * assertEquals(fields.uint16(), 7);
+ * assertEquals([...fields.rest()], [0x61, 0x62]);
+ * fields.end();
+ * ```
+ */
 export function readFields(untrustedBody: Uint8Array): FieldReader {
   const view = new DataView(
     untrustedBody.buffer,

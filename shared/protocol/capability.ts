@@ -28,6 +28,14 @@ const WORD = /^[a-z][a-z0-9-]*$/;
  * Words with one space between them, each once; no byte at all is no word.
  *
  * @throws {ProtocolError} "bad-argument", or "too-long" for more or longer words than there may be
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const words = parseCapabilities(new TextEncoder().encode("ends later"));
+ * assertEquals(words, ["ends", "later"]);
+ * ```
  */
 export function parseCapabilities(untrustedBytes: Uint8Array): readonly string[] {
   if (untrustedBytes.length === 0) return [];
@@ -41,11 +49,28 @@ export function parseCapabilities(untrustedBytes: Uint8Array): readonly string[]
   return words;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(encodeCapabilities(["ends", "operations"]).length, "ends operations".length);
+ * ```
+ */
 export function encodeCapabilities(words: readonly string[]): Bytes {
   return utf8(words.join(" "));
 }
 
-/** Those of the peer's words that this side knows. */
+/**
+ * Those of the peer's words that this side knows.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...inCommon(["ends", "unheard-of"])], ["ends"]);
+ * ```
+ */
 export function inCommon(words: readonly string[]): ReadonlySet<Capability> {
   return new Set(CAPABILITIES.filter((known) => words.includes(known)));
 }

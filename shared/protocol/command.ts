@@ -32,6 +32,14 @@ const NUL = 0;
  * first are each KEY=VALUE, the key not empty. A plan is UTF-8 text without NUL.
  *
  * @throws {ProtocolError} "bad-argument"
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const command = parseCommand("argv", new TextEncoder().encode("xl\0info\0"));
+ * assertEquals(command, { mode: "argv", argv: ["xl", "info"] });
+ * ```
  */
 export function parseCommand(mode: "argv" | "script", untrustedBody: Bytes): ProcessCommand;
 export function parseCommand(mode: Mode, untrustedBody: Bytes): Command;
@@ -61,6 +69,15 @@ function parsePair(untrustedWord: string): readonly [key: string, value: string]
   return [untrustedWord.slice(0, at), untrustedWord.slice(at + 1)];
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const body = encodeCommand({ mode: "argv", argv: ["xl", "info"] });
+ * assertEquals(new TextDecoder().decode(body), "xl\0info\0");
+ * ```
+ */
 export function encodeCommand(command: Command): Bytes {
   switch (command.mode) {
     case "script":
@@ -81,7 +98,16 @@ function wordsOf(command: Extract<Command, { mode: "argv" | "op" }>): readonly s
 /** How much of a script or a plan a line for logs has. */
 const DESCRIBED_BYTES = 2048;
 
-/** One line of a command for logs: still hostile, so printable() comes next. */
+/**
+ * One line of a command for logs: still hostile, so printable() comes next.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(describeCommand({ mode: "argv", argv: ["echo", "a b"] }), "echo 'a b'");
+ * ```
+ */
 export function describeCommand(command: Command): string {
   switch (command.mode) {
     case "argv":
@@ -97,7 +123,16 @@ export function describeCommand(command: Command): string {
 
 const PLAIN_WORD = /^[A-Za-z0-9_@%+=:,.\/-]+$/;
 
-/** Words as a line that a shell reads back as the same words: ["a b"] is not ["a", "b"]. */
+/**
+ * Words as a line that a shell reads back as the same words: ["a b"] is not ["a", "b"].
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(shellQuote(["qvm-ls", "it's"]), "qvm-ls 'it'\\''s'");
+ * ```
+ */
 export function shellQuote(words: readonly string[]): string {
   return words
     .map((word) => PLAIN_WORD.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

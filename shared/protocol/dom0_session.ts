@@ -92,6 +92,21 @@ export interface Dom0Session {
   load(): { readonly open: number; readonly credits: number };
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { createFrameDecoder, encodeFrame } from "./frame.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const session = createDom0Session(parseVmName("work"));
+ * session.hello(); // sent first
+ * const hello = { type: 0x81, untrustedPayload: new Uint8Array([0, 2]) };
+ * assertEquals(session.receive(hello).kind, "alive"); // it is asked for its capabilities
+ * const pong = { type: 0x87, untrustedPayload: new Uint8Array(4) };
+ * assertEquals(session.receive(pong), { kind: "ready", reply: null });
+ * ```
+ */
 export function createDom0Session(vm: VmName): Dom0Session {
   const state: State = {
     phase: "new",

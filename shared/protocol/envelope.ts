@@ -74,7 +74,17 @@ export interface RequestFields {
 /** What a request has that wants nothing but to be run. */
 export const PLAIN_REQUEST: Pick<RequestFields, "flags" | "why"> = { flags: NO_FLAGS, why: null };
 
-/** What both sides must have named before this may be sent; null: nothing. */
+/**
+ * What both sides must have named before this may be sent; null: nothing.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(neededCapability({ mode: "argv", ...PLAIN_REQUEST }), null);
+ * assertEquals(neededCapability({ mode: "op", ...PLAIN_REQUEST }), "operations");
+ * ```
+ */
 export function neededCapability(
   { mode, flags, why }: Pick<RequestFields, "mode" | "flags" | "why">,
 ): Capability | null {
@@ -113,7 +123,17 @@ const HEADER = new RegExp(
   "d", // where the reason lies: it is UTF-8, and everything else ASCII
 );
 
-/** @throws {ProtocolError} "bad-envelope", "bad-id", "bad-name", "bad-argument" or "too-long" */
+/**
+ * @throws {ProtocolError} "bad-envelope", "bad-id", "bad-name", "bad-argument" or "too-long"
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ *
+ * const untrusted = new TextEncoder().encode("qvm-remote 1\n");
+ * assertThrows(() => parseEnvelope(untrusted), Error, "header");
+ * ```
+ */
 export function parseEnvelope(untrustedBytes: Uint8Array): UnverifiedRequest {
   const header = HEADER.exec(asLatin1(untrustedBytes.subarray(0, MAX_HEADER_BYTES)));
   if (header === null) throw new ProtocolError("bad-envelope", "header");
@@ -156,6 +176,28 @@ function checkFlags({ flags, mode }: RequestFields): void {
  * Signs a request and gives the bytes of its file.
  *
  * @throws {ProtocolError} "bad-argument" for a reason or flags that cannot be sent
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseAuthKey } from "./auth_key.ts";
+ * import { parseRequestId } from "./request_id.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const fields = {
+ *   id: parseRequestId("20261122-101500-4242-0a1b2c3d"),
+ *   vm: parseVmName("work"),
+ *   issuedAtMs: Date.UTC(2026, 10, 22, 10, 15),
+ *   timeoutMs: 300_000,
+ *   mode: "argv" as const,
+ *   nonce: "0".repeat(32),
+ *   body: new TextEncoder().encode("hostname\0"),
+ *   ...PLAIN_REQUEST,
+ * };
+ * const key = await parseAuthKey("0".repeat(64));
+ * const { fields: read } = parseEnvelope(await sealEnvelope(fields, key));
+ * assertEquals(read.vm, fields.vm);
+ * ```
  */
 export async function sealEnvelope(fields: RequestFields, key: AuthKey): Promise<Bytes> {
   checkFlags(fields);
@@ -168,7 +210,33 @@ export async function sealEnvelope(fields: RequestFields, key: AuthKey): Promise
   return concat([utf8(header), fields.body]);
 }
 
-/** null if the MAC is not the one that the key makes. */
+/**
+ * null if the MAC is not the one that the key makes.
+ *
+ * @example
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ * import { parseAuthKey } from "./auth_key.ts";
+ * import { parseRequestId } from "./request_id.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const fields = {
+ *   id: parseRequestId("20261122-101500-4242-0a1b2c3d"),
+ *   vm: parseVmName("work"),
+ *   issuedAtMs: Date.UTC(2026, 10, 22, 10, 15),
+ *   timeoutMs: 300_000,
+ *   mode: "argv" as const,
+ *   nonce: "0".repeat(32),
+ *   body: new TextEncoder().encode("hostname\0"),
+ *   ...PLAIN_REQUEST,
+ * };
+ * const key = await parseAuthKey("0".repeat(64));
+ * const other = await parseAuthKey("1".repeat(64));
+ * const unverified = parseEnvelope(await sealEnvelope(fields, key));
+ * assert(await authenticate(unverified, key) !== null);
+ * assertEquals(await authenticate(unverified, other), null);
+ * ```
+ */
 export async function authenticate(
   { fields, untrustedMac }: UnverifiedRequest,
   key: AuthKey,
@@ -178,7 +246,28 @@ export async function authenticate(
   return { ...fields, protocol: 2, digest: toHex(untrustedMac) } as AuthenticRequest;
 }
 
-/** The exact bytes under a request's MAC. */
+/**
+ * The exact bytes under a request's MAC.
+ *
+ * @example
+ * ```ts
+ * import { assertNotEquals } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const fields = {
+ *   id: parseRequestId("20261122-101500-4242-0a1b2c3d"),
+ *   vm: parseVmName("work"),
+ *   issuedAtMs: Date.UTC(2026, 10, 22, 10, 15),
+ *   timeoutMs: 300_000,
+ *   mode: "argv" as const,
+ *   nonce: "0".repeat(32),
+ *   body: new TextEncoder().encode("hostname\0"),
+ *   ...PLAIN_REQUEST,
+ * };
+ * assertNotEquals(requestMacInput(fields), requestMacInput({ ...fields, timeoutMs: 1000 }));
+ * ```
+ */
 export function requestMacInput(fields: RequestFields): Bytes {
   return macInput("qvm-remote/2/request", [
     fields.id,
@@ -193,6 +282,14 @@ export function requestMacInput(fields: RequestFields): Bytes {
   ]);
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * assert(makeNonce() !== makeNonce());
+ * ```
+ */
 export function makeNonce(): string {
   return toHex(crypto.getRandomValues(new Uint8Array(NONCE_BYTES)));
 }

@@ -17,7 +17,17 @@ export type RequestFlag = typeof REQUEST_FLAGS[number];
 
 export const NO_FLAGS: ReadonlySet<RequestFlag> = new Set();
 
-/** @throws {ProtocolError} "bad-envelope" for a word that is none, or another spelling */
+/**
+ * @throws {ProtocolError} "bad-envelope" for a word that is none, or another spelling
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(parseFlags("-").size, 0);
+ * assertThrows(() => parseFlags("no-such-flag"));
+ * ```
+ */
 export function parseFlags(untrustedText: string): ReadonlySet<RequestFlag> {
   const words = untrustedText.split(",");
   const flags = new Set(REQUEST_FLAGS.filter((known) => words.includes(known)));
@@ -25,6 +35,14 @@ export function parseFlags(untrustedText: string): ReadonlySet<RequestFlag> {
   return flags;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(encodeFlags(new Set()), "-");
+ * ```
+ */
 export function encodeFlags(flags: ReadonlySet<RequestFlag>): string {
   return REQUEST_FLAGS.filter((flag) => flags.has(flag)).join(",") || "-";
 }

@@ -39,6 +39,16 @@ export interface FrameDecoder {
  *   soon as its byte is seen, before its payload is waited for.
  * @param lends a payload that came in one piece is a view of that piece: it saves the copy for
  *   one who is done with the frame before he uses the piece again
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const decoder = createFrameDecoder(new Map([[7, 10]])); // type 7, 10 bytes at most
+ * const [first, ...more] = decoder.push(encodeFrame(7, new Uint8Array([1, 2])));
+ * assertEquals([first?.type, more.length], [7, 0]);
+ * decoder.end();
+ * ```
  */
 export function createFrameDecoder(
   maxPayloadBytes: ReadonlyMap<number, number>,
@@ -108,6 +118,14 @@ function checkHeader(header: Uint8Array, caps: ReadonlyMap<number, number>): num
   return length - TYPE_BYTES;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...encodeFrame(7, new Uint8Array([1, 2]))], [0, 0, 0, 3, 7, 1, 2]);
+ * ```
+ */
 export function encodeFrame(type: number, ...payload: readonly Uint8Array[]): Bytes {
   const length = TYPE_BYTES + payload.reduce((sum, part) => sum + part.length, 0);
   return concat([uint32(length), new Uint8Array([type]), ...payload]);

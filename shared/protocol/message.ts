@@ -142,7 +142,17 @@ export const CAPS_FROM_DOM0: ReadonlyMap<number, number> = new Map([
   [TYPE.parked, MAX_SMALL_FRAME_BYTES],
 ]);
 
-/** @throws {ProtocolError} whatever is wrong with the bytes */
+/**
+ * @throws {ProtocolError} whatever is wrong with the bytes
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ack = { type: 0x86, untrustedPayload: new Uint8Array([0, 0, 0, 7]) };
+ * assertEquals(decodeFromVm(ack), { kind: "ack", seq: 7 });
+ * ```
+ */
 export function decodeFromVm({ type, untrustedPayload }: Frame): FromVm {
   const fields = readFields(untrustedPayload);
   const message = decodeVmFields(type, fields);
@@ -179,7 +189,17 @@ function decodeVmFields(type: number, fields: ReturnType<typeof readFields>): Fr
   }
 }
 
-/** @throws {ProtocolError} whatever is wrong with the bytes */
+/**
+ * @throws {ProtocolError} whatever is wrong with the bytes
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const credit = { type: 0x02, untrustedPayload: new Uint8Array([0, 4]) };
+ * assertEquals(decodeFromDom0(credit), { kind: "credit", count: 4 });
+ * ```
+ */
 export function decodeFromDom0({ type, untrustedPayload }: Frame): FromDom0 {
   const fields = readFields(untrustedPayload);
   const message = decodeDom0Fields(type, fields);
@@ -217,6 +237,14 @@ function decodeDom0Fields(type: number, fields: ReturnType<typeof readFields>): 
   }
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...encodeFromDom0({ kind: "credit", count: 4 })], [0, 0, 0, 3, 2, 0, 4]);
+ * ```
+ */
 export function encodeFromDom0(message: FromDom0): Bytes {
   switch (message.kind) {
     case "hello":
@@ -248,6 +276,14 @@ export type ToDom0 =
   | { readonly kind: "request"; readonly seq: number; readonly envelope: Uint8Array }
   | { readonly kind: "request-v1"; readonly seq: number; readonly request: UnverifiedV1Request };
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...encodeFromVm({ kind: "ack", seq: 7 })], [0, 0, 0, 5, 0x86, 0, 0, 0, 7]);
+ * ```
+ */
 export function encodeFromVm(message: ToDom0): Bytes {
   switch (message.kind) {
     case "hello":
@@ -277,7 +313,17 @@ export type Answer =
   | ({ readonly kind: "report" } & QueueReport)
   | { readonly kind: "listing"; readonly entries: readonly QueueEntry[] };
 
-/** @throws {ProtocolError} whatever is wrong with the bytes */
+/**
+ * @throws {ProtocolError} whatever is wrong with the bytes
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const untrustedPayload = new TextEncoder().encode("0".repeat(64));
+ * assertEquals(decodeAnswer({ type: 0x90, untrustedPayload }).kind, "key");
+ * ```
+ */
 export function decodeAnswer({ type, untrustedPayload }: Frame): Answer {
   const fields = readFields(untrustedPayload);
   switch (type) {
@@ -306,6 +352,15 @@ export function decodeAnswer({ type, untrustedPayload }: Frame): Answer {
   }
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const frame = encodeAnswer({ kind: "key", untrustedText: "0".repeat(64) });
+ * assertEquals(frame.length, 4 + 1 + 64);
+ * ```
+ */
 export function encodeAnswer(answer: Answer): Bytes {
   switch (answer.kind) {
     case "key":

@@ -86,7 +86,19 @@ const LATER_REASONS: ReadonlyMap<RefusalReason | null, Later<RefusalReason>> = n
   ["rate-limited", { with: "operations", before: "overloaded" }],
 ]);
 
-/** For a peer that knows what both sides have named, and no more. */
+/**
+ * For a peer that knows what both sides have named, and no more.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const outcome = refusedOutcome(id, "0".repeat(32), "rate-limited");
+ * assertEquals(inAgreedForm(outcome, new Set()).reason, "overloaded"); // for an older peer
+ * ```
+ */
 export function inAgreedForm(outcome: Outcome, common: ReadonlySet<Capability>): Outcome {
   const { limit, ...first } = outcome;
   const kind = LATER_KINDS.get(outcome.kind);
@@ -102,7 +114,20 @@ export function inAgreedForm(outcome: Outcome, common: ReadonlySet<Capability>):
   };
 }
 
-/** Whether it is in the one form that goes with what both sides can. */
+/**
+ * Whether it is in the one form that goes with what both sides can.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const outcome = refusedOutcome(id, "0".repeat(32), "rate-limited");
+ * assert(!isInForm(outcome, new Set()));
+ * assert(isInForm(inAgreedForm(outcome, new Set()), new Set()));
+ * ```
+ */
 export function isInForm(
   { limit, kind, reason }: Outcome,
   common: ReadonlySet<Capability>,
@@ -118,12 +143,36 @@ export const EMPTY_STREAM: StreamSummary = {
   sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 };
 
-/** Whether only the VM's own service says so: dom0 never does. */
+/**
+ * Whether only the VM's own service says so: dom0 never does.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * assert(isOfVm(refusedOutcome(id, "0".repeat(32), "not-sent")));
+ * assert(!isOfVm(refusedOutcome(id, "0".repeat(32), "stale")));
+ * ```
+ */
 export function isOfVm({ kind, reason }: Outcome): boolean {
   return kind === "not-stored" || reason === "not-sent" || reason === "not-known";
 }
 
-/** @param err what dom0 says of it on stderr, as in the spool of a request that it had taken */
+/**
+ * @param err what dom0 says of it on stderr, as in the spool of a request that it had taken
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const { kind, reason } = refusedOutcome(id, "0".repeat(32), "stale");
+ * assertEquals([kind, reason], ["refused", "stale"]);
+ * ```
+ */
 export function refusedOutcome(
   id: RequestId,
   nonce: string,
@@ -136,6 +185,16 @@ export function refusedOutcome(
   };
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * assert(encodeMeta(refusedOutcome(id, "0".repeat(32), "stale")).includes("reason=stale\n"));
+ * ```
+ */
 export function encodeMeta(outcome: Outcome): string {
   const started = outcome.startedAtMs;
   return `id=${outcome.id}\n` +
@@ -167,7 +226,20 @@ const META = new RegExp(
     "(?:limit=([0-9]{1,16}|-)\n)?$",
 );
 
-/** @throws {ProtocolError} "bad-meta", "bad-id" or "bad-argument" */
+/**
+ * @throws {ProtocolError} "bad-meta", "bad-id" or "bad-argument"
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const outcome = refusedOutcome(id, "0".repeat(32), "stale");
+ * const bytes = new TextEncoder().encode(encodeMeta(outcome));
+ * assertEquals(parseMeta(bytes).reason, "stale");
+ * ```
+ */
 export function parseMeta(untrustedBytes: Uint8Array): Outcome {
   const fields = META.exec(parseUtf8(untrustedBytes));
   if (fields === null) throw new ProtocolError("bad-meta", "fields");
@@ -214,11 +286,39 @@ function parseTime(untrustedTime: string): number {
   return time;
 }
 
-/** The exact bytes under an outcome's MAC. */
+/**
+ * The exact bytes under an outcome's MAC.
+ *
+ * @example
+ * ```ts
+ * import { assertNotEquals } from "@std/assert";
+ * import { parseRequestId } from "./request_id.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const outcome = refusedOutcome(id, "0".repeat(32), "stale");
+ * const [one, other] = ["work", "other"].map(parseVmName);
+ * assertNotEquals(outcomeMacInput(one!, outcome), outcomeMacInput(other!, outcome));
+ * ```
+ */
 export function outcomeMacInput(vm: VmName, outcome: Outcome): Bytes {
   return macInput("qvm-remote/2/result", [vm, encodeMeta(outcome)]);
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseAuthKey } from "./auth_key.ts";
+ * import { parseRequestId } from "./request_id.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const outcome = refusedOutcome(id, "0".repeat(32), "stale");
+ * const key = await parseAuthKey("0".repeat(64));
+ * assertEquals((await signOutcome(key, parseVmName("work"), outcome)).length, 32);
+ * ```
+ */
 export function signOutcome(key: AuthKey, vm: VmName, outcome: Outcome): Promise<Bytes> {
   return computeMac(key.protocol2, outcomeMacInput(vm, outcome));
 }
@@ -226,6 +326,22 @@ export function signOutcome(key: AuthKey, vm: VmName, outcome: Outcome): Promise
 /**
  * @param untrustedMacHex the text of the ".mac" file
  * @throws {ProtocolError} "bad-argument" if that is not 64 hex digits
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { parseAuthKey } from "./auth_key.ts";
+ * import { toHex } from "./bytes.ts";
+ * import { parseRequestId } from "./request_id.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const outcome = refusedOutcome(id, "0".repeat(32), "stale");
+ * const [key, vm] = [await parseAuthKey("0".repeat(64)), parseVmName("work")];
+ * const mac = toHex(await signOutcome(key, vm, outcome));
+ * assert(await verifyOutcome(key, vm, outcome, mac));
+ * assert(!await verifyOutcome(key, vm, { ...outcome, reason: "future" }, mac));
+ * ```
  */
 export async function verifyOutcome(
   key: AuthKey,

@@ -63,7 +63,17 @@ export const REFUSAL_TEXT = {
 
 export type RefusalReason = keyof typeof REFUSAL_TEXT;
 
-/** True only for a word of the list above ("constructor" is not one). */
+/**
+ * True only for a word of the list above ("constructor" is not one).
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * assert(isRefusalReason("stale"));
+ * assert(!isRefusalReason("toString"));
+ * ```
+ */
 export function isRefusalReason(untrustedWord: string): untrustedWord is RefusalReason {
   return Object.hasOwn(REFUSAL_TEXT, untrustedWord);
 }

@@ -16,7 +16,17 @@ export type RequestId = string & { readonly [brand]: "RequestId" };
 const ID =
   /^([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2})([0-9]{2})([0-9]{2})-([1-9][0-9]{0,9})-[0-9a-f]{8}$/;
 
-/** @throws {ProtocolError} "bad-id" */
+/**
+ * @throws {ProtocolError} "bad-id"
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ *
+ * parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * assertThrows(() => parseRequestId("20261322-101500-4242-0a1b2c3d")); // no such month
+ * ```
+ */
 export function parseRequestId(untrustedId: string): RequestId {
   if (timeOf(untrustedId) === null) throw new ProtocolError("bad-id", "not a request id");
   return untrustedId as RequestId;
@@ -26,6 +36,13 @@ export function parseRequestId(untrustedId: string): RequestId {
  * Protocol 1 has the same ids for commands, and ping-NANOSECONDS-PID for pings.
  *
  * @throws {ProtocolError} "bad-id"
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseV1Id("ping-1763800000000000000-7"), "ping-1763800000000000000-7");
+ * ```
  */
 export function parseV1Id(untrustedId: string): RequestId {
   if (!V1_PING.test(untrustedId)) return parseRequestId(untrustedId);
@@ -34,19 +51,48 @@ export function parseV1Id(untrustedId: string): RequestId {
 
 const V1_PING = /^ping-([1-9][0-9]{17,18})-[1-9][0-9]{0,9}$/;
 
-/** When the id says it was made, in ms since 1970. A protocol 1 client writes local time. */
+/**
+ * When the id says it was made, in ms since 1970. A protocol 1 client writes local time.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * assertEquals(requestIdTimeMs(id), Date.UTC(2026, 10, 22, 10, 15));
+ * ```
+ */
 export function requestIdTimeMs(id: RequestId): number {
   const ping = V1_PING.exec(id);
   if (ping !== null) return Number(BigInt(ping[1] ?? "0") / 1_000_000n);
   return timeOf(id) ?? 0;
 }
 
-/** The pid of the client that made the request. */
+/**
+ * The pid of the client that made the request.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(requestIdPid(parseRequestId("20261122-101500-4242-0a1b2c3d")), 4242);
+ * ```
+ */
 export function requestIdPid(id: RequestId): number {
   return Number(id.split("-")[2] ?? 0); // the third field of both kinds of id
 }
 
-/** @param random32 32 random bits */
+/**
+ * @param random32 32 random bits
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const id = makeRequestId(Date.UTC(2026, 10, 22, 10, 15), 4242, 0x0a1b2c3d);
+ * assertEquals(id, "20261122-101500-4242-0a1b2c3d");
+ * ```
+ */
 export function makeRequestId(nowMs: number, pid: number, random32: number): RequestId {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").slice(0, 15).replace("T", "-");
   return parseRequestId(`${stamp}-${pid}-${(random32 >>> 0).toString(16).padStart(8, "0")}`);

@@ -26,12 +26,39 @@ export interface UnverifiedV1Request {
   readonly body: Bytes;
 }
 
-/** The token of an id: 64 hex digits. */
+/**
+ * The token of an id: 64 hex digits.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { parseAuthKey } from "./auth_key.ts";
+ * import { parseRequestId } from "./request_id.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * assertEquals((await v1Token(await parseAuthKey("0".repeat(64)), id)).length, 64);
+ * ```
+ */
 export async function v1Token(key: AuthKey, id: RequestId): Promise<string> {
   return toHex(await computeMac(key.protocol1, utf8(id)));
 }
 
-/** null if the token is not the one that the key makes. */
+/**
+ * null if the token is not the one that the key makes.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { parseAuthKey } from "./auth_key.ts";
+ * import { parseRequestId } from "./request_id.ts";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const id = parseRequestId("20261122-101500-4242-0a1b2c3d");
+ * const key = await parseAuthKey("0".repeat(64));
+ * const request = { id, untrustedToken: await v1Token(key, id), body: new Uint8Array([0x61]) };
+ * assert(await authenticateV1(request, key, parseVmName("work")) !== null);
+ * ```
+ */
 export async function authenticateV1(
   { id, untrustedToken, body }: UnverifiedV1Request,
   key: AuthKey,

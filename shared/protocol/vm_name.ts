@@ -20,6 +20,14 @@ const RESERVED: ReadonlySet<string> = new Set(["none", "default", "Domain-0", "d
  * A bad name is refused, not repaired. dom0 is refused too: it is never the far side here.
  *
  * @throws {ProtocolError} "bad-name"
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(parseVmName("work"), "work");
+ * assertThrows(() => parseVmName("work\n"));
+ * ```
  */
 export function parseVmName(untrustedName: string): VmName {
   if (

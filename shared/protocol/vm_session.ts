@@ -71,6 +71,20 @@ export interface VmSession {
   ack(seq: number): Bytes;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ * import { parseVmName } from "./vm_name.ts";
+ *
+ * const session = createVmSession();
+ * assert(!session.hasCredit());
+ * const untrustedPayload = new Uint8Array([0, 2, ...new TextEncoder().encode("work")]);
+ * const event = session.receive({ type: 0x01, untrustedPayload });
+ * assert(event.kind === "hello");
+ * assertEquals(event.vm, parseVmName("work"));
+ * ```
+ */
 export function createVmSession(): VmSession {
   const state: State = {
     phase: "new",

@@ -12,6 +12,14 @@ const BREAKS_A_LINE = /[\p{Cc}\p{Zl}\p{Zp}]/u;
  * writing from right to left, is for whoever shows it: see printable.ts.
  *
  * @throws {ProtocolError} "bad-argument"
+ *
+ * @example
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * assertEquals(parseWhy("nightly backup"), "nightly backup");
+ * assertThrows(() => parseWhy("two\nlines"));
+ * ```
  */
 export function parseWhy(untrustedText: string): string {
   const chars = [...untrustedText].length;

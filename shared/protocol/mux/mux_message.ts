@@ -71,7 +71,17 @@ export const MUX_CAPS: Readonly<Record<MuxRole, ReadonlyMap<number, number>>> = 
   ]),
 };
 
-/** @throws {ProtocolError} whatever is wrong with the bytes */
+/**
+ * @throws {ProtocolError} whatever is wrong with the bytes
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const open = { type: MUX_TYPE.open, untrustedPayload: new Uint8Array([0, 0, 0, 1]) };
+ * assertEquals(decodeMux(open), { kind: "open", stream: 1 });
+ * ```
+ */
 export function decodeMux({ type, untrustedPayload }: Frame): MuxMessage {
   const fields = readFields(untrustedPayload);
   const message = decodeFields(type, fields);
@@ -123,7 +133,16 @@ function parseReason(untrustedByte: number): MuxRefusal {
   return found[1];
 }
 
-/** A DATA frame without its data. */
+/**
+ * A DATA frame without its data.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...encodeDataHead(1, 2)], [0, 0, 0, 7, MUX_TYPE.data, 0, 0, 0, 1]);
+ * ```
+ */
 export function encodeDataHead(stream: number, bytes: number): Bytes {
   if (!(bytes >= 1 && bytes <= MAX_MUX_DATA_BYTES)) throw new Error(`bug: ${bytes} bytes of data`);
   const head = new Uint8Array(9);
@@ -134,6 +153,14 @@ export function encodeDataHead(stream: number, bytes: number): Bytes {
   return head;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...encodeMux({ kind: "end", stream: 1 })], [0, 0, 0, 5, MUX_TYPE.end, 0, 0, 0, 1]);
+ * ```
+ */
 export function encodeMux(message: MuxMessage): Bytes {
   switch (message.kind) {
     case "hello": {

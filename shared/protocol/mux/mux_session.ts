@@ -85,6 +85,20 @@ export interface MuxSession {
   openStreams(): number;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ * import { createFrameDecoder } from "../frame.ts";
+ * import { MUX_CAPS } from "./mux_message.ts";
+ *
+ * const [dialer, acceptor] = [createMuxSession("dialer"), createMuxSession("acceptor")];
+ * for (const frame of createFrameDecoder(MUX_CAPS.dialer).push(acceptor.hello())) {
+ *   assertEquals(dialer.receive(frame).kind, "ready");
+ * }
+ * assert(dialer.mayOpen());
+ * ```
+ */
 export function createMuxSession(role: MuxRole): MuxSession {
   const state: State = { streams: createMuxStreams(role), ready: false, pings: 0, pongs: 0 };
   const { streams } = state;

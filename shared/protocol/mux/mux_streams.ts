@@ -35,6 +35,14 @@ export interface MuxStreams {
   firstCredit: number;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(createMuxStreams("dialer").most, 0); // until the hello
+ * ```
+ */
 export function createMuxStreams(role: MuxRole): MuxStreams {
   return {
     role,
@@ -46,7 +54,18 @@ export function createMuxStreams(role: MuxRole): MuxStreams {
   };
 }
 
-/** @param id the next one */
+/**
+ * @param id the next one
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const streams = createMuxStreams("acceptor");
+ * addStream(streams, 1);
+ * assertEquals([...streams.known.keys()], [1]);
+ * ```
+ */
 export function addStream(streams: MuxStreams, id: number): void {
   streams.lastId = id;
   streams.known.set(id, {
@@ -59,7 +78,19 @@ export function addStream(streams: MuxStreams, id: number): void {
   });
 }
 
-/** Gives back what its window had. */
+/**
+ * Gives back what its window had.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const streams = createMuxStreams("acceptor");
+ * addStream(streams, 1);
+ * forget(streams, 1);
+ * assertEquals(streams.known.size, 0);
+ * ```
+ */
 export function forget({ known }: MuxStreams, id: number): void {
   known.get(id)?.window.close();
   known.delete(id);
@@ -69,6 +100,16 @@ export function forget({ known }: MuxStreams, id: number): void {
  * A stream on which data may come: not ended by the other side, and opened if it must be.
  *
  * @throws {ProtocolError} "unexpected" if this is none
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ *
+ * const streams = createMuxStreams("acceptor");
+ * addStream(streams, 1);
+ * flowing(streams, 1).gotEnd = true;
+ * assertThrows(() => flowing(streams, 1), Error, "nothing may come");
+ * ```
  */
 export function flowing({ role, known }: MuxStreams, id: number): MuxStreamState {
   const stream = known.get(id);
@@ -79,7 +120,19 @@ export function flowing({ role, known }: MuxStreams, id: number): MuxStreamState
   return stream;
 }
 
-/** One that was asked for and not yet answered. @throws {ProtocolError} "unexpected" */
+/**
+ * One that was asked for and not yet answered. @throws {ProtocolError} "unexpected"
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ *
+ * const streams = createMuxStreams("acceptor");
+ * addStream(streams, 1);
+ * unanswered(streams, 1).opened = true;
+ * assertThrows(() => unanswered(streams, 1), Error, "not being opened");
+ * ```
+ */
 export function unanswered({ known }: MuxStreams, id: number): MuxStreamState {
   const stream = known.get(id);
   if (stream === undefined || stream.opened) {
@@ -88,20 +141,54 @@ export function unanswered({ known }: MuxStreams, id: number): MuxStreamState {
   return stream;
 }
 
-/** @throws {ProtocolError} "unexpected" if nobody ever opened it */
+/**
+ * @throws {ProtocolError} "unexpected" if nobody ever opened it
+ *
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ *
+ * const streams = createMuxStreams("acceptor");
+ * addStream(streams, 1);
+ * wasOpened(streams, 1);
+ * assertThrows(() => wasOpened(streams, 2), Error, "never opened");
+ * ```
+ */
 export function wasOpened({ lastId }: MuxStreams, id: number): void {
   if (id === 0 || id > lastId) {
     throw new ProtocolError("unexpected", `stream ${id} was never opened`);
   }
 }
 
-/** One that this side may still use. */
+/**
+ * One that this side may still use.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const streams = createMuxStreams("acceptor");
+ * addStream(streams, 1);
+ * assertEquals(usable(streams, 2), undefined);
+ * ```
+ */
 export function usable({ known }: MuxStreams, id: number): MuxStreamState | undefined {
   const stream = known.get(id);
   return stream?.sentReset ? undefined : stream;
 }
 
-/** One on which this side may send: the dialer at once, the acceptor when it has answered. */
+/**
+ * One on which this side may send: the dialer at once, the acceptor when it has answered.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * const streams = createMuxStreams("acceptor");
+ * addStream(streams, 1);
+ * assert(sendable(streams, 1) === undefined); // it has not answered
+ * ```
+ */
 export function sendable(streams: MuxStreams, id: number): MuxStreamState | undefined {
   const stream = usable(streams, id);
   const maySend = streams.role === "dialer" || stream?.opened;

@@ -25,6 +25,17 @@ export interface WindowBudget {
 /** A grant of less than this part of the window waits for more. */
 const WORTH_A_FRAME = 1 / 4;
 
+/**
+ * @example
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { MUX_FIRST_WINDOW_BYTES } from "./mux_limits.ts";
+ *
+ * const window = createWindowBudget().newWindow();
+ * window.receive(MUX_FIRST_WINDOW_BYTES);
+ * assertThrows(() => window.receive(1));
+ * ```
+ */
 export function createWindowBudget(): WindowBudget {
   /** What all windows have above their first size. */
   let aboveFirst = 0;
