@@ -58,7 +58,8 @@ Deno.test("no two files are installed in one place, and each that is not built i
       kind === "file" && !/^(build|\/usr)\//.test(source) ? [source] : []
     );
     for (const source of sources) assert(Deno.statSync(`${PROJECT}/${source}`).isFile, source);
-    const known = /^@(BIN|LIB|RPC|ETC|UNIT|USERUNIT|MAN|SHARE|POLICY)DIR@|^@COMPLETIONS@/;
+    const known =
+      /^@(BIN|LIB|RPC|ETC|UNIT|USERUNIT|MAN|SHARE|POLICY)DIR@|^@(COMPLETIONS|APPLICATIONS|ICONS)@/;
     assertEquals(targets.filter((target = "") => !known.test(target)), []);
   }
 });
