@@ -51,10 +51,25 @@ export const PROTOCOL_VERSION = 2;
 export const CAPABILITY_PING = 0;
 
 const TYPE = {
-  ...{ hello: 0x01, credit: 0x02, ping: 0x03, accepted: 0x04, output: 0x05, outcome: 0x06 },
-  ...{ capabilities: 0x07, parked: 0x08, vmCapabilities: 0x88 },
-  ...{ vmHello: 0x81, request: 0x82, requestV1: 0x83, cancel: 0x84, window: 0x85, ack: 0x86 },
-  ...{ pong: 0x87, key: 0x90, report: 0x91, listing: 0x92 },
+  hello: 0x01,
+  credit: 0x02,
+  ping: 0x03,
+  accepted: 0x04,
+  output: 0x05,
+  outcome: 0x06,
+  capabilities: 0x07,
+  parked: 0x08,
+  vmHello: 0x81,
+  request: 0x82,
+  requestV1: 0x83,
+  cancel: 0x84,
+  window: 0x85,
+  ack: 0x86,
+  pong: 0x87,
+  vmCapabilities: 0x88,
+  key: 0x90,
+  report: 0x91,
+  listing: 0x92,
 } as const;
 
 /** Where a command's output goes: 1 is stdout, 2 is stderr. */

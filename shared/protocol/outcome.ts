@@ -61,9 +61,9 @@ export interface Outcome {
 }
 
 /** The kinds that a limit makes. */
-const LIMIT_KINDS: ReadonlySet<OutcomeKind> = new Set([
-  ...["timeout", "output-limit", "process-limit", "memory-limit"] as const,
-]);
+const LIMIT_KINDS: ReadonlySet<OutcomeKind> = new Set(
+  ["timeout", "output-limit", "process-limit", "memory-limit"] as const,
+);
 
 /** A word that came with a capability, and what comes nearest to it in a session without that. */
 interface Later<Word> {
@@ -180,8 +180,15 @@ export function refusedOutcome(
   err: StreamSummary = EMPTY_STREAM,
 ): Outcome {
   return {
-    ...{ id, nonce, kind: "refused", reason, exitCode: EXIT_OF_KIND.refused, startedAtMs: null },
-    ...{ durationMs: 0, out: EMPTY_STREAM, err },
+    id,
+    nonce,
+    kind: "refused",
+    reason,
+    exitCode: EXIT_OF_KIND.refused,
+    startedAtMs: null,
+    durationMs: 0,
+    out: EMPTY_STREAM,
+    err,
   };
 }
 

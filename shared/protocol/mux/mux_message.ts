@@ -27,8 +27,16 @@ export const MUX_VERSION = 1;
 export const MUX_MAGIC = 0x4f63_4d78;
 
 export const MUX_TYPE = {
-  ...{ hello: 0x20, open: 0x21, opened: 0x22, refused: 0x23, data: 0x24, window: 0x25 },
-  ...{ end: 0x26, reset: 0x27, ping: 0x28, pong: 0x29 },
+  hello: 0x20,
+  open: 0x21,
+  opened: 0x22,
+  refused: 0x23,
+  data: 0x24,
+  window: 0x25,
+  end: 0x26,
+  reset: 0x27,
+  ping: 0x28,
+  pong: 0x29,
 } as const;
 
 export type MuxRole = "dialer" | "acceptor";

@@ -26,9 +26,9 @@ export type Answer =
   | { readonly kind: "invalid"; readonly why: string; readonly hints: readonly string[] };
 
 /** What the queue service may answer without dom0: none of it says that a command ran. */
-const LOCAL_KINDS: ReadonlySet<OutcomeKind> = new Set([
-  ...["refused", "cancelled", "interrupted", "not-stored"] as const,
-]);
+const LOCAL_KINDS: ReadonlySet<OutcomeKind> = new Set(
+  ["refused", "cancelled", "interrupted", "not-stored"] as const,
+);
 
 export async function readAnswer(
   layout: Layout,

@@ -39,7 +39,8 @@ export function describeEnd(
     };
   };
   const ended = (exitCode: number, messages: readonly string[]): EndText => ({
-    ...{ exitCode, messages },
+    exitCode,
+    messages,
     auditLine: `DONE id=${id} exit=${exitCode}`,
   });
 
@@ -58,12 +59,7 @@ export function describeEnd(
     return ended(end.outcome.exitCode, messages);
   }
   if (end.kind === "withdrawn" && end.cause === "not-connected") {
-    const exit = farewell === null ? EXIT_NO_ANSWER : EXIT_OF_KIND.refused;
-    const why = farewell === null ? "" : `: ${FAREWELL_TEXT[farewell]}`;
-    return ended(exit, [
-      `error: dom0 is not connected${why}; nothing was run (id=${id})`,
-      asHint('in dom0, "qvm-remote-dom0 status" says whether it serves this VM'),
-    ]);
+    return ended(...notConnected(id, farewell));
   }
   if (end.kind === "withdrawn" && end.cause === "deadline") {
     return timedOut(['dom0 did not take the request: is "qvm-remote-dom0 status" fine there?']);
@@ -81,6 +77,18 @@ export function describeEnd(
     `error: no answer from dom0 within ${seconds}s (id=${id})`,
     asHint('the command may still run; in dom0, look at "qvm-remote-dom0 status"'),
   ]);
+}
+
+function notConnected(
+  id: RequestId,
+  farewell: Farewell | null,
+): [exitCode: number, messages: readonly string[]] {
+  const exit = farewell === null ? EXIT_NO_ANSWER : EXIT_OF_KIND.refused;
+  const why = farewell === null ? "" : `: ${FAREWELL_TEXT[farewell]}`;
+  return [exit, [
+    `error: dom0 is not connected${why}; nothing was run (id=${id})`,
+    asHint('in dom0, "qvm-remote-dom0 status" says whether it serves this VM'),
+  ]];
 }
 
 /** What it said when it left. It may be back for others by now, and not for this VM. */

@@ -49,7 +49,11 @@ export async function probeDom0(layout: Layout, timeoutMs: number): Promise<Prob
   const discard = () => Promise.resolve();
   let asksAPerson = false;
   const end = await runRequest(exchange, { answerMs: timeoutMs, connectMs: timeoutMs }, {
-    ...{ layout, stdout: discard, stderr: discard, onPublished() {}, onWaiting() {} },
+    layout,
+    stdout: discard,
+    stderr: discard,
+    onPublished() {},
+    onWaiting() {},
     onParked: () => asksAPerson = true,
     // Nobody needs to say yes to this: dom0 answers.
     interrupts: { ...interrupts, count: () => interrupts.count() + (asksAPerson ? 1 : 0) },

@@ -14,7 +14,7 @@ import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { asLatin1, utf8 } from "../../../shared/protocol/bytes.ts";
 import type { ProcessCommand } from "../../../shared/protocol/command.ts";
 import { MAX_META_BYTES } from "../../../shared/protocol/limits.ts";
-import { EMPTY_STREAM } from "../../../shared/protocol/outcome.ts";
+import { EMPTY_STREAM, type Outcome } from "../../../shared/protocol/outcome.ts";
 import { makeRequestId, type RequestId } from "../../../shared/protocol/request_id.ts";
 import { V1_NONCE, v1Token } from "../../../shared/protocol/v1.ts";
 import type { Answer } from "./answer.ts";
@@ -81,11 +81,16 @@ async function readV1Answer(layout: Layout, id: RequestId): Promise<Answer> {
     return { kind: "invalid", why: "the exit code in the answer is no number", hints: [] };
   }
   const code = Number(exit);
-  const outcome = {
-    ...{ id, nonce: V1_NONCE, kind: "done", reason: null, startedAtMs: null } as const,
+  const outcome: Outcome = {
+    id,
+    nonce: V1_NONCE,
+    kind: "done",
+    reason: null,
+    startedAtMs: null,
     exitCode: (code < 0 ? 128 - code : code) & 0xff, // the original writes -9 for SIGKILL
     durationMs: await readDurationMs(layout, id),
-    ...{ out: EMPTY_STREAM, err: EMPTY_STREAM },
+    out: EMPTY_STREAM,
+    err: EMPTY_STREAM,
   };
   return { kind: "valid", outcome, signed: false };
 }

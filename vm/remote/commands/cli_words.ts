@@ -47,7 +47,11 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 
 /** Harmless with a sub-command. */
 const EVERYWHERE: ReadonlySet<string> = new Set([
-  ...["quiet", "verbose", "help", "version", "connect-timeout"],
+  "quiet",
+  "verbose",
+  "help",
+  "version",
+  "connect-timeout",
 ]);
 
 function findSubCommand(

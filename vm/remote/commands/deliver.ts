@@ -57,8 +57,12 @@ export async function deliver(layout: Layout, given: Given, asked: Delivery): Pr
   }
   const view = await viewOf(asked.form, given);
   const end = await runRequest(exchange, { answerMs: timeoutMs + ANSWER_GRACE_MS, connectMs }, {
-    ...{ layout, interrupts, onPublished, onParked: progress.parked },
-    ...{ stdout: view.stdout, stderr: view.stderr },
+    layout,
+    interrupts,
+    onPublished,
+    onParked: progress.parked,
+    stdout: view.stdout,
+    stderr: view.stderr,
     onWaiting: (waitedMs, isParked) => progress.waiting(id, layout, waitedMs, isParked),
   });
   const text = describeEnd(id, timeoutMs, end, await farewellOf(layout, end));

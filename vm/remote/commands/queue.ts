@@ -44,7 +44,11 @@ export async function queueDebug(layout: Layout, given: Given): Promise<number> 
     }${owner}\n`;
   });
   const json = entries.map(({ folder, untrustedName, bytes, ageSeconds, owned }) => ({
-    ...{ folder, name: untrustedName, bytes, age_seconds: ageSeconds, owned },
+    folder,
+    name: untrustedName,
+    bytes,
+    age_seconds: ageSeconds,
+    owned,
   }));
   print(given, { entries: json }, lines.join("") || "the queue is empty\n");
   return EXIT_OK;

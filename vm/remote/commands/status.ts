@@ -29,7 +29,11 @@ export async function status(layout: Layout, given: Given): Promise<number> {
     {
       data: layout.base,
       vm,
-      ...{ fingerprint, queue, responding: answers, round_trip_ms: roundTripMs, messages },
+      fingerprint,
+      queue,
+      responding: answers,
+      round_trip_ms: roundTripMs,
+      messages,
     },
     `data     ${layout.base}\n` +
       `vm       ${vm ?? "not known: dom0 has never connected"}\n` +

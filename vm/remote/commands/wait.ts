@@ -50,8 +50,12 @@ async function fetchAnswer(
   const progress = createProgress(given, answerMs);
   const view = await viewOf(form, given);
   const end = await runRequest(exchange, { answerMs, connectMs: Infinity }, {
-    ...{ layout, interrupts, onPublished() {}, onParked: progress.parked },
-    ...{ stdout: view.stdout, stderr: view.stderr },
+    layout,
+    interrupts,
+    onPublished() {},
+    onParked: progress.parked,
+    stdout: view.stdout,
+    stderr: view.stderr,
     onWaiting: (waitedMs, isParked) => progress.waiting(id, layout, waitedMs, isParked),
   });
   const hasLeft = end.kind === "no-answer" &&

@@ -117,7 +117,11 @@ async function isStaleTemporary(layout: Layout, name: string, nowMs: number): Pr
 }
 
 const FOLDERS: ReadonlySet<string> = new Set([
-  ...["pending", "running", "results", "cancel", "refused"],
+  "pending",
+  "running",
+  "results",
+  "cancel",
+  "refused",
 ]);
 
 async function isYoung(path: string, nowMs: number): Promise<boolean> {

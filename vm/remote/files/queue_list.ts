@@ -56,7 +56,9 @@ export async function listQueue(
       if (info === undefined) continue;
       const id = folder === "pending" || folder === "running" ? idOfName(untrustedName) : undefined;
       entries.push({
-        ...{ folder, untrustedName, bytes: info.size },
+        folder,
+        untrustedName,
+        bytes: info.size,
         ageSeconds: Math.max(0, Math.round((nowMs - (info.mtime?.getTime() ?? nowMs)) / 1000)),
         owned: id === undefined || !info.isFile ? null : await hasOwner(layout, path, id, nowMs),
       });

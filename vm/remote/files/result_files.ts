@@ -115,8 +115,15 @@ export function answerLocally(
   publishOutcome(
     layout,
     {
-      ...{ id, nonce, kind, reason, exitCode: EXIT_OF_KIND[kind], startedAtMs: null },
-      ...{ durationMs: 0, out: EMPTY_STREAM, err: EMPTY_STREAM },
+      id,
+      nonce,
+      kind,
+      reason,
+      exitCode: EXIT_OF_KIND[kind],
+      startedAtMs: null,
+      durationMs: 0,
+      out: EMPTY_STREAM,
+      err: EMPTY_STREAM,
     },
     null,
     text,
