@@ -13,23 +13,20 @@ import { utf8 } from "../../shared/protocol/bytes.ts";
 import { makeNonce, PLAIN_REQUEST, sealEnvelope } from "../../shared/protocol/envelope.ts";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
-import { type Daemon, finish, type Finished, install, type Installed, until } from "./installed.ts";
+import { authoritySteps } from "./demo_authority.ts";
+import {
+  expectCode,
+  expectOut,
+  expectOutput,
+  expectText,
+  good,
+  type Scene,
+  type Step,
+} from "./demo_step.ts";
+import { finish, type Finished, install, type Installed, until } from "./installed.ts";
 
-const VMS = ["work", "lab", "untrusted"] as const;
+const VMS = ["work", "lab", "untrusted", "agent"] as const;
 const MAKES_COLOURS = Deno.stdout.isTerminal() && Deno.env.get("NO_COLOR") === undefined;
-
-interface Step {
-  /** What a person would type, where; shown before it is done. */
-  readonly shown: string;
-  readonly why: string;
-  /** @returns what is to be seen; throws if it is not as it should be */
-  readonly run: () => Promise<string>;
-}
-
-interface Scene {
-  readonly qubes: Installed;
-  daemon: Daemon | null;
-}
 
 function steps(scene: Scene): readonly Step[] {
   const { qubes } = scene;
@@ -115,6 +112,7 @@ function steps(scene: Scene): readonly Step[] {
         return expectCode(await inVm("untrusted", "-t", "2", "hostname"), 124);
       },
     },
+    ...authoritySteps(scene, "agent"),
     {
       shown: "dom0$ qvm-remote-dom0 revoke lab",
       why: "what lab has running is ended at once, and nothing more is taken from it",
@@ -205,33 +203,6 @@ function isOpen(dom0Root: string, vm: string): boolean {
   return state.vms.some((known: { vm: string; open: string[] }) =>
     known.vm === vm && known.open.length > 0
   );
-}
-
-async function good(run: Promise<Finished>): Promise<Finished> {
-  const finished = await run;
-  expectCode(finished, 0);
-  return finished;
-}
-
-/** @returns everything it printed, and its exit code */
-function expectCode(ended: Finished, code: number): string {
-  const text = `${ended.stdout}${ended.stderr}`;
-  if (ended.code !== code) throw new Error(`exit ${ended.code}, not ${code}: ${text}`);
-  return `${text}exit code ${code}\n`;
-}
-
-function expectOutput(ended: Finished, wanted: RegExp): Finished {
-  expectText(ended.stdout, wanted);
-  return ended;
-}
-
-function expectOut(ended: Finished, wanted: RegExp): string {
-  return expectText(ended.stdout, wanted);
-}
-
-function expectText(text: string, wanted: RegExp): string {
-  if (!wanted.test(text)) throw new Error(`${wanted} is not in: ${text}`);
-  return text;
 }
 
 function paint(code: number, text: string): string {

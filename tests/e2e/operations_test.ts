@@ -103,6 +103,47 @@ Deno.test("a VM that may read and must ask", async (t) => {
     assertStringIncludes((await client(1, "wait", id)).stderr, "its answer was fetched");
   });
 
+  const plan = (...steps: readonly object[]): string => {
+    const path = `${qubes.world.vmHome(VM)}/plan.json`;
+    Deno.writeTextFileSync(path, JSON.stringify(steps));
+    return path;
+  };
+  const setStep = (value: string) => ({
+    ...{ operation: "vm.prefs.set", vm: "work", property: "memory", value },
+  });
+
+  await t.step("a plan is checked without asking anybody, and run as one on a yes", async () => {
+    const path = plan(
+      { operation: "vm.create", name: "new", vm: "made", label: "red" },
+      { operation: "vm.prefs.set", vm: "made", property: "memory", value: 600 },
+    );
+    const checked = await client(0, "plan", "--check", path);
+    assertMatch(checked.stdout, /^operation +plan\ndecision +ask\n/);
+    const running = client(0, "plan", path);
+    assertEquals((await decide("approve", "--yes")).operation, "plan");
+    assertEquals(
+      (await running).stdout,
+      "step 1 (new): vm.create: done\nstep 2: vm.prefs.set: done\nplan done: 2 of 2 steps done\n",
+    );
+  });
+
+  await t.step("a step that fails ends the plan, and those before it are undone", async () => {
+    const path = plan(setStep("500"), { operation: "vm.create", vm: "work", label: "red" });
+    const running = client(1, "plan", "--undo-on-failure", path);
+    await decide("approve", "--yes");
+    const { stdout } = await running;
+    assertMatch(stdout, /^step 1: vm\.prefs\.set: done\nstep 2: vm\.create: failed, exit \d+/);
+    assertMatch(stdout, /^plan failed: 1 of 2 steps done; undone: (2, )?1$/m);
+    const memory = await client(0, "op", "vm.prefs.get", "vm=work", "property=memory");
+    assertEquals(memory.stdout, "700\n");
+  });
+
+  await t.step("a plan that is wrong is refused with the step and the key", async () => {
+    const { stderr } = await client(126, "plan", plan(setStep("1"), { operation: "vm.strat" }));
+    assertMatch(stderr, /^qvm-remote-dom0: .*step 2: there is no operation "vm\.strat"/m);
+    assertStringIncludes(stderr, "error: refused by dom0: it is no plan that dom0 can read");
+  });
+
   await t.step("what is no operation, or wrong, is refused with what is wrong", async () => {
     const unknown = await client(126, "op", "vm.lst");
     assertMatch(unknown.stderr, /^qvm-remote-dom0: .*vm\.lst/m);
