@@ -190,6 +190,7 @@ function openSpool(base: string, age: "new" | "kept" = "kept"): Spool {
 
   return {
     append(stream, bytes) {
+      if (bytes.length === 0) return;
       const to = files.get(stream) ?? open(stream);
       to.file.seekSync(to.length, Deno.SeekMode.Start);
       try {

@@ -51,6 +51,16 @@ Deno.test("outcome store: nothing there is nothing kept", () =>
     store.forget(vm, id);
   }));
 
+Deno.test("outcome store: a stream on which nothing came has no file", () =>
+  withStore((store, folder) => {
+    const spool = store.begin(REQUEST);
+    spool.append(1, utf8(""));
+    spool.append(2, utf8("err"));
+    assertEquals(spool.summary(1), EMPTY_STREAM);
+    assertEquals(namesIn(`${folder}/${vm}`).toSorted(), [`${id}.err`, `${id}.request`]);
+    spool.close();
+  }));
+
 Deno.test("outcome store: a finished request comes back whole, as often as asked", () =>
   withStore((store, folder) => {
     const spool = store.begin(REQUEST);
