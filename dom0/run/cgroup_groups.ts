@@ -27,7 +27,7 @@ const RETRY_MS = 100;
 /** Cgroups that are done with are removed many at a time, when the answers are out. */
 const REMOVE_DELAY_MS = 250;
 /** How often a command is looked at. Without a limit in the kernel, a fork bomb has this long. */
-const LOOK_SECONDS = { kernel: "0.25", watched: "0.02" } as const;
+const LOOK_SECONDS = { kernel: 0.25, watched: 0.02 } as const;
 
 /** This machine, or this place in it, has no cgroup that can be divided. */
 export class CgroupError extends Error {
@@ -64,7 +64,7 @@ interface CgroupLimits extends LimitsInForce {
 }
 
 function groupsIn(commands: string, limits: CgroupLimits): Groups {
-  const keeper = createCgroupKeeper(LOOK_SECONDS[limits.processes]);
+  const keeper = createCgroupKeeper(commands, LOOK_SECONDS[limits.processes]);
   const removal = createRemoval();
   let made = 0;
   return {

@@ -27,8 +27,12 @@ export interface CgroupKeeper {
   close(): void;
 }
 
-/** @param lookSeconds between two looks at what is watched */
-export function createCgroupKeeper(lookSeconds: string): CgroupKeeper {
+/**
+ * @param folder all cgroups that it is asked about are in it, or are this one itself
+ * @param lookSeconds between two looks at what is watched
+ */
+export function createCgroupKeeper(folder: string, lookSeconds: number): CgroupKeeper {
+  const nameOf = (cgroup: string): string => cgroup.slice(folder.length + 1) || ".";
   const watched = new Map<string, string>();
   let current: Keeper | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -44,16 +48,18 @@ export function createCgroupKeeper(lookSeconds: string): CgroupKeeper {
   };
   const running = (): Keeper => {
     if (current !== null) return current;
-    const keeper = startKeeper(lookSeconds, () => {
+    const keeper = startKeeper(folder, lookSeconds, () => {
       current = null;
       if (!closed) timer ??= setTimeout(watchAgain, RESTART_MS);
     });
     current = keeper;
-    for (const [cgroup, most] of watched) keeper.ask(`WATCH ${most} ${cgroup}`).catch(() => {});
+    for (const [cgroup, most] of watched) {
+      keeper.ask(`WATCH ${most} ${nameOf(cgroup)}`).catch(() => {});
+    }
     return keeper;
   };
   const ask = async (verb: string, cgroup: string): Promise<string> =>
-    await running().ask(`${verb} ${cgroup}`);
+    await running().ask(`${verb} ${nameOf(cgroup)}`);
   return {
     ask,
     watch(cgroup, most) {
@@ -61,7 +67,7 @@ export function createCgroupKeeper(lookSeconds: string): CgroupKeeper {
       watched.set(cgroup, most);
       try {
         const keeper = running(); // a new one is told of all
-        if (isNew) keeper.ask(`WATCH ${most} ${cgroup}`).catch(() => {});
+        if (isNew) keeper.ask(`WATCH ${most} ${nameOf(cgroup)}`).catch(() => {});
       } catch {
         timer ??= setTimeout(watchAgain, RESTART_MS);
       }
@@ -84,9 +90,10 @@ interface Keeper {
   close(): void;
 }
 
-function startKeeper(lookSeconds: string, onEnd: () => void): Keeper {
+function startKeeper(folder: string, lookSeconds: number, onEnd: () => void): Keeper {
+  const look = [String(lookSeconds), String(Math.round(lookSeconds * 1e6))];
   const child = new Deno.Command("/bin/bash", {
-    args: ["-c", CGROUP_KEEPER, NAME, lookSeconds],
+    args: ["-c", CGROUP_KEEPER, NAME, folder, ...look],
     clearEnv: true,
     env: CLEAN_ENV,
     stdin: "piped",

@@ -145,9 +145,9 @@ echo "$processes $memory $folder"
 export const KEEPER_END = "\x1e";
 
 /**
- * Looks after the cgroups: reads "VERB cgroup" lines, each with KEEPER_END before its newline, and
- * prints one line for each. It starts no process, so it works on while a command takes every process
- * there is.
+ * Looks after the cgroups: reads "VERB words cgroup" lines, each with KEEPER_END before its newline,
+ * and prints one line for each. It starts no process, so it works on while a command takes every
+ * process there is. bash reads a pipe byte by byte: so a cgroup goes by its name in the folder.
  *
  *     TERM, KILL       signals its members
  *     WATCH most       kills it as soon as it has more processes, or, where the kernel holds the
@@ -156,19 +156,26 @@ export const KEEPER_END = "\x1e";
  *                      happened: "killed" for having too many processes; "refused" if it was
  *                      refused one; "oom" if the kernel ended one for lack of memory, and "total"
  *                      too if it was the memory of all commands that was used up
- *     TOTAL p m        (of "commands") the most processes and memory of all commands
+ *     TOTAL p m        (of ".") the most processes and memory of all commands
  *
- *     $1 seconds between two looks while something is watched
+ *     $1 the folder with the cgroups
+ *     $2 seconds between two looks while something is watched   $3 the same in microseconds
  */
 export const CGROUP_KEEPER = `
 exec 2>/dev/null
+set -f # the lines are words
+cd -- "$1" || exit
 declare -A most killed
+looked=0
 counted() { # file, name: what an events file says
   value=0
   [ ! -e "$1" ] || while read -r name count; do [ "$name" != "$2" ] || value=$count; done <"$1"
 }
-look() {
-  local cgroup
+look() { # not more often: while lines come one after the other, too
+  local cgroup now=\${EPOCHREALTIME/.}
+  # If the clock was set back, at once.
+  [ "$now" -lt "$looked" ] || [ "$now" -ge $((looked + $1)) ] || return
+  looked=$now
   for cgroup in "\${!most[@]}"; do
     if [ "\${most[$cgroup]}" = kernel ]; then
       counted "$cgroup/pids.events" max
@@ -203,7 +210,7 @@ settle() {
 pending= end=$'\\x1e'
 while :; do
   wait_for=()
-  [ "\${#most[@]}" = 0 ] || wait_for=(-t "$1")
+  [ "\${#most[@]}" = 0 ] || wait_for=(-t "$2")
   IFS= read -r "\${wait_for[@]}" line
   code=$?
   line=$pending$line pending=
@@ -211,12 +218,11 @@ while :; do
   if [ "\${line%"$end"}" = "$line" ]; then
     [ "$code" != 1 ] || exit # the daemon has ended
     pending=$line
-    [ "$code" = 0 ] || look
+    [ "$code" = 0 ] || look "$3"
     continue
   fi
-  line=\${line%"$end"}
-  cgroup=/\${line#*/} answer=ok
-  read -r verb first second _ <<<"\${line%%/*}"
+  words=(\${line%"$end"})
+  verb=\${words[0]} first=\${words[1]} second=\${words[2]} cgroup=\${words[-1]} answer=ok
   case $verb in
     TERM) while read -r pid; do kill -TERM "$pid"; done <"$cgroup/cgroup.procs" ;;
     KILL) echo 1 >"$cgroup/cgroup.kill" ;;
@@ -228,7 +234,7 @@ while :; do
       ;;
   esac
   echo "$answer"
-  [ "\${#most[@]}" = 0 ] || look
+  [ "\${#most[@]}" = 0 ] || look "$3"
 done
 `;
 

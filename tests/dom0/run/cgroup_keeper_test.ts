@@ -7,12 +7,12 @@ import { childrenWith, until, withFolder } from "../fixture.ts";
 
 async function withKeeper(
   test: (keeper: CgroupKeeper, cgroup: string) => Promise<void>,
-  lookSeconds = "0.02",
+  lookSeconds = 0.02,
 ): Promise<void> {
   await withFolder(async (cgroup) => {
     Deno.writeTextFileSync(`${cgroup}/cgroup.events`, "populated 0\nfrozen 0\n");
     Deno.writeTextFileSync(`${cgroup}/cgroup.procs`, "");
-    const keeper = createCgroupKeeper(lookSeconds);
+    const keeper = createCgroupKeeper(cgroup, lookSeconds);
     try {
       await test(keeper, cgroup);
     } finally {
@@ -69,6 +69,14 @@ Deno.test("cgroup keeper: more processes than it may have, and it is killed unas
     assertEquals(await keeper.settle(cgroup), "ended"); // told once
   }));
 
+Deno.test("cgroup keeper: it looks while one question follows the other, too", () =>
+  withKeeper(async (keeper, cgroup) => {
+    put(cgroup, "cgroup.procs", "1\n2\n");
+    keeper.watch(cgroup, "1");
+    while (kill(cgroup) === "") await keeper.ask("TOTAL 1 1", cgroup);
+    assertEquals(await keeper.settle(cgroup), "ended killed");
+  }));
+
 Deno.test("cgroup keeper: where the kernel holds the limit, the first refusal ends the command", () =>
   withKeeper(async (keeper, cgroup) => {
     put(cgroup, "cgroup.procs", "1\n".repeat(999));
@@ -100,7 +108,7 @@ Deno.test("cgroup keeper: a question that comes at the very moment of a look is 
   withKeeper(async (keeper, cgroup) => {
     keeper.watch(`${cgroup}/other`, "1");
     for (let n = 0; n < 1_500; n++) assertEquals(await keeper.ask("TERM", cgroup), "ok");
-  }, "0.0001"));
+  }, 0.0001));
 
 Deno.test("cgroup keeper: killed, what was asked fails, and the next question has an answer", () =>
   withKeeper(async (keeper, cgroup) => {
