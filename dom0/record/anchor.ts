@@ -53,9 +53,11 @@ export interface Anchors {
 }
 
 export function readAnchors({ anchorFile, liveAnchorFile }: AnchorPaths): Anchors {
-  const read = (path: string): Anchor | null =>
-    parseAnchor(new TextDecoder().decode(readIfPresent(path)));
-  return { onDisk: read(anchorFile), live: read(liveAnchorFile) };
+  return { onDisk: readAnchor(anchorFile), live: readAnchor(liveAnchorFile) };
+}
+
+function readAnchor(path: string): Anchor | null {
+  return parseAnchor(new TextDecoder().decode(readIfPresent(path)));
 }
 
 /** The one that knows of more. */
@@ -92,7 +94,7 @@ export interface AnchorWriter {
 
 export function createAnchorWriter(paths: AnchorPaths): AnchorWriter {
   const { anchorFile, liveAnchorFile } = paths;
-  const onDisk = (): Anchor | null => readAnchors(paths).onDisk;
+  const onDisk = (): Anchor | null => readAnchor(anchorFile);
   const begin = (anchor: Anchor): void => {
     Deno.mkdirSync(dirname(anchorFile), { recursive: true, mode: PRIVATE_FOLDER });
     writeOver(anchorFile, anchor, "create", "wait");

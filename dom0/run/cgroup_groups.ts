@@ -17,15 +17,14 @@
 
 import { delay } from "@std/async/delay";
 import { type CgroupKeeper, createCgroupKeeper } from "./cgroup_keeper.ts";
+import { createCgroupSupply } from "./cgroup_supply.ts";
 import type { GroupEnd, Groups, LimitsInForce, Totals } from "./process_group.ts";
-import { PREPARE_CGROUPS, REMOVE_CGROUPS, runBash } from "./warden.ts";
+import { PREPARE_CGROUPS, runBash } from "./warden.ts";
 
 /** What was killed takes a moment to be gone. */
 const BUSY_WAIT_MS = 5;
 /** After the keeper has ended, or could not be started. */
 const RETRY_MS = 100;
-/** Cgroups that are done with are removed many at a time, when the answers are out. */
-const REMOVE_DELAY_MS = 250;
 /** How often a command is looked at. Without a limit in the kernel, a fork bomb has this long. */
 const LOOK_SECONDS = { kernel: 0.25, watched: 0.02 } as const;
 
@@ -65,19 +64,18 @@ interface CgroupLimits extends LimitsInForce {
 
 function groupsIn(commands: string, limits: CgroupLimits): Groups {
   const keeper = createCgroupKeeper(commands, LOOK_SECONDS[limits.processes]);
-  const removal = createRemoval();
-  let made = 0;
+  const supply = createCgroupSupply(commands);
   return {
     limits,
-    newCgroup: () => `${commands}/${++made}`,
-    dropCgroup: removal.add,
+    newCgroup: supply.take,
+    dropCgroup: supply.giveBack,
     make({ cgroup, maxProcesses }) {
       keeper.watch(cgroup, limits.processes === "kernel" ? "kernel" : String(maxProcesses));
       return {
         signal: async (signal) => void await keeper.ask(signal, cgroup),
         async close() {
           const end = await settle(keeper, cgroup);
-          removal.add(cgroup);
+          supply.giveBack(cgroup);
           return end;
         },
       };
@@ -91,7 +89,7 @@ function groupsIn(commands: string, limits: CgroupLimits): Groups {
     },
     close() {
       keeper.close();
-      removal.close();
+      supply.close();
     },
   };
 }
@@ -111,41 +109,4 @@ async function settle(keeper: CgroupKeeper, cgroup: string): Promise<GroupEnd> {
     }
     await delay(state === "busy" ? BUSY_WAIT_MS : RETRY_MS);
   }
-}
-
-interface Removal {
-  add(cgroup: string): void;
-  /** What is still there goes with the folder. */
-  close(): void;
-}
-
-function createRemoval(): Removal {
-  let ended: string[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let closed = false;
-  const later = (): void => {
-    if (!closed) timer ??= setTimeout(remove, REMOVE_DELAY_MS);
-  };
-  const remove = async (): Promise<void> => {
-    const removed = ended;
-    ended = [];
-    try {
-      const { out } = await runBash(REMOVE_CGROUPS, ...removed);
-      ended.push(...out.split("\n").filter((cgroup) => cgroup !== ""));
-    } catch { // no process to be had now
-      ended.push(...removed);
-    }
-    timer = undefined;
-    if (ended.length > 0) later();
-  };
-  return {
-    add(cgroup) {
-      ended.push(cgroup);
-      later();
-    },
-    close() {
-      closed = true;
-      clearTimeout(timer);
-    },
-  };
 }

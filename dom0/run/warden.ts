@@ -13,13 +13,13 @@ export const MARK_VARIABLE = "QVM_REMOTE_MARK";
 export const NAME = "qvm-remote-dom0";
 
 /**
- * Makes its cgroup and joins it while nobody waits for it: the kernel takes 10 ms and more to move a
- * process. (Deno would need every permission there is to write below /sys.) Then waits for its order
- * on stdin, sets the limits and becomes the command. It leads a session of its own already, so its
+ * Joins its cgroup, and makes it if it is not there, while nobody waits for it: the kernel takes
+ * 10 ms and more to move a process. (Deno would need every permission there is to write below /sys.)
+ * Then waits for its order on stdin, sets the limits and becomes the command. It leads a session of its own already, so its
  * process number is that of the session. Where the kernel offers a limit and it cannot be set,
  * nothing is run.
  *
- *     $1 the cgroup to make, or ""   $2 the holder to end, or ""
+ *     $1 the cgroup to be in, or ""   $2 the holder to end, or ""
  *     order, words that end with NUL: most processes, most memory, number of variables, the
  *     variables as NAME=value, the command's words, "go"
  */
@@ -27,7 +27,8 @@ export const WARDEN = `
 cgroup=$1
 [ -z "$2" ] || kill -KILL "$2"
 if [ -n "$cgroup" ]; then
-  /usr/bin/mkdir -- "$cgroup" </dev/null && echo 0 >"$cgroup/cgroup.procs" || exit 125
+  [ -d "$cgroup" ] || /usr/bin/mkdir -- "$cgroup" </dev/null || exit 125
+  echo 0 >"$cgroup/cgroup.procs" || exit 125
 fi
 mapfile -d '' -t order
 [ "\${#order[@]}" -gt 4 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
@@ -240,11 +241,15 @@ done
 
 /**
  * Removes cgroups of commands that have ended, and what they made in them; prints those that are
- * still there.
+ * still there. Makes others.
+ *
+ *     $1 how many are to be removed   $2… these, and those to be made
  */
-export const REMOVE_CGROUPS = `
-find "$@" -depth -type d -exec rmdir {} + 2>/dev/null
-for cgroup; do [ ! -e "$cgroup" ] || echo "$cgroup"; done
+export const TURN_OVER_CGROUPS = `
+ended=("\${@:2:$1}") fresh=("\${@:$1+2}")
+[ "$1" = 0 ] || rmdir -- "\${ended[@]}" || find "\${ended[@]}" -depth -type d -exec rmdir {} +
+[ "\${#fresh[@]}" = 0 ] || mkdir -- "\${fresh[@]}"
+for cgroup in "\${ended[@]}"; do [ ! -e "$cgroup" ] || echo "$cgroup"; done
 `;
 
 /**

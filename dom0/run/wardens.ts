@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Processes that wait to become commands: between two commands one is started ahead, so that
+ * Processes that wait to become commands: between two commands some are started ahead, so that
  * the next need not wait for a process, a session, a bash and a cgroup.
  *
  * @module
@@ -12,6 +12,8 @@ import { NAME, WARDEN } from "./warden.ts";
 
 /** The answer to the last command goes out first. */
 const REFILL_DELAY_MS = 5;
+/** While one gets its order, the other may still be on its way into its cgroup. */
+const READY = 2;
 
 export interface WardenProcess {
   readonly stdin: WritableStream<Uint8Array>;
@@ -39,7 +41,7 @@ export interface Wardens {
    * @throws {Error} if no process can be started
    */
   start(order: readonly string[]): Warden;
-  /** Ends the one that waits. */
+  /** Ends those that wait. */
   close(): void;
 }
 
@@ -51,22 +53,24 @@ export function createWardens(
     const cgroup = groups.newCgroup();
     return { child: spawn(cgroup), cgroup };
   };
-  let spare: Warden | null = null;
+  let ready: readonly Warden[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let closed = false;
 
+  const startAhead = (): void => {
+    const warden = spawnWarden();
+    ready = [...ready, warden];
+    // Nobody should end it, but a command runs as root and may end what it likes.
+    warden.child.status.then(() => {
+      if (!ready.includes(warden)) return;
+      ready = ready.filter((other) => other !== warden);
+      groups.dropCgroup(warden.cgroup);
+    }).catch(() => {}); // so has everything
+  };
   const refill = (): void => {
     timer = undefined;
-    if (closed || spare !== null) return;
     try {
-      const waiting = spawnWarden();
-      spare = waiting;
-      // Nobody should end it, but a command runs as root and may end what it likes.
-      waiting.child.status.then(() => {
-        if (spare !== waiting) return;
-        spare = null;
-        groups.dropCgroup(waiting.cgroup);
-      }).catch(() => {}); // so has everything
+      while (!closed && ready.length < READY) startAhead();
     } catch {
       // no process to be had now: the next command starts its own
     }
@@ -74,8 +78,9 @@ export function createWardens(
   refill();
   return {
     start(order) {
-      const warden = spare ?? spawnWarden();
-      spare = null;
+      const [first, ...rest] = ready;
+      const warden = first ?? spawnWarden();
+      ready = rest;
       give(warden.child, order);
       warden.child.status.then(() => {
         if (!closed) timer ??= setTimeout(refill, REFILL_DELAY_MS);
@@ -85,11 +90,11 @@ export function createWardens(
     close() {
       closed = true;
       clearTimeout(timer);
-      if (spare === null) return;
-      const { stdin, stdout, stderr } = spare.child;
-      for (const stream of [stdout, stderr]) stream.cancel().catch(() => {});
-      stdin.close().catch(() => {});
-      spare = null;
+      for (const { child: { stdin, stdout, stderr } } of ready) {
+        for (const stream of [stdout, stderr]) stream.cancel().catch(() => {});
+        stdin.close().catch(() => {});
+      }
+      ready = [];
     },
   };
 }

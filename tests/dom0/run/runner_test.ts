@@ -593,6 +593,10 @@ Deno.test("runner: what an earlier daemon left is found by its mark, and nothing
     assertEquals(namesIn(folder), []);
   }));
 
+/** @param path as /proc/PID/cgroup has it */
+const isCgroupHere = (path: string): boolean =>
+  foldersIn(`${CGROUP?.folder}/commands`).includes(path.slice(path.lastIndexOf("/") + 1));
+
 Deno.test({
   name: `runner, ${IN_CGROUP.name}: each command has a new cgroup, which is removed after it`,
   ignore: IN_CGROUP.ignore,
@@ -608,9 +612,7 @@ Deno.test({
       const [first, second] = [await own(), await own()];
       assert(first.includes("/commands/") && second.includes("/commands/"), `${first} ${second}`);
       assertNotEquals(first, second);
-      // Two kinds of runs share it; one may be there for the command to come of each.
-      await until("what is done with is gone", () =>
-        foldersIn(`${CGROUP?.folder}/commands`).length <= 2);
+      await until("what is done with is gone", () => ![first, second].some(isCgroupHere));
     }),
 });
 
@@ -624,12 +626,14 @@ Deno.test({
       const number = rareNumber();
       const text = `at=$(sed -n 's/^0:://p' /proc/self/cgroup)
 cd "${CGROUP?.folder}/commands/\${at##*/}" && mkdir -p nested/deeper || exit
+echo "$at"
 sleep ${number} &
 echo $! >nested/deeper/cgroup.procs
 exit 4`;
-      assertEquals((await result(start(kit, folder, { command: script(text) }))).exitCode, 4);
+      const { exitCode, out } = await result(start(kit, folder, { command: script(text) }));
+      assertEquals(exitCode, 4);
       assertEquals(processesWith(number), []);
-      await until("it is gone", () => foldersIn(`${CGROUP?.folder}/commands`).length <= 2);
+      await until("it is gone", () => !isCgroupHere(out.trim()));
     }),
 });
 
