@@ -60,6 +60,8 @@ export async function readFrames(
   decoder.end();
 }
 
+/** Most streams bring less than this: a command's output, an answer. */
+const FIRST_CHUNK_BYTES = 4 * 1024;
 /** One read of a full pipe. */
 const CHUNK_BYTES = 64 * 1024;
 
@@ -76,7 +78,7 @@ export interface ChunkReader {
 export function createChunkReader(stream: ReadableStream<Uint8Array>): ChunkReader {
   const bytes = byteReader(stream);
   const reader = bytes ?? stream.getReader();
-  let buffer = new ArrayBuffer(bytes === null ? 0 : CHUNK_BYTES);
+  let buffer = new ArrayBuffer(bytes === null ? 0 : FIRST_CHUNK_BYTES);
   const next = async (): Promise<Uint8Array | undefined> => {
     const { value, done } = bytes === null
       ? await (reader as ReadableStreamDefaultReader<Uint8Array>).read()
@@ -90,7 +92,7 @@ export function createChunkReader(stream: ReadableStream<Uint8Array>): ChunkRead
       try {
         for (let chunk; (chunk = await next()) !== undefined;) {
           await take(chunk);
-          if (bytes !== null) buffer = chunk.buffer as ArrayBuffer;
+          if (bytes !== null) buffer = bufferAfter(chunk);
         }
       } catch (error) {
         cancel();
@@ -98,6 +100,14 @@ export function createChunkReader(stream: ReadableStream<Uint8Array>): ChunkRead
       }
     },
   };
+}
+
+/** The same again; a large one when a small one was filled. */
+function bufferAfter({ buffer, byteLength }: Uint8Array): ArrayBuffer {
+  const isFilled = byteLength === buffer.byteLength;
+  return isFilled && byteLength < CHUNK_BYTES
+    ? new ArrayBuffer(CHUNK_BYTES)
+    : buffer as ArrayBuffer;
 }
 
 /** null: the stream has no bytes of its own, as those that tests make. */
