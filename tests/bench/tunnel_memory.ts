@@ -19,7 +19,8 @@ export async function benchMemory({ ways, far, add }: Scene, when: string): Prom
     const chats: Chat[] = [];
     // Ten at a time: the calls of the real qrexec fail when too many are set up at once.
     while (chats.length < count) {
-      chats.push(...await Promise.all(Array.from({ length: 10 }, () => openChat(way.raw))));
+      const length = Math.min(10, count - chats.length);
+      chats.push(...await Promise.all(Array.from({ length }, () => openChat(way.raw))));
     }
     const after = totalMb(way, far.raw);
     const name = WAY_TEXT[way.name];
