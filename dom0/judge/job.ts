@@ -79,42 +79,15 @@ export interface JobOptions {
 }
 
 export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptions): Job {
-  let seat: Seat | null = null;
-  let ended = outcome;
+  const delivery: Delivery = { spool, seat: null, sent: new Map(), outcomeSent: false };
   const end = Promise.withResolvers<void>();
-  if (ended !== null) end.resolve();
-  let outcomeSent = false;
+  let ended = outcome;
   let closed = false;
   let parked = false;
   let seatings = 0;
-  let waiting: (() => void)[] = [];
-  const sent = new Map<StreamNumber, number>();
-
-  const sendStream = (to: Seat, stream: StreamNumber): boolean => {
-    for (;;) {
-      const offset = sent.get(stream) ?? 0;
-      if (offset >= spool.length(stream)) return true;
-      const data = spool.read(stream, offset, Math.min(to.room(), MAX_OUTPUT_CHUNK_BYTES));
-      if (data.length === 0) return false;
-      sent.set(stream, offset + data.length);
-      to.output(stream, offset, data);
-    }
-  };
-  const pump = (): void => {
-    if (seat === null || outcomeSent) return;
-    const all = [sendStream(seat, 1), sendStream(seat, 2)].every((done) => done);
-    if (!all || ended === null) return;
-    outcomeSent = true;
-    seat.outcome(ended);
-  };
-  const isTold = (): boolean => closed || (ended !== null && seat === null);
-  /** A moment later: what ended without a seat may be given one in the same turn. */
-  const tellWaiting = (): void =>
-    queueMicrotask(() => {
-      if (!isTold()) return;
-      for (const resolve of waiting) resolve();
-      waiting = [];
-    });
+  if (ended !== null) end.resolve();
+  const pump = (): void => deliver(delivery, ended);
+  const telling = createTelling(() => closed || (ended !== null && delivery.seat === null));
   return {
     request,
     sinceMs,
@@ -129,44 +102,101 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
     finish(makeOutcome) {
       ended = makeOutcome(spool);
       end.resolve();
-      tellWaiting();
+      telling.look();
       return ended;
     },
     outcome: () => ended,
     park() {
       parked = true;
-      seat?.parked();
+      delivery.seat?.parked();
     },
     approve() {
       parked = false;
-      seat?.approved();
+      delivery.seat?.approved();
     },
     keptBytes: () => spool.length(1) + spool.length(2),
-    attach(newSeat) {
+    attach(seat) {
       seatings++;
-      seat = newSeat;
-      outcomeSent = false;
-      sent.clear();
-      seat.accepted();
+      beginAnew(delivery, seat);
       if (parked && ended === null) seat.parked();
       pump();
     },
-    detach(oldSeat) {
-      if (seat === oldSeat) seat = null;
-      tellWaiting();
+    detach(seat) {
+      if (delivery.seat === seat) delivery.seat = null;
+      telling.look();
     },
-    hasSeat: () => seat !== null,
+    hasSeat: () => delivery.seat !== null,
     seatings: () => seatings,
     ended: () => end.promise,
+    told: telling.told,
+    close() {
+      closed = true;
+      telling.look();
+      spool.close();
+    },
+  };
+}
+
+/** What the session that has the seat has been sent. */
+interface Delivery {
+  readonly spool: Spool;
+  seat: Seat | null;
+  /** Bytes of output. */
+  readonly sent: Map<StreamNumber, number>;
+  outcomeSent: boolean;
+}
+
+/** Another session has nothing of it yet. */
+function beginAnew(delivery: Delivery, seat: Seat): void {
+  delivery.seat = seat;
+  delivery.outcomeSent = false;
+  delivery.sent.clear();
+  seat.accepted();
+}
+
+function deliver(delivery: Delivery, ended: Outcome | null): void {
+  const { seat, outcomeSent } = delivery;
+  if (seat === null || outcomeSent) return;
+  const all = [deliverStream(delivery, seat, 1), deliverStream(delivery, seat, 2)];
+  if (!all.every((done) => done) || ended === null) return;
+  delivery.outcomeSent = true;
+  seat.outcome(ended);
+}
+
+/** @returns whether the seat has all that there is */
+function deliverStream({ spool, sent }: Delivery, seat: Seat, stream: StreamNumber): boolean {
+  for (;;) {
+    const offset = sent.get(stream) ?? 0;
+    if (offset >= spool.length(stream)) return true;
+    const data = spool.read(stream, offset, Math.min(seat.room(), MAX_OUTPUT_CHUNK_BYTES));
+    if (data.length === 0) return false;
+    sent.set(stream, offset + data.length);
+    seat.output(stream, offset, data);
+  }
+}
+
+/** Those who wait until nobody is still to be told. */
+interface Telling {
+  told(): Promise<void>;
+  /** To be called after each change. */
+  look(): void;
+}
+
+function createTelling(isTold: () => boolean): Telling {
+  let waiting: (() => void)[] = [];
+  /** A moment later: what ended without a seat may be given one in the same turn. */
+  const look = (): void =>
+    queueMicrotask(() => {
+      if (!isTold()) return;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    });
+  return {
     told: () =>
       new Promise((resolve) => {
         waiting.push(resolve);
-        tellWaiting();
+        look();
       }),
-    close() {
-      closed = true;
-      tellWaiting();
-      spool.close();
-    },
+    look,
   };
 }

@@ -50,32 +50,20 @@ export interface OpenJobsOptions {
 /** Begins with what an earlier daemon left. */
 export function createOpenJobs(options: OpenJobsOptions): OpenJobs {
   const { store, ledger, audit, clock, onChange } = options;
-  const jobs = new Map<VmName, Map<RequestId, Job>>();
-  const jobsOf = (vm: VmName): Map<RequestId, Job> => {
-    const known = jobs.get(vm) ?? new Map<RequestId, Job>();
-    jobs.set(vm, known);
-    return known;
-  };
-  const enter = (job: Job): Job => {
-    jobsOf(job.request.vm).set(job.request.id, job);
-    return job;
-  };
-  const all = (): Job[] => [...jobs.values()].flatMap((known) => [...known.values()]);
+  const book = createBook();
+  for (const kept of store.recover()) book.enter(recover(kept, options));
   const forget = (job: Job): void => {
-    const { vm, id } = job.request;
     job.close();
-    store.forget(vm, id);
-    jobsOf(vm).delete(id);
+    store.forget(job.request.vm, job.request.id);
+    book.strike(job);
     onChange();
   };
-  for (const kept of store.recover()) enter(recover(kept, options));
-
   /**
    * A VM sends again what has no answer before it sends what is new. So what is kept for it and
    * was not asked for is answered there, and only its ack was lost: one such makes room.
    */
   const forgetUnclaimed = (vm: VmName): boolean => {
-    const job = [...jobsOf(vm).values()].find((kept) => kept.outcome() !== null && !kept.hasSeat());
+    const job = book.of(vm).find((kept) => kept.outcome() !== null && !kept.hasSeat());
     if (job === undefined) return false;
     recordQuietly(audit, "outcome-expired", { ...nameOf(job.request), by: "room" });
     forget(job);
@@ -83,11 +71,11 @@ export function createOpenJobs(options: OpenJobsOptions): OpenJobs {
     return true;
   };
   return {
-    find: (vm, id) => jobsOf(vm).get(id),
-    all,
+    find: book.find,
+    all: book.all,
     open(request, onStop) {
       const { vm, id, nonce, digest, protocol } = request; // the job outlives the body
-      return enter(createJob({
+      return book.enter(createJob({
         request: { vm, id, nonce, digest, protocol },
         sinceMs: clock.spanMs(),
         spool: store.begin(request),
@@ -99,14 +87,44 @@ export function createOpenJobs(options: OpenJobsOptions): OpenJobs {
       forget(job);
       ledger.answered(job.request);
     },
-    makeRoom: (vm) => !isFull([...jobsOf(vm).values()]) || forgetUnclaimed(vm),
+    makeRoom: (vm) => !isFull(book.of(vm)) || forgetUnclaimed(vm),
     forgetOld() {
       const oldest = clock.spanMs() - KEEP_OUTCOME_MS;
-      for (const job of all()) {
+      for (const job of book.all()) {
         if (job.outcome() === null || job.sinceMs > oldest || job.hasSeat()) continue;
         recordQuietly(audit, "outcome-expired", nameOf(job.request));
         forget(job);
       }
+    },
+  };
+}
+
+/** Jobs by VM and id, in the order in which they were entered. */
+interface Book {
+  find(vm: VmName, id: RequestId): Job | undefined;
+  of(vm: VmName): readonly Job[];
+  all(): readonly Job[];
+  enter(job: Job): Job;
+  strike(job: Job): void;
+}
+
+function createBook(): Book {
+  const jobs = new Map<VmName, Map<RequestId, Job>>();
+  const pageOf = (vm: VmName): Map<RequestId, Job> => {
+    const known = jobs.get(vm) ?? new Map<RequestId, Job>();
+    jobs.set(vm, known);
+    return known;
+  };
+  return {
+    find: (vm, id) => pageOf(vm).get(id),
+    of: (vm) => [...pageOf(vm).values()],
+    all: () => [...jobs.values()].flatMap((page) => [...page.values()]),
+    enter(job) {
+      pageOf(job.request.vm).set(job.request.id, job);
+      return job;
+    },
+    strike({ request }) {
+      pageOf(request.vm).delete(request.id);
     },
   };
 }

@@ -15,10 +15,10 @@ import type { Audit } from "../record/audit_log.ts";
 import { createBackoff, type SessionEnd } from "./backoff.ts";
 import type { StoredKey } from "../settings/key_store.ts";
 import { type CallService, describeExit, stderrFlood } from "./qrexec.ts";
-import { createRefusalBudget } from "./refusal_budget.ts";
+import { createRefusalBudget, type RefusalBudget } from "./refusal_budget.ts";
 import type { RequestDesk } from "../judge/request_desk.ts";
 import { AUDITED_CHARS } from "../judge/request_event.ts";
-import { runSession } from "./vm_session_loop.ts";
+import { runSession, type SessionOptions } from "./vm_session_loop.ts";
 
 export type LinkState = "connecting" | "connected" | "waiting" | "stopped";
 
@@ -52,88 +52,39 @@ export interface LinkOptions {
 }
 
 export function openVmLink(options: LinkOptions): VmLink {
-  const { vm, key, audit, clock, onChange, endWhenIdleMs } = options;
+  const { vm, key, onChange, endWhenIdleMs } = options;
   const stopping = new AbortController();
   const backoff = createBackoff();
   const budget = createRefusalBudget();
+  const sleep = createSleep(stopping.signal);
   const firstEnd = Promise.withResolvers<void>();
   let state: LinkState = "connecting";
   let lastEnd: string | null = null;
-  let wakeUp: () => void = () => {};
-
   const setState = (next: LinkState): void => {
     state = next;
     onChange();
   };
-  /** Until something suggests that the VM is there, the end of the link, or that long. */
-  const rest = async (ms: number): Promise<void> => {
-    if (stopping.signal.aborted) return;
-    const woken = new AbortController();
-    wakeUp = () => woken.abort();
-    await pause(ms, woken.signal);
-    wakeUp = () => {};
-  };
-
-  /** One call of the service, from start to end. */
-  const oneSession = async (): Promise<SessionEnd> => {
-    if (options.isHalted(vm)) {
-      lastEnd = "the VM is halted";
+  const callOnce = async (): Promise<SessionEnd> => {
+    setState("connecting");
+    try {
+      const onConnected = (): void => setState("connected");
+      const ended = await oneSession(options, budget, stopping.signal, onConnected);
+      lastEnd = ended.why;
+      return ended.end;
+    } catch (error) {
+      // A disk that refuses the audit, a qrexec-client that is not there: said, and tried again.
+      lastEnd = errorText(error);
+      console.error(`${vm}: ${lastEnd}`);
       return { kind: "no-connection" };
     }
-    const startedMs = clock.spanMs();
-    let wasReady = false;
-    const call = options.callService(vm, options.vmUser(), "");
-    const onReady = (): void => {
-      wasReady = true;
-      audit.record("connected", { vm, key: key.key.fingerprint });
-      setState("connected");
-    };
-    let violation: ProtocolError | null = null;
-    let silence: string | null = null;
-    try {
-      const { silentMs } = await runSession({ ...options, call, budget, onReady }, stopping.signal);
-      if (silentMs !== null) silence = `nothing heard for ${Math.round(silentMs / 1000)} s`;
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      if (error.violation !== "cut-off") violation = error;
-    }
-    const ended = await call.ended;
-    violation = stderrFlood(ended) ?? violation;
-    if (violation !== null) {
-      lastEnd = violation.message;
-      const unrecorded = budget.takeUnrecorded();
-      audit.record("violation", {
-        ...{
-          vm,
-          violation: violation.violation,
-          detail: violation.message.slice(0, AUDITED_CHARS),
-        },
-        ...(unrecorded === 0 ? {} : { refusals_not_recorded: unrecorded }),
-      });
-      return { kind: "violation" };
-    }
-    lastEnd = stopping.signal.aborted ? "stopped" : silence ?? describeExit(ended);
-    if (!wasReady) return { kind: "no-connection" };
-    audit.record("disconnected", { vm, why: lastEnd });
-    return { kind: "lost", lastedMs: clock.spanMs() - startedMs };
   };
-
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      setState("connecting");
-      let end: SessionEnd;
-      try {
-        end = await oneSession();
-      } catch (error) {
-        // A disk that refuses the audit, a qrexec-client that is not there: said, and tried again.
-        lastEnd = errorText(error);
-        console.error(`${vm}: ${lastEnd}`);
-        end = { kind: "no-connection" };
-      }
+      const end = await callOnce();
       firstEnd.resolve();
       if (endWhenIdleMs !== 0) break;
       setState("waiting");
-      await rest(backoff.nextWaitMs(end));
+      await sleep.rest(backoff.nextWaitMs(end));
     }
     setState("stopped");
   };
@@ -143,12 +94,101 @@ export function openVmLink(options: LinkOptions): VmLink {
     key,
     state: () => state,
     lastEnd: () => lastEnd,
-    wake: () => wakeUp(),
+    wake: sleep.wake,
     firstSession: () => firstEnd.promise,
     async stop() {
       stopping.abort();
-      wakeUp();
+      sleep.wake();
       await running;
     },
   };
+}
+
+interface Sleep {
+  /** Until something suggests that the VM is there, the end of the link, or that long. */
+  rest(ms: number): Promise<void>;
+  wake(): void;
+}
+
+function createSleep(ended: AbortSignal): Sleep {
+  let wakeUp = (): void => {};
+  return {
+    async rest(ms) {
+      if (ended.aborted) return;
+      const woken = new AbortController();
+      wakeUp = () => woken.abort();
+      await pause(ms, woken.signal);
+      wakeUp = () => {};
+    },
+    wake: () => wakeUp(),
+  };
+}
+
+interface EndedSession {
+  readonly end: SessionEnd;
+  /** For "status". */
+  readonly why: string;
+}
+
+/** One call of the service, from start to end. */
+async function oneSession(
+  options: LinkOptions,
+  budget: RefusalBudget,
+  stopping: AbortSignal,
+  onConnected: () => void,
+): Promise<EndedSession> {
+  const { vm, key, audit, clock } = options;
+  if (options.isHalted(vm)) return { end: { kind: "no-connection" }, why: "the VM is halted" };
+  const startedMs = clock.spanMs();
+  let wasReady = false;
+  const call = options.callService(vm, options.vmUser(), "");
+  const onReady = (): void => {
+    wasReady = true;
+    audit.record("connected", { vm, key: key.key.fingerprint });
+    onConnected();
+  };
+  const { silence, ...heard } = await listen({ ...options, call, budget, onReady }, stopping);
+  const ended = await call.ended;
+  const violation = stderrFlood(ended) ?? heard.violation;
+  if (violation !== null) {
+    recordViolation(violation, budget, options);
+    return { end: { kind: "violation" }, why: violation.message };
+  }
+  const why = stopping.aborted ? "stopped" : silence ?? describeExit(ended);
+  if (!wasReady) return { end: { kind: "no-connection" }, why };
+  audit.record("disconnected", { vm, why });
+  return { end: { kind: "lost", lastedMs: clock.spanMs() - startedMs }, why };
+}
+
+interface Heard {
+  readonly violation: ProtocolError | null;
+  /** What is said of a VM that was silent for too long. */
+  readonly silence: string | null;
+}
+
+/** The session itself; a call that ends inside a frame has only ended. */
+async function listen(session: SessionOptions, stopping: AbortSignal): Promise<Heard> {
+  try {
+    const { silentMs } = await runSession(session, stopping);
+    const silence = silentMs === null ? null : `nothing heard for ${Math.round(silentMs / 1000)} s`;
+    return { violation: null, silence };
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return { violation: error.violation === "cut-off" ? null : error, silence: null };
+  }
+}
+
+function recordViolation(
+  { violation, message }: ProtocolError,
+  budget: RefusalBudget,
+  { vm, audit }: LinkOptions,
+): void {
+  const detail = message.slice(0, AUDITED_CHARS);
+  const unrecorded = budget.takeUnrecorded();
+  audit.record("violation", {
+    vm,
+    violation,
+    detail,
+    ...(unrecorded === 0 ? {} : { refusals_not_recorded: unrecorded }),
+  });
 }
