@@ -29,7 +29,7 @@ test: check ## the tests but the long ones (some minutes)
 # In a browser: Debian's chromium, or CHROMIUM; screenshots go to build/screenshots.
 .PHONY: test-web
 test-web: ## the web admin in a real browser: every page, every action, by keyboard, for all eyes
-	$(DENO) test -A --no-check --quiet tests/web
+	$(DENO) test -A --no-check --quiet --parallel tests/web
 
 .PHONY: test-long
 test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUNDS=N for more

@@ -38,7 +38,7 @@ export function openAdmin(options: AdminOrdersOptions): () => void {
     createAnswers({
       ...{ paths, parking, undo },
       run: createOperatorRun({
-        ...{ groups, audit, workFolder, config: () => settings().config },
+        ...{ groups, audit, workFolder, settings },
         keeper: { ...undo, dateMs },
       }),
       policy: {

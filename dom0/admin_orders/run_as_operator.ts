@@ -7,6 +7,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { UserError } from "../../shared/io/program.ts";
 import { concat, utf8 } from "../../shared/protocol/bytes.ts";
 import { shellQuote } from "../../shared/protocol/command.ts";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
@@ -20,18 +21,22 @@ import { argvStep, type SequenceStep, startSequence } from "../run/sequence.ts";
 import type { UndoKeeper } from "../undo/keep_for_undo.ts";
 import { undoableSteps } from "../undo/undoable_steps.ts";
 import { OPERATOR } from "../undo/run_undo.ts";
-import type { Config } from "../settings/config.ts";
+import type { Settings } from "../settings/settings.ts";
 
 export interface OperatorRunOptions {
   readonly groups: Pick<GroupChoice, "groups" | "wardens" | "markPrefix">;
-  readonly config: () => Config;
+  readonly settings: () => Settings;
   readonly audit: Audit;
   readonly workFolder: string;
   readonly keeper: UndoKeeper;
 }
 
 export interface OperatorRun {
-  /** @returns { exitCode, stdout, stderr, value } @throws {ParameterError} */
+  /**
+   * @returns { exitCode, stdout, stderr, value }
+   * @throws {ParameterError}
+   * @throws {UserError} dom0 is locked down, and it does more than to read
+   */
   operation(name: string, values: Readonly<Record<string, string>>, by: string): Promise<JsonValue>;
   script(text: string, by: string): Promise<JsonValue>;
 }
@@ -48,6 +53,7 @@ export function createOperatorRun(options: OperatorRunOptions): OperatorRun {
       const pairs = Object.entries(values).map(([key, value]) => `${key}=${value}`);
       const recognised = recogniseNamed(name, pairs);
       const { operation, touches } = recognised;
+      if (operation.level !== READS) refuseLockdown(options);
       const told = { by, operation: name, targets: touches.map((qube) => qube ?? "dom0") };
       const ended = operation.level === READS
         ? await run(recognised.argvs.map(argvStep), operation.timeoutSeconds, newMark, options)
@@ -55,6 +61,7 @@ export function createOperatorRun(options: OperatorRunOptions): OperatorRun {
       return { ...ended, value: valueOf(ended, operation.result.parse) };
     },
     async script(text, by) {
+      refuseLockdown(options);
       const script = utf8(text);
       const sha256 = createHash("sha256").update(script).digest("hex");
       const told = { by, operation: SHELL, body_bytes: script.length, body_sha256: sha256 };
@@ -65,6 +72,12 @@ export function createOperatorRun(options: OperatorRunOptions): OperatorRun {
       return { ...ended, value: null };
     },
   };
+}
+
+/** A lockdown stops everything, whoever asks; the operator lifts it first. */
+function refuseLockdown({ settings }: OperatorRunOptions): void {
+  if (!settings().lockdown) return;
+  throw new UserError("dom0 is locked down: nothing is changed until somebody unlocks");
 }
 
 /** On record, with its way back on the disk, before it starts. */
@@ -101,9 +114,9 @@ async function run(
   steps: readonly SequenceStep[],
   timeoutSeconds: number,
   newMark: () => string,
-  { groups, config, workFolder }: OperatorRunOptions,
+  { groups, settings, workFolder }: OperatorRunOptions,
 ): Promise<Ran> {
-  const { maxProcesses, maxMemoryBytes, maxOutputBytes, path } = config();
+  const { maxProcesses, maxMemoryBytes, maxOutputBytes, path } = settings().config;
   const printed: Record<1 | 2, Uint8Array[]> = { 1: [], 2: [] };
   const { ended } = startSequence({
     ...{ steps, newMark, path, workFolder, groups: groups.groups, wardens: groups.wardens },

@@ -252,7 +252,7 @@ function keepWork(
   if (command.mode === "op" || command.mode === "plan") {
     throw new Error("bug: an operation that was not recognised");
   }
-  // In /run: systemd takes it away when a unit ends, even if this daemon is another's child.
+  // In /run, where it may be taken away while this daemon runs.
   Deno.mkdirSync(workFolder, { recursive: true, mode: PRIVATE_FOLDER });
   return keepBody(workFolder, request, command);
 }

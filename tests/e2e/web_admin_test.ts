@@ -123,6 +123,14 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assert((await channel.verifyChain()).isWhole);
       await channel.lockdown(BY);
       assertEquals((await channel.now()).daemon?.lockdown, true);
+      const refused = await Promise.all([
+        channel.run("vm.tags.add", { vm: "lab", tag: "locked" }, BY).catch((error) => error),
+        channel.runShell("echo locked", BY).catch((error) => error),
+      ]);
+      for (const error of refused) {
+        assert(error instanceof Dom0Error && /locked down/.test(error.message), String(error));
+      }
+      assertEquals((await channel.run("vm.list", {}, BY)).exitCode, 0, "reading goes on");
       await channel.unlock(BY);
       await until("it is lifted", async () => (await channel.now()).daemon?.lockdown === false);
     });

@@ -24,7 +24,10 @@ for (const [name, look] of LOOKS) {
       await open.go(path);
       await open.shoot(`${page}-${name}`);
       await assertFits(open.page, `${page} ${name}`);
-      if (name !== "wide") found.push(...(await open.violations()).map((one) => `${page}: ${one}`));
+      // In the dark only the colours are others; wide and large have the same parts.
+      const rule = name === "dark" ? "color-contrast" : undefined;
+      if (name === "wide" || name === "large") continue;
+      found.push(...(await open.violations(rule)).map((one) => `${page}: ${one}`));
     }
     assertEquals(found, []);
     assertEquals(open.complaints, []);

@@ -13,7 +13,7 @@ import {
   when,
 } from "../markup/markup.ts";
 import type { Operation } from "../../operations/operation.ts";
-import type { JsonSchema, Parameter } from "../../operations/parameter.ts";
+import type { Parameter } from "../../operations/parameter.ts";
 import { describeOperation, OPERATIONS, SHELL } from "../../operations/table.ts";
 import type { Answer } from "../server/http_message.ts";
 import { page } from "./layout.ts";
@@ -140,21 +140,26 @@ function field(
     problem !== undefined && " wrong"
   }"><label for="${id}">${label}</label>${
     problem !== undefined && markup`<span class="why" id="${id}-why">${problem}</span>`
-  }${control(view, id, key, schema, value, problem !== undefined)}<small>${summary}</small></div>`;
+  }${
+    control(view, { id, key, parameter, value, isWrong: problem !== undefined })
+  }<small>${summary}</small></div>`;
 }
 
-function control(
-  view: View,
-  id: string,
-  key: string,
-  schema: JsonSchema,
-  value: string,
-  isWrong: boolean,
-): Content {
+interface Control {
+  readonly id: string;
+  readonly key: string;
+  readonly parameter: Parameter;
+  readonly value: string;
+  readonly isWrong: boolean;
+}
+
+function control(view: View, { id, key, parameter, value, isWrong }: Control): Content {
   const marks = when(isWrong, markup` aria-invalid="true"`);
-  const options = schema["enum"]?.map(String) ?? null;
+  const options = parameter.schema.enum?.map(String) ?? null;
   if (options !== null) {
-    return markup`<select id="${id}" name="${id}"${marks}><option value="">none</option>${
+    return markup`<select id="${id}" name="${id}"${marks}><option value="">${
+      parameter.optional ? "as usual" : "choose"
+    }</option>${
       options.map((one) => markup`<option${when(one === value, markup` selected`)}>${one}</option>`)
     }</select>`;
   }
@@ -189,7 +194,11 @@ function scriptForm(view: View, { values, problems }: Sent): Html {
 }
 
 function output({ result }: Sent): Html {
-  if (result === null) return NOTHING;
+  if (result === null) {
+    return markup`<section class="panel" aria-label="Result"><header><h2>Result</h2></header>${
+      empty(markup`<span class="soft">What it prints, and how it ends, stands here.</span>`)
+    }</section>`;
+  }
   const { exitCode, stdout, stderr, value } = result;
   return markup`<section class="panel" aria-label="Result"><header><h2>Result</h2><span>${
     exitCode === 0 ? state("ok", "Done") : state("bad", `Failed, exit ${exitCode}`)
