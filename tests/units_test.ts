@@ -50,19 +50,21 @@ function modulesOf(source: string, seen = new Map<string, string>()): ReadonlyMa
   return seen;
 }
 
-/** The programs that it may start, where they are named. */
-function startedBy(source: string): readonly string[] {
+/** The programs that it may start, where they are named; `all`: it may start no others. */
+function startedBy(source: string): { readonly named: readonly string[]; readonly all: boolean } {
   const side = source.startsWith("dom0/") ? "dom0" : "vm";
   const name = source.slice(source.indexOf("/") + 1, -".ts".length);
-  const { run = [] } = programOf(side, name).permissions;
-  return run === "any" ? [] : run;
+  const { run = [], configured = false } = programOf(side, name).permissions;
+  return { named: run === "any" ? [] : run, all: run !== "any" && !configured };
 }
 
 function callsQrexec(source: string): boolean {
-  const started = startedBy(source);
+  const { named: started, all } = startedBy(source);
   if (started.some((program) => CALLER.test(program))) return true;
-  const named = [...modulesOf(source).values()].some((code) => /["`]qrexec-client\b/.test(code));
-  if (named) return true;
+  // A name in the code counts only where Deno would not refuse to start it.
+  const isNamed = (): boolean =>
+    [...modulesOf(source).values()].some((code) => /["`]qrexec-client\b/.test(code));
+  if (!all && isNamed()) return true;
   const folder = source.slice(0, source.indexOf("/"));
   return started.map((program) => `${folder}/${program}.ts`).filter(exists).some(callsQrexec);
 }
