@@ -14,7 +14,6 @@ const SOURCES = [
   "dom0",
   "vm",
   "shared",
-  "packaging",
   "policies",
   ".ci",
   "Makefile",
