@@ -7,10 +7,10 @@
  */
 
 import { UserError } from "../../shared/io/program.ts";
-import { lockdown, unlock } from "../cli/commands/service.ts";
-import { revoke } from "../cli/commands/authorize.ts";
+import { lockDown, unlock } from "../operator/lockdown.ts";
+import { takeRight } from "../operator/rights.ts";
 import { undo as undoCommand } from "../cli/commands/undo.ts";
-import type { Operator } from "../cli/operator.ts";
+import { type Operator, vmFromWord } from "../cli/operator.ts";
 import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
 import { reasonOf } from "../operator/order_form.ts";
 import type { JsonValue } from "../operations/operation.ts";
@@ -86,12 +86,20 @@ function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers 
       audit.record("grant-revoked", { grant: number, vm, operation, targets, approver: by });
       return Promise.resolve({});
     }],
-    [
-      "revoke",
-      (order, by) => byCommand(paths, by, (operator) => revoke(operator, [order.text("vm")])),
-    ],
-    ["lockdown", (_order, by) => byCommand(paths, by, (operator) => lockdown(operator, []))],
-    ["unlock", (_order, by) => byCommand(paths, by, (operator) => unlock(operator, []))],
+    ["revoke", async (order, by) => {
+      const vm = vmFromWord(order.text("vm"));
+      const { hadKey } = await takeRight({ paths, invokedBy: by }, vm, "revoke");
+      if (!hadKey) throw new UserError(`VM '${vm}' has no key`);
+      return { text: `Revoked VM '${vm}'.` };
+    }],
+    ["lockdown", async (_order, by) => {
+      await lockDown({ paths, invokedBy: by });
+      return { text: "Locked down: nothing runs, and nothing will until unlock." };
+    }],
+    ["unlock", async (_order, by) => {
+      if (!await unlock({ paths, invokedBy: by })) throw new UserError("It was not locked down.");
+      return { text: "Unlocked." };
+    }],
   ]);
 }
 

@@ -2,22 +2,16 @@
 /** What an operator's command needs: where things are, the terminal, the audit. @module */
 
 import { readLine } from "../../shared/io/read_line.ts";
-import { dateMs } from "../../shared/io/clock.ts";
 import { UserError, writeAll } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
-import { openAudit } from "../record/audit_log.ts";
-import type { AuditFields } from "../record/audit_chain.ts";
-import type { Paths } from "../settings/paths.ts";
+import type { Acting } from "../operator/acting.ts";
 
-export interface Operator {
-  readonly paths: Paths;
+export interface Operator extends Acting {
   /** False in tests and demos, where the folders are the user's own. */
   readonly needsRoot: boolean;
   readonly environment: ReadonlyMap<string, string>;
-  /** The user who called it, by name or number; behind sudo, the one in front of it. */
-  readonly invokedBy: string;
   /** Whether a person can be asked. */
   readonly isTerminal: boolean;
   readonly print: (text: string) => void;
@@ -45,18 +39,6 @@ export function vmFromWord(word: string): VmName {
       'see "qvm-ls" for the names there are',
     ]);
   }
-}
-
-/** Puts what an operator did into the audit; it is on the disk when this resolves. */
-export async function recordAction(
-  { paths }: Operator,
-  action: string,
-  fields: AuditFields,
-): Promise<void> {
-  const audit = openAudit({ ...paths, dateMs });
-  audit.record("operator", { action, ...fields });
-  await audit.sync();
-  audit.close();
 }
 
 /** The terminal of this process. */

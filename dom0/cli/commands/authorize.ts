@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** authorize, connect, revoke, disconnect, keys: which VMs may send commands. @module */
 
-import { durableFolder, durableRemove, durableWrite } from "../../../shared/io/durable.ts";
-import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
 import { didYouMean } from "../../../shared/io/did_you_mean.ts";
 import {
   expectWords,
@@ -11,33 +9,25 @@ import {
   parseWords,
 } from "../../../shared/io/options.ts";
 import { UsageError, UserError } from "../../../shared/io/program.ts";
-import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
-import { ProtocolError } from "../../../shared/protocol/refusal.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { ParameterError } from "../../operations/parameter.ts";
 import {
-  grantFileName,
   type GrantLevel,
   GRANTS,
-  grantText,
   parseGrant,
   parseScope,
   type Scope,
 } from "../../policy/grant_file.ts";
-import { parseConfig, withVmList } from "../../settings/config.ts";
-import { createKeyStore } from "../../settings/key_store.ts";
-import { type Operator, recordAction, requireRoot, vmFromWord } from "../operator.ts";
-import { MAX_CONFIG_BYTES } from "../../settings/settings.ts";
-import { inTurn } from "../../settings/settings_lock.ts";
-import { waitForState } from "../../daemon/state_file.ts";
+import { fetchKey, giveRight, listKeys, type Right, takeRight } from "../../operator/rights.ts";
+import { type Operator, requireRoot, vmFromWord } from "../operator.ts";
 import { askQueue } from "../../session/queue_question.ts";
 import { requireVm } from "../qvm_tools.ts";
 
 /** What each grant means, in the words of the moment in which it is given. */
 const GRANT_TEXT: Readonly<Record<GrantLevel, string>> = {
   monitor: "reads what there is: qubes, settings, devices, updates; everything else is denied",
-  ask: "reads; everything else waits for an answer in dom0 (today: is refused)",
+  ask: "reads; everything else waits for an answer in dom0",
   manage: "reads and changes, creates and removes qubes; other commands are asked",
   full: "runs any command in dom0, as root: whoever controls that VM then controls dom0, " +
     "and with it every other VM",
@@ -64,7 +54,7 @@ export async function authorize(operator: Operator, words: readonly string[]): P
   }
   const right = rightOf(operator, vm, options);
   const keyText = options.has("fetch")
-    ? await fetchKey(operator, vm, options.value("fingerprint"))
+    ? await comparedKey(operator, vm, options.value("fingerprint"))
     : await readKey(operator, keyWord);
   return await store(operator, vm, keyText, right);
 }
@@ -80,16 +70,9 @@ export async function connect(operator: Operator, words: readonly string[]): Pro
   const right = rightOf(operator, vm, options);
   await askQueue(vm, "status"); // throws if the VM does not answer
   const keyText = keyWord === undefined
-    ? await fetchKey(operator, vm, options.value("fingerprint"))
+    ? await comparedKey(operator, vm, options.value("fingerprint"))
     : await readKey(operator, keyWord);
   return await store(operator, vm, keyText, right);
-}
-
-/** What a VM gets with its key. */
-interface Right {
-  readonly grant: GrantLevel;
-  readonly scope: Scope;
-  readonly acceptsV1: boolean;
 }
 
 function rightOf(operator: Operator, vm: VmName, options: ParsedWords): Right {
@@ -140,16 +123,15 @@ async function readKey(operator: Operator, keyWord: string | undefined): Promise
   return keyWord ?? await operator.askSecret("Key of the VM (64 hex digits, not shown): ");
 }
 
-async function fetchKey(
+/** From the running VM, after a person has compared its fingerprint. */
+async function comparedKey(
   operator: Operator,
   vm: VmName,
   expected: string | undefined,
 ): Promise<string> {
-  const answer = await askQueue(vm, "key");
-  if (answer.kind !== "key") throw new UserError(`${vm} answered with something else than a key`);
-  const { fingerprint } = await parseKey(answer.untrustedText);
+  const { text, fingerprint } = await fetchKey(vm);
   if (expected !== undefined) {
-    if (expected.trim() === fingerprint) return answer.untrustedText;
+    if (expected.trim() === fingerprint) return text;
     throw new UserError(`the key of ${vm} has the fingerprint ${fingerprint}`, [
       `it was to be ${printable(expected)}; nothing was stored`,
     ]);
@@ -165,48 +147,23 @@ async function fetchKey(
   );
   const reply = operator.ask('Is it the same? Type "yes" to store the key: ');
   if (reply?.trim() !== "yes") throw new UserError(`${vm} was not authorised`);
-  return answer.untrustedText;
-}
-
-async function parseKey(untrustedText: string) {
-  try {
-    return await parseAuthKey(untrustedText);
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new UserError("invalid key (expected 64 hex characters)", [
-      'in the VM, "qvm-remote key show" prints it',
-    ]);
-  }
+  return text;
 }
 
 async function store(
   operator: Operator,
   vm: VmName,
   keyText: string,
-  { grant, scope, acceptsV1 }: Right,
+  right: Right,
 ): Promise<number> {
   const { paths, print } = operator;
-  const { fingerprint } = await parseKey(keyText);
-  const given = { grant, ...(scope === null ? {} : { scope: `@tag:${scope.tag}` }) };
-  await recordAction(operator, "authorize", {
-    ...{ vm, fingerprint, ...given, accept_v1: acceptsV1 },
-  });
-  await durableFolder(paths.keyFolder);
-  await inTurn(paths.keyFolder, async () => {
-    // The key comes last: without it nothing of the rest has an effect.
-    await durableFolder(paths.policyFolder);
-    const file = `${paths.policyFolder}/${grantFileName(vm)}`;
-    await durableWrite(file, grantText(vm, grant, scope));
-    await changeVmList(operator, (vms) => vms.includes(vm) ? vms : [...vms, vm]);
-    await createKeyStore(paths.keyFolder).write(vm, keyText.trim(), acceptsV1);
-  });
+  const { fingerprint, inForce } = await giveRight(operator, vm, keyText, right);
   print(`Authorized VM '${vm}'. Key stored in ${paths.keyFolder}/${vm}.key\n`);
   print(`Fingerprint: ${fingerprint}\n`);
-  const serves = await daemonShows(operator, (known) => known.get(vm) === fingerprint);
   print(
-    serves === null
+    inForce === null
       ? 'The daemon is not running: "systemctl start qvm-remote-dom0" starts it.\n'
-      : serves
+      : inForce
       ? "The running daemon serves it now.\n"
       : 'The running daemon has not taken it up: see "qvm-remote-dom0 status".\n',
   );
@@ -237,78 +194,34 @@ export async function disconnect(operator: Operator, words: readonly string[]): 
   return code;
 }
 
-async function takeAway(operator: Operator, vm: VmName, action: string): Promise<number> {
-  const { paths, print, warn } = operator;
-  const had = await inTurn(paths.keyFolder, async () => {
-    // The key first: from then on the VM can do nothing, whatever fails below.
-    const had = await createKeyStore(paths.keyFolder).remove(vm);
-    await recordAction(operator, action, { vm, had_key: had });
-    await durableRemove(`${paths.policyFolder}/${grantFileName(vm)}`);
-    await changeVmList(operator, (vms) => vms.filter((other) => other !== vm));
-    return had;
-  });
-  if (!had) {
-    warn(`VM '${vm}' has no key\n`);
+async function takeAway(
+  operator: Operator,
+  vm: VmName,
+  action: "revoke" | "disconnect",
+): Promise<number> {
+  const { hadKey, inForce } = await takeRight(operator, vm, action);
+  if (!hadKey) {
+    operator.warn(`VM '${vm}' has no key\n`);
     return 1;
   }
-  const gone = await daemonShows(operator, (known) => !known.has(vm));
-  if (gone === false) {
-    throw new UserError(`the key of ${vm} is removed, but the daemon still shows the VM`, [
-      'run "systemctl restart qvm-remote-dom0"',
-    ]);
-  }
-  print(`Revoked VM '${vm}'.${gone ? " The daemon ended its session and its commands." : ""}\n`);
+  const ended = inForce ? " The daemon ended its session and its commands." : "";
+  operator.print(`Revoked VM '${vm}'.${ended}\n`);
   return 0;
 }
 
 export async function keys(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(words, { json: "flag" }, {}, "anywhere");
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 keys [--json]");
-  const keyStore = createKeyStore(operator.paths.keyFolder);
-  const rows: { vm: VmName; fingerprint: string; accepts_v1: boolean }[] = [];
-  let code = 0;
-  for (const vm of await keyStore.list()) {
-    try {
-      const stored = await keyStore.read(vm);
-      if (stored === undefined) continue;
-      rows.push({ vm, fingerprint: stored.key.fingerprint, accepts_v1: stored.acceptsV1 });
-    } catch (error) {
-      if (!(error instanceof UserError) && !(error instanceof ProtocolError)) throw error;
-      operator.warn(`${vm}: its key is not used: ${error.message}\n`);
-      code = 1;
-    }
+  const { keys, faults } = await listKeys(operator.paths);
+  for (const { vm, message } of faults) operator.warn(`${vm}: its key is not used: ${message}\n`);
+  if (options.has("json")) {
+    const rows = keys.map(({ vm, fingerprint, acceptsV1 }) => ({
+      ...{ vm, fingerprint, accepts_v1: acceptsV1 },
+    }));
+    operator.print(JSON.stringify(rows) + "\n");
+  } else if (keys.length + faults.length === 0) operator.print("No VMs authorized.\n");
+  for (const { vm, fingerprint, acceptsV1 } of options.has("json") ? [] : keys) {
+    operator.print(`${vm.padEnd(32)}${fingerprint}${acceptsV1 ? "  accepts v1" : ""}\n`);
   }
-  if (options.has("json")) operator.print(JSON.stringify(rows) + "\n");
-  else if (rows.length === 0 && code === 0) operator.print("No VMs authorized.\n");
-  for (const { vm, fingerprint, accepts_v1 } of options.has("json") ? [] : rows) {
-    operator.print(`${vm.padEnd(32)}${fingerprint}${accepts_v1 ? "  accepts v1" : ""}\n`);
-  }
-  return code;
-}
-
-async function changeVmList(
-  { paths }: Operator,
-  change: (vms: readonly VmName[]) => readonly VmName[],
-): Promise<void> {
-  const text = await ifPresent(readSmallText(paths.config, MAX_CONFIG_BYTES)) ?? "";
-  const { config, problems } = parseConfig(text);
-  const first = problems[0];
-  if (first !== undefined) {
-    throw new UserError(`${paths.config}:${first.line}: ${first.text}`, [
-      "mend it, then try again",
-    ]);
-  }
-  const vms = change(config.vms);
-  if (vms !== config.vms) await durableWrite(paths.config, withVmList(text, vms));
-}
-
-/** null: no daemon runs. Else whether it showed, in time, what was waited for. */
-function daemonShows(
-  { paths }: Operator,
-  wanted: (fingerprints: ReadonlyMap<VmName, string>) => boolean,
-): Promise<boolean | null> {
-  return waitForState(
-    paths,
-    ({ vms }) => wanted(new Map(vms.map(({ vm, fingerprint }) => [vm, fingerprint]))),
-  );
+  return faults.length === 0 ? 0 : 1;
 }

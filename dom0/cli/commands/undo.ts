@@ -22,7 +22,8 @@ import type { UndoRecord } from "../../undo/undo_record.ts";
 import { createUndoStore, type UndoStore } from "../../undo/undo_store.ts";
 import { callText, commandsText, undoText } from "../../undo/undo_text.ts";
 import { wayBack } from "../../undo/way_back.ts";
-import { type Operator, recordAction, requireRoot } from "../operator.ts";
+import { recordAction } from "../../operator/acting.ts";
+import { type Operator, requireRoot } from "../operator.ts";
 
 export const UNDO_WORDS = "REQUEST [--vm VM] [--step N] [--yes]";
 

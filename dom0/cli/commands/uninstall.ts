@@ -10,9 +10,10 @@ import { durableRemove } from "../../../shared/io/durable.ts";
 import { exists, ifPresent, readSmallText } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
-import { type Operator, recordAction, requireRoot } from "../operator.ts";
+import { recordAction } from "../../operator/acting.ts";
+import { type Operator, requireRoot } from "../operator.ts";
 import type { Installation } from "../../settings/paths.ts";
-import { systemctl } from "./service.ts";
+import { systemctl } from "../../operator/service.ts";
 
 const MAX_LIST_BYTES = 64 * 1024;
 /** A line of the list: below /usr or among the qrexec services, and nowhere else. */

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The daemon's unit: whether it runs, now and at every boot. @module */
+
+import { UserError } from "../../shared/io/program.ts";
+import { type Acting, recordAction } from "./acting.ts";
+
+export const UNIT = "qvm-remote-dom0.service";
+
+/** @throws {UserError} with what systemctl said, if it failed */
+export async function enableService(acting: Acting): Promise<void> {
+  await systemctl("enable", "--now", UNIT);
+  await recordAction(acting, "enable", {});
+}
+
+/** @throws {UserError} with what systemctl said, if it failed */
+export async function disableService(acting: Acting): Promise<void> {
+  await systemctl("disable", "--now", UNIT);
+  await recordAction(acting, "disable", {});
+}
+
+/** @throws {UserError} with what systemctl said, if it failed */
+export async function systemctl(...args: readonly string[]): Promise<void> {
+  const { code, stderr } = await new Deno.Command("systemctl", {
+    args: [...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (code === 0) return;
+  const said = new TextDecoder().decode(stderr).trim();
+  throw new UserError(`systemctl ${args.join(" ")} failed with code ${code}: ${said}`, [
+    `see "journalctl -u ${UNIT}"`,
+  ]);
+}
