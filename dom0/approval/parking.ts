@@ -314,14 +314,18 @@ function expire(entry: Entry, lot: Lot): void {
   const { operation, targets } = subjectOf(entry.judgement);
   const rule = entry.judgement.decision.because;
   const fields = { vm, id, reason: "approval-expired", operation, targets, rule };
-  recordQuietly(lot.options.audit, "expired", { ...fields, hash: entry.view?.hash ?? null });
+  recordQuietly(lot.options.audit, "expired", {
+    ...fields,
+    shown_sha256: entry.view?.hash ?? null,
+  });
   entry.refuse("approval-expired", null);
 }
 
 /** What the record says of a person's answer. */
 function recordOf({ request, granted }: Entry, view: ParkedView, by: Approver): AuditFields {
   return {
-    ...{ vm: request.vm, id: request.id, approver: by.user, via: by.via, hash: view.hash },
+    ...{ vm: request.vm, id: request.id, approver: by.user, via: by.via },
+    shown_sha256: view.hash,
     operation: view.operation,
     targets: view.targets,
     rule: view.rule,

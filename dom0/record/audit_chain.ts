@@ -29,12 +29,17 @@ export interface ChainedRecord extends ChainEnd {
   readonly line: string;
 }
 
+/** What each record has of itself: a second one of that name would hide what it says. */
+const OWN_FIELDS = ["seq", "time", "event", "prev", "hash"] as const;
+
 export function chainRecord(
   end: ChainEnd,
   time: string,
   event: string,
   fields: AuditFields,
 ): ChainedRecord {
+  const taken = OWN_FIELDS.find((name) => Object.hasOwn(fields, name));
+  if (taken !== undefined) throw new Error(`bug: a record's own field ${taken} is set`);
   const seq = end.seq + 1;
   const open = JSON.stringify({ seq, time, event, ...fields, prev: end.hash }).slice(0, -1);
   const text = asciiOnly(open);

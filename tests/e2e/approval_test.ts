@@ -87,7 +87,7 @@ Deno.test("a person decides", async (t) => {
     "what waits is shown with the old value and the new, and runs when approved",
     async () => {
       const id = await op(SET_800, { why: "the build needs \u{202e}it" });
-      const { number } = await parked(id);
+      const { number, hash } = await parked(id);
       assertMatch(
         await good("pending"),
         new RegExp(`^NUMBER .*\\n${number} +agent +vm\\.prefs\\.set`),
@@ -106,6 +106,7 @@ Deno.test("a person decides", async (t) => {
       const records = readAudit(qubes.world).filter((record) => record.id === id);
       assertEquals(records.map(({ event }) => event), ["parked", "approved", "done"]);
       assert(typeof records[1]?.["approver"] === "string");
+      assertEquals(records[1]?.["shown_sha256"], hash);
       assertMatch(String(records[1]?.["rule"]), /^50-agent\.policy:\d+$/);
       assertStringIncludes(await bad("approve", "--yes", `${number}`), "no request");
     },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   CHAIN_START,
   type ChainEnd,
@@ -139,5 +139,11 @@ Deno.test("audit chain: numbers that leave one out, or come again, are found", (
     const next = chainRecord({ seq: seq - 1, hash: one.hash }, "", "test", {});
     const result = checkChain([one.line.slice(0, -1), next.line.slice(0, -1)], START);
     assertEquals(result.ok, false, `${seq} after 1`);
+  }
+});
+
+Deno.test("a record says nothing under a name of its own: it would be hidden", () => {
+  for (const name of ["seq", "time", "event", "prev", "hash"]) {
+    assertThrows(() => chainRecord({ seq: 0, hash: CHAIN_START }, "t", "done", { [name]: "x" }));
   }
 });
