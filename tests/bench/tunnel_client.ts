@@ -31,8 +31,12 @@ export async function connectAndEcho(port: number): Promise<void> {
   using _ = await openChat(port);
 }
 
-/** A GET on a connection of its own. */
-export async function getOnce(port: number): Promise<void> {
+/**
+ * A GET on a connection of its own.
+ *
+ * @returns false if it was closed before an answer: in direct mode a place is free a moment later
+ */
+export async function getOnce(port: number): Promise<boolean> {
   using conn = await Deno.connect({ hostname: HOST, port });
   const request = `GET /health HTTP/1.1\r\nhost: ${HOST}\r\nconnection: close\r\n\r\n`;
   await writeFully(conn, text.encode(request));
@@ -41,7 +45,9 @@ export async function getOnce(port: number): Promise<void> {
   for (let got: number | null; (got = await conn.read(buffer)) !== null;) {
     answer += new TextDecoder().decode(buffer.subarray(0, got));
   }
+  if (answer === "") return false;
   if (!answer.startsWith("HTTP/1.1 200")) throw new Error(`answered ${answer.slice(0, 40)}`);
+  return true;
 }
 
 /** How long each of some events was on its way. */
