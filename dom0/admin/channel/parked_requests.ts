@@ -5,6 +5,7 @@ import { shellQuote } from "../../../shared/protocol/command.ts";
 import type { ParkedView } from "../../approval/parked_view.ts";
 import { ifPresent, readSmall, readSmallText } from "../../../shared/io/files.ts";
 import type { JsonValue } from "../../operations/operation.ts";
+import { shownValue } from "./shown_value.ts";
 import { CHANGES } from "../../operations/undo.ts";
 import type { DiffLine, ParkedRequest, Preview } from "./dom0_channel.ts";
 
@@ -58,7 +59,7 @@ function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequ
 function previewOf({ preview, parkedAtMs }: ParkedView): Preview | null {
   const lines = preview.rows.flatMap(({ what, before, after }): DiffLine[] =>
     after === undefined
-      ? [{ kind: "same", text: `${what}: ${shown(before)}` }]
+      ? [{ kind: "same", text: `${what}: ${shownValue(before)}` }]
       : changeLines(what, before, after)
   );
   const notes = preview.unknown.map((text) => `Not known: ${text}`);
@@ -69,32 +70,17 @@ function previewOf({ preview, parkedAtMs }: ParkedView): Preview | null {
 function changeLines(what: string, before: JsonValue, after: JsonValue): DiffLine[] {
   if (!Array.isArray(before) || !Array.isArray(after)) {
     return JSON.stringify(before) === JSON.stringify(after)
-      ? [{ kind: "same", text: `${what}: ${shown(before)} (no change)` }]
+      ? [{ kind: "same", text: `${what}: ${shownValue(before)} (no change)` }]
       : [
-        { kind: "removed", text: `${what}: ${shown(before)}` },
-        { kind: "added", text: `${what}: ${shown(after)}` },
+        { kind: "removed", text: `${what}: ${shownValue(before)}` },
+        { kind: "added", text: `${what}: ${shownValue(after)}` },
       ];
   }
-  const old = before.map(shown);
-  const fresh = after.map(shown);
+  const old = before.map(shownValue);
+  const fresh = after.map(shownValue);
   const gone = old.filter((one) => !fresh.includes(one));
   return [
     ...gone.map((text): DiffLine => ({ kind: "removed", text })),
     ...fresh.map((text): DiffLine => ({ kind: old.includes(text) ? "same" : "added", text })),
   ];
-}
-
-/** A rule of the firewall reads like one; a property says whether it is the default. */
-function shown(value: JsonValue): string {
-  if (value === null) return "none";
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return value.map(shown).join(", ");
-  const fields = value as Readonly<Record<string, JsonValue>>;
-  if ("isDefault" in fields) {
-    return `${shown(fields["value"] ?? null)}${fields["isDefault"] === true ? " (default)" : ""}`;
-  }
-  return Object.entries(fields).map(([name, one]) =>
-    name === "action" ? shown(one) : `${name}=${shown(one)}`
-  ).join("  ");
 }

@@ -28,10 +28,6 @@ async function change({ channel }: Admin, { form, session }: AskedBySession): Pr
   switch (form.get("what")) {
     case "lockdown":
       await channel.lockdown(askerOf(session));
-      session.notices.push({
-        kind: "wait",
-        text: "Locked down: nothing that a VM asks for runs, until somebody unlocks.",
-      });
       return seeOther("/lockdown");
     case "unlock":
       if (form.get("word") !== WORD) {

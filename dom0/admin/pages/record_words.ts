@@ -46,6 +46,7 @@ export function endOf(record: AuditRecord): Html {
   if (event === "done") {
     return exit === 0 ? state("ok", "exit 0") : state("bad", `exit ${String(exit ?? "?")}`);
   }
+  if (event === "operator") return endOfAction(record);
   const word = ENDS.get(event) ?? event;
   const look = event === "refused" || event === "cancelled"
     ? "wait"
@@ -55,4 +56,13 @@ export function endOf(record: AuditRecord): Html {
   return markup`${state(look, word)}${
     typeof ground === "string" && markup` <span class="soft">${ground}</span>`
   }`;
+}
+
+/** What an operator did, by whom: "ran, by web s-3". */
+function endOfAction({ fields }: AuditRecord): Html {
+  const { action, by, exit } = fields;
+  const who = typeof by === "string" && markup` <span class="soft">by ${by}</span>`;
+  const word = typeof action === "string" ? action : "did";
+  if (typeof exit !== "number") return markup`${state("off", word)}${who}`;
+  return markup`${exit === 0 ? state("ok", "exit 0") : state("bad", `exit ${exit}`)}${who}`;
 }

@@ -3,6 +3,7 @@
 
 import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
 import { Dom0Error, type Undoable } from "../channel/dom0_channel.ts";
+import { shownValue } from "../channel/shown_value.ts";
 import { type Html, lines, markup, when } from "../markup/markup.ts";
 import { type Answer, type AskedBySession, seeOther } from "../server/http_message.ts";
 import type { Route } from "../server/router.ts";
@@ -66,13 +67,19 @@ function list(view: View, all: readonly Undoable[], chosen: Undoable | undefined
         markup`<a href="/undo/${encodeURIComponent(one.id)}">${time(one.timeMs, view.nowMs)}</a>`,
         markup`${
           one.values["vm"] !== undefined && qube(view, one.values["vm"])
-        } <code>${one.operation}</code>`,
+        } <code>${one.operation}</code> <span class="soft">${whatOf(one)}</span>`,
         one.by,
         one.changedSince === null ? "Not changed" : state("wait", "Changed"),
       ],
     })),
     "long",
   );
+}
+
+/** What it was about, and what it was set to: "netvm sys-vpn". */
+function whatOf({ values }: Undoable): string {
+  return Object.entries(values).filter(([name]) => name !== "vm").map(([, value]) => value)
+    .join(" ");
 }
 
 function way(view: View, { id, operation, values, runs, before, changedSince }: Undoable): Html {
@@ -86,7 +93,7 @@ ${
   }
 <h3>What was there before</h3>${
     diff(
-      [{ kind: "added", text: typeof before === "string" ? before : JSON.stringify(before) }],
+      [{ kind: "added", text: shownValue(before) }],
       "Before",
     )
   }

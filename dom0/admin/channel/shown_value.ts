@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** A value of dom0 in the words of a page. @module */
+
+import type { JsonValue } from "../../operations/operation.ts";
+
+/** A rule of the firewall reads like one; a property says whether it is the default. */
+export function shownValue(value: JsonValue): string {
+  if (value === null) return "none";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.map(shownValue).join(", ");
+  const fields = value as Readonly<Record<string, JsonValue>>;
+  if ("isDefault" in fields) {
+    return `${shownValue(fields["value"] ?? null)}${
+      fields["isDefault"] === true ? " (default)" : ""
+    }`;
+  }
+  return Object.entries(fields).map(([name, one]) =>
+    name === "action" ? shownValue(one) : `${name}=${shownValue(one)}`
+  ).join("  ");
+}
