@@ -117,9 +117,6 @@ Deno.test(`no function has more than ${MAX_FUNCTION_LINES} lines or ${MAX_PARAME
   assertEquals(functionsIn("sample.ts", long).length, 2);
 });
 
-/** Where literals are still spread; whoever writes them plainly takes the folder from here. */
-const STILL_SPREAD = ["dom0/"];
-
 Deno.test("a literal is written plainly, not spread into another to save lines", () => {
   const spreadsIn = (path: string, text: string): readonly string[] => {
     const plugin: Deno.lint.Plugin = {
@@ -138,9 +135,7 @@ Deno.test("a literal is written plainly, not spread into another to save lines",
     };
     return Deno.lint.runPlugin(plugin, path, text).map(({ message }) => message);
   };
-  const broken = under("dom0", "vm", "shared").filter(({ path }) =>
-    path.startsWith("dom0/setup/") || !STILL_SPREAD.some((folder) => path.startsWith(folder))
-  ).flatMap(({ path, text }) => spreadsIn(path, text));
+  const broken = under("dom0", "vm", "shared").flatMap(({ path, text }) => spreadsIn(path, text));
   assertNone(broken, "the formatter lays it out");
   assertEquals(spreadsIn("sample.ts", "f({ ...{ a }, ...b }, [...[1], ...c]);").length, 2);
 });

@@ -42,7 +42,14 @@ export async function viewOf(
   const [now, qubes] = await Promise.all([admin.channel.now(), admin.qubes.get()]);
   const isVisit = headers.get("sec-fetch-dest") === "document";
   return {
-    ...{ session, now, qubes, chain: admin.chain(), nowMs: admin.dateMs(), path, query, isVisit },
+    session,
+    now,
+    qubes,
+    chain: admin.chain(),
+    nowMs: admin.dateMs(),
+    path,
+    query,
+    isVisit,
   };
 }
 

@@ -52,7 +52,8 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
   const server = await startServer({ port, limits, routes, sessions, warn });
   return {
     port: server.port,
-    ...{ sessions, routes },
+    sessions,
+    routes,
     async close() {
       live.close();
       await server.close();

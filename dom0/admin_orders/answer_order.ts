@@ -56,9 +56,12 @@ function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers 
     ["shell", (order, by) => run.script(order.text("script"), by)],
     ["records", (order) =>
       readRecordPage(paths.auditFile, {
-        ...{ vm: order.textOrNull("vm"), failedOnly: order.flag("failedOnly") },
-        ...{ text: order.text("text"), sinceMs: order.number("sinceMs") },
-        ...{ before: order.numberOrNull("before"), limit: order.number("limit") },
+        vm: order.textOrNull("vm"),
+        failedOnly: order.flag("failedOnly"),
+        text: order.text("text"),
+        sinceMs: order.number("sinceMs"),
+        before: order.numberOrNull("before"),
+        limit: order.number("limit"),
       })],
     ["verify", () => verify(paths)],
     ["policy", () => describePolicy(policy)],
@@ -150,8 +153,15 @@ async function byCommand(
   const printed: string[] = [];
   const say = (text: string): void => void printed.push(text);
   const code = await command({
-    ...{ paths, invokedBy: by, needsRoot: false, environment: new Map(), isTerminal: false },
-    ...{ print: say, warn: say, ask: () => null, askSecret: () => Promise.resolve("") },
+    paths,
+    invokedBy: by,
+    needsRoot: false,
+    environment: new Map(),
+    isTerminal: false,
+    print: say,
+    warn: say,
+    ask: () => null,
+    askSecret: () => Promise.resolve(""),
   });
   const text = printed.join("").trim();
   if (code !== 0) throw new UserError(text || `it failed with code ${code}`);

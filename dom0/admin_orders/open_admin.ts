@@ -36,13 +36,21 @@ export function openAdmin(options: AdminOrdersOptions): () => void {
   return takeAdminOrders(
     paths.adminFolder,
     createAnswers({
-      ...{ paths, parking, undo },
+      paths,
+      parking,
+      undo,
       run: createOperatorRun({
-        ...{ groups, audit, workFolder, settings },
+        groups,
+        audit,
+        workFolder,
+        settings,
         keeper: { ...undo, dateMs },
       }),
       policy: {
-        ...{ folder: paths.policyFolder, settings, audit, dateMs },
+        folder: paths.policyFolder,
+        settings,
+        audit,
+        dateMs,
         facts: createQubeFacts(qubesTools(paths.qubesStore)),
       },
     }),

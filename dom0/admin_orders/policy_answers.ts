@@ -39,11 +39,14 @@ export async function describePolicy(parts: PolicyParts): Promise<JsonValue> {
     ? { error: files.message, warnings: [] }
     : await check(files, parts);
   return {
-    ...{ folder, error, warnings },
+    folder,
+    error,
+    warnings,
     files: files instanceof Error ? [] : [...files].map(([name, text]) => ({ name, text })),
     rules: inForce.map(({ where, text }) => ({ where, text })),
     who: [...keys].map(([vm, { key }]) => ({
-      ...{ vm, fingerprint: key.fingerprint },
+      vm,
+      fingerprint: key.fingerprint,
       answers: Object.fromEntries(
         [...LEVELS, SHELL].map((level) => [level, whatMay(vm, level, inForce, known)]),
       ),

@@ -20,7 +20,11 @@ const NEWLINE = 0x0a;
 const MOST_RECORDS = 10_000;
 const FAILED: ReadonlySet<string> = new Set([
   ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
-  ...["violation", "failed", "problem", "spool-failed", "outcome-not-kept"],
+  "violation",
+  "failed",
+  "problem",
+  "spool-failed",
+  "outcome-not-kept",
 ]);
 
 /** @returns { records, hasMore } */

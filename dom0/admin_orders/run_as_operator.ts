@@ -119,7 +119,12 @@ async function run(
   const { maxProcesses, maxMemoryBytes, maxOutputBytes, path } = settings().config;
   const printed: Record<1 | 2, Uint8Array[]> = { 1: [], 2: [] };
   const { ended } = startSequence({
-    ...{ steps, newMark, path, workFolder, groups: groups.groups, wardens: groups.wardens },
+    steps,
+    newMark,
+    path,
+    workFolder,
+    groups: groups.groups,
+    wardens: groups.wardens,
     environment: {},
     limits: { timeoutMs: timeoutSeconds * 1000, maxProcesses, maxMemoryBytes, maxOutputBytes },
     onOutput: (stream, bytes) => void printed[stream].push(bytes.slice()),

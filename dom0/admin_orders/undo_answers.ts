@@ -26,7 +26,9 @@ export async function describeUndoable({ store, read }: UndoParts): Promise<Json
   });
   return await Promise.all(
     withWay.slice(0, MOST).map(async ({ record, steps }) => ({
-      ...{ id: nameOfRecord(record), timeMs: record.atMs, operation: record.operation },
+      id: nameOfRecord(record),
+      timeMs: record.atMs,
+      operation: record.operation,
       values: Object.fromEntries([...record.values].map(([name, value]) => [name, String(value)])),
       by: record.vm,
       before: record.before?.value ?? null,

@@ -51,8 +51,12 @@ export function createGrants(clock: Pick<Clock, "dateMs" | "spanMs">): Grants {
   return {
     add(granted, { anyValues, forMs, by }) {
       const grant = {
-        ...{ ...granted, number: ++last, anyValues, by },
-        ...{ untilMs: clock.dateMs() + forMs, untilSpanMs: clock.spanMs() + forMs },
+        ...granted,
+        number: ++last,
+        anyValues,
+        by,
+        untilMs: clock.dateMs() + forMs,
+        untilSpanMs: clock.spanMs() + forMs,
       };
       kept = [...kept, grant];
       return grant;

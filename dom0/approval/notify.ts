@@ -135,9 +135,16 @@ function textOf(view: ParkedView, { scriptOf }: NotifyOptions): string {
 /** "Approve" cannot be chosen before the box is ticked. */
 function dialogOf({ vm }: ParkedView): readonly string[] {
   return [
-    ...["/usr/bin/zenity", "--text-info", `--title=qvm-remote: ${vm} asks`],
-    ...["--width=900", "--height=700", "--font=monospace", "--checkbox=I have read all of it"],
-    ...["--ok-label=Approve", "--cancel-label=Later", `--extra-button=${DENY}`],
+    "/usr/bin/zenity",
+    "--text-info",
+    `--title=qvm-remote: ${vm} asks`,
+    "--width=900",
+    "--height=700",
+    "--font=monospace",
+    "--checkbox=I have read all of it",
+    "--ok-label=Approve",
+    "--cancel-label=Later",
+    `--extra-button=${DENY}`,
   ];
 }
 

@@ -187,12 +187,21 @@ function enter(waiting: Waiting, number: number, lot: Lot): Entry {
   const { vm, id, digest, why, timeoutMs } = waiting.request;
   const { stored, granted, isOver, run, refuse } = waiting;
   const entry: Entry = {
-    ...{ number, parkedAtMs, expiresAtMs: parkedAtMs + waitMs },
-    ...{ request: { vm, id, digest, why, timeoutMs }, stored, judgement, granted },
-    ...{ isOver, run, refuse },
+    number,
+    parkedAtMs,
+    expiresAtMs: parkedAtMs + waitMs,
+    request: { vm, id, digest, why, timeoutMs },
+    stored,
+    judgement,
+    granted,
+    isOver,
+    run,
+    refuse,
     words: wordsThatRun(command, judgement),
     endTimer: clock.every(waitMs, () => expire(entry, lot)),
-    ...{ shown: shown.promise, view: null, endNotice: () => {} },
+    shown: shown.promise,
+    view: null,
+    endNotice: () => {},
   };
   showFirst(entry, lot).finally(shown.resolve);
   return entry;
@@ -302,7 +311,8 @@ async function deny(order: Deny, by: Approver, lot: Lot): Promise<Answer> {
   const why = order.reason === null ? {} : { operator_reason: order.reason };
   recordQuietly(lot.options.audit, "denied", {
     ...recordOf(entry, entry.view, by),
-    ...{ reason: "not-approved", ...why },
+    reason: "not-approved",
+    ...why,
   });
   entry.refuse("not-approved", order.reason);
   return { ok: true, text: "denied" };
@@ -324,7 +334,10 @@ function expire(entry: Entry, lot: Lot): void {
 /** What the record says of a person's answer. */
 function recordOf({ request, granted }: Entry, view: ParkedView, by: Approver): AuditFields {
   return {
-    ...{ vm: request.vm, id: request.id, approver: by.user, via: by.via },
+    vm: request.vm,
+    id: request.id,
+    approver: by.user,
+    via: by.via,
     shown_sha256: view.hash,
     operation: view.operation,
     targets: view.targets,

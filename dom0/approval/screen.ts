@@ -87,9 +87,16 @@ export function inSession(
 ): [program: string, ...args: string[]] {
   return [
     "systemd-run",
-    ...["--quiet", "--collect", "--wait", "--pipe", `--unit=${unit}`, `--uid=${name}`],
+    "--quiet",
+    "--collect",
+    "--wait",
+    "--pipe",
+    `--unit=${unit}`,
+    `--uid=${name}`,
     ...environment.map((variable) => `--setenv=${variable}`),
-    ...["--property=NoNewPrivileges=yes", "--", ...argv],
+    "--property=NoNewPrivileges=yes",
+    "--",
+    ...argv,
   ];
 }
 

@@ -41,14 +41,20 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const notifying = createNotifying({
     // Whoever tries this out in a folder is asked in a terminal.
     isOn: () => options.config().notify && paths.installation.root === "",
-    ...{ run: runTool, has: hasProgram, spanMs: clock.spanMs, scriptOf: files.body },
+    run: runTool,
+    has: hasProgram,
+    spanMs: clock.spanMs,
+    scriptOf: files.body,
     current: ({ vm, id }) => parking.views().find((one) => one.vm === vm && one.id === id),
     approve: (order, by) => parking.approve(order, by),
     deny: (order, by) => parking.deny(order, by),
   });
   const parking: Parking = createParking({
     ...options,
-    ...{ files, notice: notifying.notice, read: readOperation, grants: createGrants(clock) },
+    files,
+    notice: notifying.notice,
+    read: readOperation,
+    grants: createGrants(clock),
     limits: options.config,
   });
   const close = takeOrders(paths.ordersFolder, ordersFor(parking, audit, onChange));

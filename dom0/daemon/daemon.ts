@@ -139,54 +139,105 @@ const NO_AUDIT: Audit = { record() {}, sync: () => Promise.resolve(), close() {}
 async function assemble(options: DaemonOptions): Promise<Daemon> {
   const { paths, dryRun, say, clock } = options;
   const startedAt = new Date(clock.dateMs()).toISOString();
-  const sources: SettingsOptions = {
-    paths,
-    keyStore: createKeyStore(paths.keyFolder),
-    environment: options.environment,
-    onlyVms: options.onlyVms,
-  };
+  const sources = sourcesOf(options);
   const first = await readFirstSettings(sources);
-  const audit = dryRun ? NO_AUDIT : openAudit({ ...paths, dateMs: clock.dateMs, alsoTo: say });
-  const disk = ledgerFile(paths.ledgerFile);
-  const ledger = await openLedger(dryRun ? readOnly(disk) : disk, clock.dateMs);
+  const { audit, ledger } = await openRecords(options);
   const groups = dryRun ? null : await startGroups(options, first, audit);
   const scheduler = createScheduler(first.config);
   const settings = createLiveSettings({ first, sources, audit, onRead: () => apply() });
   const state = createDaemonState(paths.stateFile, () =>
     describeState({
-      ...{ startedAt, settings: settings.current(), ledger, links, desk },
+      startedAt,
+      settings: settings.current(),
+      ledger,
+      links,
+      desk,
       limits: groups?.groups.limits ?? null,
-      parking: approvals?.parking ?? null,
+      parking,
     }));
   const onChange = dryRun ? () => {} : state.changed;
   let isStopping = false;
   const policy = policyOf(settings, options);
   const authority = authorityOf(policy, settings, () => isStopping);
   const config = (): Config => settings.current().config;
-  const approvals = dryRun || options.once ? null : openApprovals({
-    ...{ paths, authority, config, audit, clock, onChange },
-  });
-  const endAdmin = groups === null || options.once ? () => {} : openAdmin({
-    ...{ paths, audit, groups, clock, settings: settings.current },
-    parking: approvals?.parking ?? null,
-  });
+  const operator = serveOperator({ authority, config, audit, onChange, settings, groups }, options);
+  const { parking } = operator;
   const informing = createInforming({ policy, judge: authority.judge, read: readOperation });
   const desk = groups === null ? createDryRunDesk({ ...authority, ledger, clock, say }) : makeDesk({
-    ...{ audit, ledger, scheduler, onChange, authority, config, groups, informing },
-    ...{ parking: approvals?.parking ?? null, tellRun: approvals?.tellRun ?? null },
+    audit,
+    ledger,
+    scheduler,
+    onChange,
+    authority,
+    config,
+    groups,
+    informing,
+    parking,
+    tellRun: operator.approvals?.tellRun ?? null,
   }, options);
   const links = makeLinks({ desk, audit, onChange, settings }, options);
   const apply = (): void => {
-    applySettings(settings.current(), { scheduler, groups, desk, links, approvals });
+    applySettings(settings.current(), { scheduler, groups, desk, links, ...operator });
     onChange();
   };
   return {
-    ...{ settings, audit, ledger, groups, desk, links, approvals, state },
+    settings,
+    audit,
+    ledger,
+    groups,
+    desk,
+    links,
+    approvals: operator.approvals,
+    state,
     stopTaking() {
       isStopping = true;
+      operator.close();
+      settings.close();
+    },
+  };
+}
+
+async function openRecords(
+  { paths, dryRun, say, clock: { dateMs } }: DaemonOptions,
+): Promise<Pick<Daemon, "audit" | "ledger">> {
+  const audit = dryRun ? NO_AUDIT : openAudit({ ...paths, dateMs, alsoTo: say });
+  const disk = ledgerFile(paths.ledgerFile);
+  return { audit, ledger: await openLedger(dryRun ? readOnly(disk) : disk, dateMs) };
+}
+
+function sourcesOf({ paths, environment, onlyVms }: DaemonOptions): SettingsOptions {
+  return { paths, keyStore: createKeyStore(paths.keyFolder), environment, onlyVms };
+}
+
+/** By what a person in dom0 is asked, and asks; null: nobody can be asked. */
+interface OperatorService {
+  readonly approvals: Approvals | null;
+  readonly parking: Approvals["parking"] | null;
+  close(): void;
+}
+
+interface OperatorParts extends Pick<Daemon, "settings" | "audit" | "groups"> {
+  readonly authority: Authority;
+  readonly config: () => Config;
+  readonly onChange: () => void;
+}
+
+function serveOperator(
+  { settings, groups, ...parts }: OperatorParts,
+  { paths, dryRun, once, clock }: DaemonOptions,
+): OperatorService {
+  const approvals = dryRun || once ? null : openApprovals({ paths, clock, ...parts });
+  const parking = approvals?.parking ?? null;
+  const { audit } = parts;
+  const endAdmin = groups === null || once
+    ? () => {}
+    : openAdmin({ paths, audit, groups, clock, settings: settings.current, parking });
+  return {
+    approvals,
+    parking,
+    close() {
       approvals?.close();
       endAdmin();
-      settings.close();
     },
   };
 }
@@ -246,8 +297,11 @@ function makeDesk(
   return createRequestDesk({
     ...authority,
     ...parts,
-    ...{ groups: groups.groups, wardens: groups.wardens, markPrefix: groups.markPrefix },
-    ...{ clock, workFolder: paths.workFolder },
+    groups: groups.groups,
+    wardens: groups.wardens,
+    markPrefix: groups.markPrefix,
+    clock,
+    workFolder: paths.workFolder,
     undoing: createUndoing({ folder: paths.undoFolder, audit: parts.audit, dateMs: clock.dateMs }),
     isOnRecord: newestRecords(paths.auditFile),
     store: createOutcomeStore(paths.outcomeFolder),
@@ -264,7 +318,11 @@ function makeLinks(
     ...parts,
     open: (vm, key) =>
       openVmLink({
-        ...{ ...parts, vm, key, clock, callService: callQueueService },
+        ...parts,
+        vm,
+        key,
+        clock,
+        callService: callQueueService,
         isHalted: (name) => isSurelyHalted(paths.qrexecFolder, name),
         vmUser: () => settings.current().config.vmUser,
         endWhenIdleMs: once ? ONCE_IDLE_MS : 0,

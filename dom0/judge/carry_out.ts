@@ -240,7 +240,11 @@ function keepWork(
     return keepSequence(
       request,
       planSequence(plan.plan, {
-        ...{ vm, id, isApproved, judge, keeper: undoing.keeper },
+        vm,
+        id,
+        isApproved,
+        judge,
+        keeper: undoing.keeper,
         afterwards: (judged) => termsOf(judged, new Set()).afterwards(),
         undo: (steps, mayGoOn) => undoing.undo({ vm, id, steps, mayGoOn }),
       }),

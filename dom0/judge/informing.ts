@@ -45,7 +45,9 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
       const { operation } = subjectOf(judgement);
       const steps = plan === null ? {} : {
         steps: plan.steps.map(({ step, decision }) => ({
-          ...{ step: step.number, operation: step.operation.name, decision: decision.action },
+          step: step.number,
+          operation: step.operation.name,
+          decision: decision.action,
         })),
       };
       if (action === "deny") {
@@ -53,7 +55,9 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
       }
       const { rows } = await previewOfRequest(judgement, read, showFor(vm, judge));
       return JSON.stringify({
-        ...{ operation, decision: action, ...steps },
+        operation,
+        decision: action,
+        ...steps,
         // A rule's place is for whoever may see everything.
         ...view === null && plan === null ? { because } : {},
         ...rows.length > 0 ? { preview: rows } : {},

@@ -22,8 +22,13 @@ const rule = {
   comment: optional("comment", "a comment"),
 };
 const KEYED = [
-  ...["[dsthost={dsthost}]", "[proto={proto}]", "[dstports={dstports}]", "[icmptype={icmptype}]"],
-  ...["[specialtarget={specialtarget}]", "[expire={expire}]", "[comment={comment}]"],
+  "[dsthost={dsthost}]",
+  "[proto={proto}]",
+  "[dstports={dstports}]",
+  "[icmptype={icmptype}]",
+  "[specialtarget={specialtarget}]",
+  "[expire={expire}]",
+  "[comment={comment}]",
 ].join(" ");
 
 export const FIREWALL: Readonly<Record<string, Definition>> = {

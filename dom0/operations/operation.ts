@@ -104,7 +104,14 @@ export function defineOperation(name: string, definition: Definition): Operation
     return all.size === 0 ? [null] : [...all];
   };
   return {
-    ...{ name, summary, level, parameters, touches, steps, spellings, result },
+    name,
+    summary,
+    level,
+    parameters,
+    touches,
+    steps,
+    spellings,
+    result,
     timeoutSeconds: definition.timeoutSeconds ?? USUAL_TIMEOUT_SECONDS,
     destructive: definition.destructive ?? false,
     lists: definition.lists ?? false,

@@ -165,8 +165,13 @@ export const KINDS = {
   lines: integer("a number of lines", 1, 1000),
   unit: oneOf(
     "a unit whose journal may be read",
-    ...["qubesd", "qubes-qrexec-policy-daemon", "qvm-remote-dom0", "openclaw-tunnels"],
-    ...["libvirtd", "xenstored", "systemd-logind"],
+    "qubesd",
+    "qubes-qrexec-policy-daemon",
+    "qvm-remote-dom0",
+    "openclaw-tunnels",
+    "libvirtd",
+    "xenstored",
+    "systemd-logind",
   ),
   /** A file of qrexec policy by its name, without a folder. */
   policyFile: matching("a policy file", 128, "^[a-z0-9_][a-z0-9_.-]*\\.policy$"),

@@ -29,7 +29,10 @@ export const STORAGE: Readonly<Record<string, Definition>> = {
     run: "qvm-volume list|ls|l",
     result: padded(
       { header: true, qubes: ({ vm }) => String(vm ?? "").split(/, ?/) },
-      ...["pool_volume", "vm", "volume_name", "revert_possible"],
+      "pool_volume",
+      "vm",
+      "volume_name",
+      "revert_possible",
     ),
   },
   "volume.info": {

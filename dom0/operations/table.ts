@@ -47,7 +47,12 @@ export function describeOperation(operation: Operation): OperationDescription {
   const { name, summary, level, destructive, since, timeoutSeconds } = operation;
   const parameters = [...operation.parameters];
   return {
-    ...{ name, summary, level, destructive, since, timeoutSeconds },
+    name,
+    summary,
+    level,
+    destructive,
+    since,
+    timeoutSeconds,
     canBeUndone: CHANGES.has(name),
     parameters: {
       type: "object",

@@ -14,7 +14,13 @@ import { NAMES, NOTHING, rows } from "./result.ts";
 const LIST_COLUMNS = ["name", "state", "class", "label", "template", "netvm"] as const;
 const INFO_COLUMNS = [
   ...LIST_COLUMNS,
-  ...["memory", "maxmem", "vcpus", "autostart", "provides_network", "disk", "ip"],
+  "memory",
+  "maxmem",
+  "vcpus",
+  "autostart",
+  "provides_network",
+  "disk",
+  "ip",
 ] as const;
 
 const STARTING_SECONDS = 180;

@@ -19,7 +19,12 @@ const service = required("service", "the service, without its prefix");
 
 /** Properties whose value is a qube; "" and "none" (in any case) are no qube, see qvm_prefs.py. */
 const QUBE_PROPERTIES: ReadonlySet<Value | undefined> = new Set<Value | undefined>([
-  ...["netvm", "template", "default_dispvm", "management_dispvm", "guivm", "audiovm"],
+  "netvm",
+  "template",
+  "default_dispvm",
+  "management_dispvm",
+  "guivm",
+  "audiovm",
 ]);
 
 function qubesInProperty(values: Values): readonly Qube[] {

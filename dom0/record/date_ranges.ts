@@ -43,7 +43,7 @@ function withoutSmallestGap(sorted: readonly DateRange[]): readonly DateRange[] 
   const at = gaps.indexOf(Math.min(...gaps));
   return [
     ...sorted.slice(0, at),
-    ...[sorted.slice(at, at + 2).reduce(join)],
+    sorted.slice(at, at + 2).reduce(join),
     ...sorted.slice(at + 2),
   ];
 }

@@ -148,8 +148,15 @@ export function interruptedOutcome(
   spool: Pick<Spool, "summary">,
 ): Outcome {
   return {
-    ...{ id, nonce, kind: "interrupted", reason: null, exitCode: EXIT_OF_KIND.interrupted },
-    ...{ startedAtMs: null, durationMs: 0, out: spool.summary(1), err: spool.summary(2) },
+    id,
+    nonce,
+    kind: "interrupted",
+    reason: null,
+    exitCode: EXIT_OF_KIND.interrupted,
+    startedAtMs: null,
+    durationMs: 0,
+    out: spool.summary(1),
+    err: spool.summary(2),
   };
 }
 

@@ -24,9 +24,12 @@ export const COMMANDS_UNIT = "qvm-remote-commands.service";
 
 /** Not by --property=BindsTo: the end of stdin tells it, however the daemon ended. */
 const PROPERTIES = [
-  ...["Delegate=yes", "TasksMax=infinity", "LimitCORE=0"],
+  "Delegate=yes",
+  "TasksMax=infinity",
+  "LimitCORE=0",
   // As of the daemon: commands set theirs to 0.
-  ...["OOMScoreAdjust=-900", "OOMPolicy=continue"],
+  "OOMScoreAdjust=-900",
+  "OOMPolicy=continue",
   // A child of bash cannot have back what was ignored from the start.
   "IgnoreSIGPIPE=no",
 ];
@@ -42,7 +45,11 @@ export interface CommandsUnit {
 }
 
 const SYSTEMD_RUN = [
-  ...["systemd-run", "--quiet", "--collect", "--pipe", `--unit=${COMMANDS_UNIT}`],
+  "systemd-run",
+  "--quiet",
+  "--collect",
+  "--pipe",
+  `--unit=${COMMANDS_UNIT}`,
   "--description=Commands of VMs, run by qvm-remote-dom0",
   ...PROPERTIES.map((property) => `--property=${property}`),
   "--",

@@ -47,8 +47,16 @@ export function createConcluding({ audit, store, clock, onChange }: ConcludingOp
     const durationMs = start === null ? 0 : Math.round(clock.spanMs() - start.spanMs);
     const startedAtMs = start?.atMs ?? null;
     const outcome = job.finish((spool) => ({
-      ...{ id, nonce, kind, reason: null, exitCode, startedAtMs, durationMs },
-      ...{ out: spool.summary(1), err: spool.summary(2), limit },
+      id,
+      nonce,
+      kind,
+      reason: null,
+      exitCode,
+      startedAtMs,
+      durationMs,
+      out: spool.summary(1),
+      err: spool.summary(2),
+      limit,
     }));
     keepOutcome(store, audit, vm, outcome);
     recordQuietly(audit, kind, { vm, id, ...endOf(outcome) });
@@ -93,7 +101,11 @@ export function keepOutcome(
 export function endOf({ exitCode, durationMs, out, err, limit }: Outcome): AuditFields {
   return {
     ...(limit === null || limit === undefined ? {} : { limit }),
-    ...{ exit: exitCode, duration_ms: durationMs, out_bytes: out.bytes, err_bytes: err.bytes },
-    ...{ out_sha256: out.sha256, err_sha256: err.sha256 },
+    exit: exitCode,
+    duration_ms: durationMs,
+    out_bytes: out.bytes,
+    err_bytes: err.bytes,
+    out_sha256: out.sha256,
+    err_sha256: err.sha256,
   };
 }

@@ -112,7 +112,10 @@ function runNow(
     newMark,
     environment: { QVM_REMOTE_VM: vm, QVM_REMOTE_ID: id },
     path: options.config().path,
-    ...{ limits, workFolder, groups, wardens },
+    limits,
+    workFolder,
+    groups,
+    wardens,
     onOutput(stream, bytes) {
       if (terms.output !== null) return terms.output.push(stream, bytes);
       if (concluding.keep(job, stream, bytes)) return;
@@ -138,7 +141,8 @@ function limitsOf(config: Config, work: KeptWork, terms: RunTerms): Limits {
   return {
     timeoutMs: Math.min(work.timeoutMs, maxTimeoutMs, terms.maxTimeoutMs),
     maxMemoryBytes: Math.min(maxMemoryBytes, terms.maxMemoryBytes),
-    ...{ maxOutputBytes, maxProcesses },
+    maxOutputBytes,
+    maxProcesses,
   };
 }
 

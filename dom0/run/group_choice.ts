@@ -53,7 +53,9 @@ export async function prepareGroups(options: GroupOptions, totals: Totals): Prom
   const wardens = createWardens(groups, unit?.spawn);
   return {
     kind: cgroup === false ? "session" : "cgroup",
-    ...{ groups, wardens, markPrefix },
+    groups,
+    wardens,
+    markPrefix,
     failed: unit?.failed ?? new Promise(() => {}),
     close() {
       wardens.close();

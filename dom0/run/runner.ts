@@ -106,9 +106,12 @@ function orderOf(
   };
   const exports = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   return [
-    ...[String(limits.maxProcesses), String(limits.maxMemoryBytes)],
-    ...[String(exports.length), ...exports],
-    ...[...argv, "go"],
+    String(limits.maxProcesses),
+    String(limits.maxMemoryBytes),
+    String(exports.length),
+    ...exports,
+    ...argv,
+    "go",
   ];
 }
 

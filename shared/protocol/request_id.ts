@@ -69,20 +69,6 @@ export function requestIdTimeMs(id: RequestId): number {
 }
 
 /**
- * The pid of the client that made the request.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(requestIdPid(parseRequestId("20261122-101500-4242-0a1b2c3d")), 4242);
- * ```
- */
-export function requestIdPid(id: RequestId): number {
-  return Number(id.split("-")[2] ?? 0); // the third field of both kinds of id
-}
-
-/**
  * @param random32 32 random bits
  *
  * @example

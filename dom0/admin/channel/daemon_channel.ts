@@ -51,7 +51,10 @@ async function readNow({ stateFile, parkedFolder }: FolderPaths): Promise<Dom0No
 
 function grantsOf({ grants = [] }: DaemonState): Dom0Now["grants"] {
   return grants.map(({ number, vm, operation, targets, untilMs }) => ({
-    ...{ id: String(number), vm, operation, untilMs },
+    id: String(number),
+    vm,
+    operation,
+    untilMs,
     targets: targets.map((name) => name === "dom0" ? null : name),
   }));
 }

@@ -43,7 +43,14 @@ function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequ
   const { vm, id, hash, operation, level, destructive, why, argvs } = view;
   const isScript = argvs === null;
   return {
-    ...{ vm, id, hash, operation, level, destructive: destructive && !isScript, why, isScript },
+    vm,
+    id,
+    hash,
+    operation,
+    level,
+    destructive: destructive && !isScript,
+    why,
+    isScript,
     targets: view.targets.map((name) => name === "dom0" ? null : name),
     parkedMs: view.parkedAtMs,
     expiresMs: view.expiresAtMs,

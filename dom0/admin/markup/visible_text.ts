@@ -13,13 +13,26 @@ export interface TextPart {
 }
 
 const CONTROL_NAMES: ReadonlyMap<number, string> = new Map([
-  ...[[0x00, "NUL"], [0x07, "BEL"], [0x08, "BS"], [0x09, "TAB"], [0x0a, "LF"], [0x0d, "CR"]],
-  ...[[0x1b, "ESC"], [0x7f, "DEL"], [0xa0, "U+00A0 no-break space"], [0xad, "U+00AD soft hyphen"]],
-  ...[[0x200b, "U+200B zero-width space"], [0x200d, "U+200D joiner"]],
-  ...[[0x200e, "U+200E left-to-right"], [0x200f, "U+200F right-to-left"]],
-  ...[[0x202a, "U+202A left-to-right"], [0x202b, "U+202B right-to-left"]],
-  ...[[0x202c, "U+202C end of direction"], [0x202d, "U+202D left-to-right"]],
-  ...[[0x202e, "U+202E right-to-left"], [0xfeff, "U+FEFF byte order mark"]],
+  [0x00, "NUL"],
+  [0x07, "BEL"],
+  [0x08, "BS"],
+  [0x09, "TAB"],
+  [0x0a, "LF"],
+  [0x0d, "CR"],
+  [0x1b, "ESC"],
+  [0x7f, "DEL"],
+  [0xa0, "U+00A0 no-break space"],
+  [0xad, "U+00AD soft hyphen"],
+  [0x200b, "U+200B zero-width space"],
+  [0x200d, "U+200D joiner"],
+  [0x200e, "U+200E left-to-right"],
+  [0x200f, "U+200F right-to-left"],
+  [0x202a, "U+202A left-to-right"],
+  [0x202b, "U+202B right-to-left"],
+  [0x202c, "U+202C end of direction"],
+  [0x202d, "U+202D left-to-right"],
+  [0x202e, "U+202E right-to-left"],
+  [0xfeff, "U+FEFF byte order mark"],
   [0xfffd, "not UTF-8"],
 ] as [number, string][]);
 

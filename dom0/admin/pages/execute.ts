@@ -20,7 +20,9 @@ export function executeRoutes(admin: Admin): readonly Route[] {
     async answer(asked) {
       const values = new Map([...asked.query].filter(([name]) => name !== "operation"));
       return executePage(await viewOf(admin, asked), asked.query.get("operation") ?? "", {
-        ...{ values, problems: new Map(), result: null },
+        values,
+        problems: new Map(),
+        result: null,
       });
     },
   }, {

@@ -27,11 +27,15 @@ export function paletteRoutes(admin: Admin): readonly Route[] {
           pages.map(([path, name]): Hit => ({ group: "Pages", name, about: group, path }))
         ),
         ...qubes.map(({ name, state }): Hit => ({
-          ...{ group: "Qubes", name: visibleText(name), about: visibleText(state) },
+          group: "Qubes",
+          name: visibleText(name),
+          about: visibleText(state),
           path: `/qubes/${encodeURIComponent(name)}`,
         })),
         ...[...OPERATIONS.values()].map(({ name, summary }): Hit => ({
-          ...{ group: "Operations", name, about: summary },
+          group: "Operations",
+          name,
+          about: summary,
           path: `/execute?operation=${name}`,
         })),
       ];

@@ -8,8 +8,14 @@ import { FORM_TOKEN, type Session } from "../server/sessions.ts";
 
 /** Qubes' labels, and the letters that stand for each beside its colour. */
 const LABELS: ReadonlyMap<string, string> = new Map([
-  ...[["red", "Rd"], ["orange", "Or"], ["yellow", "Ye"], ["green", "Gn"]],
-  ...[["gray", "Gy"], ["blue", "Bl"], ["purple", "Pu"], ["black", "Bk"]],
+  ["red", "Rd"],
+  ["orange", "Or"],
+  ["yellow", "Ye"],
+  ["green", "Gn"],
+  ["gray", "Gy"],
+  ["blue", "Bl"],
+  ["purple", "Pu"],
+  ["black", "Bk"],
 ] as [string, string][]);
 
 export function labelName(view: Pick<View, "qubes">, qube: string | null): string {

@@ -155,9 +155,14 @@ function noMatch({ query }: View, all: number): Html {
 function list(view: View, qubes: readonly Qube[]): Html {
   return table(
     [
-      ...[{ name: "Qube" }, { name: "State" }, { name: "Class", look: "col-wide" }],
-      ...[{ name: "Template" }, { name: "Netvm" }, { name: "Label", look: "col-wide" }],
-      ...[{ name: "Memory", look: "num" }, { name: "Action", look: "num", isSilent: true }],
+      { name: "Qube" },
+      { name: "State" },
+      { name: "Class", look: "col-wide" },
+      { name: "Template" },
+      { name: "Netvm" },
+      { name: "Label", look: "col-wide" },
+      { name: "Memory", look: "num" },
+      { name: "Action", look: "num", isSilent: true },
     ],
     qubes.map((one) => ({
       key: one.name,

@@ -8,14 +8,25 @@ import { qube, state } from "./parts.ts";
 
 /** How a request ends that did not end by itself. */
 const ENDS: ReadonlyMap<string, string> = new Map([
-  ...[["refused", "Refused"], ["timeout", "Timed out"], ["cancelled", "Cancelled"]],
-  ...[["interrupted", "Interrupted"], ["revoked", "Revoked"], ["locked-down", "Locked down"]],
-  ...[["stopping", "Daemon stopped"], ["output-limit", "Too much output"]],
-  ...[["process-limit", "Too many processes"], ["memory-limit", "Too much memory"]],
+  ["refused", "Refused"],
+  ["timeout", "Timed out"],
+  ["cancelled", "Cancelled"],
+  ["interrupted", "Interrupted"],
+  ["revoked", "Revoked"],
+  ["locked-down", "Locked down"],
+  ["stopping", "Daemon stopped"],
+  ["output-limit", "Too much output"],
+  ["process-limit", "Too many processes"],
+  ["memory-limit", "Too much memory"],
   ["not-stored", "Not stored"],
 ] as [string, string][]);
 const TROUBLE: ReadonlySet<string> = new Set([
-  ...["violation", "failed", "problem", "spool-failed", "outcome-not-kept", "audit-repaired"],
+  "violation",
+  "failed",
+  "problem",
+  "spool-failed",
+  "outcome-not-kept",
+  "audit-repaired",
 ]);
 
 export function isEnd({ event }: AuditRecord): boolean {

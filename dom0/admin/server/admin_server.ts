@@ -50,7 +50,8 @@ export async function startServer(parts: ServerParts): Promise<Listening> {
 async function answer(parts: ServerParts, request: RawRequest, ownHost: string): Promise<Answer> {
   const { method, target, headers, hosts } = request;
   const trust = judgeRequest({
-    ...{ method, hosts },
+    method,
+    hosts,
     origin: headers.get("origin"),
     fetchSite: headers.get("sec-fetch-site"),
     fetchMode: headers.get("sec-fetch-mode"),

@@ -98,7 +98,10 @@ function asRaw(request: IncomingMessage): RawRequest {
     else headers.append(name, value);
   }
   return {
-    ...{ method, target: url, headers, hosts },
+    method,
+    target: url,
+    headers,
+    hosts,
     readBody: (maxBytes) => readBody(request, maxBytes),
   };
 }

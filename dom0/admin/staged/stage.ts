@@ -20,22 +20,40 @@ export interface Edit {
 const KINDS: ReadonlyMap<string, (edit: Edit) => Omit<StagedChange, "operation" | "qube">> =
   new Map<string, (edit: Edit) => Omit<StagedChange, "operation" | "qube">>([
     ["vm.prefs.set", ({ vm, name, before, after }) => ({
-      ...{ values: { vm, property: name, value: after }, setting: name, before, after },
+      values: { vm, property: name, value: after },
+      setting: name,
+      before,
+      after,
     })],
     ["vm.features.set", ({ vm, name, before, after }) => ({
-      ...{ values: { vm, feature: name, value: after }, setting: `feature ${name}`, before, after },
+      values: { vm, feature: name, value: after },
+      setting: `feature ${name}`,
+      before,
+      after,
     })],
     ["vm.tags.add", ({ vm, name }) => ({
-      ...{ values: { vm, tag: name }, setting: `tag ${name}`, before: "absent", after: "present" },
+      values: { vm, tag: name },
+      setting: `tag ${name}`,
+      before: "absent",
+      after: "present",
     })],
     ["vm.tags.remove", ({ vm, name }) => ({
-      ...{ values: { vm, tag: name }, setting: `tag ${name}`, before: "present", after: "absent" },
+      values: { vm, tag: name },
+      setting: `tag ${name}`,
+      before: "present",
+      after: "absent",
     })],
     ["vm.services.enable", ({ vm, name }) => ({
-      ...{ values: { vm, service: name }, setting: `service ${name}`, before: "off", after: "on" },
+      values: { vm, service: name },
+      setting: `service ${name}`,
+      before: "off",
+      after: "on",
     })],
     ["vm.services.disable", ({ vm, name }) => ({
-      ...{ values: { vm, service: name }, setting: `service ${name}`, before: "on", after: "off" },
+      values: { vm, service: name },
+      setting: `service ${name}`,
+      before: "on",
+      after: "off",
     })],
   ]);
 

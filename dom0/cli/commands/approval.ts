@@ -37,8 +37,12 @@ const printTable: Print = ({ print }, views) => {
   const rows = [
     ["NUMBER", "VM", "OPERATION", "TARGETS", "SINCE", "REASON GIVEN"],
     ...views.map(({ number, vm, operation, targets, parkedAtMs, why }) => [
-      ...[String(number), vm, operation, targets.join(",")],
-      ...[new Date(parkedAtMs).toISOString().slice(11, 19), visibleLine(why ?? "-")],
+      String(number),
+      vm,
+      operation,
+      targets.join(","),
+      new Date(parkedAtMs).toISOString().slice(11, 19),
+      visibleLine(why ?? "-"),
     ]),
   ];
   const widths = rows[0]?.map((_, column) =>

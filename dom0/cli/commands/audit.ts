@@ -40,14 +40,22 @@ export async function audit(operator: Operator, words: readonly string[]): Promi
 /** Events that are no success, for --failed. */
 const FAILED: ReadonlySet<string> = new Set([
   ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
-  ...["violation", "failed", "problem", "spool-failed", "outcome-not-kept"],
+  "violation",
+  "failed",
+  "problem",
+  "spool-failed",
+  "outcome-not-kept",
 ]);
 
 async function show(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(
     words,
     {
-      ...{ vm: "value", since: "value", failed: "flag", json: "flag", lines: "value" },
+      vm: "value",
+      since: "value",
+      failed: "flag",
+      json: "flag",
+      lines: "value",
     },
     { n: "lines" },
     "anywhere",

@@ -34,7 +34,10 @@ const GRANT_TEXT: Readonly<Record<GrantLevel, string>> = {
 };
 
 export const CONNECT_OPTIONS: OptionTable = {
-  ...{ fingerprint: "value", grant: "value", scope: "value", "accept-v1": "flag" },
+  fingerprint: "value",
+  grant: "value",
+  scope: "value",
+  "accept-v1": "flag",
 };
 const GRANT_WORDS = `--grant ${GRANTS.join("|")} [--scope @tag:NAME]`;
 export const CONNECT_WORDS = `[--fingerprint F] [${GRANT_WORDS}] [--accept-v1] VM [KEY]`;
@@ -216,7 +219,9 @@ export async function keys(operator: Operator, words: readonly string[]): Promis
   for (const { vm, message } of faults) operator.warn(`${vm}: its key is not used: ${message}\n`);
   if (options.has("json")) {
     const rows = keys.map(({ vm, fingerprint, acceptsV1 }) => ({
-      ...{ vm, fingerprint, accepts_v1: acceptsV1 },
+      vm,
+      fingerprint,
+      accepts_v1: acceptsV1,
     }));
     operator.print(JSON.stringify(rows) + "\n");
   } else if (keys.length + faults.length === 0) operator.print("No VMs authorized.\n");

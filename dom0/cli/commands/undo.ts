@@ -142,7 +142,10 @@ async function takeBack(
   if (first === undefined) throw new Error("bug: nothing to undo");
   const id = makeRequestId(dateMs(), Deno.pid, crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
   const about = {
-    ...{ vm: first.vm, of: first.id, id, operations: records.map(({ operation }) => operation) },
+    vm: first.vm,
+    of: first.id,
+    id,
+    operations: records.map(({ operation }) => operation),
   };
   await recordAction(operator, "undo", about);
   const end = await runUndo(records, {

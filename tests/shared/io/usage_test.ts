@@ -32,6 +32,10 @@ const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/den
 const PROGRAMS: Readonly<Record<string, { option: [string, string]; command?: [string, string] }>> =
   {
     "dom0/openclaw-tunnel.ts": { option: ["--liste", "--listen"], command: ["stauts", "status"] },
+    "dom0/qubes-global-admin-web.ts": {
+      option: ["--verison", "--version"],
+      command: ["opne", "open"],
+    },
     "dom0/qvm-remote-dom0.ts": { option: ["--onc", "--once"], command: ["stauts", "status"] },
     "dom0/setup-dom0.ts": { option: ["--verfiy", "--verify"], command: ["undo", "--undo"] },
     "vm/openclaw-connect.ts": { option: ["--onec", "--once"] },

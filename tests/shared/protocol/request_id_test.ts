@@ -4,7 +4,6 @@ import {
   makeRequestId,
   parseRequestId,
   parseV1Id,
-  requestIdPid,
   requestIdTimeMs,
 } from "../../../shared/protocol/request_id.ts";
 import { testVectors, type Vector, verdict } from "./vectors.ts";
@@ -14,10 +13,9 @@ interface IdVector extends Vector {
   /** What protocol 1 says of the same text. */
   readonly expectV1: string;
   readonly timeMs?: number;
-  readonly pid?: number;
 }
 
-testVectors<IdVector>("request_id", ({ input, expect, expectV1, timeMs, pid }) => {
+testVectors<IdVector>("request_id", ({ input, expect, expectV1, timeMs }) => {
   assertEquals(verdict(() => parseRequestId(input)), expect, "protocol 2");
   assertEquals(verdict(() => parseV1Id(input)), expectV1, "protocol 1");
   if (expect === "ok") assertEquals(parseRequestId(input), input, "an id is not changed");
@@ -25,7 +23,6 @@ testVectors<IdVector>("request_id", ({ input, expect, expectV1, timeMs, pid }) =
   const id = parseV1Id(input);
   assertEquals(id, input, "an id is not changed");
   assertEquals(requestIdTimeMs(id), timeMs ?? -1, "time");
-  assertEquals(requestIdPid(id), pid ?? -1, "pid");
 });
 
 Deno.test("makeRequestId() makes ids that say when and by whom", () => {
@@ -33,7 +30,6 @@ Deno.test("makeRequestId() makes ids that say when and by whom", () => {
   const id = makeRequestId(nowMs, 4242, 0xa1b2c3d4);
   assertEquals(id, "20261122-091500-4242-a1b2c3d4");
   assertEquals(requestIdTimeMs(id), nowMs - 999);
-  assertEquals(requestIdPid(id), 4242);
 });
 
 Deno.test("makeRequestId() writes every 32 bits as eight digits", () => {
