@@ -8,8 +8,8 @@
  *        +-- else cancel, wait a little --answer------------> answered
  *                                      \--none, or a signal-> no-answer
  *
- * A person in dom0 who is to decide may take all the time in the world: the time for the answer
- * begins anew when that person said yes.
+ * A person in dom0 who is to decide has no limit here: the time for the answer begins anew when that
+ * person has said yes.
  *
  * @module
  */

@@ -58,9 +58,10 @@ export async function runRequest(
   });
   if (end.kind !== "answered") return { kind: end.kind, cause: end.cause };
 
-  // Whoever reads the output may take all the time in the world, unless somebody wants to leave.
+  // A slow reader of the output is waited for, until somebody wants to leave. A Ctrl-C that came with
+  // the answer counts: it has cancelled nothing.
   const leave = end.cause === null
-    ? interrupted(interrupts, interrupts.count() + 1)
+    ? interrupted(interrupts, 1)
     : createBell().wait(CANCEL_GRACE_MS);
   const copied = Promise.all(followers.map((follower) => follower.finish()));
   const answer = await exchange.answer(); // now: a slow reader may outlive the files

@@ -2,6 +2,10 @@
 /** How a client stops waiting: signals and the timeout, in each phase of a request. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { CANCEL_GRACE_MS } from "../../../../vm/remote/client/await_answer.ts";
+import { isPresent } from "../../../../shared/io/sync_files.ts";
+import { utf8 } from "../../../../shared/protocol/bytes.ts";
+import { runRequest } from "../../../../vm/remote/client/run_request.ts";
+import { resultPath } from "../../../../vm/remote/files/layout.ts";
 import { connectPeer } from "../dom0_peer.ts";
 import {
   asText,
@@ -131,6 +135,28 @@ vmTest(
     await peer.close();
   },
 );
+
+vmTest("Ctrl-C in the moment of the answer leaves a reader that does not read", async (vm) => {
+  const peer = await connectPeer(vm);
+  const exchange = await scriptRequest(vm, "x");
+  const exitPath = resultPath(vm.layout, exchange.id, "exit");
+  const ended = runRequest(exchange, { answerMs: 60_000, connectMs: 60_000 }, {
+    layout: vm.layout,
+    interrupts: { count: () => isPresent(exitPath) ? 1 : 0, listen: (ring) => ring() },
+    stdout: () => new Promise(() => {}),
+    stderr: () => Promise.resolve(),
+    onPublished() {},
+    onWaiting() {},
+    onParked() {},
+  });
+  const request = await peer.nextRequest();
+  peer.accept(request.seq);
+  await peer.output(request.seq, 1, utf8("a line"));
+  await peer.finish(request);
+  const end = await ended;
+  assertEquals([end.kind, end.kind === "answered" && end.cause], ["answered", "interrupt"]);
+  await peer.close();
+});
 
 vmTest(
   "a limit of dom0 is told as it was in force, on stderr, in JSON and in the history",
