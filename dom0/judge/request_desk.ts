@@ -104,7 +104,8 @@ function checksOf(options: DeskOptions, jobs: OpenJobs, rates: RateGate): Checks
     take(request, stored) {
       const stops = createStopSwitch();
       const job = jobs.open(request, stops.stop);
-      void job.ended().then(() => rates.ended(request.vm, job.outcome()?.kind ?? "done"));
+      const { vm } = request; // what waits for the end must not hold on to the body
+      void job.ended().then(() => rates.ended(vm, job.outcome()?.kind ?? "done"));
       const written = ledger.add(request);
       written.catch(() => {}); // it is looked at later, unless something else fails first
       return { stored, job, written, stops };
