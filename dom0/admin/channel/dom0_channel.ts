@@ -83,7 +83,7 @@ export interface ParkedRequest extends ParkedName {
   readonly why: string | null;
   readonly parkedMs: number;
   readonly expiresMs: number;
-  /** The command lines that dom0 would run; for a script, its text. */
+  /** The command lines that dom0 would run; of a plan, its steps; of a script, its text. */
   readonly runs: readonly string[];
   readonly isScript: boolean;
   /** "30-work.policy:2", and its text. */

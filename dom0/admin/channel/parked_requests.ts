@@ -40,7 +40,7 @@ async function namesIn(folder: string): Promise<readonly string[]> {
 }
 
 function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequest {
-  const { vm, id, hash, operation, level, destructive, why, argvs } = view;
+  const { vm, id, hash, operation, level, destructive, why, argvs, steps } = view;
   const isScript = argvs === null;
   return {
     vm,
@@ -56,7 +56,7 @@ function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequ
     expiresMs: view.expiresAtMs,
     runs: isScript
       ? new TextDecoder().decode(script).replace(/\n$/, "").split("\n")
-      : argvs.map(shellQuote),
+      : steps ?? argvs.map(shellQuote), // of a plan some words are known only when they run
     rule: view.rule === "" ? null : { where: view.rule, text: "" },
     preview: previewOf(view),
     canBeUndone: CHANGES.has(operation),
