@@ -133,7 +133,9 @@ export const PROGRAMS: readonly Program[] = [
       ],
       sys: ["uid"],
     },
-    v8: ["--max-semi-space-size=2", "--optimize-for-size"],
+    // Without the compilers that optimise: 13 MB less when idle after many commands, and less of V8
+    // in dom0 to trust.
+    v8: ["--max-semi-space-size=1", "--optimize-for-size", "--no-opt", "--no-maglev"],
     page: "dom0/packaging/qvm-remote-dom0.8",
     units: ["qvm-remote-dom0.service"],
   },
