@@ -3,8 +3,8 @@
 
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { allAuditFiles, type AuditRecord, parseRecord } from "../record/audit_files.ts";
+import { isFailure } from "../record/record_failure.ts";
 import type { JsonValue } from "../operations/operation.ts";
-import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
 
 export interface PageQuery {
   readonly vm: string | null;
@@ -18,14 +18,6 @@ export interface PageQuery {
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 const MOST_RECORDS = 10_000;
-const FAILED: ReadonlySet<string> = new Set([
-  ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
-  "violation",
-  "failed",
-  "problem",
-  "spool-failed",
-  "outcome-not-kept",
-]);
 
 /** @returns { records, hasMore } */
 export async function readRecordPage(auditFile: string, query: PageQuery): Promise<JsonValue> {
@@ -48,8 +40,7 @@ function fits(record: AuditRecord, line: string, query: PageQuery): boolean {
   const { vm, before, failedOnly, text } = query;
   return (vm === null || record["vm"] === vm) &&
     (before === null || Number(record["seq"]) < before) &&
-    (!failedOnly || FAILED.has(record.event) ||
-      (record.event === "done" && record["exit"] !== 0)) &&
+    (!failedOnly || isFailure(record)) &&
     line.toLowerCase().includes(text.toLowerCase());
 }
 

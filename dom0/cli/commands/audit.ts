@@ -6,7 +6,6 @@ import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UsageError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
-import { EXIT_OF_KIND } from "../../../shared/protocol/outcome.ts";
 import {
   allAuditFiles,
   type AuditRecord,
@@ -16,6 +15,7 @@ import {
   parseRecord,
 } from "../../record/audit_files.ts";
 import { formatEvent } from "../../record/audit_log.ts";
+import { isFailure } from "../../record/record_failure.ts";
 import { createReportMaker, reportText } from "../../record/audit_report.ts";
 import { type Operator, vmFromWord } from "../operator.ts";
 
@@ -36,16 +36,6 @@ export async function audit(operator: Operator, words: readonly string[]): Promi
     '"audit show|report|verify"',
   );
 }
-
-/** Events that are no success, for --failed. */
-const FAILED: ReadonlySet<string> = new Set([
-  ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
-  "violation",
-  "failed",
-  "problem",
-  "spool-failed",
-  "outcome-not-kept",
-]);
 
 async function show(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(
@@ -69,8 +59,7 @@ async function show(operator: Operator, words: readonly string[]): Promise<numbe
   const wanted = (record: AuditRecord): boolean =>
     (vm === null || record["vm"] === vm) &&
     Date.parse(record.time) >= sinceMs &&
-    (!options.has("failed") || FAILED.has(record.event) ||
-      (record.event === "done" && record["exit"] !== 0));
+    (!options.has("failed") || isFailure(record));
 
   const found: string[] = [];
   for (const path of await allAuditFiles(operator.paths.auditFile)) {
