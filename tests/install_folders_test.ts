@@ -9,6 +9,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
 import { commandsOf } from "./e2e/typing.ts";
 import { type Made, make, mode, tempFolder } from "./install_make.ts";
+import { writeExecutable } from "./executable.ts";
 
 const SYSTEM_FOLDERS = [
   ...[".", "etc", "etc/qubes", "etc/qubes/policy.d", "etc/qubes-rpc", "usr", "usr/bin", "usr/lib"],
@@ -89,7 +90,7 @@ Deno.test("README, installing into dom0, twice: the same, by its own lines", asy
   await Deno.mkdir(bin);
   await Deno.symlink(PROJECT, `${folder.path}/qubes-claw`);
   const write = (name: string, text: string): void =>
-    Deno.writeTextFileSync(`${bin}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    writeExecutable(`${bin}/${name}`, `#!/bin/sh\n${text}\n`);
   write("sudo", 'exec "$@"');
   write("systemctl", `echo "$@" >>${folder.path}/asked`);
   write("qvm-run", `cd ${folder.path} && exec sh -c "$3"`);

@@ -3,6 +3,7 @@
 
 import { replaced } from "./e2e/launcher_text.ts";
 import { PROJECT } from "./e2e/program_flags.ts";
+import { writeExecutable } from "./executable.ts";
 
 export interface Made {
   readonly code: number;
@@ -30,7 +31,7 @@ export async function runInstalled(
   const launcher = `${root}/${program}`;
   const lib = "lib=/usr/lib/qubes-claw";
   const here = replaced(text, lib, lib.replace("=", `=${root}`));
-  await Deno.writeTextFile(launcher, here, { mode: 0o755 });
+  writeExecutable(launcher, here);
   const { code, stdout, stderr } = await new Deno.Command(launcher, {
     args: [...args],
     clearEnv: true,

@@ -16,6 +16,7 @@ import {
   PROJECT,
   tableProgram,
 } from "./e2e/program_flags.ts";
+import { writeExecutable } from "./executable.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 const PROGRAMS = PROGRAM_KEYS;
@@ -73,10 +74,9 @@ async function install(program: Program, folder: string): Promise<Installed> {
     await bundle(`${PROJECT}/${domain}/${name}.ts`, `${build}/${name}`, program);
   }
   const text = await Deno.readTextFile(`${build}/${name}`);
-  await Deno.writeTextFile(
+  writeExecutable(
     `${lib}/start`,
     replaced(text, "lib=/usr/lib/qubes-claw", `lib=${lib}`),
-    { mode: 0o755 },
   );
   await Deno.symlink(Deno.execPath(), `${lib}/deno`);
   for (const end of ["js", "bin"]) {
@@ -129,7 +129,7 @@ Deno.test("each program: the variables that go on, and none beside them", async 
       const [name = ""] = program.split(" ");
       const started = form === "compiled" ? `${lib}/${name}.bin` : `${lib}/deno`;
       await Deno.remove(started);
-      await Deno.writeTextFile(started, "#!/bin/sh\nexec /usr/bin/env -0\n", { mode: 0o755 });
+      writeExecutable(started, "#!/bin/sh\nexec /usr/bin/env -0\n");
       const expected = expectedNames(program);
       // LD_* and IFS would act on the two shells that stand here for programs.
       const hostile = Object.values(HOSTILE).flat().filter((one) =>

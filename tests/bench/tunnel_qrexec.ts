@@ -20,6 +20,7 @@
 import { isPresent } from "../../shared/io/sync_files.ts";
 import { builtText } from "../e2e/launcher_text.ts";
 import { sourceLauncher } from "../e2e/program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -64,12 +65,12 @@ qubes.ConnectTCP+*) exec ${SOCAT} -t0 - "TCP:127.0.0.1:$QREXEC_SERVICE_ARGUMENT"
 esac
 exec ${SOCAT} -t86400 - "EXEC:${rpc}/$service $QREXEC_SERVICE_ARGUMENT"
 `;
-  Deno.writeTextFileSync(`${bin}/qrexec-client`, script, { mode: 0o755 });
+  writeExecutable(`${bin}/qrexec-client`, script);
   const env = baseEnv(folder, `${bin}:${SYSTEM_PATH}`);
   return {
     ...{ kind: "stand-in", vm: "agent", env },
     installProgram(service, text) {
-      Deno.writeTextFileSync(`${rpc}/${service}`, text, { mode: 0o755 });
+      writeExecutable(`${rpc}/${service}`, text);
     },
     allowPort() {},
     call: (service) => caller(env, "agent", service),
@@ -89,7 +90,7 @@ function real(vm: string, rpcFolder: string, folder: string): BenchQrexec {
     ...{ kind: "real", vm, env },
     installProgram(service, text) {
       const path = `${rpcFolder}/${service}`;
-      put(path, () => Deno.writeTextFileSync(path, text, { mode: 0o755 }));
+      put(path, () => writeExecutable(path, text));
     },
     allowPort(port) {
       const [link, config] = [rpcFolder, configFolder].map((f) => `${f}/qubes.ConnectTCP+${port}`);

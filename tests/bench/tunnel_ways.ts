@@ -12,6 +12,7 @@
 import { freePort } from "../e2e/free_port.ts";
 import type { FarEnd } from "./far-end.ts";
 import { type BenchQrexec, programScript } from "./tunnel_qrexec.ts";
+import { writeExecutable } from "../executable.ts";
 
 export type WayName = "loopback" | "socat" | "direct" | "persistent";
 
@@ -81,7 +82,7 @@ export async function tunnelWay(
   const { PATH: _, ...env } = qrexec.env;
   const state = { RUNTIME_DIRECTORY: `${folder}/run/openclaw/${name}` };
   const script = programScript("openclaw-tunnel", { ...env, ...state });
-  Deno.writeTextFileSync(program, script, { mode: 0o755 });
+  writeExecutable(program, script);
   const mode = name === "direct" ? ["--direct"] : [];
   const ports = ["--listen", `${raw}:${far.raw}`, "--listen", `${http}:${far.http}`];
   const child = new Deno.Command(program, {

@@ -3,6 +3,7 @@
 
 import { builtText } from "./launcher_text.ts";
 import type { World } from "../sim/world.ts";
+import { writeExecutable } from "../executable.ts";
 
 /** Folders that the programs of dom0 have in their permissions. */
 const DOM0_FOLDERS = "etc var/lib usr/share run";
@@ -17,7 +18,7 @@ export function builtDom0Launcher(world: World, program: string, built: string):
   const lib = `${world.folder}/dom0-lib`;
   const launcher = `${lib}/${program}`;
   const text = builtText(`${built}/dom0/${program}`, lib);
-  Deno.writeTextFileSync(launcher, text, { mode: 0o755 });
+  writeExecutable(launcher, text);
   const script = `for d in ${DOM0_FOLDERS}; do mount --bind "$1/$d" "/$d"; done
 shift; unset QUBES_CLAW_ROOT; exec ${launcher} "$@"`;
   return `#!/bin/sh\nexec unshare --mount sh -e -c '${script}' sh ${world.dom0Root} "$@"\n`;

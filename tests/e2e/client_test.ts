@@ -6,6 +6,7 @@ import { signalProcess } from "../sim/processes.ts";
 import { type Daemon, finish, install, type Installed, readAudit, until } from "./installed.ts";
 import { isRunning, seenProcesses, untilNothingRuns } from "./seen_processes.ts";
 import { openQueue } from "./vm_queue.ts";
+import { writeExecutable } from "../executable.ts";
 
 const VM = "work";
 
@@ -80,7 +81,7 @@ async function withOutput(t: Deno.TestContext, qubes: Installed): Promise<void> 
   await t.step("names of sub-commands are programs of dom0 behind --", async () => {
     const program = `#!/bin/sh\necho "dom0's $(basename "$0") $*"\n`;
     for (const name of ["status", "key"]) {
-      await Deno.writeTextFile(`${world.dom0Bin}/${name}`, program, { mode: 0o755 });
+      writeExecutable(`${world.dom0Bin}/${name}`, program);
     }
     assertEquals((await qubes.client(VM, ["--", "status"])).stdout, "dom0's status \n");
     assertEquals((await qubes.client(VM, ["--", "key", "gen"])).stdout, "dom0's key gen\n");

@@ -4,6 +4,7 @@ import { freePort } from "./free_port.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { finish, type Finished, until } from "./installed.ts";
 import { type VmSide, vmSide } from "./vmside_world.ts";
+import { writeExecutable } from "../executable.ts";
 
 const POLICY = ["* * @tag:openclaw-client @tag:openclaw-server allow"];
 const VMS = [
@@ -89,7 +90,7 @@ Deno.test("a tunnel that ends gives its exit code; one that is missing is named"
   const bin = `${qubes.world.vmRoot("client")}/bin`;
   await Deno.mkdir(bin);
   const tunnel = '#!/bin/sh\nprintf "[%s]" "$@"\nexit 78\n';
-  await Deno.writeTextFile(`${bin}/openclaw-tunnel`, tunnel, { mode: 0o755 });
+  writeExecutable(`${bin}/openclaw-tunnel`, tunnel);
   const [proxy, gateway] = [freePort(), freePort()];
   const words = ["--vm=agent", `--proxy=${proxy}`, `--gateway=${gateway}`];
   const ended = await run(qubes, words, bin);

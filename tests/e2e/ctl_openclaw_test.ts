@@ -70,11 +70,10 @@ Deno.test("the real gateway: health, webhook, dashboard, pairing, cron, doctor",
 async function install({ world, proxy }: Scene, gatewayPort: number): Promise<void> {
   const bin = `${world.home}/.local/lib/qubes-claw/openclaw/bin`;
   const node = `exec "${MODULES}/node/bin/node"`;
-  await world.write(`${bin}/node`, `#!/bin/sh\n${node} "$@"\n`, 0o755);
-  await world.write(
+  await world.executable(`${bin}/node`, `#!/bin/sh\n${node} "$@"\n`);
+  await world.executable(
     `${bin}/openclaw`,
     `#!/bin/sh\n${node} "${MODULES}/openclaw/openclaw.mjs" "$@"\n`,
-    0o755,
   );
   const proxyPort = Number(new URL(proxy.url).port);
   await world.settings({ role: "agent", provider: "multi", proxyPort, gatewayPort });

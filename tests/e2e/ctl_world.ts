@@ -8,6 +8,7 @@
 
 import { builtText } from "./launcher_text.ts";
 import { type Program, sourceLauncher } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 
@@ -29,7 +30,9 @@ export interface CtlWorld extends AsyncDisposable {
   ctl(...words: readonly string[]): Promise<Ran>;
   /** The launcher's path: what a terminal runs. */
   launcher(program: Program): Promise<string>;
-  write(path: string, text: string, mode?: number): Promise<void>;
+  write(path: string, text: string): Promise<void>;
+  /** A program, or what stands in for one. */
+  executable(path: string, text: string): Promise<void>;
   settings(settings: Readonly<Record<string, unknown>>): Promise<void>;
   /** NAME=VALUE of systemctl show; without: it is not there. */
   unit(name: string, properties: Readonly<Record<string, string>> | null): Promise<void>;
@@ -56,21 +59,26 @@ export async function createCtlWorld(): Promise<CtlWorld> {
     ...{ HOME: home, PATH: `${bin}:/usr/bin:/bin`, QUBES_CLAW_ROOT: root, DENO_DIR: denoFolder },
     ...{ XDG_RUNTIME_DIR: runtime, STAND_INS: standIns, TERM: "xterm", LC_ALL: "C.UTF-8" },
   };
-  const write = async (path: string, text: string, mode = 0o600): Promise<void> => {
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await Deno.writeTextFile(path, text);
-    await Deno.chmod(path, mode);
+  const makeFolderOf = (path: string): Promise<void> =>
+    Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  const write = async (path: string, text: string): Promise<void> => {
+    await makeFolderOf(path);
+    await Deno.writeTextFile(path, text, { mode: 0o600 });
+  };
+  const executable = async (path: string, text: string): Promise<void> => {
+    await makeFolderOf(path);
+    writeExecutable(path, text);
   };
   const launcher = async (program: Program): Promise<string> => {
     const path = `${bin}/${program}`;
     const text = BUILT === undefined
       ? sourceLauncher(program, `vm/${program}.ts`)
       : builtText(`${BUILT}/vm/${program}`, `${folder}/lib`);
-    await write(path, text, 0o755);
+    await executable(path, text);
     return path;
   };
   const world: CtlWorld = {
-    ...{ folder, home, root, env, write, launcher },
+    ...{ folder, home, root, env, write, executable, launcher },
     async ctl(...words) {
       const path = await launcher("openclaw-ctl");
       return await runToEnd(path, words, env);
@@ -87,8 +95,7 @@ export async function createCtlWorld(): Promise<CtlWorld> {
       const lines = Object.entries(all).map(([key, value]) => `${key}=${value}\n`);
       await write(path, [`Id=${name}\n`, ...lines].join(""));
     },
-    onRestart: (unit, script) =>
-      write(`${standIns}/restart-${unit}`, `#!/bin/sh\n${script}`, 0o755),
+    onRestart: (unit, script) => executable(`${standIns}/restart-${unit}`, `#!/bin/sh\n${script}`),
     journal: (entries) =>
       write(`${standIns}/journal`, entries.map((one) => JSON.stringify(one) + "\n").join("")),
     async openclaw(words, stdout, code = 0) {
@@ -102,11 +109,11 @@ export async function createCtlWorld(): Promise<CtlWorld> {
     },
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
-  await write(`${bin}/systemctl`, SYSTEMCTL, 0o755);
-  await write(`${bin}/journalctl`, JOURNALCTL, 0o755);
+  await executable(`${bin}/systemctl`, SYSTEMCTL);
+  await executable(`${bin}/journalctl`, JOURNALCTL);
   const openclaw = `${home}/.local/lib/qubes-claw/openclaw/bin`;
-  await write(`${openclaw}/openclaw`, OPENCLAW, 0o755);
-  await write(`${openclaw}/node`, '#!/bin/sh\ncat "$STAND_INS/openclaw/node"\n', 0o755);
+  await executable(`${openclaw}/openclaw`, OPENCLAW);
+  await executable(`${openclaw}/node`, '#!/bin/sh\ncat "$STAND_INS/openclaw/node"\n');
   await world.openclaw("--version", "OpenClaw 2026.9.6 (eb377ac)\n");
   await world.openclaw("node", "v24.21.0\n");
   await world.openclaw("config validate --json", '{"valid":true,"path":"x","warnings":[]}\n');

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { until } from "../until.ts";
 import { PROJECT, sourceLauncher } from "./program_flags.ts";
 import { freePort } from "./free_port.ts";
+import { writeExecutable } from "../executable.ts";
 
 const ENTRYPOINT = `${PROJECT}/vm/docker/entrypoint`;
 const START_MS = 60_000;
@@ -35,18 +36,23 @@ async function container(gateway: "serves" | "fails" | "ends" = "serves"): Promi
     }
   }
   const [proxyPort, gatewayPort] = [freePort(), freePort()];
-  const put = (path: string, text: string) => Deno.writeTextFile(path, text, { mode: 0o755 });
-  await put(`${bin}/setup-vm`, sourceLauncher("setup-vm", "vm/setup-vm.ts"));
-  await put(`${bin}/openclaw-proxy`, sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts"));
-  await put(
+  writeExecutable(`${bin}/setup-vm`, sourceLauncher("setup-vm", "vm/setup-vm.ts"));
+  writeExecutable(
+    `${bin}/openclaw-proxy`,
+    sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts"),
+  );
+  writeExecutable(
     `${lib}/openclaw-wait-ready`,
     sourceLauncher("openclaw-wait-ready", "vm/openclaw-wait-ready.ts"),
   );
-  await Deno.copyFile(`${PROJECT}/vm/packaging/openclaw-gateway`, `${lib}/openclaw-gateway`);
+  writeExecutable(
+    `${lib}/openclaw-gateway`,
+    await Deno.readTextFile(`${PROJECT}/vm/packaging/openclaw-gateway`),
+  );
   const serve = `exec "${Deno.execPath()}" run --quiet --no-check --allow-net=127.0.0.1 ` +
     `"${PROJECT}/tests/e2e/stand-in-server.ts" ${gatewayPort} /readyz gateway`;
   const roles = { serves: serve, fails: "exit 78", ends: "sleep 2; exit 3" };
-  await put(
+  writeExecutable(
     `${openclaw}/openclaw`,
     `#!/bin/sh
 case "$*" in

@@ -12,6 +12,7 @@ import { until as waitUntil } from "../until.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
 import { builtText } from "./launcher_text.ts";
 import { sourceLauncher } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 const SOURCES = {
@@ -67,12 +68,12 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
     folder: place,
     extraEnv: { DENO_DIR: denoFolder },
   });
-  const put = (program: RemoteProgram, path: string): Promise<void> =>
-    Deno.writeTextFile(path, launcher(program, lib), { mode: 0o755 });
-  await put("qvm-remote", `${world.vmBin}/qvm-remote`);
-  await put("qvm-remote-dom0", `${world.dom0Bin}/qvm-remote-dom0`);
+  const put = (program: RemoteProgram, path: string): void =>
+    writeExecutable(path, launcher(program, lib));
+  put("qvm-remote", `${world.vmBin}/qvm-remote`);
+  put("qvm-remote-dom0", `${world.dom0Bin}/qvm-remote-dom0`);
   for (const { name } of vms) {
-    await put("qvmremote.Queue", `${world.vmRoot(name)}/etc/qubes-rpc/qvmremote.Queue`);
+    put("qvmremote.Queue", `${world.vmRoot(name)}/etc/qubes-rpc/qvmremote.Queue`);
   }
   const confFile = `${world.dom0Root}/etc/qubes/remote.conf`;
   await Deno.mkdir(`${world.dom0Root}/etc/qubes`, { recursive: true });

@@ -13,6 +13,7 @@ import {
   tunnelOf,
 } from "./keyqube_world.ts";
 import { until } from "../until.ts";
+import { writeExecutable } from "../executable.ts";
 
 const KEY = "sk-proj-7Xk2mQ9vLr4TzB8nWc3D";
 const SECRETS = `A_KEY=${KEY}\n`;
@@ -172,7 +173,7 @@ Deno.test({
     const tap = `#!/bin/sh
 tee -a ${tapped}/up.$$ | ${world.vmBin}/qrexec-client-vm "$@" | tee -a ${tapped}/down.$$
 `;
-    await Deno.writeTextFile(`${tapped}/qrexec-client-vm`, tap, { mode: 0o755 });
+    writeExecutable(`${tapped}/qrexec-client-vm`, tap);
     await qubes.startTunnel("claw", tapped);
     const answers = [await asksUntilWell(qubes, "claw", "is there a key?")];
     // A provider that quotes the key in its error, other paths, and what is none.

@@ -18,6 +18,7 @@ import { until } from "../until.ts";
 import { type Program, PROJECT, sourceLauncher } from "./program_flags.ts";
 import { createScene, good, type SetupScene } from "./setup_scene.ts";
 import { freePort } from "./free_port.ts";
+import { writeExecutable } from "../executable.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
 export const KEYS = "claw-keys";
@@ -165,7 +166,7 @@ export async function install(world: World, vms: readonly string[]): Promise<voi
   installLogger(world);
   const write = (path: string, text: string): void => {
     Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    Deno.writeTextFileSync(path, text, { mode: 0o755 });
+    writeExecutable(path, text);
   };
   const launcher = async (name: string, program: Program, source: string): Promise<string> =>
     BUILT !== undefined

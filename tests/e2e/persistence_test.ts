@@ -11,6 +11,7 @@ import type { VmOptions, World } from "../sim/world.ts";
 import { until } from "./installed.ts";
 import { PROJECT } from "./program_flags.ts";
 import { type VmSide, vmSide, writeLauncher } from "./vmside_world.ts";
+import { writeExecutable } from "../executable.ts";
 
 const SERVER = `${PROJECT}/tests/e2e/stand-in-server.ts`;
 
@@ -241,12 +242,12 @@ Deno.test("bind-dirs keeps what it names, rc.local runs if it may", async () => 
   const root = world.vmRoot("agent");
   await write(`${world.vmRoot("fedora")}/etc/app/conf`, "from the template\n");
   await write(`${root}/rw/config/qubes-bind-dirs.d/50_user.conf`, "binds+=( '/etc/app' )\n");
-  await write(
+  await Deno.mkdir(`${root}/rw/config/rc.local.d`, { recursive: true });
+  writeExecutable(
     `${root}/rw/config/rc.local.d/a.rc`,
     '#!/bin/sh\necho a >>"$QUBES_CLAW_ROOT/run/said"\n',
   );
   await write(`${root}/rw/config/rc.local`, '#!/bin/sh\necho b >>"$QUBES_CLAW_ROOT/run/said"\n');
-  await Deno.chmod(`${root}/rw/config/rc.local.d/a.rc`, 0o755);
   const restart = async (): Promise<void> => {
     await world.shutdownVm("agent");
     await world.startVm("agent");

@@ -9,6 +9,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { type DiskTrace, readDiskTrace, straceWords } from "./disk_trace.ts";
 import { type Finished, install, type Installed } from "./installed.ts";
+import { writeExecutable } from "../executable.ts";
 
 const CALLS = new URL("./durable-calls.ts", import.meta.url).pathname;
 
@@ -181,9 +182,7 @@ async function traceDom0({ world }: Installed): Promise<{ newest(): Promise<stri
   await Deno.mkdir(folder);
   await Deno.rename(program, `${program}.real`);
   const words = straceWords(`${folder}/$(date +%s%N)`).map((word) => `"${word}"`).join(" ");
-  await Deno.writeTextFile(program, `#!/bin/sh\nexec ${words} "${program}.real" "$@"\n`, {
-    mode: 0o755,
-  });
+  writeExecutable(program, `#!/bin/sh\nexec ${words} "${program}.real" "$@"\n`);
   return {
     async newest() {
       const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);

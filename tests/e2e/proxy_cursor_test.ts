@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { until } from "../until.ts";
 import { type ProxyWorld, startProxy } from "./proxy_world.ts";
+import { writeExecutable } from "../executable.ts";
 
 const said = (text: string, more = `,"timestamp_ms":1`): string =>
   `{"type":"assistant","message":{"content":[{"type":"text","text":${
@@ -16,7 +17,7 @@ const RESULT = `{"type":"result","subtype":"success","is_error":false,"result":"
 interface Scene extends AsyncDisposable {
   readonly proxy: ProxyWorld;
   /** What the stand-in does, in shell; $HOME/args and $HOME/prompt say how it was called. */
-  script(shell: string): Promise<void>;
+  script(shell: string): void;
   read(name: string): Promise<string>;
 }
 
@@ -35,11 +36,10 @@ async function scene(cursor: Record<string, unknown> = {}): Promise<Scene> {
   return {
     proxy,
     script: (shell) =>
-      Deno.writeTextFile(
+      writeExecutable(
         program,
         `#!/bin/sh\nprintf '%s\\n' "$@" >${folder}/args\ncat >${folder}/prompt\n` +
           `printf '%s' "$CURSOR_API_KEY" >${folder}/key\npwd >${folder}/cwd\n${shell}\n`,
-        { mode: 0o755 },
       ),
     read: (name) => Deno.readTextFile(`${folder}/${name}`),
     async [Symbol.asyncDispose]() {
@@ -57,7 +57,7 @@ const prints = (...lines: string[]): string => `cat <<'END'\n${lines.join("\n")}
 Deno.test("cursor: text once, however often it is printed; usage; the prompt not in the arguments", async () => {
   await using world = await scene();
   const { proxy } = world;
-  await world.script(prints(
+  world.script(prints(
     ...[INIT, said("Hel"), said("lo"), said("Hello", `,"timestamp_ms":2,"model_call_id":"1"`)],
     ...[said(" you"), said("Hello you", ""), RESULT],
   ));
@@ -85,7 +85,7 @@ Deno.test("cursor: a call of the client's tool comes as a tool call", async () =
   await using world = await scene();
   const call =
     `<openclaw_tool_call>{"name": "exec", "arguments": {"command": "ls"}}</openclaw_tool_call>`;
-  await world.script(prints(INIT, said("I look. <opencl"), said(call.slice(7)), RESULT));
+  world.script(prints(INIT, said("I look. <opencl"), said(call.slice(7)), RESULT));
   const tools = [{
     type: "function",
     function: { name: "exec", parameters: { type: "object", properties: {} } },
@@ -101,7 +101,7 @@ Deno.test("cursor: a call of the client's tool comes as a tool call", async () =
 
 Deno.test("cursor: signs of life while it starts; a client that leaves ends the whole group", async () => {
   await using world = await scene();
-  await world.script(`sleep 300 & echo $! >"$0.child"; wait`);
+  world.script(`sleep 300 & echo $! >"$0.child"; wait`);
   const leave = new AbortController();
   const answer = await world.proxy.chat({ model: "cursor/auto", stream: true }, {
     signal: leave.signal,
@@ -128,7 +128,7 @@ for (
 ) {
   Deno.test(`cursor: "${words}" is ${status} for the client`, async () => {
     await using world = await scene();
-    await world.script(`echo "${words}" >&2; exit 1`);
+    world.script(`echo "${words}" >&2; exit 1`);
     const answer = await world.proxy.chat({ model: "cursor/auto" });
     const { error } = await answer.json();
     assertEquals(answer.status, status, JSON.stringify(error));

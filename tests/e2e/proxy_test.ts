@@ -20,6 +20,7 @@ import {
   USAGE,
 } from "./proxy_upstream.ts";
 import { proxyCommand, type ProxyWorld, startProxy, type WorldOptions } from "./proxy_world.ts";
+import { writeExecutable } from "../executable.ts";
 
 const KEY = "sk-secret-0123456789abcdef";
 const TRACE = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" };
@@ -409,7 +410,7 @@ Deno.test("keys come from a program, too, and one that fails is not the client's
   const a = startUpstream(says("x"));
   const folder = await Deno.makeTempDir();
   const program = `${folder}/key`;
-  await Deno.writeTextFile(program, `#!/bin/sh\necho ${KEY}-$1\n`, { mode: 0o755 });
+  writeExecutable(program, `#!/bin/sh\necho ${KEY}-$1\n`);
   const provider = (argv: string[]) => ({
     ...{ kind: "openai", baseUrl: `${a.url}/v1`, apiKey: { command: argv } },
   });
@@ -433,7 +434,7 @@ Deno.test("check-config names the path and the fix, and never shows a key", asyn
   const env = { HOME: home, PATH: Deno.env.get("PATH") ?? "" };
   const check = async (config: unknown) => {
     await Deno.writeTextFile(`${home}/.openclaw/proxy.json`, JSON.stringify(config));
-    const { code, stdout, stderr } = await (await proxyCommand(home, env, ["check-config"]))
+    const { code, stdout, stderr } = await proxyCommand(home, env, ["check-config"])
       .output();
     const text = new TextDecoder();
     return { code, out: text.decode(stdout), err: text.decode(stderr) };
@@ -485,7 +486,7 @@ Deno.test("systemd is told that it is ready when it listens, and not before", as
     // In place of systemd-notify(1): what it is told, and whether somebody answers then.
     const script = `#!/bin/bash\n(exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && up=yes\n` +
       `echo "$* \${up:-no}" >>${bin}/told\n`;
-    await Deno.writeTextFile(`${bin}/systemd-notify`, script, { mode: 0o755 });
+    writeExecutable(`${bin}/systemd-notify`, script);
     const environment = {
       ...{ PATH: `${bin}:${Deno.env.get("PATH")}`, NOTIFY_SOCKET: `${bin}/notify` },
       OPENCLAW_PROXY_PORT: String(port),

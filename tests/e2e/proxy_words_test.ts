@@ -51,7 +51,7 @@ async function run(
     await Deno.writeTextFile(`${home}/.openclaw/proxy.json`, JSON.stringify(config));
     await prepare(`${home}/.openclaw`);
     const all = { HOME: home, PATH: Deno.env.get("PATH") ?? "", ...env };
-    const command = await proxyCommand(home, all, args);
+    const command = proxyCommand(home, all, args);
     const result = await command.output();
     const decoder = new TextDecoder();
     const out = args.length === 0 ? "" : decoder.decode(result.stdout); // a server prints nothing

@@ -3,6 +3,7 @@
 
 import { builtText, replaced } from "./launcher_text.ts";
 import { sourceLauncher } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 const DENO_DIR = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
@@ -56,7 +57,7 @@ export async function startProxy(
     ...{ HOME: home, PATH: Deno.env.get("PATH") ?? "", OPENCLAW_PROXY_PORT: "0" },
     ...environment,
   };
-  const child = (await proxyCommand(home, env, [], v8Flag)).spawn();
+  const child = proxyCommand(home, env, [], v8Flag).spawn();
   const printed = collect(child.stderr);
   const port = await printed.wait((line) => line.includes('"listening"'));
   const url = `http://127.0.0.1:${JSON.parse(port).port}`;
@@ -83,12 +84,12 @@ export async function startProxy(
 }
 
 /** The program as it is installed: from source with the Makefile's flags, or as it was built. */
-export async function proxyCommand(
+export function proxyCommand(
   home: string,
   env: Readonly<Record<string, string>>,
   args: readonly string[],
   v8Flag?: string,
-): Promise<Deno.Command> {
+): Deno.Command {
   const text = BUILT === undefined
     ? sourceLauncher("openclaw-proxy", "vm/openclaw-proxy.ts")
     : builtText(`${BUILT}/vm/openclaw-proxy`, `${home}/lib`);
@@ -96,7 +97,7 @@ export async function proxyCommand(
   const started = v8Flag === undefined
     ? text
     : replaced(text, "--v8-flags=", `--v8-flags=${v8Flag},`);
-  await Deno.writeTextFile(launcher, started, { mode: 0o755 });
+  writeExecutable(launcher, started);
   return new Deno.Command(launcher, {
     ...{ args: [...args], env: { DENO_DIR, ...env }, clearEnv: true },
     ...{ stdin: "null", stdout: args.length === 0 ? "null" : "piped", stderr: "piped" },

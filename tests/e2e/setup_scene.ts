@@ -9,6 +9,7 @@ import { createWorld, type VmOptions, type World, type WorldOptions } from "../s
 import { finish, type Finished } from "./installed.ts";
 import { builtDom0Launcher } from "./built_launcher.ts";
 import { PROJECT, sourceLauncher } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 export const KEYS_POLICY = "40-openclaw-keys.policy";
 export const UNIT = "openclaw-tunnels.service";
@@ -83,7 +84,7 @@ export async function createScene(
   const start = BUILT === undefined
     ? setupLauncher(root)
     : await builtDom0Launcher(world, "setup-dom0", BUILT);
-  await Deno.writeTextFile(`${world.dom0Bin}/setup-dom0`, start, { mode: 0o755 });
+  writeExecutable(`${world.dom0Bin}/setup-dom0`, start);
   for (const { name } of [...NETWORK, ...vms]) await freshScripts(world, name);
   return {
     world,
@@ -115,7 +116,7 @@ async function freshScripts(world: World, vm: string): Promise<void> {
   for (const path of [RC_LOCAL, FIREWALL_SCRIPT]) {
     const file = `${world.vmRoot(vm)}/${path}`;
     await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
-    await Deno.writeTextFile(file, FRESH_SCRIPT, { mode: 0o755 });
+    writeExecutable(file, FRESH_SCRIPT);
   }
 }
 
@@ -176,7 +177,7 @@ async function breakTool(world: World, tool: string, argument: string | undefine
 case "$*" in *"${argument}"*) echo "${tool}: error: Got empty response from qubesd" >&2; exit 1 ;; esac
 exec "${path}.real" "$@"
 `;
-  await Deno.writeTextFile(path, script, { mode: 0o755 });
+  writeExecutable(path, script);
 }
 
 /** Runs setup-dom0, which must succeed. @returns what it said on both streams */

@@ -9,6 +9,7 @@ import { freePort } from "./free_port.ts";
 import { sourceLauncher } from "./program_flags.ts";
 import { setupVm } from "./setup_vm_world.ts";
 import { PROJECT } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 /** npm's settings and its cache are the ones of who runs this: the VM's home is another. */
 function npmEnvironment(): Record<string, string> {
@@ -52,7 +53,7 @@ Deno.test("an AppVM with the real OpenClaw", async (t) => {
     async () => {
       const wait = `${vm.root}/openclaw-wait-ready`;
       const launcher = sourceLauncher("openclaw-wait-ready", "vm/openclaw-wait-ready.ts");
-      await Deno.writeTextFile(wait, launcher, { mode: 0o755 });
+      writeExecutable(wait, launcher);
       const gateway = new Deno.Command(`${PROJECT}/vm/packaging/openclaw-gateway`, {
         ...{ env, stdin: "null", stdout: "null", stderr: "null" },
       }).spawn();

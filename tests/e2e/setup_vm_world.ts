@@ -10,6 +10,7 @@
 import { finish, type Finished } from "./installed.ts";
 import { PROJECT, sourceLauncher } from "./program_flags.ts";
 import { type VmSide, vmSide, writeLauncher } from "./vmside_world.ts";
+import { writeExecutable } from "../executable.ts";
 
 const VM = "agent";
 
@@ -55,13 +56,11 @@ export async function setupVm(
   const { world } = qubes;
   const [root, home] = [world.vmRoot(VM), world.vmHome(VM)];
   const launcher = sourceLauncher("setup-vm", "vm/setup-vm.ts", Object.keys(realNpm ?? {}));
-  await Deno.writeTextFile(`${world.vmBin}/setup-vm`, launcher, { mode: 0o755 });
+  writeExecutable(`${world.vmBin}/setup-vm`, launcher);
   writeLauncher(`${world.vmBin}/openclaw-proxy`, "openclaw-proxy", "vm/openclaw-proxy.ts");
   for (const [name, text] of Object.entries(STAND_INS)) {
     if (realNpm !== undefined && ["npm", "node"].includes(name)) continue; // npm is a Node program
-    await Deno.writeTextFile(`${world.vmBin}/${name}`, `#!/bin/sh\n${LOG}\n${text}`, {
-      mode: 0o755,
-    });
+    writeExecutable(`${world.vmBin}/${name}`, `#!/bin/sh\n${LOG}\n${text}`);
   }
   // An AppVM gets what its template has.
   for (const place of [world.vmRoot("base"), root]) await installShare(place);

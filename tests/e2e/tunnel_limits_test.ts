@@ -5,6 +5,7 @@ import { echoServer } from "../shared/tunnel/fixture.ts";
 import { freePort } from "./free_port.ts";
 import { until } from "./installed.ts";
 import { AGENT, CLIENT, type RunningTunnel, tunnelWorld } from "./tunnel_world.ts";
+import { writeExecutable } from "../executable.ts";
 
 /** Of a kernel that shares 1,024 pages. */
 const MOST = 12;
@@ -64,10 +65,9 @@ Deno.test("no vchan on this side is told as that, in log, status and check", asy
   await using qubes = await tunnelWorld();
   const remote = freePort();
   const said = "gntshr: error: ioctl failed: No space left on device";
-  await Deno.writeTextFile(
+  writeExecutable(
     `${qubes.world.dom0Bin}/qrexec-client`,
     `#!/bin/sh\necho "${said}" >&2\necho "Failed to start data vchan server" >&2\nexit 125\n`,
-    { mode: 0o755 },
   );
   const tunnel = await qubes.tunnel(remote);
   assertEquals(await ask(tunnel.port), null);
@@ -105,10 +105,9 @@ Deno.test("a client that the policy refuses asks once for all its connections", 
   const calls = `${qubes.world.folder}/calls`;
   const real = `${qubes.world.vmBin}/qrexec-client-vm`;
   await Deno.rename(real, `${real}.real`);
-  await Deno.writeTextFile(
+  writeExecutable(
     real,
     `#!/bin/sh\necho "$2" >>"${calls}"\nexec "${real}.real" "$@"\n`,
-    { mode: 0o755 },
   );
   const remote = freePort();
   const tunnel = await qubes.tunnel(remote, "VM");

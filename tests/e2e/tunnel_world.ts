@@ -7,6 +7,7 @@ import type { TunnelState } from "../../shared/tunnel/state_file.ts";
 import { createWorld, type World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
 import { type Program, sourceLauncher } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 export const AGENT = "agent";
 export const CLIENT = "client";
@@ -99,7 +100,7 @@ export async function tunnelWorld(
 }
 
 function write(path: string, program: Program, source: string): void {
-  Deno.writeTextFileSync(path, sourceLauncher(program, source), { mode: 0o755 });
+  writeExecutable(path, sourceLauncher(program, source));
 }
 
 async function started(

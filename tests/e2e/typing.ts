@@ -5,6 +5,7 @@ import { writeAll } from "../../shared/io/program.ts";
 import type { World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
 import { PROJECT } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 export interface Typed {
   /** "dom0", or a VM. */
@@ -91,5 +92,5 @@ async function type(world: World, { place, text }: Typed): Promise<Finished> {
 
 export function writeProgram(path: string, text: string): void {
   Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-  Deno.writeTextFileSync(path, text, { mode: 0o755 });
+  writeExecutable(path, text);
 }

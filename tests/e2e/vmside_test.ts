@@ -6,6 +6,7 @@ import { installAgentPackage } from "../sim/distribution.ts";
 import { call, killChild, rpc, spawnClient } from "../sim/test_tools.ts";
 import type { VmOptions } from "../sim/world.ts";
 import { earlyServer, lateServer, type VmSide, vmSide } from "./vmside_world.ts";
+import { writeExecutable } from "../executable.ts";
 
 const TEMPLATE: VmOptions = { name: "fedora", klass: "TemplateVM" };
 const KINDS: readonly { readonly kind: string; readonly vms: readonly VmOptions[] }[] = [
@@ -147,7 +148,7 @@ Deno.test("install makes the list exactly what is named, and leaves alone what o
   });
   await t.step("someone else's files", async () => {
     const foreign = `${root}/etc/qubes-rpc/qubes.ConnectTCP+8080`;
-    await Deno.writeTextFile(foreign, "#!/bin/sh\nexec true\n", { mode: 0o755 });
+    writeExecutable(foreign, "#!/bin/sh\nexec true\n");
     const { code, stderr } = await qubes.asRoot("agent", ["openclaw-ports", "install", "8080"]);
     assertEquals(code, 1);
     assertStringIncludes(stderr, "+8080 was not written by openclaw-ports");

@@ -5,6 +5,7 @@ import { installAgentPackage, installLogger } from "../sim/distribution.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
 import { type Program, sourceLauncher } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 export interface VmSide extends AsyncDisposable {
   readonly world: World;
@@ -54,7 +55,7 @@ export async function vmSide(
 }
 
 export function writeLauncher(path: string, program: Program, source: string): void {
-  Deno.writeTextFileSync(path, sourceLauncher(program, source), { mode: 0o755 });
+  writeExecutable(path, sourceLauncher(program, source));
 }
 
 export interface Server extends Disposable {

@@ -57,7 +57,7 @@ until curl -s -o /dev/null http://127.0.0.1:${gatewayPort}/; do sleep 0.05; done
   await runToEnd("/bin/sh", [`${world.folder}/stand-ins/restart-openclaw-gateway.service`], {
     ...world.env,
   });
-  await world.write(`${world.folder}/bin/systemd-notify`, NOTIFY, 0o755);
+  await world.executable(`${world.folder}/bin/systemd-notify`, NOTIFY);
   const gatewayPid = async () => Number(await Deno.readTextFile(pidFile));
   let child: Deno.ChildProcess | null = null;
   let reading: Promise<void> = Promise.resolve();
@@ -134,7 +134,7 @@ Deno.test("dom0 hears of restarts, of giving up and of being well, where its pol
   const { world } = here;
   const told = `${world.folder}/told`;
   const call = `#!/bin/sh\necho "$*" >>${told}\n`;
-  await world.write(`${world.folder}/bin/qrexec-client-vm`, call, 0o755);
+  await world.executable(`${world.folder}/bin/qrexec-client-vm`, call);
   await here.watch();
   await here.status(503);
   await here.said("given up");
@@ -146,7 +146,7 @@ Deno.test("dom0 hears of restarts, of giving up and of being well, where its pol
     "dom0 openclaw.Notice+gateway.given-up",
     "dom0 openclaw.Notice+gateway.well",
   ]);
-  await world.write(`${world.folder}/bin/qrexec-client-vm`, "#!/bin/sh\nexit 126\n", 0o755);
+  await world.executable(`${world.folder}/bin/qrexec-client-vm`, "#!/bin/sh\nexit 126\n");
   await here.status(503);
   await here.said('gateway: dom0 was not told (given-up): "its policy refuses it"');
 });

@@ -8,6 +8,7 @@ import { PORT } from "../../dom0/admin/run_admin.ts";
 import { dom0Paths } from "../../dom0/settings/paths.ts";
 import { finish, install, until } from "./installed.ts";
 import { sourceLauncher } from "./program_flags.ts";
+import { writeExecutable } from "../executable.ts";
 
 const BY = "web s-1";
 
@@ -152,7 +153,7 @@ Deno.test("the program itself, with no permission but its own: a login, a page, 
   const { dom0Bin } = qubes.world;
   const path = `${dom0Bin}/qubes-global-admin-web`;
   const text = sourceLauncher("qubes-global-admin-web", "dom0/qubes-global-admin-web.ts");
-  await Deno.writeTextFile(path, text, { mode: 0o755 });
+  writeExecutable(path, text);
   const start = (...args: string[]): Deno.ChildProcess =>
     new Deno.Command(path, {
       ...{ args, clearEnv: true, env: qubes.world.dom0Env() },

@@ -3,6 +3,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { readTextIfAny } from "./files.ts";
 import { call, eventually, rpc, runDom0 } from "./test_tools.ts";
 import { createWorld } from "./world.ts";
+import { writeExecutable } from "../executable.ts";
 
 Deno.test("exit codes of qrexec-client are those of qrexec.md 4.1", async () => {
   await using world = await createWorld({
@@ -96,9 +97,7 @@ Deno.test("services are looked up with their argument first, and by folder", asy
   await using world = await createWorld({ vms: [{ name: "work" }] });
   const root = world.vmRoot("work");
   const put = (dir: string, name: string) =>
-    Deno.writeTextFileSync(`${root}/${dir}/${name}`, `#!/bin/sh\necho ${dir} ${name}\n`, {
-      mode: 0o755,
-    });
+    writeExecutable(`${root}/${dir}/${name}`, `#!/bin/sh\necho ${dir} ${name}\n`);
   const ask = async (service: string) => (await call(world, "work", rpc(service))).stdout.trim();
   put("etc/qubes-rpc", "test.Where");
   assertEquals(await ask("test.Where"), "etc/qubes-rpc test.Where");

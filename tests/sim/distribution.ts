@@ -7,6 +7,7 @@
  */
 import { removeIfAny } from "./files.ts";
 import type { World } from "./world.ts";
+import { writeExecutable } from "../executable.ts";
 
 /** "link": qubes-core-agent since 4.2.33. "script": before. */
 export type AgentPackage = "link" | "script";
@@ -21,7 +22,7 @@ export function installAgentPackage(world: World, vm: string, kind: AgentPackage
   if (kind === "script") {
     // What it does with a port that is none is not of interest here.
     const text = '#!/bin/sh\nexec socat STDIO TCP:localhost:"$1"\n';
-    Deno.writeTextFileSync(service, text, { mode: 0o755 });
+    writeExecutable(service, text);
     return;
   }
   Deno.symlinkSync("/dev/tcp/127.0.0.1", service);
@@ -34,5 +35,5 @@ export function installLogger(world: World): void {
 while [ "$1" != -- ]; do shift; done
 printf '%s logger: %s\\n' now "$2" >>"${world.folder}/vms/$QUBES_SIM_VM/log"
 `;
-  Deno.writeTextFileSync(`${world.vmBin}/logger`, script, { mode: 0o755 });
+  writeExecutable(`${world.vmBin}/logger`, script);
 }

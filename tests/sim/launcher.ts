@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Starting the simulation's own programs, from here or by name from PATH. @module */
 import type { WorldConfig } from "./world_config.ts";
+import { writeExecutable } from "../executable.ts";
 
 const FLAGS = ["run", "--quiet", "-A", "--no-config", "--no-lock", "--no-remote", "--no-npm"];
 
@@ -20,7 +21,7 @@ export function writeLauncher(
     "# Written by the simulation.",
     `DENO_DIR=${quote(denoDir)} DENO_NO_UPDATE_CHECK=1 exec ${argv.map(quote).join(" ")} "$@"`,
   ];
-  Deno.writeTextFileSync(path, script.join("\n") + "\n", { mode: 0o755 });
+  writeExecutable(path, script.join("\n") + "\n");
 }
 
 /** Quotes a word for a POSIX shell. */

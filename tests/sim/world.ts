@@ -22,6 +22,7 @@ import { type PowerState, powerState, readDomain } from "./vm_domain.ts";
 import * as life from "./vm_life.ts";
 import { findVm, readWorld, type VmConfig, type WorldConfig } from "./world_config.ts";
 import { buildWorld, startJanitor } from "./world_folder.ts";
+import { writeExecutable } from "../executable.ts";
 
 /** One VM to be created. What is left out has the default of a plain AppVM. */
 export interface VmOptions {
@@ -155,7 +156,7 @@ export function openWorld(folder: string, onDispose = async () => {}): World {
     installService(vm, service, content) {
       const path = `${known(vm).root}/etc/qubes-rpc/${service}`;
       removeIfPresent(path); // never through a symlink into the machine's own files
-      if (typeof content === "string") Deno.writeTextFileSync(path, content, { mode: 0o755 });
+      if (typeof content === "string") writeExecutable(path, content);
       else Deno.symlinkSync(content.symlinkTo, path);
     },
     configureService(vm, service, lines) {

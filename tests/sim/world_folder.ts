@@ -6,6 +6,7 @@ import { POLICY_FOLDERS } from "../policy/load_policy.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./limits.ts";
 import type { WorldConfig } from "./world_config.ts";
 import { writeByRename } from "./files.ts";
+import { writeExecutable } from "../executable.ts";
 
 const CLIENT = new URL("./qrexec-client.ts", import.meta.url);
 const CLIENT_VM = new URL("./qrexec-client-vm.ts", import.meta.url);
@@ -77,7 +78,7 @@ export async function removeVmFolder(folder: string, name: string): Promise<void
 /** The services every VM has that qvm-run needs. */
 function installStandardServices(dir: string): void {
   Deno.symlinkSync("/bin/bash", `${dir}/qubes.VMShell`);
-  Deno.writeTextFileSync(`${dir}/qubes.VMExec`, VMEXEC, { mode: 0o755 });
+  writeExecutable(`${dir}/qubes.VMExec`, VMEXEC);
 }
 
 /** Takes apart what qvm-run put into the argument, and runs it. */
@@ -106,8 +107,7 @@ function installPrograms(folder: string, world: WorldConfig): void {
   launch(`${paths.vmBin}/qrexec-client-vm`, CLIENT_VM);
   for (const tool of ADMIN_TOOLS) launch(`${paths.dom0Bin}/${tool}`, ADMIN_TOOL, tool);
   launch(`${paths.vmBin}/qubesdb-read`, ADMIN_TOOL, "qubesdb-read");
-  const script = (path: string, line: string) =>
-    Deno.writeTextFileSync(path, `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+  const script = (path: string, line: string) => writeExecutable(path, `#!/bin/sh\n${line}\n`);
   script(`${paths.dom0Bin}/hostname`, "echo dom0");
   script(`${paths.vmBin}/hostname`, `exec ${quote(`${paths.vmBin}/qubesdb-read`)} /name`);
   // What a VM does to its own kernel is written down in the VM, and goes no further.

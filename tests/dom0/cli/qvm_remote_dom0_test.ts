@@ -19,6 +19,7 @@ import {
   requestId,
   withFolder,
 } from "../fixture.ts";
+import { writeExecutable } from "../../executable.ts";
 
 const PROGRAM = new URL("../../../dom0/qvm-remote-dom0.ts", import.meta.url).pathname;
 
@@ -310,7 +311,7 @@ for (const { name, words, stdin = "", config, says } of REFUSED) {
 Deno.test("authorize: a VM that qubesd does not know is refused", () =>
   withDom0(async ({ run, paths, bin }) => {
     const text = '#!/bin/sh\nfor last; do :; done\n[ "$last" = work ]\n';
-    await Deno.writeTextFile(`${bin}/qvm-check`, text, { mode: 0o755 });
+    writeExecutable(`${bin}/qvm-check`, text);
     const ghost = await run(["authorize", "--grant", "full", "ghost"], KEY_TEXT);
     assertEquals(ghost.code, 1);
     assertStringIncludes(ghost.stderr, "VM 'ghost' does not exist");
@@ -470,7 +471,7 @@ Deno.test("policy check, list, explain; ops", () =>
     );
     const shell = await run(["policy", "explain", "work", "--", "qvm-ls; id"]);
     assertStringIncludes(shell.stdout, "operation: shell");
-    await Deno.writeTextFile(`${bin}/qvm-ls`, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    writeExecutable(`${bin}/qvm-ls`, "#!/bin/sh\nexit 1\n");
     await Deno.writeTextFile(file, "vm.list work * allow later\n", { mode: 0o600 });
     const bad = await run(["policy", "check"]);
     assertEquals(bad.code, 1);
@@ -556,7 +557,7 @@ for (const [name, words, environment, wanted, said] of WITHOUT_CGROUP) {
   Deno.test(`the daemon does not run commands without a cgroup: ${name}`, () =>
     withDom0(async ({ run, paths, bin }) => {
       const systemdRun = "#!/bin/sh\necho it has no bus >&2\nexit 1\n";
-      await Deno.writeTextFile(`${bin}/systemd-run`, systemdRun, { mode: 0o755 });
+      writeExecutable(`${bin}/systemd-run`, systemdRun);
       const root = paths.config.replace("/etc/qubes/remote.conf", "");
       const here = words.map((word) => word.replace("ROOT", root));
       const { code, stderr } = await run(here, "", environment);
@@ -595,9 +596,7 @@ Deno.test("queue recover: what a daemon that was killed left is answered as inte
 Deno.test("enable: the word yes is needed; disable needs none", () =>
   withDom0(async ({ run, bin, paths }) => {
     const log = `${bin}/systemctl.log`;
-    await Deno.writeTextFile(`${bin}/systemctl`, `#!/bin/sh\nprintf '%s\\n' "$*" >>${log}\n`, {
-      mode: 0o755,
-    });
+    writeExecutable(`${bin}/systemctl`, `#!/bin/sh\nprintf '%s\\n' "$*" >>${log}\n`);
     for (const answer of ["", "\n", "y\n", "YES\n", "no\nyes\n"]) {
       const { code, stdout, stderr } = await run(["enable"], answer);
       assertEquals([answer, code], [answer, 1]);

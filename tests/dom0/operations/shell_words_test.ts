@@ -4,6 +4,7 @@ import { plainWords } from "../../../dom0/operations/shell_words.ts";
 import { recogniseScript } from "../../../dom0/operations/recognise.ts";
 import { OPERATIONS } from "../../../dom0/operations/table.ts";
 import { createPrng } from "../../fuzz/prng.ts";
+import { writeExecutable } from "../../executable.ts";
 
 const NOT_WORDS = [
   ...[
@@ -64,7 +65,7 @@ async function wordsOfBash(scripts: readonly string[]): Promise<string[][]> {
   try {
     for (const program of programs) {
       const text = `#!/bin/bash\nprintf '%s\\0' "\${0##*/}" "$@"\nprintf '\\1\\0'\n`;
-      await Deno.writeTextFile(`${folder}/${program}`, text, { mode: 0o755 });
+      writeExecutable(`${folder}/${program}`, text);
     }
     const found: string[][] = [];
     for (const script of scripts) {

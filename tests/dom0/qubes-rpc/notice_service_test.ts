@@ -2,6 +2,7 @@
 /** dom0's openclaw.Notice: six words, and nothing else gets into the journal. @module */
 
 import { assertEquals } from "@std/assert";
+import { writeExecutable } from "../../executable.ts";
 
 const SERVICE = new URL("../../../dom0/qubes-rpc/openclaw.Notice", import.meta.url).pathname;
 const WORDS = ["gateway", "proxy"].flatMap((part) =>
@@ -13,7 +14,7 @@ async function call(argument: string | undefined, vm = "claw"): Promise<[number,
   const folder = await Deno.makeTempDir();
   try {
     const logger = `#!/bin/sh\nprintf '%s\\n' "$@" >${folder}/logged\n`;
-    await Deno.writeTextFile(`${folder}/logger`, logger, { mode: 0o755 });
+    writeExecutable(`${folder}/logger`, logger);
     const { code } = await new Deno.Command(SERVICE, {
       args: argument === undefined ? [] : [argument],
       clearEnv: true,

@@ -32,6 +32,7 @@ import {
   until,
   withFolder,
 } from "../fixture.ts";
+import { writeExecutable } from "../../executable.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const LIMITS: Limits = {
@@ -230,7 +231,7 @@ eachKind("a program's name is a name, whatever it looks like", async (start, fol
     programs.map(([program, code]) => [program, "done", code]),
   );
   for (const name of ["my program", "-x", "A=b"]) {
-    await Deno.writeTextFile(`${folder}/${name}`, '#!/bin/sh\necho "$@"\n', { mode: 0o755 });
+    writeExecutable(`${folder}/${name}`, '#!/bin/sh\necho "$@"\n');
     const { out } = await result(start({ command: argv(`${folder}/${name}`, "an", "arg") }));
     assertEquals(out, "an arg\n");
   }

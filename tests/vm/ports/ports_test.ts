@@ -8,6 +8,7 @@ import { chooseForm } from "../../../vm/ports/link_support.ts";
 import { PER_VM_SCRIPT, portScript, REFUSAL_SCRIPT } from "../../../vm/ports/refusal_script.ts";
 import { parsePortFile, planFiles } from "../../../vm/ports/service_files.ts";
 import { readVmKind } from "../../../vm/ports/vm_kind.ts";
+import { writeExecutable } from "../../executable.ts";
 
 const PORT = parseTcpPort("32125");
 
@@ -81,10 +82,10 @@ Deno.test("per VM: whom the script lets through, and to which socket", async () 
   const home = await Deno.makeTempDir();
   try {
     await Deno.mkdir(`${home}/.openclaw/vm-sockets`, { recursive: true });
-    await Deno.writeTextFile(`${home}/connect`, PER_VM_SCRIPT, { mode: 0o755 });
+    writeExecutable(`${home}/connect`, PER_VM_SCRIPT);
     for (const tool of ["logger", "socat"]) {
       const text = `#!/bin/sh\nfor word; do :; done\nprintf '${tool}: %s' "$word"\n`;
-      await Deno.writeTextFile(`${home}/${tool}`, text, { mode: 0o755 });
+      writeExecutable(`${home}/${tool}`, text);
     }
     const listeners = ["claw", "a b", ".."].map((name) =>
       Deno.listen({ transport: "unix", path: `${home}/.openclaw/vm-sockets/${name}.sock` })
@@ -167,9 +168,9 @@ Deno.test("links are chosen where the packages prove that the agent serves them"
 async function refuse(caller: string | undefined, asked: string): Promise<readonly string[]> {
   const folder = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(`${folder}/refuse`, REFUSAL_SCRIPT, { mode: 0o755 });
+    writeExecutable(`${folder}/refuse`, REFUSAL_SCRIPT);
     const logger = `#!/bin/sh\nprintf '%s\\0' "$@" >'${folder}/logged'\n`;
-    await Deno.writeTextFile(`${folder}/logger`, logger, { mode: 0o755 });
+    writeExecutable(`${folder}/logger`, logger);
     const { code, stdout, stderr } = await new Deno.Command(`${folder}/refuse`, {
       args: [asked.slice(asked.indexOf("+") + 1)],
       clearEnv: true,

@@ -4,6 +4,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { freePort } from "../../e2e/free_port.ts";
 import { PROJECT, sourceLauncher } from "../../e2e/program_flags.ts";
+import { writeExecutable } from "../../executable.ts";
 
 const DENO_FOLDER = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 
@@ -24,7 +25,7 @@ Deno.test("the gateway's launcher: the user's OpenClaw before the VM's, 78 witho
       const bin = `${folder}/${place}/openclaw/bin`;
       await Deno.mkdir(bin, { recursive: true });
       const script = `#!/bin/sh\necho ${place}: "$@"\n`;
-      await Deno.writeTextFile(`${bin}/openclaw`, script, { mode: 0o755 });
+      writeExecutable(`${bin}/openclaw`, script);
       assertEquals((await run()).said, `${place}: gateway run --bind loopback\n`);
     }
   } finally {
@@ -37,7 +38,7 @@ Deno.test("openclaw-wait-ready: waits, ends with 1 in the end, and wants a known
   try {
     const launcher = `${folder}/openclaw-wait-ready`;
     const source = sourceLauncher("openclaw-wait-ready", "vm/openclaw-wait-ready.ts");
-    await Deno.writeTextFile(launcher, source, { mode: 0o755 });
+    writeExecutable(launcher, source);
     const gatewayPort = freePort();
     await Deno.mkdir(`${folder}/.config/openclaw`, { recursive: true });
     const settings = JSON.stringify({ role: "agent", gatewayPort });
