@@ -10,7 +10,8 @@ import { VERSION } from "../shared/io/version.ts";
 import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./cli/command_table.ts";
 import { CONFIG_ENVIRONMENT } from "./settings/config.ts";
 import { runDaemon } from "./daemon/daemon.ts";
-import { type Operator, realTerminal, vmFromWord } from "./cli/operator.ts";
+import { type Operator, realTerminal } from "./cli/operator.ts";
+import { vmFromWord } from "./operator/vm_word.ts";
 import { dom0Paths } from "./settings/paths.ts";
 
 const PROGRAM = "qvm-remote-dom0";

@@ -77,6 +77,19 @@ Deno.test("every file imports only from the folders it may", () => {
   assertNone(broken, "a folder is imported that may not be");
 });
 
+/** What an operator does takes values and gives values: the command line's words stay in dom0/cli. */
+const NO_WORDS = ["dom0/operator", "dom0/admin", "dom0/admin_orders", "dom0/daemon"];
+
+Deno.test("nothing but the command line's program goes through the words of the command line", () => {
+  const files = under(...NO_WORDS);
+  assert(files.length >= 60, `only ${files.length} files`);
+  const broken = files.flatMap(({ path, imports }) =>
+    imports.filter(isRelative).map((specifier) => resolve(path, specifier))
+      .filter((to) => to.startsWith("dom0/cli/")).map((to) => `${path} imports ${to}`)
+  );
+  assertNone(broken, "an action is a function of dom0/operator");
+});
+
 Deno.test("every relative import names a file that is there, with its .ts", () => {
   const known = new Set(FILES.map(({ path }) => path));
   const broken = FILES.flatMap(({ path, imports }) =>

@@ -9,8 +9,8 @@
 import { UserError } from "../../shared/io/program.ts";
 import { lockDown, unlock } from "../operator/lockdown.ts";
 import { takeRight } from "../operator/rights.ts";
-import { undo as undoCommand } from "../cli/commands/undo.ts";
-import { type Operator, vmFromWord } from "../cli/operator.ts";
+import { refuseUncertain, takeBack } from "../operator/undo.ts";
+import { vmFromWord } from "../operator/vm_word.ts";
 import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
 import { reasonOf } from "../operator/order_form.ts";
 import type { JsonValue } from "../operations/operation.ts";
@@ -25,7 +25,7 @@ import {
   saveText,
 } from "./policy_answers.ts";
 import { readRecordPage } from "./record_pages.ts";
-import { describeUndoable, type UndoParts, undoWords } from "./undo_answers.ts";
+import { describeUndoable, findUndoable, type UndoParts } from "./undo_answers.ts";
 import type { OperatorRun } from "./run_as_operator.ts";
 import type { DoOrder } from "./take_orders.ts";
 
@@ -75,10 +75,10 @@ function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers 
     }],
     ["undoable", () => describeUndoable(undo)],
     ["undo", async (order, by) => {
-      const words = await undoWords(undo, order.text("id"));
-      if (words === null) throw new UserError("It is undone already, or kept no more.");
-      await byCommand(paths, by, (operator) => undoCommand(operator, words));
-      return { exitCode: 0, stdout: "", stderr: "", value: null };
+      const wanted = await findUndoable(undo, order.text("id"));
+      if (wanted === null) throw new UserError("It is undone already, or kept no more.");
+      const id = await takeBack({ paths, invokedBy: by }, wanted, UNSEEN);
+      return { id };
     }],
     ["approve", (order, by) => answered(parking?.approve(approveOf(order), webOf(by)))],
     ["deny", (order, by) => answered(parking?.deny(denyOf(order), webOf(by)))],
@@ -144,26 +144,5 @@ async function verify(paths: Paths): Promise<JsonValue> {
   return { isWhole: first === undefined, records, text };
 }
 
-/** As if it was typed, with nobody to ask. @throws {UserError} what it would have printed */
-async function byCommand(
-  paths: Paths,
-  by: string,
-  command: (operator: Operator) => Promise<number>,
-): Promise<JsonValue> {
-  const printed: string[] = [];
-  const say = (text: string): void => void printed.push(text);
-  const code = await command({
-    paths,
-    invokedBy: by,
-    needsRoot: false,
-    environment: new Map(),
-    isTerminal: false,
-    print: say,
-    warn: say,
-    ask: () => null,
-    askSecret: () => Promise.resolve(""),
-  });
-  const text = printed.join("").trim();
-  if (code !== 0) throw new UserError(text || `it failed with code ${code}`);
-  return { text };
-}
+/** Nobody looks on: a page shows what would be undone, and what was. */
+const UNSEEN = { agree: refuseUncertain, onStep: () => {} };

@@ -3,6 +3,7 @@
 
 import { shellQuote } from "../../shared/protocol/command.ts";
 import type { JsonValue } from "../operations/operation.ts";
+import type { UndoWanted } from "../operator/undo.ts";
 import type { ReadOperation } from "../run/read_operation.ts";
 import { readPart } from "../undo/change_reader.ts";
 import { nameOfRecord, type UndoRecord } from "../undo/undo_record.ts";
@@ -48,13 +49,11 @@ async function changedSince(
   return now === null || isSamePart(after.value, now.value) ? null : JSON.stringify(now.value);
 }
 
-/** The words of "qvm-remote-dom0 undo" for a record by its name. */
-export async function undoWords(
+/** What a record's name means to who takes it back; null: nothing is kept under it. */
+export async function findUndoable(
   { store }: UndoParts,
   name: string,
-): Promise<readonly string[] | null> {
+): Promise<UndoWanted | null> {
   const record = (await store.list()).find((one) => nameOfRecord(one) === name);
-  if (record === undefined) return null;
-  const step = record.step === null ? [] : ["--step", String(record.step)];
-  return [record.id, "--vm", record.vm, ...step, "--yes"];
+  return record === undefined ? null : { id: record.id, vm: record.vm, step: record.step };
 }

@@ -3,9 +3,6 @@
 
 import { readLine } from "../../shared/io/read_line.ts";
 import { UserError, writeAll } from "../../shared/io/program.ts";
-import { printable } from "../../shared/protocol/printable.ts";
-import { ProtocolError } from "../../shared/protocol/refusal.ts";
-import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
 import type { Acting } from "../operator/acting.ts";
 
 export interface Operator extends Acting {
@@ -26,18 +23,6 @@ export interface Operator extends Acting {
 export function requireRoot({ needsRoot }: Operator, what: string): void {
   if (needsRoot && Deno.uid() !== 0) {
     throw new UserError(`${what} must run as root`, ["put sudo in front of it"]);
-  }
-}
-
-/** A VM's name from the command line. */
-export function vmFromWord(word: string): VmName {
-  try {
-    return parseVmName(word);
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new UserError(`${printable(word)} is not the name of a qube`, [
-      'see "qvm-ls" for the names there are',
-    ]);
   }
 }
 

@@ -51,11 +51,16 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
         ...["vm.tags.add", false],
         null,
       ]);
-      assertEquals((await channel.undo(last?.id ?? "", BY)).exitCode, 0);
+      const { id } = await channel.undo(last?.id ?? "", BY);
       const { value } = await channel.run("vm.tags.list", { vm: "lab" }, BY);
       assert(Array.isArray(value) && !value.includes("nightly"));
       const again = await channel.undo(last?.id ?? "", BY).catch((error) => error);
       assert(again instanceof Dom0Error);
+      const undoable = (await channel.undoable()).filter(({ operation }) =>
+        operation === "vm.tags.remove"
+      );
+      assertEquals(undoable.length, 1, "and the undo can be undone");
+      assert(undoable[0]?.id.includes(id));
     });
 
     await t.step("a script, as root", async () => {

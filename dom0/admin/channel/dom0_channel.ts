@@ -41,7 +41,8 @@ export interface Dom0Channel {
   revoke(vm: string, by: Asker): Promise<void>;
 
   undoable(): Promise<readonly Undoable[]>;
-  undo(id: string, by: Asker): Promise<RunResult>;
+  /** @returns the id by which that can be undone @throws {Dom0Error} it is not undone */
+  undo(id: string, by: Asker): Promise<{ readonly id: string }>;
 
   /** Puts on record what a session did that asks nothing else of dom0. */
   note(action: string, by: Asker): Promise<void>;

@@ -25,17 +25,13 @@ export function undoRoutes(admin: Admin): readonly Route[] {
 async function undo(admin: Admin, { named, session }: AskedBySession): Promise<Answer> {
   const id = named["id"] ?? "";
   try {
-    const { exitCode, stderr } = await admin.channel.undo(id, askerOf(session));
-    admin.qubes.forget();
-    session.notices.push(
-      exitCode === 0
-        ? { kind: "ok", text: "Undone, and on record." }
-        : { kind: "bad", text: `Not undone: code ${exitCode}. ${stderr.trim()}` },
-    );
+    await admin.channel.undo(id, askerOf(session));
+    session.notices.push({ kind: "ok", text: "Undone, and on record." });
   } catch (error) {
     if (!(error instanceof Dom0Error)) throw error;
-    session.notices.push({ kind: "bad", text: error.message });
+    session.notices.push({ kind: "bad", text: `Not undone: ${error.message}.` });
   }
+  admin.qubes.forget();
   return seeOther("/undo");
 }
 

@@ -17,7 +17,8 @@ import {
 import { formatEvent } from "../../record/audit_log.ts";
 import { isFailure } from "../../record/record_failure.ts";
 import { createReportMaker, reportText } from "../../record/audit_report.ts";
-import { type Operator, vmFromWord } from "../operator.ts";
+import { type Operator } from "../operator.ts";
+import { vmFromWord } from "../../operator/vm_word.ts";
 
 const ACTIONS: ReadonlyMap<
   string,

@@ -20,7 +20,8 @@ import {
   type Scope,
 } from "../../policy/grant_file.ts";
 import { fetchKey, giveRight, listKeys, type Right, takeRight } from "../../operator/rights.ts";
-import { type Operator, requireRoot, vmFromWord } from "../operator.ts";
+import { type Operator, requireRoot } from "../operator.ts";
+import { vmFromWord } from "../../operator/vm_word.ts";
 import { askQueue } from "../../session/queue_question.ts";
 import { requireVm } from "../qvm_tools.ts";
 

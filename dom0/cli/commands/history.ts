@@ -11,7 +11,8 @@ import type { UndoRecord } from "../../undo/undo_record.ts";
 import { createUndoStore } from "../../undo/undo_store.ts";
 import { callText } from "../../undo/undo_text.ts";
 import { wayBack } from "../../undo/way_back.ts";
-import { type Operator, vmFromWord } from "../operator.ts";
+import { type Operator } from "../operator.ts";
+import { vmFromWord } from "../../operator/vm_word.ts";
 
 export const HISTORY_WORDS = "[--undoable] [--vm VM] [-n N] [--json]";
 

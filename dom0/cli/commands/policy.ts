@@ -16,7 +16,8 @@ import { readPolicyFolder } from "../../policy/policy_folder.ts";
 import { createQubeFacts, type KnownQubes } from "../../policy/qube_facts.ts";
 import { qubesTools } from "../../policy/qubes_tools.ts";
 import type { Rule } from "../../policy/rule.ts";
-import { type Operator, vmFromWord } from "../operator.ts";
+import { type Operator } from "../operator.ts";
+import { vmFromWord } from "../../operator/vm_word.ts";
 
 const ACTIONS: ReadonlyMap<
   string,

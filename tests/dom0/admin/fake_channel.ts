@@ -275,7 +275,7 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
     async undo(id, by) {
       dom0.undoable = dom0.undoable.filter((one) => one.id !== id);
       await Promise.resolve(did(`undo ${id}`, by));
-      return done("");
+      return { id: "20261128-143140-1-0000000a" };
     },
     async note(action, by) {
       await dom0.hooks.beforeNote?.();
