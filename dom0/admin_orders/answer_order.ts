@@ -14,9 +14,10 @@ import { vmFromWord } from "../operator/vm_word.ts";
 import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
 import { reasonOf } from "../operator/order_form.ts";
 import type { JsonValue } from "../operations/operation.ts";
+import { OrderError } from "../orders/order_file.ts";
 import { checkChainFiles } from "../record/audit_files.ts";
 import type { Paths } from "../settings/paths.ts";
-import { OrderError, type OrderFields } from "./order_fields.ts";
+import type { OrderFields } from "./order_fields.ts";
 import {
   checkText,
   describePolicy,
@@ -27,7 +28,7 @@ import {
 import { readRecordPage } from "./record_pages.ts";
 import { describeUndoable, findUndoable, type UndoParts } from "./undo_answers.ts";
 import type { OperatorRun } from "./run_as_operator.ts";
-import type { DoOrder } from "./take_orders.ts";
+import type { DoOrder } from "./take_admin_orders.ts";
 
 export interface AnswerParts {
   readonly paths: Paths;

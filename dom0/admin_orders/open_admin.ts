@@ -13,7 +13,7 @@ import { createUndoStore } from "../undo/undo_store.ts";
 import type { Settings } from "../settings/settings.ts";
 import { createAnswers } from "./answer_order.ts";
 import { createOperatorRun } from "./run_as_operator.ts";
-import { takeAdminOrders } from "./take_orders.ts";
+import { takeAdminOrders } from "./take_admin_orders.ts";
 
 export interface AdminOrdersOptions {
   readonly paths: Paths;

@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/**
- * An order of the web admin to the daemon, as a file of JSON, and what comes of it. In
- * /run/qvm-remote/admin, which is root's:
- *
- *     <name>.order    written beside and renamed; the daemon removes it before it does it
- *     <name>.answer   written beside and renamed; whoever gave the order removes it
- *
- * The name is 32 random hex digits. Orders are done side by side: one that takes long holds up none.
- *
- * @module
- */
+/** The fields of an order of the web admin, and of its answer. @module */
 
 import type { JsonValue } from "../operations/operation.ts";
+import { OrderError } from "../orders/order_file.ts";
 
-export const ORDER_FILE = /^([0-9a-f]{32})\.order$/;
 /** A file of policy is the largest thing in one. */
 export const MAX_ORDER_BYTES = 512 * 1024;
 /** A page of records, or what an operation printed. */
@@ -23,11 +13,6 @@ export type OrderAnswer =
   | { readonly ok: true; readonly value: JsonValue }
   /** For the person who asked. */
   | { readonly ok: false; readonly text: string };
-
-/** It is not understood, and nothing of it is done. */
-export class OrderError extends Error {
-  override readonly name = "OrderError";
-}
 
 /** Root wrote it, and still it is read strictly: nothing is done by halves. */
 export interface OrderFields {

@@ -14,7 +14,7 @@ import type { Audit } from "../record/audit_log.ts";
 import { readOperation } from "../run/read_operation.ts";
 import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
-import { ordersFor, takeOrders } from "./orders.ts";
+import { ordersFor, takeOperatorOrders } from "./orders.ts";
 
 export interface Approvals {
   readonly parking: Parking;
@@ -57,7 +57,7 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
     grants: createGrants(clock),
     limits: options.config,
   });
-  const close = takeOrders(paths.ordersFolder, ordersFor(parking, audit, onChange));
+  const close = takeOperatorOrders(paths.ordersFolder, ordersFor(parking, audit, onChange));
   let known: string | null = null;
   return {
     parking,

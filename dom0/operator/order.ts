@@ -1,42 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Gives an order to the running daemon, and waits for what comes of it. @module */
 
-import { ifPresent, readSmallText, writeAtomically } from "../../shared/io/files.ts";
-import { watchFolders } from "../../shared/io/folder_watch.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { within } from "../../shared/io/timing.ts";
 import type { Answer } from "../approval/parking.ts";
 import { readDaemonState } from "../daemon/state_file.ts";
+import { createOrderGiver, type OrderLimits } from "../orders/give_order.ts";
 import type { Paths } from "../settings/paths.ts";
 import { MAX_ORDER_BYTES, type Order, parseAnswer } from "./order_form.ts";
 
-/** It asks Qubes' tools again before it approves. */
-const ANSWER_LIMIT_MS = 60_000;
+/** Orders are done one after another, and before it approves the daemon asks Qubes' tools again. */
+const LIMITS: OrderLimits = {
+  takenMs: 60_000,
+  answeredMs: 60_000,
+  maxAnswerBytes: MAX_ORDER_BYTES,
+};
 
-/** @throws {UserError} if no daemon runs, or it does not answer: then the order is taken back */
-export async function giveOrder(paths: Paths, order: Order): Promise<Answer> {
+/** @throws {UserError} if no daemon runs, or it does not answer */
+export async function giveOrder(
+  paths: Paths,
+  order: Order,
+  limits: OrderLimits = LIMITS,
+): Promise<Answer> {
   if (await readDaemonState(paths) === undefined) {
     throw new UserError("the daemon does not run, so nothing waits for an answer", [
       'see "qvm-remote-dom0 status"',
     ]);
   }
-  const name = crypto.randomUUID().replaceAll("-", "");
-  const base = `${paths.ordersFolder}/${name}`;
-  const answered = Promise.withResolvers<void>();
-  const watch = watchFolders([paths.ordersFolder], ({ paths: changed }) => {
-    if (changed.some((path) => path.endsWith(`${name}.answer`))) answered.resolve();
-  });
+  const giver = createOrderGiver(paths.ordersFolder);
   try {
-    await writeAtomically(`${base}.order`, JSON.stringify(order) + "\n");
-    await within(ANSWER_LIMIT_MS, answered.promise);
-    const text = await ifPresent(readSmallText(`${base}.answer`, MAX_ORDER_BYTES));
-    if (text !== undefined) return parseAnswer(text);
-    throw new UserError("the daemon did not answer", [
-      'see "qvm-remote-dom0 audit show -n 5" for what it did',
-    ]);
+    const given = await giver.give(order, limits);
+    switch (given.outcome) {
+      case "answered":
+        return parseAnswer(given.text);
+      case "not taken":
+        throw new UserError("the daemon takes no orders, so nothing was done", [
+          'see "systemctl status qvm-remote-dom0"',
+        ]);
+      case "late":
+        throw new UserError("the daemon did not answer", [
+          'see "qvm-remote-dom0 audit show -n 5" for what it did',
+        ]);
+      default:
+        return given satisfies never;
+    }
   } finally {
-    watch.close();
-    await ifPresent(Deno.remove(`${base}.order`)); // not taken: it must not be done later
-    await ifPresent(Deno.remove(`${base}.answer`));
+    giver.close();
   }
 }

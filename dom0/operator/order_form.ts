@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/**
- * An order of the operator to the running daemon, as a file: no socket, so that the daemon needs no
- * network permission. In /run/qvm-remote/orders, which is root's:
- *
- *     <name>.order    what is to be done, written beside and renamed; the daemon removes it first
- *     <name>.answer   what came of it; whoever gave the order removes it
- *
- * The name is 32 random hex digits.
- *
- * @module
- */
+/** What the operator may order of the running daemon, and how it is read. @module */
 
 import type { Answer, Approve, Approver, Deny } from "../approval/parking.ts";
+import { OrderError } from "../orders/order_file.ts";
 
 /** Far more than an order is. */
 export const MAX_ORDER_BYTES = 16 * 1024;
-export const ORDER_FILE = /^([0-9a-f]{32})\.order$/;
 /** For a grant: longer ones are rules of the policy. */
 export const MAX_GRANT_SECONDS = 24 * 3600;
 export const MAX_REASON_CHARS = 200;
@@ -24,10 +14,6 @@ export type Order =
   | { readonly order: "approve"; readonly by: Approver; readonly what: Approve }
   | { readonly order: "deny"; readonly by: Approver; readonly what: Deny }
   | { readonly order: "revoke-grant"; readonly by: Approver; readonly grant: number };
-
-export class OrderError extends Error {
-  override readonly name = "OrderError";
-}
 
 /** Root wrote it, and still it is read strictly: nothing is done by halves. @throws {OrderError} */
 export function parseOrder(text: string): Order {

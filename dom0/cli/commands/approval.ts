@@ -9,8 +9,9 @@ import type { ParkedView } from "../../approval/parked_view.ts";
 import { presentRequest, visibleLine } from "../../approval/present.ts";
 import { readDaemonState } from "../../daemon/state_file.ts";
 import { giveOrder } from "../../operator/order.ts";
-import { MAX_GRANT_SECONDS, OrderError, reasonOf } from "../../operator/order_form.ts";
+import { MAX_GRANT_SECONDS, reasonOf } from "../../operator/order_form.ts";
 import { findParked, listParked, scriptOf } from "../../operator/parked.ts";
+import { OrderError } from "../../orders/order_file.ts";
 import { type Operator, requireRoot } from "../operator.ts";
 
 export async function pending(operator: Operator, words: readonly string[]): Promise<number> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Answer } from "../../../dom0/approval/parking.ts";
-import { takeOrders } from "../../../dom0/daemon/orders.ts";
+import { takeOperatorOrders } from "../../../dom0/daemon/orders.ts";
 import type { Order } from "../../../dom0/operator/order_form.ts";
 import { modeOf, namesIn, until, withFolder } from "../fixture.ts";
 
@@ -31,7 +31,7 @@ function ordersTest(
       await Deno.mkdir(folder);
       await Deno.writeTextFile(`${folder}/${"f".repeat(32)}.order`, JSON.stringify(DENY));
       const done: Order[] = [];
-      const end = takeOrders(folder, (order) => {
+      const end = takeOperatorOrders(folder, (order) => {
         done.push(order);
         return doOrder(order);
       });
