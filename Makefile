@@ -78,10 +78,10 @@ $(PACKAGING): $(SOURCES)
 	touch $@
 
 .PHONY: dom0
-dom0: $(DOM0_PROGRAMS) ## the dom0 programs: compiled, or portable where Deno's site is out of reach
+dom0: $(DOM0_PROGRAMS) ## the dom0 programs: scripts, and the daemon compiled, too, where Deno's site is in reach
 
 $(DOM0_PROGRAMS): $(BUILD)/dom0/%: dom0/%.ts $(SOURCES) $(PACKAGING)
-	@set -f; DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh shared/packaging/build-program $< $@ $$(cat $(BUILD)/packaging/dom0/$*.flags)
+	@set -f; DENO="$(COMPILE_DENO)" BUNDLE_DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh shared/packaging/build-program $< $@ $$(cat $(BUILD)/packaging/dom0/$*.form $(BUILD)/packaging/dom0/$*.flags)
 
 .PHONY: vm
 vm: $(VM_PROGRAMS) ## the VM programs: one bundled script and its launcher each
@@ -113,11 +113,15 @@ dist: dom0 vm dom0-archive ## all that is installed; prints the hashes, which ar
 FILES = $(foreach name,DESTDIR BINDIR LIBDIR MANDIR COMPLETIONS UNITDIR USERUNITDIR ETCDIR RPCDIR SHAREDIR APPLICATIONS ICONS POLICYDIR,$(name)="$($(name))") sh shared/packaging/files
 
 .PHONY: install-dom0
-install-dom0: dom0 ## into dom0: daemon, tunnel, setup-dom0, units; not enabled, configuration never overwritten
+install-dom0: dom0 ## into dom0: all programs and one Deno, units; not enabled, configuration never overwritten
 	@$(FILES) install $(BUILD)/packaging/dom0.list
 
-install-dom0-%: dom0 ## a part of it: daemon, admin, tunnel, setup
+install-dom0-%: dom0 ## a part of it: daemon (a binary that needs no Deno), admin, tunnel, setup
 	@$(FILES) install $(BUILD)/packaging/dom0.list $*
+
+# The daemon alone is compiled; where other programs need Deno anyway, it is a script of that, too.
+# FORM=compiled or FORM=bundled says it for both.
+install-dom0-daemon: export FORM ?= compiled
 
 .PHONY: install-vm
 install-vm: vm ## into a VM or its template: client, queue service, tunnel, proxy, tools, Deno; enables nothing

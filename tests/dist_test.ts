@@ -54,9 +54,9 @@ Deno.test("two builds give the same bytes, and the binary is made of the script 
     }
     assert(there.length > 25, `${there.length} files`);
     assertEquals(here, there);
-    const binary = await Deno.readFile(`${BUILT}/dom0/openclaw-tunnel.bin`).catch(() => null);
-    if (binary === null) return; // the portable form: the script is what runs
-    const script = await Deno.readTextFile(`${BUILT}/dom0/openclaw-tunnel.js`);
+    const binary = await Deno.readFile(`${BUILT}/dom0/qvm-remote-dom0.bin`).catch(() => null);
+    if (binary === null) return; // it cannot be compiled here
+    const script = await Deno.readTextFile(`${BUILT}/dom0/qvm-remote-dom0.js`);
     assert(new TextDecoder("latin1").decode(binary).includes(script.slice(0, 10_000)));
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -3,6 +3,7 @@
 
 import { isPresent } from "../shared/io/sync_files.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { basename } from "@std/path/posix/basename";
 import { PROJECT } from "./e2e/program_flags.ts";
 import { make, mode, runInstalled, tempFolder } from "./install_make.ts";
 
@@ -118,6 +119,59 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
   assertEquals(missing(path, files), files);
   assertEquals(missing(path, kept), []);
 });
+
+Deno.test("dom0 gets 130 MB at most, the daemon alone 110; the page about it names each file", async () => {
+  const page = await Deno.readTextFile(`${PROJECT}/shared/packaging/README.md`);
+  await using folder = await tempFolder();
+  const whole = `${folder.path}/whole`;
+  assertEquals((await make(whole, "install-dom0")).code, 0);
+  const files = filesBelow(whole);
+  assert(files.length > 30, `${files.length} files`);
+  assert(bytesOf(files) <= 130_000_000, `${bytesOf(files)} bytes`);
+  assertEquals(
+    files.filter(({ path }) => !page.includes(basename(path))).map(({ path }) => path),
+    [],
+  );
+  const alone = `${folder.path}/alone`;
+  assertEquals((await make(alone, "install-dom0-daemon")).code, 0);
+  assert(bytesOf(filesBelow(alone)) <= 110_000_000);
+});
+
+Deno.test("another form of the daemon takes the first one's place; Deno goes with the last script", async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  const lib = "usr/lib/qubes-claw";
+  const [script, binary] = [`${lib}/qvm-remote-dom0.js`, `${lib}/qvm-remote-dom0.bin`];
+  assertEquals((await make(path, "install-dom0-daemon")).code, 0);
+  // Where it cannot be compiled, there is one form only.
+  const isCompiled = isPresent(`${path}/${binary}`);
+  assertEquals(missing(path, [script, `${lib}/deno`]).length, isCompiled ? 2 : 0);
+  assertEquals((await make(path, "install-dom0")).code, 0);
+  assertEquals(missing(path, [script, binary, `${lib}/deno`]), [binary]);
+  const launcher = await Deno.readTextFile(`${path}/usr/bin/qvm-remote-dom0`);
+  assertStringIncludes(launcher, '"$lib/deno" run');
+  assertStringIncludes(launcher, "--deny-net");
+  assertEquals((await make(path, "install-vm-client")).code, 0);
+  assertEquals((await make(path, "uninstall-dom0")).code, 0);
+  assertEquals(missing(path, [`${lib}/deno`]), [], "the client still needs it");
+  assertEquals((await make(path, "uninstall-vm-client")).code, 0);
+  assertEquals(missing(path, [lib]), [lib]);
+});
+
+interface InstalledFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+function filesBelow(folder: string): readonly InstalledFile[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    return isDirectory ? filesBelow(path) : [{ path, size: Deno.statSync(path).size }];
+  });
+}
+
+const bytesOf = (files: readonly InstalledFile[]): number =>
+  files.reduce((sum, { size }) => sum + size, 0);
 
 function missing(root: string, files: readonly string[]): readonly string[] {
   return files.filter((file) => !isPresent(`${root}/${file}`));

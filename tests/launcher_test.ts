@@ -87,13 +87,14 @@ async function install(program: Program, folder: string): Promise<Installed> {
 }
 
 async function bundle(source: string, target: string, program: Program): Promise<void> {
-  const script = IN_DOM0.has(program)
-    ? "shared/packaging/build-program"
-    : "shared/packaging/build-script";
+  const [script, ...form] = IN_DOM0.has(program)
+    ? ["shared/packaging/build-program", "bundled"]
+    : ["shared/packaging/build-script"];
   const { code, stderr } = await new Deno.Command("sh", {
-    args: [`${PROJECT}/${script}`, source, target, ...programFlags(program)],
+    args: [`${PROJECT}/${script}`, source, target, ...form, ...programFlags(program)],
     env: {
-      ...{ DENO: Deno.execPath(), BUNDLE_DENO: Deno.execPath(), PORTABLE: "1" },
+      DENO: Deno.execPath(),
+      BUNDLE_DENO: Deno.execPath(),
       LIBDIR: "/usr/lib/qubes-claw",
     },
     stdout: "null",

@@ -3,7 +3,8 @@
  * What is installed where, as lines for the script "files" beside this module:
  *
  *     PART file MODE SOURCE TARGET       a file
- *     PART program DENO BUILT TARGET     dom0's: BUILT.bin, or BUILT.js and Deno, into TARGET
+ *     PART program DENO BUILT LIBRARY INTO   BUILT, its launcher, into INTO; what that starts, into
+ *                                        LIBRARY: BUILT.js and Deno, or BUILT.bin
  *     PART edited MODE SOURCE TARGET     a file that people edit
  *     PART folder MODE - TARGET          a folder
  *     PART list MODE - TARGET            the names of all that is installed, for "uninstall"
@@ -41,7 +42,6 @@ export function installList(side: Side, built: Built): string {
   const programs = PROGRAMS.filter((program) => program.side === side);
   const parts = new Set(programs.map(({ part }) => part));
   const lines = [
-    ...side === "vm" ? [`client file 0755 ${built.deno} @LIBDIR@/deno`] : [],
     ...programs.flatMap((program) => programLines(program, built)),
     ...DATA_FILES.filter((file) => file.side === side).flatMap(({ part, source, into, mode }) =>
       matching(source, built).map((file) =>
@@ -66,10 +66,7 @@ function programLines(program: Program, { folder, deno }: Built): readonly strin
   const built = `${folder}/${side}/${name}`;
   const made = `${folder}/packaging`;
   return [
-    `file 0755 ${built} ${into}/${name}`,
-    side === "dom0"
-      ? `program ${deno} ${built} @LIBDIR@`
-      : `file 0644 ${built}.js @LIBDIR@/${name}.js`,
+    `program ${deno} ${built} @LIBDIR@ ${into}`,
     ...units.map((unit) => `file 0644 ${side}/systemd/${unit} @UNITDIR@/${unit}`),
     ...userUnits.map((unit) => `file 0644 ${side}/systemd/user/${unit} @USERUNITDIR@/${unit}`),
     ...page === undefined ? [] : [

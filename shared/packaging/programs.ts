@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Every program, once: what it may do, and what is installed for it. The build, the installation
- * and the tests read it from here. Its source is SIDE/NAME.ts; dom0's are compiled, a VM's are
- * scripts that the Deno beside them runs. What it sees of the environment is permissions.env and
+ * and the tests read it from here. Its source is SIDE/NAME.ts; it is a script that the one Deno beside
+ * them all runs, and the daemon a binary, too. What it sees of the environment is permissions.env and
  * the few variables in print-launcher.
  *
  * In a path @HOME@ is the user's home, @ROOT@ is QUBES_CLAW_ROOT (for tests; nothing in a compiled
@@ -47,6 +47,8 @@ export interface Program {
   /** Where its launcher lies; the program itself is in @LIBDIR@. */
   readonly into: "@BINDIR@" | "@LIBDIR@" | "@RPCDIR@";
   readonly permissions: Permissions;
+  /** A binary is made of it, too: 85 MB that need no Deno beside them. */
+  readonly compiled?: true;
   /** For V8, and what else Deno takes. */
   readonly v8?: readonly string[];
   readonly deno?: readonly string[];
@@ -98,6 +100,7 @@ export const PROGRAMS: readonly Program[] = [
     side: "dom0",
     part: "daemon",
     into: "@BINDIR@",
+    compiled: true,
     // It runs commands as root for its VMs, so a list of files or programs it may touch would
     // promise what it cannot keep; and QUBES_CLAW_ROOT moves its files.
     permissions: {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Writes what is made of the table of programs into FOLDER/packaging: the flags of each program, the
- * lists of what is installed, the completions and the manual pages.
+ * Writes what is made of the table of programs into FOLDER/packaging: the flags and the form of each
+ * program, the lists of what is installed, the completions and the manual pages.
  *
  *     deno run --allow-read=. --allow-write=FOLDER shared/packaging/write-packaging.ts FOLDER
  *
@@ -22,8 +22,9 @@ const ROOT = new URL("../../", import.meta.url);
 export function packagingFiles(folder: string, deno: string): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const program of PROGRAMS) {
-    const { name, side, page } = program;
+    const { name, side, page, compiled = false } = program;
     files.set(`${side}/${name}.flags`, `${denoFlags(program).join("\n")}\n`);
+    files.set(`${side}/${name}.form`, compiled ? "compiled\n" : "bundled\n");
     if (page === undefined) continue;
     const line = COMMAND_LINES.find((one) => one.program === name);
     if (line === undefined) throw new Error(`command_lines.ts has no ${name}`);

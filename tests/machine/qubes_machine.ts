@@ -62,7 +62,7 @@ export async function authorize(dom0: Dom0Machine, vm: string): Promise<void> {
 
 /** A dom0, installed as the Makefile does, with these VMs running. */
 export async function bootDom0(vms: readonly SimulatedVm[]): Promise<Dom0Machine> {
-  const machine = await boot("install-dom0", []);
+  const machine = await boot("install-dom0 FORM=compiled", []);
   try {
     await installInto(machine, "install-vm", "/opt/vm");
     // Their launchers look where they would be installed.
@@ -167,11 +167,15 @@ async function boot(target: string, binds: readonly Bind[]): Promise<Machine> {
   return machine;
 }
 
-/** What was built is installed: "make dom0 vm" comes before the tests. */
+/**
+ * What was built is installed: "make dom0 vm" comes before the tests.
+ *
+ * @param target of the Makefile, and variables for it
+ */
 export async function installInto(machine: Machine, target: string, path: string): Promise<void> {
   const { code, stderr } = await new Deno.Command("make", {
     args: [
-      ...["--no-print-directory", target, `DESTDIR=${machine.root()}${path}`],
+      ...["--no-print-directory", ...target.split(" "), `DESTDIR=${machine.root()}${path}`],
       `DENO=${Deno.execPath()}`,
     ],
     cwd: PROJECT,
