@@ -8,6 +8,7 @@
 
 import type { JsonValue } from "../operations/operation.ts";
 import type { Dom0Channel, RunResult } from "./channel/dom0_channel.ts";
+import { HttpError } from "./server/http_message.ts";
 
 export interface Qube {
   readonly name: string;
@@ -32,6 +33,15 @@ export interface QubeLister {
   get(): Promise<QubeList>;
   /** After a change: the next page waits for the new list. */
   forget(): void;
+}
+
+/** A qube of dom0's by its name. @throws {HttpError} 404 if there is none, or it is dom0 itself */
+export function qubeNamed({ byName }: QubeList, name: string): Qube {
+  const known = byName.get(name);
+  if (known === undefined || known.class === "AdminVM") {
+    throw new HttpError(404, "dom0 has no such qube");
+  }
+  return known;
 }
 
 const FRESH_MS = 2_000;

@@ -11,14 +11,15 @@ import { approvalRoutes } from "./pages/approvals.ts";
 import { dashboardRoutes } from "./pages/dashboard.ts";
 import { executeRoutes } from "./pages/execute.ts";
 import { globalRoutes } from "./pages/global.ts";
+import { keyRoutes } from "./pages/keys/keys.ts";
 import { lockdownRoutes } from "./pages/lockdown.ts";
 import { logRoutes } from "./pages/logs.ts";
-import { networkRoutes } from "./pages/network.ts";
+import { networkRoutes } from "./pages/qubes/network.ts";
 import { paletteRoutes } from "./pages/palette.ts";
 import { policyRoutes } from "./pages/policy.ts";
 import { qrexecRoutes } from "./pages/qrexec.ts";
-import { qubeRoutes } from "./pages/qube_page.ts";
-import { qubesRoutes } from "./pages/qubes.ts";
+import { qubeRoutes } from "./pages/qubes/qube_page.ts";
+import { qubesRoutes } from "./pages/qubes/qubes.ts";
 import { sessionRoutes } from "./pages/sessions_page.ts";
 import { stagedRoutes } from "./pages/staged.ts";
 import { undoRoutes } from "./pages/undo.ts";
@@ -35,6 +36,7 @@ export function adminRoutes(admin: Admin, tickets: TicketOffice): readonly Route
     ...qubeRoutes(admin),
     ...networkRoutes(admin),
     ...executeRoutes(admin),
+    ...keyRoutes(admin),
     ...policyRoutes(admin),
     ...qrexecRoutes(admin),
     ...stagedRoutes(admin),

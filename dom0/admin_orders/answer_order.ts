@@ -17,6 +17,7 @@ import type { JsonValue } from "../operations/operation.ts";
 import { OrderError } from "../orders/order_file.ts";
 import { checkChainFiles } from "../record/audit_files.ts";
 import type { Paths } from "../settings/paths.ts";
+import { authorizeVm, describeKeys, fingerprintOf, questionQueue } from "./key_answers.ts";
 import type { OrderFields } from "./order_fields.ts";
 import {
   checkText,
@@ -90,6 +91,10 @@ function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers 
       audit.record("grant-revoked", { grant: number, vm, operation, targets, approver: by });
       return Promise.resolve({});
     }],
+    ["keys", () => describeKeys(paths)],
+    ["fingerprint", (order) => fingerprintOf(order)],
+    ["authorize", (order, by) => authorizeVm(order, { paths, invokedBy: by })],
+    ["queue", (order, by) => questionQueue(order, { paths, invokedBy: by })],
     ["revoke", async (order, by) => {
       const vm = vmFromWord(order.text("vm"));
       const { hadKey } = await takeRight({ paths, invokedBy: by }, vm, "revoke");

@@ -18,6 +18,15 @@ export const GRANTS = ["monitor", "ask", "manage", "full"] as const;
  */
 export type GrantLevel = (typeof GRANTS)[number];
 
+/** What each grant means, in the words of the moment in which it is given. */
+export const GRANT_TEXT: Readonly<Record<GrantLevel, string>> = {
+  monitor: "reads what there is: qubes, settings, devices, updates; everything else is denied",
+  ask: "reads; everything else waits for an answer in dom0",
+  manage: "reads and changes, creates and removes qubes; other commands are asked",
+  full: "runs any command in dom0, as root: whoever controls that VM then controls dom0, " +
+    "and with it every other VM",
+};
+
 /** Which qubes the grant is about: all, or those with a tag, in which dom0 has no part. */
 export type Scope = { readonly tag: string } | null;
 

@@ -145,6 +145,30 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       await channel.revoke("work", BY);
       assertEquals((await channel.now()).daemon?.vms, []);
     });
+
+    await t.step("a VM is let in with the key that was compared, and with no other", async () => {
+      const right = { grant: "ask", scope: "@tag:ai", acceptsV1: false } as const;
+      const fingerprint = await channel.fingerprintOf("work");
+      const other = await channel.authorize("work", { fingerprint: "0000" }, right, BY).catch((e) =>
+        e
+      );
+      assert(other instanceof Dom0Error && /not the one that was compared/.test(other.message));
+      const noScope = { ...right, scope: "@tag:a b" };
+      const bad = await channel.authorize("work", { fingerprint }, noScope, BY).catch((e) => e);
+      assert(bad instanceof Dom0Error, "a bad scope is said, and nothing is stored");
+      assertEquals((await channel.keys()).keys, []);
+
+      const done = await channel.authorize("work", { fingerprint }, right, BY);
+      assertEquals(done, { fingerprint, inForce: true });
+      const rules = await Deno.readTextFile(`${paths.policyFolder}/50-work.policy`);
+      assertMatch(rules, /@monitor\s+work\s+@tag:ai\s+allow/);
+      assertEquals((await channel.keys()).keys, [{ vm: "work", fingerprint, acceptsV1: false }]);
+      const { records } = await channel.records({
+        ...{ vm: "work", failedOnly: false, text: "authorize", sinceMs: 0, before: null, limit: 1 },
+      });
+      assertEquals(records[0]?.fields["by"], BY);
+      assertEquals((await channel.queue("work", "status", BY)).removed, 0);
+    });
   } finally {
     await daemon.stop();
     const gone = await channel.verifyChain().catch((error) => error);

@@ -17,6 +17,8 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["qube", "/qubes/work?edit=maxmem"],
   ["network", "/network"],
   ["execute", "/execute?operation=vm.create"],
+  ["keys", "/keys"],
+  ["keys-authorize", "/keys/authorize?vm=work"],
   ["policy", "/policy?vm=research&words=qvm-kill+ai-build-1"],
   ["qrexec", "/qrexec"],
   ["staged", "/staged"],

@@ -117,6 +117,14 @@ function asking({ call }: DaemonCaller): Omit<Dom0Channel, "now" | "watch"> {
     checkPolicy: (file, text) => ask({ order: "check-policy", file, text }),
     savePolicy: (file, text, by) => tell({ order: "save-policy", file, text, by }),
     explain: (vm, words) => ask({ order: "explain", vm, words }),
+    keys: () => ask({ order: "keys" }),
+    fingerprintOf: async (vm) =>
+      (await ask<{ readonly fingerprint: string }>({ order: "fingerprint", vm })).fingerprint,
+    authorize(vm, key, right, by) {
+      const given = "text" in key ? { key: key.text } : { key: null, fingerprint: key.fingerprint };
+      return ask({ order: "authorize", vm, by, ...right, ...given });
+    },
+    queue: (vm, what, by) => ask({ order: "queue", vm, what, by }),
     revoke: (vm, by) => tell({ order: "revoke", vm, by }),
     undoable: () => ask({ order: "undoable" }),
     undo: (id, by) => ask({ order: "undo", id, by }),

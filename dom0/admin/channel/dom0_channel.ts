@@ -8,11 +8,12 @@
 
 import type { DaemonState } from "../../daemon/state_file.ts";
 import type { JsonValue, Level } from "../../operations/operation.ts";
+import type { KeysChannel } from "./keys_channel.ts";
 
 /** Who asks, as the record says it: "web s-3". */
 export type Asker = string;
 
-export interface Dom0Channel {
+export interface Dom0Channel extends KeysChannel {
   /** What there is now; quick, and asked for each page. */
   now(): Promise<Dom0Now>;
   /** Calls back a moment after something of that changed. @returns ends it */

@@ -36,7 +36,8 @@ export const PAGES: readonly (readonly [
     ["/execute", "Execute", "e"],
   ]],
   ["Rules", [
-    ["/policy", "Keys and policy", "p"],
+    ["/keys", "Keys", "k"],
+    ["/policy", "Policy", "p"],
     ["/qrexec", "Qrexec policies"],
     ["/staged", "Staged changes", "s"],
   ]],
@@ -204,7 +205,7 @@ const PALETTE =
 
 const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["Ctrl K", "find a qube, an operation or a page"],
-  ["g d, g a, g l, g q, g p", "Dashboard, Approvals, Logs, Qubes, Keys and policy"],
+  ["g d, g a, g l, g q, g p", "Dashboard, Approvals, Logs, Qubes, Policy"],
   ["j, k", "next, previous"],
   ["Enter", "open"],
   ["a, t, d", "approve once, for 10 minutes, deny"],

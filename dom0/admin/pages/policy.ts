@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Keys and policy: who is let in, the rules, what they come to, and why. @module */
+/** Policy: the rules, what they come to for each VM that is let in, and why. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
 import {
@@ -66,24 +66,6 @@ export function policyRoutes(admin: Admin): readonly Route[] {
           : await show(asked, file, draft);
       },
     },
-    {
-      method: "POST",
-      path: "/keys/:vm/revoke",
-      access: "session",
-      async answer({ named, form, session }) {
-        const vm = named["vm"] ?? "";
-        if (form.get("name") !== vm) {
-          session.notices.push({ kind: "bad", text: `Not revoked: type ${vm} to revoke its key.` });
-          return seeOther(`/policy?dialog=revoke&vm=${encodeURIComponent(vm)}`);
-        }
-        await admin.channel.revoke(vm, askerOf(session));
-        session.notices.push({
-          kind: "ok",
-          text: `The key of ${vm} is gone: its session and its commands are ended.`,
-        });
-        return seeOther("/policy");
-      },
-    },
   ];
 }
 
@@ -129,12 +111,12 @@ function policyPage(
   explained: Explanation | Dom0Error | null,
 ): Answer {
   return page(view, {
-    title: "Keys and policy",
+    title: "Policy",
     facts: `${many(policy.who.length, "key")}, ${many(policy.files.length, "file")}, ${
       many(policy.rules.length, "rule")
     }`,
     main:
-      markup`<nav class="tabs" aria-label="Parts"><a href="#who">Keys</a><a href="#editor">Policy</a><a href="#explain">Explain</a></nav>
+      markup`<nav class="tabs" aria-label="Parts"><a href="#who">Who may do what</a><a href="#editor">Policy</a><a href="#explain">Explain</a></nav>
 ${
         policy.error !== null &&
         markup`<div class="notice bad" role="alert"><div><strong>The policy on the disk has an error.</strong> ${policy.error}. The last good one decides until it is mended.</div></div>`
@@ -145,7 +127,6 @@ ${who(view, policy.who)}
       }<p class="body small soft">First match wins. No match is deny. <code>${policy.folder}</code></p></nav>
 ${editor(view, policy, file, draft)}
 ${explainPanel(view, policy.who, explained)}</div>`,
-    dialogs: policy.who.map(({ vm }) => revokeDialog(view, vm)),
   });
 }
 
@@ -155,7 +136,7 @@ function who(view: View, all: readonly WhoMay[]): Html {
       { title: "Who may do what", id: "who" },
       empty(
         "No VM is authorised.",
-        markup`<span class="soft">In dom0’s terminal: <code>sudo qvm-remote-dom0 authorize --fetch --grant monitor VM</code>. It shows the fingerprint, to compare with the VM’s.</span>`,
+        markup`<span class="soft">A VM is let in by its key: <a href="/keys">Keys</a>.</span>`,
       ),
     );
   }
@@ -175,7 +156,6 @@ function who(view: View, all: readonly WhoMay[]): Html {
         { name: "full" },
         { name: "shell" },
         { name: "Key" },
-        { name: "Action", look: "num", isSilent: true },
       ],
       all.map(({ vm, fingerprint, answers: by }) => ({
         key: vm,
@@ -185,25 +165,11 @@ function who(view: View, all: readonly WhoMay[]): Html {
           answers(by.manage),
           answers(by.full),
           answers(by.shell),
-          markup`<code class="small">${fingerprint}</code>`,
-          markup`<a class="btn lean danger" role="button" href="/policy?dialog=revoke&amp;vm=${
-            encodeURIComponent(vm)
-          }" data-open="revoke-${vm}">Revoke…<span class="vh"> ${vm}</span></a>`,
+          markup`<a class="small" href="/keys"><code>${fingerprint}</code></a>`,
         ],
       })),
     ),
   );
-}
-
-function revokeDialog({ session, query }: View, vm: string): Html {
-  const isOpen = query.get("dialog") === "revoke" && query.get("vm") === vm;
-  return markup`<dialog id="revoke-${vm}" aria-labelledby="revoke-h-${vm}"${
-    when(isOpen, markup` open`)
-  }><form method="post" action="/keys/${encodeURIComponent(vm)}/revoke">${token(session)}
-<h2 id="revoke-h-${vm}">Revoke the key of <bdi>${vm}</bdi>?</h2>
-<div class="stack"><p>At once: its session and its commands are ended, its grant file is removed. To let it in again, its key is authorised anew, in dom0’s terminal.</p>
-<div class="field"><label for="revoke-name-${vm}">Type <code>${vm}</code> to revoke it</label><input id="revoke-name-${vm}" name="name" autocomplete="off" spellcheck="false" autofocus data-word="${vm}" data-for="revoke-go-${vm}"></div></div>
-<footer><a class="btn" href="/policy" data-close>Cancel</a><button id="revoke-go-${vm}" class="alarm">Revoke</button></footer></form></dialog>`;
 }
 
 function files({ files, rules }: PolicyState, chosen: string | undefined): Html {

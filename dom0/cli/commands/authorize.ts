@@ -13,6 +13,7 @@ import { printable } from "../../../shared/protocol/printable.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { ParameterError } from "../../operations/parameter.ts";
 import {
+  GRANT_TEXT,
   type GrantLevel,
   GRANTS,
   parseGrant,
@@ -23,16 +24,7 @@ import { fetchKey, giveRight, listKeys, type Right, takeRight } from "../../oper
 import { type Operator, requireRoot } from "../operator.ts";
 import { vmFromWord } from "../../operator/vm_word.ts";
 import { askQueue } from "../../session/queue_question.ts";
-import { requireVm } from "../qvm_tools.ts";
-
-/** What each grant means, in the words of the moment in which it is given. */
-const GRANT_TEXT: Readonly<Record<GrantLevel, string>> = {
-  monitor: "reads what there is: qubes, settings, devices, updates; everything else is denied",
-  ask: "reads; everything else waits for an answer in dom0",
-  manage: "reads and changes, creates and removes qubes; other commands are asked",
-  full: "runs any command in dom0, as root: whoever controls that VM then controls dom0, " +
-    "and with it every other VM",
-};
+import { requireVm } from "../../operator/qvm_tools.ts";
 
 export const CONNECT_OPTIONS: OptionTable = {
   fingerprint: "value",

@@ -48,6 +48,7 @@ export interface FakeDom0 {
   readonly broken: Set<string>;
   /** Called before the record is read, or written. */
   hooks: { beforeRecords?: () => Promise<unknown>; beforeNote?: () => Promise<unknown> };
+  keyFaults: { readonly vm: string; readonly message: string }[];
   /** How many watch. */
   watchers(): number;
 }
@@ -65,6 +66,9 @@ export function fakeQube(name: string, more: Partial<FakeQube> = {}): FakeQube {
     ...more,
   };
 }
+
+/** Of the key that each VM here has. */
+export const FINGERPRINT = "0f1e-2d3c-4b5a-6978-8796-a5b4-c3d2-e1f0";
 
 export const NOW_MS = Date.parse("2026-11-28T13:31:40Z");
 
@@ -149,6 +153,7 @@ export function createFakeDom0(): FakeDom0 {
     now: { daemon: fakeDaemon(), parked: [], grants: [] },
     records: Array.from({ length: 40 }, (_, index) => fakeRecord(100 - index)),
     undoable: [],
+    keyFaults: [],
     hooks: {},
     broken: new Set(),
     files: new Map([[
@@ -268,6 +273,32 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
           },
         ],
       }),
+    keys: () =>
+      Promise.resolve({
+        keys: (dom0.now.daemon?.vms ?? []).map(({ vm, fingerprint, acceptsV1 }) => ({
+          ...{ vm, fingerprint, acceptsV1 },
+        })),
+        faults: dom0.keyFaults,
+      }),
+    fingerprintOf: (vm) =>
+      dom0.broken.has("fingerprint")
+        ? Promise.reject(new Dom0Error(`${vm} answered with no key.`))
+        : Promise.resolve(FINGERPRINT),
+    async authorize(vm, key, { grant, scope, acceptsV1 }, by) {
+      if ("fingerprint" in key && key.fingerprint !== FINGERPRINT) {
+        throw new Dom0Error(`The key of ${vm} is not the one that was compared.`);
+      }
+      const what = "text" in key ? "a typed key" : key.fingerprint;
+      await Promise.resolve(
+        did(`authorize ${vm} ${what} ${grant} ${scope} ${acceptsV1 ? "v1" : "v2"}`, by),
+      );
+      return { fingerprint: FINGERPRINT, inForce: true };
+    },
+    async queue(vm, what, by) {
+      if (vm === "personal") throw new Dom0Error("the qube does not run");
+      await Promise.resolve(did(`queue ${vm} ${what}`, by));
+      return { pending: 0, running: 1, results: 2, removed: what === "status" ? 0 : 3 };
+    },
     async revoke(vm, by) {
       await Promise.resolve(did(`revoke ${vm}`, by));
     },

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The parts of a qube's page: prefs, features, tags, services, firewall. @module */
 
-import type { View } from "../admin_context.ts";
-import { Dom0Error } from "../channel/dom0_channel.ts";
-import { type Content, type Html, markup } from "../markup/markup.ts";
-import type { JsonValue } from "../../operations/operation.ts";
-import { empty, panel, table, token } from "./parts.ts";
+import type { View } from "../../admin_context.ts";
+import { Dom0Error } from "../../channel/dom0_channel.ts";
+import { type Content, type Html, markup } from "../../markup/markup.ts";
+import type { JsonValue } from "../../../operations/operation.ts";
+import { empty, panel, table, token } from "../parts.ts";
 
 export const PARTS = ["prefs", "tags", "services", "features", "firewall"] as const;
 export type Part = typeof PARTS[number];

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Qubes: the list, and what a person does most with one of it. @module */
 
-import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
-import { Dom0Error } from "../channel/dom0_channel.ts";
-import { type Content, type Html, markup, when } from "../markup/markup.ts";
-import { type Answer, type AskedBySession, HttpError, seeOther } from "../server/http_message.ts";
-import type { Qube } from "../qube_list.ts";
-import type { Route } from "../server/router.ts";
-import { page } from "./layout.ts";
-import { count, empty, labelled, power, qube, qubeLink, table, token } from "./parts.ts";
+import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
+import { Dom0Error } from "../../channel/dom0_channel.ts";
+import { type Content, type Html, markup, when } from "../../markup/markup.ts";
+import {
+  type Answer,
+  type AskedBySession,
+  HttpError,
+  seeOther,
+} from "../../server/http_message.ts";
+import type { Qube } from "../../qube_list.ts";
+import type { Route } from "../../server/router.ts";
+import { page } from "../layout.ts";
+import { count, empty, labelled, power, qube, qubeLink, table, token } from "../parts.ts";
 
 /** What the buttons do, by the operation's name. */
 export const POWER_OPERATIONS: ReadonlyMap<

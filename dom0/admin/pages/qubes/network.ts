@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Network: which qube reaches the network through whom, as a tree that is a list. @module */
 
-import { type Admin, type View, viewOf } from "../admin_context.ts";
-import { type Html, markup, NOTHING } from "../markup/markup.ts";
-import type { Qube } from "../qube_list.ts";
-import type { Route } from "../server/router.ts";
-import { page } from "./layout.ts";
-import { count, empty, many, panel, qubeLink } from "./parts.ts";
+import { type Admin, type View, viewOf } from "../../admin_context.ts";
+import { type Html, markup, NOTHING } from "../../markup/markup.ts";
+import type { Qube } from "../../qube_list.ts";
+import type { Route } from "../../server/router.ts";
+import { page } from "../layout.ts";
+import { count, empty, many, panel, qubeLink } from "../parts.ts";
 
 export function networkRoutes(admin: Admin): readonly Route[] {
   return [{

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** One qube: prefs, tags, services, features and firewall, each editable. @module */
 
-import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
-import { Dom0Error, type RunResult } from "../channel/dom0_channel.ts";
-import { type Html, markup, NOTHING, when } from "../markup/markup.ts";
-import { type Answer, type AskedBySession, HttpError, seeOther } from "../server/http_message.ts";
-import type { JsonValue } from "../../operations/operation.ts";
-import { parseVmName } from "../../../shared/protocol/vm_name.ts";
-import { ProtocolError } from "../../../shared/protocol/refusal.ts";
-import type { Route } from "../server/router.ts";
-import { stage } from "../staged/stage.ts";
-import { page } from "./layout.ts";
-import { panel, power, qube, token } from "./parts.ts";
+import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
+import { Dom0Error, type RunResult } from "../../channel/dom0_channel.ts";
+import { type Html, markup, NOTHING, when } from "../../markup/markup.ts";
+import {
+  type Answer,
+  type AskedBySession,
+  HttpError,
+  seeOther,
+} from "../../server/http_message.ts";
+import type { JsonValue } from "../../../operations/operation.ts";
+import { parseVmName } from "../../../../shared/protocol/vm_name.ts";
+import { ProtocolError } from "../../../../shared/protocol/refusal.ts";
+import type { Route } from "../../server/router.ts";
+import { stage } from "../../staged/stage.ts";
+import { page } from "../layout.ts";
+import { panel, power, qube, token } from "../parts.ts";
 import {
   features,
   firewall,

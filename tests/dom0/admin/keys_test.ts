@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Letting a VM in and out by its key, as a page asks it of dom0. @module */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { type AdminScene, type Login, startScene } from "./admin_scene.ts";
+import { FINGERPRINT } from "./fake_channel.ts";
+
+const VM = "ai-build-1";
+const PATH = `/keys/authorize?vm=${VM}`;
+const COMPARED = { vm: VM, fingerprint: FINGERPRINT, same: "yes", grant: "ask" };
+
+/** What the page after the change says. */
+async function authorize(
+  scene: AdminScene,
+  login: Login,
+  fields: Record<string, string>,
+): Promise<string> {
+  const { status, headers } = await scene.post("/keys/authorize", login, fields);
+  assertEquals(status, 303);
+  return (await scene.get(headers.get("location") ?? "", login)).text;
+}
+
+function did({ dom0 }: AdminScene): readonly string[] {
+  return dom0.did.filter((one) => /^(authorize|revoke|queue)/.test(one));
+}
+
+Deno.test("a VM is let in with the key whose fingerprint was compared, a grant and a scope", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  assertMatch((await scene.get(PATH, login)).text, new RegExp(FINGERPRINT));
+  assertMatch(await authorize(scene, login, COMPARED), /is authorised, with the key/);
+  const scoped = { ...COMPARED, grant: "manage", scope: "ai", v1: "yes" };
+  await authorize(scene, login, scoped);
+  assertEquals(did(scene), [
+    `authorize ${VM} ${FINGERPRINT} ask null v2 by web s-1`,
+    `authorize ${VM} ${FINGERPRINT} manage @tag:ai v1 by web s-1`,
+  ]);
+});
+
+Deno.test("what nobody compared, or another key by now, lets no VM in", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const { same: _, ...unseen } = COMPARED;
+  assertMatch(await authorize(scene, login, unseen), /say that they are the same/);
+  assertMatch(await authorize(scene, login, { vm: VM, grant: "ask" }), /no key was fetched/);
+  const other = { ...COMPARED, fingerprint: "0000-0000" };
+  assertMatch(await authorize(scene, login, other), /not the one that was compared/);
+  assertEquals(
+    (await scene.post("/keys/authorize", login, { ...COMPARED, vm: "dom0" })).status,
+    404,
+  );
+  assertEquals(
+    (await scene.post("/keys/authorize", login, { ...COMPARED, grant: "" })).status,
+    400,
+  );
+  assertEquals(did(scene), []);
+});
+
+Deno.test("full is given in elevated mode only, with the VM's name typed", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const full = { ...COMPARED, grant: "full", name: VM };
+  assertMatch(await authorize(scene, login, full), /only a session in elevated mode/);
+  await scene.post("/sessions/elevate", login, { minutes: "10", word: "elevate" });
+  assertMatch(await authorize(scene, login, { ...full, name: "work" }), /type ai-build-1 to give/);
+  assertEquals(did(scene), []);
+  await authorize(scene, login, full);
+  assertEquals(did(scene).length, 1);
+});
+
+Deno.test("a key that is typed in is sent on, and stands on no page", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  scene.dom0.broken.add("fingerprint");
+  assertMatch((await scene.get(PATH, login)).text, /cannot be fetched.*answered with no key/s);
+  const key = "ab".repeat(32);
+  assert(!(await authorize(scene, login, { vm: VM, grant: "monitor", key })).includes(key));
+  assertEquals(did(scene), [`authorize ${VM} a typed key monitor null v2 by web s-1`]);
+});
+
+Deno.test("a key is revoked with the VM's name; its queue is looked into, and cleaned", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const after = async (path: string, fields: Record<string, string>): Promise<string> => {
+    const { headers } = await scene.post(path, login, fields);
+    return (await scene.get(headers.get("location") ?? "", login)).text;
+  };
+  assertMatch(await after("/keys/work/revoke", { name: "wrk" }), /Not revoked: type work/);
+  await after("/keys/work/revoke", { name: "work" });
+  assertMatch(await after("/keys/work/queue", { what: "status" }), /1 running, 2 answered\./);
+  assertMatch(await after("/keys/work/queue", { what: "clean" }), /3 removed/);
+  assertMatch(await after("/keys/personal/queue", { what: "status" }), /personal does not answer/);
+  assertEquals((await scene.post("/keys/work/queue", login, { what: "x" })).status, 400);
+  assertEquals(did(scene), [
+    "revoke work by web s-1",
+    "queue work status by web s-1",
+    "queue work clean by web s-1",
+  ]);
+});
+
+Deno.test("a key that is not used is said, with the next step", async () => {
+  await using scene = await startScene();
+  scene.dom0.keyFaults.push({ vm: "old", message: "its file can be read by others" });
+  const { text } = await scene.get("/keys", await scene.login());
+  assertMatch(text, /The key of .*old.* is not used\..*read by others\. Authorise it anew/s);
+});
