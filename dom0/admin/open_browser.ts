@@ -8,7 +8,8 @@
  */
 
 import { makePrivateFolder, writeAtomically } from "../../shared/io/files.ts";
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/io/program.ts";
+import { runTool } from "../../shared/io/run_tool.ts";
 import { PORT } from "./run_admin.ts";
 import { makeTicket } from "./server/tickets.ts";
 
@@ -43,18 +44,9 @@ export function loginPage(address: string): string {
 }
 
 async function run(program: string, args: readonly string[]): Promise<string> {
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(program, {
-      args: [...args],
-      stdin: "null",
-    }).output();
-    if (code === 0) return new TextDecoder().decode(stdout);
-    const said = new TextDecoder().decode(stderr).trim();
-    throw new UserError(`${program} ${args[0] ?? ""} ended with code ${code}: ${said}`, [
-      `see "journalctl -u ${UNIT}"`,
-    ]);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`${program} cannot be started: ${errorText(error)}`);
-  }
+  const { code, stdout, stderr } = await runTool([program, ...args]);
+  if (code === 0) return stdout;
+  throw new UserError(`${program} ${args[0] ?? ""} ended with code ${code}: ${stderr.trim()}`, [
+    `see "journalctl -u ${UNIT}"`,
+  ]);
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { AbsentProgram, type Argv, runTool } from "../../shared/io/run_tool.ts";
 import { parseDecimal } from "../../shared/protocol/bytes.ts";
 
 export interface ScreenUser {
@@ -23,7 +24,7 @@ export interface Ended {
 
 /** Runs a program of dom0 to its end. @returns null if it cannot be started */
 export type RunTool = (
-  argv: readonly [program: string, ...args: string[]],
+  argv: Argv,
   input?: string,
 ) => Promise<Ended | null>;
 
@@ -101,21 +102,11 @@ export function inSession(
 }
 
 /** Starts programs that are found on PATH. */
-export const runTool: RunTool = async ([program, ...args], input = "") => {
+export const runOnScreen: RunTool = async (argv, input = "") => {
   try {
-    const child = new Deno.Command(program, {
-      args,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    // Who does not read it has ended, or does not want it.
-    writer.write(new TextEncoder().encode(input)).then(() => writer.close()).catch(() => {});
-    const { code, stdout } = await child.output();
-    return { code, stdout: new TextDecoder().decode(stdout) };
+    return await runTool(argv, { input });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (error instanceof AbsentProgram) return null;
     throw error;
   }
 };

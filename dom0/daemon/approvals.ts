@@ -7,7 +7,7 @@ import { createGrants } from "../approval/grants.ts";
 import { createParkedFiles } from "../approval/parked_files.ts";
 import { createNotifying, hasProgram, type Ran } from "../approval/notify.ts";
 import { createParking, type Parking } from "../approval/parking.ts";
-import { runTool } from "../approval/screen.ts";
+import { runOnScreen } from "../approval/screen.ts";
 import type { Authority } from "../judge/verdict.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { Audit } from "../record/audit_log.ts";
@@ -41,7 +41,7 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
   const notifying = createNotifying({
     // Whoever tries this out in a folder is asked in a terminal.
     isOn: () => options.config().notify && paths.installation.root === "",
-    run: runTool,
+    run: runOnScreen,
     has: hasProgram,
     spanMs: clock.spanMs,
     scriptOf: files.body,

@@ -2,6 +2,7 @@
 /** The daemon's unit: whether it runs, now and at every boot. @module */
 
 import { UserError } from "../../shared/io/program.ts";
+import { runTool } from "../../shared/io/run_tool.ts";
 import { type Acting, recordAction } from "./acting.ts";
 
 export const UNIT = "qvm-remote-dom0.service";
@@ -20,15 +21,9 @@ export async function disableService(acting: Acting): Promise<void> {
 
 /** @throws {UserError} with what systemctl said, if it failed */
 export async function systemctl(...args: readonly string[]): Promise<void> {
-  const { code, stderr } = await new Deno.Command("systemctl", {
-    args: [...args],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).output();
+  const { code, stderr } = await runTool(["systemctl", ...args]);
   if (code === 0) return;
-  const said = new TextDecoder().decode(stderr).trim();
-  throw new UserError(`systemctl ${args.join(" ")} failed with code ${code}: ${said}`, [
+  throw new UserError(`systemctl ${args.join(" ")} failed with code ${code}: ${stderr.trim()}`, [
     `see "journalctl -u ${UNIT}"`,
   ]);
 }

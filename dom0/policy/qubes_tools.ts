@@ -6,6 +6,7 @@
  * @module
  */
 
+import { runTool } from "../../shared/io/run_tool.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { KINDS } from "../operations/parameter.ts";
 import type { FactsSource, Inventory } from "./qube_facts.ts";
@@ -47,12 +48,7 @@ async function namesWith(tag: string): Promise<ReadonlySet<string>> {
 }
 
 async function qvmLs(...args: readonly string[]): Promise<readonly string[]> {
-  const { code, stdout } = await new Deno.Command("qvm-ls", {
-    args: [...args],
-    stdin: "null",
-    stderr: "null",
-    signal: AbortSignal.timeout(TOOL_TIMEOUT_MS),
-  }).output();
+  const { code, stdout } = await runTool(["qvm-ls", ...args], { limitMs: TOOL_TIMEOUT_MS });
   if (code !== 0) throw new Error(`qvm-ls ended with code ${code}`);
-  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+  return stdout.split("\n").filter((line) => line !== "");
 }

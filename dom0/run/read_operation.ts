@@ -2,6 +2,7 @@
 /** An operation that dom0 itself does to learn something, as the value that it is. @module */
 
 import { errorText } from "../../shared/io/program.ts";
+import { runTool } from "../../shared/io/run_tool.ts";
 import { type JsonValue, ResultError } from "../operations/operation.ts";
 import { recogniseNamed } from "../operations/recognise.ts";
 import type { Values } from "../operations/spelling.ts";
@@ -23,14 +24,9 @@ export const readOperation: ReadOperation = async (name, values) => {
   const { operation, argvs } = recogniseNamed(name, pairs);
   const [program = "", ...args] = argvs[0] ?? [];
   try {
-    const { code, stdout } = await new Deno.Command(program, {
-      args,
-      stdin: "null",
-      stderr: "null",
-      signal: AbortSignal.timeout(LIMIT_MS),
-    }).output();
+    const { code, stdout } = await runTool([program, ...args], { limitMs: LIMIT_MS });
     if (code !== 0) throw new ReadError(`${program} ended with code ${code}`);
-    return operation.result.parse(new TextDecoder().decode(stdout));
+    return operation.result.parse(stdout);
   } catch (error) {
     if (error instanceof ReadError) throw error;
     if (error instanceof ResultError) {

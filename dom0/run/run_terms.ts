@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** On which terms a request is run: what the rule that allowed it says beside "allow". @module */
 
+import { runTool } from "../../shared/io/run_tool.ts";
 import type { RequestFlag } from "../../shared/protocol/flags.ts";
 import { createFilteredOutput, type FilteredOutput } from "../operations/filtered_output.ts";
 import type { Judgement } from "../policy/judge.ts";
@@ -56,13 +57,10 @@ const TAG_TIMEOUT_MS = 20_000;
 /** The rule says "create=": the new qube belongs to what its VM may touch. */
 async function addTag(qube: string, tag: string): Promise<string | null> {
   try {
-    const { code } = await new Deno.Command("qvm-tags", {
-      args: [qube, "add", tag],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      signal: AbortSignal.timeout(TAG_TIMEOUT_MS),
-    }).output();
+    const { code } = await runTool(["qvm-tags", qube, "add", tag], {
+      limitMs: TAG_TIMEOUT_MS,
+      isHeard: false,
+    });
     return code === 0 ? null : `${qube} was made, but could not be given the tag ${tag}`;
   } catch {
     return `${qube} was made, but qvm-tags cannot be run: it has not the tag ${tag}`;

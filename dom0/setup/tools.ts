@@ -3,7 +3,7 @@
 
 import { runCommand, type Tools } from "../../shared/setup/tools.ts";
 
-export { type Answer, runOrFail, type Tools } from "../../shared/setup/tools.ts";
+export { runOrFail, type Tools } from "../../shared/setup/tools.ts";
 
 /** Copying the disk of a template takes minutes. */
 const CREATE_LIMIT_MS = 60 * 60_000;

@@ -2,24 +2,18 @@
 /** The programs that a setup runs: by words, without a shell, with a limit in time. @module */
 
 import { UserError } from "../io/program.ts";
-import { within } from "../io/timing.ts";
+import { AbsentProgram, type Argv, runTool, type ToolEnd } from "../io/run_tool.ts";
 import { shellQuote } from "../protocol/command.ts";
 import { printable } from "../protocol/printable.ts";
 
 /** One command; `input` goes to its stdin. */
 export interface Command {
-  readonly argv: readonly [program: string, ...args: string[]];
+  readonly argv: Argv;
   readonly input?: string;
 }
 
-export interface Answer {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 export interface Tools {
-  run(command: Command): Promise<Answer>;
+  run(command: Command): Promise<ToolEnd>;
 }
 
 export interface RunLimits {
@@ -30,31 +24,17 @@ export interface RunLimits {
   readonly absentHint: string;
 }
 
-const NOTHING_HEARD = { stdout: new Uint8Array(), stderr: new Uint8Array() };
-
 /** @throws {UserError} if there is no such program, or it does not end in time */
 export async function runCommand(
-  { argv: [program, ...args], input }: Command,
-  { limitMs, isHeard = true, absentHint }: RunLimits,
-): Promise<Answer> {
-  const child = spawn(program, {
-    args,
-    stdin: input === undefined ? "null" : "piped",
-    stdout: isHeard ? "piped" : "null",
-    stderr: isHeard ? "piped" : "null",
-  }, absentHint);
-  const writing = input === undefined ? undefined : write(child, input);
-  const ending = isHeard
-    ? child.output()
-    : child.status.then(({ code }) => ({ code, ...NOTHING_HEARD }));
-  if (!await within(limitMs, ending)) {
-    child.kill("SIGTERM");
-    throw new UserError(`${program} did not end in ${limitMs / 60_000} minutes`);
+  { argv, input }: Command,
+  { absentHint, ...limits }: RunLimits,
+): Promise<ToolEnd> {
+  try {
+    return await runTool(argv, input === undefined ? limits : { ...limits, input });
+  } catch (error) {
+    if (!(error instanceof AbsentProgram)) throw error;
+    throw new AbsentProgram(error.message, [absentHint]);
   }
-  await writing;
-  const { code, stdout, stderr } = await ending;
-  const text = new TextDecoder();
-  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
 /** @throws {UserError} unless it ends with 0; says what it said, or what its code means */
@@ -69,29 +49,4 @@ export async function runOrFail(
   if (meaning !== undefined) throw new UserError(meaning);
   const said = stderr.trim() === "" ? "" : `: ${printable(stderr.trim(), 400)}`;
   throw new UserError(`"${shellQuote(command.argv)}" ended with ${code}${said}`);
-}
-
-/** There is no program of that name. */
-export class AbsentProgram extends UserError {}
-
-function spawn(program: string, options: Deno.CommandOptions, hint: string): Deno.ChildProcess {
-  try {
-    return new Deno.Command(program, options).spawn();
-  } catch (error) {
-    // Without such a program there is nothing to grant permission to.
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
-      throw new AbsentProgram(`there is no ${program} here`, [hint]);
-    }
-    throw error;
-  }
-}
-
-async function write(child: Deno.ChildProcess, input: string): Promise<void> {
-  const writer = child.stdin.getWriter();
-  try {
-    await writer.write(new TextEncoder().encode(input));
-    await writer.close();
-  } catch {
-    // It ended without reading all of it: its exit code says why.
-  }
 }

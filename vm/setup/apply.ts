@@ -5,7 +5,8 @@ import { durableRemove, durableWrite, syncFolderOf } from "../../shared/io/durab
 import { ifPresent, makePrivateFolder } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import type { Engine } from "../../shared/setup/engine.ts";
-import { AbsentProgram, runOrFail, type Tools } from "../../shared/setup/tools.ts";
+import { AbsentProgram } from "../../shared/io/run_tool.ts";
+import { runOrFail, type Tools } from "../../shared/setup/tools.ts";
 import { describe } from "./describe.ts";
 import { type Fact, record } from "./fact.ts";
 import { removesAll, type Step, stepFor } from "./plan.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The programs that a provider needs beside the proxy. None is fetched from its vendor's script. @module */
 
-import { AbsentProgram, type Tools } from "../../shared/setup/tools.ts";
+import { AbsentProgram } from "../../shared/io/run_tool.ts";
+import type { Tools } from "../../shared/setup/tools.ts";
 import type { Distribution } from "./distribution.ts";
 import type { SetupRequest } from "./request.ts";
 

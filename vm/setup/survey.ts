@@ -3,7 +3,8 @@
 
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
-import { AbsentProgram, type Answer, type Tools } from "../../shared/setup/tools.ts";
+import { AbsentProgram, type ToolEnd } from "../../shared/io/run_tool.ts";
+import type { Tools } from "../../shared/setup/tools.ts";
 import { type QubesDb, readVmKind, type VmKind } from "../ports/vm_kind.ts";
 import { type Distribution, distributionOf } from "./distribution.ts";
 import type { PackageList } from "./fact.ts";
@@ -192,7 +193,7 @@ async function readTemplates(
 export async function tried(
   tools: Tools,
   ...argv: [program: string, ...args: string[]]
-): Promise<Answer | undefined> {
+): Promise<ToolEnd | undefined> {
   try {
     return await tools.run({ argv });
   } catch (error) {

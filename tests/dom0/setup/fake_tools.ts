@@ -2,7 +2,8 @@
 /** Tools that answer exactly what they are told to, and fail on any other question. @module */
 
 import type { Command } from "../../../dom0/setup/fact.ts";
-import type { Answer, Tools } from "../../../dom0/setup/tools.ts";
+import type { Tools } from "../../../dom0/setup/tools.ts";
+import type { ToolEnd as Answer } from "../../../shared/io/run_tool.ts";
 
 export interface FakeTools extends Tools {
   /** Every command line, in the order asked. */
