@@ -5,7 +5,7 @@ import { UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { vmFromWord } from "../operator/vm_word.ts";
-import { requireVm } from "../operator/qvm_tools.ts";
+import { requireVm } from "../operator/require_vm.ts";
 import { type JsonValue } from "../operations/operation.ts";
 import { type Acting, recordAction } from "../operator/acting.ts";
 import { fetchKey, giveRight, listKeys, type Right } from "../operator/rights.ts";

@@ -3,7 +3,7 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
-import { qubesTools } from "../policy/qubes_tools.ts";
+import { qvmLsFacts } from "../policy/qvm_ls.ts";
 import type { Audit } from "../record/audit_log.ts";
 import type { GroupChoice } from "../run/group_choice.ts";
 import type { Parking } from "../approval/parking.ts";
@@ -51,7 +51,7 @@ export function openAdmin(options: AdminOrdersOptions): () => void {
         settings,
         audit,
         dateMs,
-        facts: createQubeFacts(qubesTools(paths.qubesStore)),
+        facts: createQubeFacts(qvmLsFacts(paths.qubesStore)),
       },
     }),
   );

@@ -40,7 +40,7 @@ function fits(record: AuditRecord, line: string, query: PageQuery): boolean {
   const { vm, before, failedOnly, text } = query;
   return (vm === null || record["vm"] === vm) &&
     (before === null || Number(record["seq"]) < before) &&
-    (!failedOnly || isFailure(record)) &&
+    (!failedOnly || isFailure(record.event, record["exit"])) &&
     line.toLowerCase().includes(text.toLowerCase());
 }
 

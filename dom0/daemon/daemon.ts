@@ -24,7 +24,7 @@ import { createRequestDesk, type DeskOptions, type RequestDesk } from "../judge/
 import type { Authority } from "../judge/verdict.ts";
 import { createJudge, type JudgeOptions } from "../policy/judge.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
-import { qubesTools } from "../policy/qubes_tools.ts";
+import { qvmLsFacts } from "../policy/qvm_ls.ts";
 import { type Audit, newestRecords, openAudit } from "../record/audit_log.ts";
 import { type Ledger, ledgerFile, openLedger, readOnly } from "../record/ledger.ts";
 import { createOutcomeStore } from "../record/outcome_store.ts";
@@ -34,7 +34,7 @@ import { createScheduler, type Scheduler } from "../run/scheduler.ts";
 import { createLinkSet, type LinkSet } from "../session/link_set.ts";
 import { callQueueService } from "../session/qrexec.ts";
 import { openVmLink } from "../session/vm_link.ts";
-import { watchFolder } from "../settings/folder_watch.ts";
+import { watchSettled } from "../settings/settled_changes.ts";
 import { createUndoing } from "../undo/undoing.ts";
 import { createKeyStore, isSameRight } from "../settings/key_store.ts";
 import type { Config } from "../settings/config.ts";
@@ -101,7 +101,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   sayProblems([...settings.current().problems, ...ledgerProblems(daemon.ledger)], daemon, options);
   const endWatches = [
     settings.watch(),
-    watchFolder(paths.qrexecFolder, links.socketsChanged),
+    watchSettled(paths.qrexecFolder, links.socketsChanged),
     every(FORGET_INTERVAL_MS, desk.forgetOld),
   ];
   // They may have changed since they were read: a lockdown counts from the start.
@@ -245,7 +245,7 @@ function serveOperator(
 function policyOf(settings: LiveSettings, { paths, clock }: DaemonOptions): JudgeOptions {
   return {
     rules: () => settings.current().rules,
-    facts: createQubeFacts(qubesTools(paths.qubesStore)),
+    facts: createQubeFacts(qvmLsFacts(paths.qubesStore)),
     dateMs: clock.dateMs,
   };
 }

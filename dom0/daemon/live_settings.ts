@@ -10,7 +10,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { ConfigError, errorText } from "../../shared/io/program.ts";
 import { serialised } from "../../shared/io/timing.ts";
 import type { Audit } from "../record/audit_log.ts";
-import { type Changes, watchFolder } from "../settings/folder_watch.ts";
+import { type Changes, watchSettled } from "../settings/settled_changes.ts";
 import type { Paths } from "../settings/paths.ts";
 import { readSettings, type Settings, type SettingsOptions } from "../settings/settings.ts";
 
@@ -80,9 +80,9 @@ function watchSettings(paths: Paths, reload: () => Promise<void>): () => void {
     if (incomplete || ours.some((name) => names.has(name))) void reload();
   };
   const closers = [
-    watchFolder(etcFolder, ofOurs),
-    watchFolder(paths.keyFolder, () => void reload()),
-    watchFolder(paths.policyFolder, () => void reload()),
+    watchSettled(etcFolder, ofOurs),
+    watchSettled(paths.keyFolder, () => void reload()),
+    watchSettled(paths.policyFolder, () => void reload()),
   ];
   const onHup = (): void => void reload();
   Deno.addSignalListener("SIGHUP", onHup);

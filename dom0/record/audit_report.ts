@@ -10,6 +10,7 @@ import { printable } from "../../shared/protocol/printable.ts";
 import { SHELL } from "../operations/table.ts";
 import type { AuditRecord } from "./audit_files.ts";
 import type { AuditValue } from "./audit_chain.ts";
+import { isTrouble } from "./record_failure.ts";
 import { createRequestHistory, isGood, type PastRequest } from "./request_history.ts";
 
 /** One kind of thing that a VM did to the same qubes. */
@@ -48,18 +49,6 @@ export interface ReportMaker {
   report(): Report;
 }
 
-const PROBLEMS: ReadonlySet<string> = new Set([
-  "problem",
-  "violation",
-  "failed",
-  "spool-failed",
-  "outcome-not-kept",
-  "auth-backoff",
-  "audit-cut",
-  "audit-altered",
-  "audit-anchored",
-  "audit-repaired",
-]);
 const COMMAND_CHARS = 40;
 
 export function createReportMaker(): ReportMaker {
@@ -77,7 +66,7 @@ export function createReportMaker(): ReportMaker {
       if (event === "operator") {
         const { vm, action } = record;
         count(operators, [textOf(action), textOf(vm)].join(" ").trimEnd(), time);
-      } else if (PROBLEMS.has(event)) {
+      } else if (isTrouble(event)) {
         const { vm, problem, violation } = record;
         const about = [vm, problem ?? violation].map(textOf).filter((text) => text !== "");
         count(problems, [event, ...about].join(" "), time);

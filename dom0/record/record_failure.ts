@@ -1,18 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Which records tell of no success: "audit show --failed" and the web admin's filter. @module */
+/**
+ * Which records tell that something went wrong: for "audit show --failed", the report and the web
+ * admin alike.
+ *
+ * @module
+ */
 
 import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
-import type { AuditRecord } from "./audit_files.ts";
 
-const FAILED: ReadonlySet<string> = new Set([
-  ...Object.keys(EXIT_OF_KIND).filter((kind) => kind !== "done"),
+const ENDS: ReadonlySet<string> = new Set(Object.keys(EXIT_OF_KIND));
+
+/** What nobody asked for: of the daemon, the record or a VM that does not keep to the protocol. */
+const TROUBLE: ReadonlySet<string> = new Set([
+  "problem",
   "violation",
   "failed",
-  "problem",
   "spool-failed",
   "outcome-not-kept",
+  "auth-backoff",
+  "audit-cut",
+  "audit-altered",
+  "audit-anchored",
+  "audit-repaired",
 ]);
 
-export function isFailure(record: AuditRecord): boolean {
-  return FAILED.has(record.event) || (record.event === "done" && record["exit"] !== 0);
+/** Whether a request ended with it. */
+export function isEnd(event: string): boolean {
+  return ENDS.has(event);
+}
+
+export function isTrouble(event: string): boolean {
+  return TROUBLE.has(event);
+}
+
+/** @param exit the record's exit code, if it has one */
+export function isFailure(event: string, exit: unknown): boolean {
+  return isTrouble(event) || (event === "done" ? exit !== 0 : isEnd(event));
 }

@@ -11,7 +11,7 @@ import { errorText } from "../../shared/io/program.ts";
 import { serialised } from "../../shared/io/timing.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";
-import type { Changes } from "../settings/folder_watch.ts";
+import type { Changes } from "../settings/settled_changes.ts";
 import { isSameRight, type StoredKey } from "../settings/key_store.ts";
 import type { RequestDesk } from "../judge/request_desk.ts";
 import type { VmLink } from "./vm_link.ts";

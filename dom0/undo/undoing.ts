@@ -5,7 +5,7 @@ import { errorText } from "../../shared/io/program.ts";
 import type { Audit } from "../record/audit_log.ts";
 import { readOperation } from "../run/read_operation.ts";
 import type { UndoKeeper } from "./keep_for_undo.ts";
-import { UNDO_TOOLS } from "./qubes_tools.ts";
+import { UNDO_TOOLS } from "./undo_tools.ts";
 import { type PlanToUndo, undoSteps } from "./undo_steps.ts";
 import { createUndoStore } from "./undo_store.ts";
 

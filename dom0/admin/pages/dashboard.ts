@@ -24,7 +24,7 @@ import {
   table,
   time,
 } from "./parts.ts";
-import { endOf, isFailure, recordQube, recordWhat } from "./record_words.ts";
+import { endOf, isFailed, recordQube, recordWhat } from "./record_words.ts";
 
 const DAY_MS = 24 * 3600_000;
 /** More are not needed for a chart of a day. */
@@ -207,7 +207,7 @@ function timeline(records: readonly AuditRecord[] | null, nowMs: number): Html {
 }
 
 function failures(view: View, records: readonly AuditRecord[] | null): Html {
-  const failed = (records ?? []).filter(isFailure).slice(0, RECENT);
+  const failed = (records ?? []).filter(isFailed).slice(0, RECENT);
   return panel(
     {
       title: "Recent failures",

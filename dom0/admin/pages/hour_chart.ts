@@ -4,7 +4,8 @@
 import type { AuditRecord } from "../channel/dom0_channel.ts";
 import { type Html, markup } from "../markup/markup.ts";
 import { count, many } from "./parts.ts";
-import { isEnd, isFailure } from "./record_words.ts";
+import { isEnd } from "../../record/record_failure.ts";
+import { isFailed } from "./record_words.ts";
 
 export interface HourCount {
   readonly fromMs: number;
@@ -25,9 +26,9 @@ export function countByHour(records: readonly AuditRecord[], nowMs: number): rea
   }));
   for (const record of records) {
     const hour = hours[Math.floor(Date.parse(record.time) / HOUR_MS) - lastHour + HOURS - 1];
-    if (hour === undefined || !isEnd(record)) continue;
+    if (hour === undefined || !isEnd(record.event)) continue;
     hour.all++;
-    if (isFailure(record)) hour.failed++;
+    if (isFailed(record)) hour.failed++;
   }
   return hours;
 }

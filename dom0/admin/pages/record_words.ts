@@ -1,41 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A record in the words of a page: who, what, and how it ended. @module */
 
+import { isFailure } from "../../record/record_failure.ts";
+import type { OutcomeKind } from "../../../shared/protocol/outcome.ts";
 import type { View } from "../admin_context.ts";
 import type { AuditRecord } from "../channel/dom0_channel.ts";
 import { type Content, type Html, markup } from "../markup/markup.ts";
 import { qube, state } from "./parts.ts";
 
 /** How a request ends that did not end by itself. */
-const ENDS: ReadonlyMap<string, string> = new Map([
-  ["refused", "Refused"],
-  ["timeout", "Timed out"],
-  ["cancelled", "Cancelled"],
-  ["interrupted", "Interrupted"],
-  ["revoked", "Revoked"],
-  ["locked-down", "Locked down"],
-  ["stopping", "Daemon stopped"],
-  ["output-limit", "Too much output"],
-  ["process-limit", "Too many processes"],
-  ["memory-limit", "Too much memory"],
-  ["not-stored", "Not stored"],
-] as [string, string][]);
-const TROUBLE: ReadonlySet<string> = new Set([
-  "violation",
-  "failed",
-  "problem",
-  "spool-failed",
-  "outcome-not-kept",
-  "audit-repaired",
-]);
+const ENDS: Readonly<Record<Exclude<OutcomeKind, "done">, string>> = {
+  "refused": "Refused",
+  "timeout": "Timed out",
+  "cancelled": "Cancelled",
+  "interrupted": "Interrupted",
+  "revoked": "Revoked",
+  "locked-down": "Locked down",
+  "stopping": "Daemon stopped",
+  "output-limit": "Too much output",
+  "process-limit": "Too many processes",
+  "memory-limit": "Too much memory",
+  "not-stored": "Not stored",
+};
+const END_WORDS: ReadonlyMap<string, string> = new Map(Object.entries(ENDS));
 
-export function isEnd({ event }: AuditRecord): boolean {
-  return event === "done" || ENDS.has(event);
-}
-
-export function isFailure(record: AuditRecord): boolean {
-  const { event, fields } = record;
-  return ENDS.has(event) || TROUBLE.has(event) || (event === "done" && fields["exit"] !== 0);
+export function isFailed({ event, fields }: AuditRecord): boolean {
+  return isFailure(event, fields["exit"]);
 }
 
 /** Whose it is; dom0's own are "dom0". */
@@ -58,10 +48,10 @@ export function endOf(record: AuditRecord): Html {
     return exit === 0 ? state("ok", "exit 0") : state("bad", `exit ${String(exit ?? "?")}`);
   }
   if (event === "operator") return endOfAction(record);
-  const word = ENDS.get(event) ?? event;
+  const word = END_WORDS.get(event) ?? event;
   const look = event === "refused" || event === "cancelled"
     ? "wait"
-    : isFailure(record)
+    : isFailed(record)
     ? "bad"
     : "off";
   return markup`${state(look, word)}${

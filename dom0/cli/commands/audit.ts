@@ -60,7 +60,7 @@ async function show(operator: Operator, words: readonly string[]): Promise<numbe
   const wanted = (record: AuditRecord): boolean =>
     (vm === null || record["vm"] === vm) &&
     Date.parse(record.time) >= sinceMs &&
-    (!options.has("failed") || isFailure(record));
+    (!options.has("failed") || isFailure(record.event, record["exit"]));
 
   const found: string[] = [];
   for (const path of await allAuditFiles(operator.paths.auditFile)) {

@@ -24,7 +24,7 @@ import { fetchKey, giveRight, listKeys, type Right, takeRight } from "../../oper
 import { type Operator, requireRoot } from "../operator.ts";
 import { vmFromWord } from "../../operator/vm_word.ts";
 import { askQueue } from "../../session/queue_question.ts";
-import { requireVm } from "../../operator/qvm_tools.ts";
+import { requireVm } from "../../operator/require_vm.ts";
 
 export const CONNECT_OPTIONS: OptionTable = {
   fingerprint: "value",

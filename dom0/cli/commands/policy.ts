@@ -14,7 +14,7 @@ import { scopeTags } from "../../policy/decide.ts";
 import { parsePolicy } from "../../policy/parse_policy.ts";
 import { readPolicyFolder } from "../../policy/policy_folder.ts";
 import { createQubeFacts, type KnownQubes } from "../../policy/qube_facts.ts";
-import { qubesTools } from "../../policy/qubes_tools.ts";
+import { qvmLsFacts } from "../../policy/qvm_ls.ts";
 import type { Rule } from "../../policy/rule.ts";
 import { type Operator } from "../operator.ts";
 import { vmFromWord } from "../../operator/vm_word.ts";
@@ -42,7 +42,7 @@ async function readRules({ paths }: Operator): Promise<readonly Rule[]> {
 }
 
 async function learnQubes({ paths }: Operator, rules: readonly Rule[]): Promise<KnownQubes> {
-  return await createQubeFacts(qubesTools(paths.qubesStore))(scopeTags(rules));
+  return await createQubeFacts(qvmLsFacts(paths.qubesStore))(scopeTags(rules));
 }
 
 async function check(operator: Operator, words: readonly string[]): Promise<number> {

@@ -4,7 +4,7 @@
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
 import { refuseUncertain, takeBack, type ToUndo } from "../../operator/undo.ts";
-import { UNDO_TOOLS } from "../../undo/qubes_tools.ts";
+import { UNDO_TOOLS } from "../../undo/undo_tools.ts";
 import { OPERATOR, type UndoTools } from "../../undo/run_undo.ts";
 import { commandsText, undoText } from "../../undo/undo_text.ts";
 import { type Operator, requireRoot } from "../operator.ts";

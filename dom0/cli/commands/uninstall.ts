@@ -10,6 +10,7 @@ import { durableRemove } from "../../../shared/io/durable.ts";
 import { exists, ifPresent, readSmallText } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
+import { runTool } from "../../../shared/io/run_tool.ts";
 import { recordAction } from "../../operator/acting.ts";
 import { type Operator, requireRoot } from "../operator.ts";
 import type { Installation } from "../../settings/paths.ts";
@@ -75,8 +76,8 @@ async function refuseWhereItCannotEnd({ setupRecord }: Installation): Promise<vo
     ]);
   }
   // A program of its own: Deno reads nothing of /proc/self without every permission there is.
-  const { stdout } = await new Deno.Command("cat", { args: ["/proc/self/cgroup"] }).output();
-  if (new TextDecoder().decode(stdout).match(/\/qvm-remote-[a-z0-9]+\.service/) !== null) {
+  const { stdout } = await runTool(["cat", "/proc/self/cgroup"]);
+  if (/\/qvm-remote-[a-z0-9]+\.service/.test(stdout)) {
     throw new UserError("this command runs for a VM, and stopping the daemon would end it", [
       "run it in a terminal of dom0",
     ]);

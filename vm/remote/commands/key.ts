@@ -3,14 +3,12 @@
 
 import { exists } from "../../../shared/io/files.ts";
 import { EXIT_OK, UsageError, UserError, writeAll } from "../../../shared/io/program.ts";
+import { readLine } from "../../../shared/io/read_line.ts";
 import { type AuthKey, makeAuthKeyText } from "../../../shared/protocol/auth_key.ts";
 import type { Given } from "./cli_words.ts";
 import { readKey, readKeyText, writeKey } from "../files/key_file.ts";
 import { adoptLegacyFolder, type Layout } from "../files/layout.ts";
 import { print } from "./print.ts";
-
-/** A key and its newline, or a paste gone wrong. */
-const MAX_INPUT_CHARS = 1024;
 
 export async function keyGen(layout: Layout, given: Given): Promise<number> {
   await refuseToReplace(layout, given);
@@ -25,7 +23,7 @@ export async function keyShow(layout: Layout, given: Given): Promise<number> {
 
 export async function keyImport(layout: Layout, given: Given): Promise<number> {
   await refuseToReplace(layout, given);
-  const text = given.words[0] ?? await readLine();
+  const text = given.words[0] ?? readLine() ?? "";
   if (text.trim() === "") {
     throw new UsageError("no key was given", ["it comes from stdin or as a word"]);
   }
@@ -56,14 +54,4 @@ function report(layout: Layout, given: Given, { fingerprint }: AuthKey): number 
     );
   }
   return EXIT_OK;
-}
-
-/** One line of stdin. @throws {UserError} if it is far too long for a key */
-async function readLine(): Promise<string> {
-  let text = "";
-  for await (const part of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    if (text.includes("\n") || text.length > MAX_INPUT_CHARS) break;
-  }
-  return text.split("\n")[0] ?? "";
 }

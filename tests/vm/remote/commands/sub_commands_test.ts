@@ -49,10 +49,12 @@ vmTest("key show, fingerprint and import agree", async (vm) => {
   const stdin = await runClient(vm, ["key", "import", "--force"], `${shown.toUpperCase()}\nmore`);
   assertEquals(stdin.code, 0);
   assertEquals(await Deno.readTextFile(vm.layout.key), shown.trim());
-  for (const empty of ["", " ".repeat(5000)]) {
+  for (const empty of ["", "\n", " ".repeat(4000)]) {
     const { code, stderr } = await runClient(vm, ["key", "import", "--force"], empty);
     assertEquals([code, stderr.includes("no key was given")], [2, true]);
   }
+  const endless = await runClient(vm, ["key", "import", "--force"], " ".repeat(5000));
+  assertEquals([endless.code, endless.stderr.includes("the line is too long")], [1, true]);
   for (const bad of ["x", `0x${other.slice(2)}`, `${other}0`]) {
     const { code, stderr } = await runClient(vm, ["key", "import", "--force"], bad);
     assertEquals(code, 1);

@@ -15,7 +15,7 @@ import type { FactsSource, Inventory } from "./qube_facts.ts";
 const TOOL_TIMEOUT_MS = 20_000;
 
 /** @param storeFile /var/lib/qubes/qubes.xml */
-export function qubesTools(storeFile: string): FactsSource {
+export function qvmLsFacts(storeFile: string): FactsSource {
   return {
     stamp() {
       const info = ifPresentSync(() => Deno.statSync(storeFile));

@@ -14,7 +14,7 @@ export interface Changes {
 }
 
 /** @returns ends the watch; does nothing where the folder does not exist */
-export function watchFolder(folder: string, onChange: (changes: Changes) => void): () => void {
+export function watchSettled(folder: string, onChange: (changes: Changes) => void): () => void {
   let names = new Set<string>();
   let events = 0;
   let incomplete = false;

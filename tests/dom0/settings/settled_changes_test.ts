@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals } from "@std/assert";
-import { type Changes, watchFolder } from "../../../dom0/settings/folder_watch.ts";
+import { type Changes, watchSettled } from "../../../dom0/settings/settled_changes.ts";
 import { until, withFolder } from "../fixture.ts";
 
 async function withWatch(
@@ -8,7 +8,7 @@ async function withWatch(
 ): Promise<void> {
   await withFolder(async (folder) => {
     const seen: Changes[] = [];
-    const close = watchFolder(folder, (changes) => seen.push(changes));
+    const close = watchSettled(folder, (changes) => seen.push(changes));
     try {
       await test(folder, seen);
     } finally {
@@ -20,7 +20,7 @@ async function withWatch(
 const names = (seen: readonly Changes[]): Set<string> =>
   new Set(seen.flatMap((changes) => [...changes.names]));
 
-Deno.test("watchFolder(): names of what changed, several at once", () =>
+Deno.test("watchSettled(): names of what changed, several at once", () =>
   withWatch(async (folder, seen) => {
     Deno.writeTextFileSync(`${folder}/a`, "1");
     Deno.writeTextFileSync(`${folder}/b`, "2");
@@ -28,7 +28,7 @@ Deno.test("watchFolder(): names of what changed, several at once", () =>
     assertEquals(names(seen), new Set(["a", "b"]));
   }));
 
-Deno.test("watchFolder(): reading a file is no change", () =>
+Deno.test("watchSettled(): reading a file is no change", () =>
   withWatch(async (folder, seen) => {
     Deno.writeTextFileSync(`${folder}/a`, "1");
     await until("it is told", () => names(seen).has("a"));
@@ -39,13 +39,13 @@ Deno.test("watchFolder(): reading a file is no change", () =>
     assert(!names(seen).has("a"));
   }));
 
-Deno.test("watchFolder(): more changes than the watch can tell of are said to be incomplete", () =>
+Deno.test("watchSettled(): more changes than the watch can tell of are said to be incomplete", () =>
   withWatch(async (folder, seen) => {
     for (let n = 0; n < 200; n++) Deno.writeTextFileSync(`${folder}/${n}`, "x");
     await until("incomplete", () => seen.some(({ incomplete }) => incomplete));
   }));
 
-Deno.test("watchFolder(): goes on after a name that is not UTF-8", () =>
+Deno.test("watchSettled(): goes on after a name that is not UTF-8", () =>
   withWatch(async (folder, seen) => {
     const touch = new Deno.Command("bash", { args: ["-c", `: >"$0"/$'odd\\xff'`, folder] });
     assert((await touch.output()).success);
@@ -54,6 +54,6 @@ Deno.test("watchFolder(): goes on after a name that is not UTF-8", () =>
     await until("the next is told", () => names(seen).has("after"));
   }));
 
-Deno.test("watchFolder(): a folder that does not exist is not watched", () => {
-  watchFolder("/nonexistent/folder", () => {})();
+Deno.test("watchSettled(): a folder that does not exist is not watched", () => {
+  watchSettled("/nonexistent/folder", () => {})();
 });
