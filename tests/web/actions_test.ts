@@ -103,7 +103,7 @@ Deno.test("edits are staged over pages and reloads, then applied", async () => {
   await using open = await scene.open("/qubes/work?edit=maxmem");
   const { page } = open;
   await page.fill("#value", "8000");
-  await page.click("text=Stage >> nth=-1");
+  await page.click("#prefs button:text-is('Stage')");
   await page.waitForSelector(".bar >> text=1 staged change");
   await page.fill("#new-tag", "nightly");
   await page.click("#tags >> text=Add");

@@ -13,6 +13,7 @@ import type { Value } from "../../operations/parameter.ts";
 import { OPERATIONS } from "../../operations/table.ts";
 import { type Asker, type Dom0Channel, Dom0Error } from "../channel/dom0_channel.ts";
 import type { Notice } from "../server/sessions.ts";
+import { RULE_ADD, RULE_REMOVE, shownRule } from "./firewall_rule.ts";
 import type { StagedChange } from "./staged_change.ts";
 
 type Runner = Pick<Dom0Channel, "run">;
@@ -119,8 +120,10 @@ function valuesOf({ operation, values }: StagedChange): ReadonlyMap<string, Valu
   );
 }
 
-/** A property's value; "present" or "absent" for a tag; "on" or "off" for a service. */
-function shownPart({ setting }: StagedChange, part: JsonValue): string {
+/** A property's value; "present" or "absent" for a tag; "on" or "off" for a service; a rule's text. */
+function shownPart(change: StagedChange, part: JsonValue): string {
+  const { setting, operation } = change;
+  if (operation === RULE_ADD || operation === RULE_REMOVE) return shownRule(change, part);
   if (setting.startsWith("tag ")) return part === true ? "present" : "absent";
   if (setting.startsWith("service ")) return part === "on" ? "on" : "off";
   if (typeof part === "object" && part !== null && !Array.isArray(part)) {

@@ -31,11 +31,21 @@ export interface FakeQube {
   readonly prefs: Map<string, string>;
   readonly tags: Set<string>;
   readonly services: Map<string, string>;
+  readonly features: Map<string, string>;
+  readonly rules: Record<string, string>[];
+}
+
+export interface FakeDevice {
+  readonly class: string;
+  readonly device: string;
+  readonly description: string;
+  used_by: string | null;
 }
 
 export interface FakeDom0 {
   readonly channel: Dom0Channel;
   readonly qubes: Map<string, FakeQube>;
+  readonly devices: FakeDevice[];
   /** "approve work/1 by web s-1", in order. */
   readonly did: string[];
   now: Dom0Now;
@@ -63,6 +73,11 @@ export function fakeQube(name: string, more: Partial<FakeQube> = {}): FakeQube {
     ]]),
     tags: new Set(["lab"]),
     services: new Map([["clocksync", "on"]]),
+    features: new Map([["gui-events-max-delay", "100"]]),
+    rules: [
+      { action: "accept", dsthost: "packages.example.org", proto: "tcp", dstports: "443-443" },
+      { action: "drop" },
+    ],
     ...more,
   };
 }
@@ -149,6 +164,22 @@ export function createFakeDom0(): FakeDom0 {
       fakeQube("ai-sandbox-3", { label: "red", netvm: null }),
       fakeQube("personal", { label: "yellow" }),
     ].map((qube) => [qube.name, qube])),
+    devices: [
+      { class: "usb", device: "sys-usb:2-1", description: "Logitech camera", used_by: null },
+      { class: "block", device: "sys-usb:sda", description: "Flash disk (64 GB)", used_by: null },
+      {
+        class: "mic",
+        device: "dom0:mic",
+        description: "Microphone",
+        used_by: "research (attached)",
+      },
+      {
+        class: "pci",
+        device: "dom0:00_1f.6",
+        description: "Ethernet",
+        used_by: "sys-net (required)",
+      },
+    ],
     did: [],
     now: { daemon: fakeDaemon(), parked: [], grants: [] },
     records: Array.from({ length: 40 }, (_, index) => fakeRecord(100 - index)),
@@ -347,10 +378,14 @@ function runFake(dom0: FakeDom0, operation: string, values: Values): RunResult {
   if (operation === "vm.list") {
     return done(
       "",
-      qubes.map(({ prefs: _, tags: _tags, services: _services, memory: _memory, ...row }) => ({
-        ...row,
+      qubes.map(({ name, state, class: of, label, template, netvm }) => ({
+        ...{ name, state, class: of, label, template, netvm },
       })),
     );
+  }
+  if (operation === "device.list") {
+    const found = dom0.devices.filter((one) => one.class === values["device_class"]);
+    return done("", found.map(({ class: _, ...row }) => row));
   }
   if (operation === "xen.list") {
     return done("", qubes.map(({ name, memory }) => ({ name, id: "1", memory_mib: memory })));
@@ -414,15 +449,48 @@ function runOnQube(dom0: FakeDom0, qube: FakeQube, operation: string, values: Va
       return done("");
     case "vm.services.list":
       return done("", Object.fromEntries(services));
+    case "vm.services.enable":
+    case "vm.services.disable":
+      services.set(values["service"] ?? "", operation.endsWith("enable") ? "on" : "off");
+      return done("");
+    case "vm.services.reset":
+      services.delete(values["service"] ?? "");
+      return done("");
+    case "vm.prefs.reset":
+      prefs.set(values["property"] ?? "", "the default");
+      return done("");
+    default:
+      return runMore(dom0, qube, operation, values);
+  }
+}
+
+function runMore(dom0: FakeDom0, qube: FakeQube, operation: string, values: Values): RunResult {
+  const { features, rules } = qube;
+  switch (operation) {
     case "vm.features.list":
-      return done("", { "gui-events-max-delay": "100" });
+      return done("", Object.fromEntries(features));
+    case "vm.features.set":
+      features.set(values["feature"] ?? "", values["value"] ?? "");
+      return done("");
+    case "vm.features.reset":
+      features.delete(values["feature"] ?? "");
+      return done("");
     case "vm.firewall.list":
-      return done("", [{
-        action: "accept",
-        dsthost: "packages.example.org",
-        proto: "tcp",
-        dstports: "443-443",
-      }, { action: "drop" }]);
+      return done("", rules.map((rule) => ({ ...rule })));
+    case "vm.firewall.add": {
+      const { vm: _, before, ...rule } = values;
+      rules.splice(before === undefined ? rules.length : Number(before), 0, rule);
+      return done("");
+    }
+    case "vm.firewall.remove":
+      rules.splice(Number(values["rule_no"]), 1);
+      return done("");
+    case "device.attach":
+    case "device.detach":
+      for (const one of dom0.devices.filter(({ device }) => device === values["device"])) {
+        one.used_by = operation === "device.attach" ? `${qube.name} (attached)` : null;
+      }
+      return done("");
     default:
       return done("");
   }

@@ -17,9 +17,10 @@ import type { Route } from "../../server/router.ts";
 import { stage } from "../../staged/stage.ts";
 import { page } from "../layout.ts";
 import { panel, power, qube, token } from "../parts.ts";
+import { changeDevice, devicesPart, readDevices } from "./device_part.ts";
+import { firewall, stageRule } from "./firewall_part.ts";
 import {
   features,
-  firewall,
   type Part,
   PARTS,
   prefs,
@@ -40,6 +41,21 @@ export function qubeRoutes(admin: Admin): readonly Route[] {
     path: "/qubes/:vm/stage",
     access: "session",
     answer: (asked) => stageEdit(asked),
+  }, {
+    method: "POST",
+    path: "/qubes/:vm/rule",
+    access: "session",
+    answer(asked) {
+      const vm = nameOf(asked);
+      const problem = stageRule(asked.session, vm, asked.form);
+      if (problem !== null) asked.session.notices.push({ kind: "bad", text: problem });
+      return seeOther(`/qubes/${encodeURIComponent(vm)}#firewall`);
+    },
+  }, {
+    method: "POST",
+    path: "/qubes/:vm/device",
+    access: "session",
+    answer: (asked) => changeDevice(admin, nameOf(asked), asked),
   }];
 }
 
@@ -62,9 +78,11 @@ function valueOf({ exitCode, stderr, value }: RunResult): JsonValue {
 
 async function qubePage(admin: Admin, asked: AskedBySession): Promise<Answer> {
   const vm = nameOf(asked);
-  const [view, read] = await Promise.all([
+  const by = askerOf(asked.session);
+  const [view, read, devices] = await Promise.all([
     viewOf(admin, asked),
-    readParts(admin, vm, askerOf(asked.session)),
+    readParts(admin, vm, by),
+    readDevices(admin, by),
   ]);
   const known = view.qubes.byName.get(vm);
   if (known === undefined) throw new HttpError(404, `dom0 has no qube ${vm}`);
@@ -77,10 +95,10 @@ async function qubePage(admin: Admin, asked: AskedBySession): Promise<Answer> {
     actions: buttons(view, vm, known.state, known.class),
     main: markup`<nav class="tabs" aria-label="Parts of ${vm}">${
       PARTS.map((part) => markup`<a href="#${part}">${TITLES[part]}</a>`)
-    }<a href="/logs?vm=${encodeURIComponent(vm)}">Records</a></nav>
+    }<a href="#devices">Devices</a><a href="/logs?vm=${encodeURIComponent(vm)}">Records</a></nav>
 <div class="cols"><div class="c7 stack">${prefs(view, vm, read.prefs)}${
-      firewall(vm, read.firewall)
-    }</div>
+      firewall(view, vm, read.firewall)
+    }${devicesPart(view, vm, { isRunning: known.state === "Running", devices })}</div>
 <div class="c5 stack">${tags(view, vm, read.tags)}${services(view, vm, read.services)}${
       features(view, vm, read.features)
     }${remove(vm, known.class)}</div></div>`,

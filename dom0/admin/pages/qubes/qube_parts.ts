@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The parts of a qube's page: prefs, features, tags, services, firewall. @module */
+/** What is set for a qube, on its page: prefs, features, tags, services, each editable. @module */
 
 import type { View } from "../../admin_context.ts";
 import { Dom0Error } from "../../channel/dom0_channel.ts";
@@ -22,7 +22,7 @@ export const TITLES: Readonly<Record<Part, string>> = {
 export type Read = Readonly<Record<Part, JsonValue | Dom0Error>>;
 
 /** A part, or why there is none. */
-function part(
+export function part(
   name: Part,
   read: JsonValue | Dom0Error,
   aside: Content,
@@ -36,9 +36,9 @@ function part(
   );
 }
 
-type Dictionary = Readonly<Record<string, JsonValue>>;
+export type Dictionary = Readonly<Record<string, JsonValue>>;
 
-function dictionary(value: JsonValue): Dictionary {
+export function dictionary(value: JsonValue): Dictionary {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? value as Dictionary
     : {};
@@ -116,28 +116,71 @@ function editRow(view: View, vm: string, { operation, name, now, note }: Edited)
       markup`<span class="soft">Now ${now || "empty"}</span>`,
       markup`<button class="lean main" form="edit">Stage</button> <a class="btn lean" href="/qubes/${
         encodeURIComponent(vm)
-      }#prefs">Cancel</a>`,
+      }#prefs">Cancel</a> ${resetForm(view, vm, { operation, name, now })}`,
     ],
   };
+}
+
+/** A property gets its default again; a feature goes. */
+function resetForm(
+  view: View,
+  vm: string,
+  { operation, name, now }: Omit<Edited, "note">,
+): Html {
+  const isPref = operation === "vm.prefs.set";
+  return stageButton(view, vm, {
+    operation: isPref ? "vm.prefs.reset" : "vm.features.reset",
+    name,
+    before: now,
+    words: markup`${isPref ? "Default" : "Remove"}<span class="vh"> for ${name}</span>`,
+  });
 }
 
 export function features(view: View, vm: string, read: JsonValue | Dom0Error): Html {
   return part("features", read, null, (value) => {
     const all = Object.entries(dictionary(value));
-    if (all.length === 0) return empty("It has no features.");
-    return table(
-      [{ name: "Feature" }, { name: "Value" }, { name: "Note" }, {
-        name: "Action",
-        look: "num",
-        isSilent: true,
-      }],
-      all.map(([name, one]) => ({
-        key: name,
-        ...editRow(view, vm, { operation: "vm.features.set", name, now: String(one), note: "" }),
-      })),
-      "long edits",
-    );
+    return markup`${all.length === 0 ? empty("It has no features.") : featureTable(view, vm, all)}${
+      comingFeatures(view, vm, all)
+    }${newFeature(view, vm)}`;
   });
+}
+
+function featureTable(view: View, vm: string, all: readonly [string, JsonValue][]): Html {
+  return table(
+    [{ name: "Feature" }, { name: "Value" }, { name: "Note" }, {
+      name: "Action",
+      look: "num",
+      isSilent: true,
+    }],
+    all.map(([name, one]) => ({
+      key: name,
+      ...editRow(view, vm, { operation: "vm.features.set", name, now: String(one), note: "" }),
+    })),
+    "long edits",
+  );
+}
+
+/** Staged, and not in the table because it is not there yet. */
+function comingFeatures(view: View, vm: string, all: readonly [string, JsonValue][]): Html {
+  const known = new Set(all.map(([name]) => `feature ${name}`));
+  const coming = view.session.staged.filter(({ qube, setting }) =>
+    qube === vm && setting.startsWith("feature ") && !known.has(setting)
+  );
+  return markup`${
+    coming.map(({ setting, after }) =>
+      markup`<p class="body small"><span class="now">${setting} ${
+        after || "empty"
+      }</span> <span class="soft">staged</span></p>`
+    )
+  }`;
+}
+
+function newFeature(view: View, vm: string): Html {
+  return markup`<form class="row body" method="post" action="/qubes/${
+    encodeURIComponent(vm)
+  }/stage">${
+    token(view.session)
+  }<input type="hidden" name="operation" value="vm.features.set"><input type="hidden" name="before" value=""><label class="vh" for="new-feature">New feature</label><input id="new-feature" name="name" size="14" placeholder="New feature" required autocomplete="off" spellcheck="false"><label class="vh" for="new-feature-value">Its value</label><input id="new-feature-value" name="after" size="8" placeholder="value" autocomplete="off" spellcheck="false"><button class="lean">Add</button></form>`;
 }
 
 export function tags(view: View, vm: string, read: JsonValue | Dom0Error): Html {
@@ -152,13 +195,11 @@ export function tags(view: View, vm: string, read: JsonValue | Dom0Error): Html 
         : markup`<ul class="row">${
           all.map((tag) =>
             markup`<li class="row"><span class="tag"><bdi>${tag}</bdi></span>${
-              stageButton(
-                view,
-                vm,
-                "vm.tags.remove",
-                tag,
-                markup`Remove<span class="vh"> tag ${tag}</span>`,
-              )
+              stageButton(view, vm, {
+                operation: "vm.tags.remove",
+                name: tag,
+                words: markup`Remove<span class="vh"> tag ${tag}</span>`,
+              })
             }</li>`
           )
         }</ul>`
@@ -175,16 +216,24 @@ export function tags(view: View, vm: string, read: JsonValue | Dom0Error): Html 
   });
 }
 
+interface StageButton {
+  readonly operation: string;
+  readonly name: string;
+  readonly words: Content;
+  /** The value that goes, where the operation does not say it. */
+  readonly before?: string;
+}
+
 function stageButton(
   view: View,
   vm: string,
-  operation: string,
-  name: string,
-  words: Content,
+  { operation, name, words, before }: StageButton,
 ): Html {
   return markup`<form method="post" action="/qubes/${encodeURIComponent(vm)}/stage">${
     token(view.session)
-  }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}"><button class="lean">${words}</button></form>`;
+  }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}">${
+    before !== undefined && markup`<input type="hidden" name="before" value="${before}">`
+  }<button class="lean">${words}</button></form>`;
 }
 
 export function services(view: View, vm: string, read: JsonValue | Dom0Error): Html {
@@ -202,13 +251,18 @@ export function services(view: View, vm: string, read: JsonValue | Dom0Error): H
             return markup`<li class="row"><code>${name}</code> ${
               staged === undefined
                 ? markup`<span>${isOn ? "on" : "off"}</span>${
-                  stageButton(
-                    view,
-                    vm,
-                    isOn ? "vm.services.disable" : "vm.services.enable",
+                  stageButton(view, vm, {
+                    operation: isOn ? "vm.services.disable" : "vm.services.enable",
                     name,
-                    markup`Turn ${isOn ? "off" : "on"}<span class="vh"> ${name}</span>`,
-                  )
+                    words: markup`Turn ${isOn ? "off" : "on"}<span class="vh"> ${name}</span>`,
+                  })
+                }${
+                  stageButton(view, vm, {
+                    operation: "vm.services.reset",
+                    name,
+                    before: isOn ? "on" : "off",
+                    words: markup`Default<span class="vh"> for ${name}</span>`,
+                  })
                 }`
                 : markup`<span class="was">${staged.before}</span> <span class="now">${staged.after}</span> <span class="soft small">staged</span>`
             }</li>`;
@@ -217,36 +271,5 @@ export function services(view: View, vm: string, read: JsonValue | Dom0Error): H
     }<form class="row" method="post" action="/qubes/${encodeURIComponent(vm)}/stage">${
       token(view.session)
     }<input type="hidden" name="operation" value="vm.services.enable"><label class="vh" for="new-service">New service</label><input id="new-service" name="name" size="14" placeholder="Service" required autocomplete="off"><button class="lean">Turn on</button></form></div>`;
-  });
-}
-
-export function firewall(vm: string, read: JsonValue | Dom0Error): Html {
-  return part("firewall", read, "in order; the first rule that matches decides", (value) => {
-    const rules = Array.isArray(value) ? value.map(dictionary) : [];
-    if (rules.length === 0) return empty("It has no rules.");
-    const cell = (rule: Dictionary, ...names: string[]): string =>
-      names.map((name) => rule[name]).filter((one) => one !== undefined).map(String).join(" ");
-    return markup`${
-      table(
-        [{ name: "No", look: "num" }, { name: "Action" }, { name: "Host" }, { name: "Protocol" }, {
-          name: "Ports",
-        }, { name: "Comment" }],
-        rules.map((rule, index) => ({
-          key: String(index),
-          cells: [
-            index,
-            cell(rule, "action"),
-            cell(rule, "dsthost", "dst4", "dst6", "specialtarget") || "any",
-            cell(rule, "proto", "icmptype"),
-            cell(rule, "dstports"),
-            cell(rule, "comment"),
-          ],
-        })),
-      )
-    }<div class="body row"><a class="btn lean" href="/execute?operation=vm.firewall.add&amp;vm=${
-      encodeURIComponent(vm)
-    }">Add a rule</a><a class="btn lean" href="/execute?operation=vm.firewall.remove&amp;vm=${
-      encodeURIComponent(vm)
-    }">Remove a rule</a></div>`;
   });
 }
