@@ -43,24 +43,8 @@ help: ## this list
 check: ## formatting, lint, types
 	$(DENO) task --quiet check
 
-# test, test-long, bench and the rest of what developers run; a checkout without tests builds, too.
+# The demo, the tests, the figures; a checkout without tests/ builds and installs all the same.
 -include tests/tests.mk
-
-.PHONY: demo
-demo: ## the main job on the simulated Qubes
-	@$(DENO) task --quiet demo
-
-.PHONY: sim
-sim: ## the same world, running, with a shell in the VM "work"
-	@$(DENO) task --quiet demo --shell
-
-.PHONY: sim-web
-sim-web: ## the same world in a browser: the web admin, and an agent that asks
-	@$(DENO) run -A --no-check --quiet tests/e2e/sim-web.ts
-
-.PHONY: check-policies
-check-policies: ## what policies/ allows: a table of calls, each with its verdict
-	@$(DENO) run --no-check --quiet --allow-read=policies,tests/vectors tests/policy/check-policies.ts
 
 # ---- Building ----
 
@@ -165,14 +149,6 @@ uninstall-vm: $(PACKAGING) close-vm-ports ## takes back install-vm; keys and his
 uninstall-vm-ports: close-vm-ports
 uninstall-vm-%: $(PACKAGING) end-vm-services ## a part of it
 	@$(FILES) remove $(BUILD)/packaging/vm.list $*
-
-# ---- Docker, for machines without Qubes ----
-
-COMPOSE ?= $(shell if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
-
-.PHONY: docker-config
-docker-config: ## looks whether vm/docker/compose.yaml is good; starts nothing
-	OPENCLAW_PROXY_ENV=/dev/null $(COMPOSE) -f vm/docker/compose.yaml config
 
 .PHONY: clean
 clean: ## removes what was built

@@ -202,6 +202,11 @@ Deno.test("make help names every target that a person calls", async () => {
   assertEquals(targets.filter((name) => !new RegExp(`^${name}\\s`, "m").test(stdout)), []);
 });
 
+Deno.test("a person reads the Makefile: it is short", () => {
+  const lines = Deno.readTextFileSync(`${PROJECT}/Makefile`).split("\n").length - 1;
+  assert(lines <= 155, `${lines} lines`);
+});
+
 Deno.test("systemd finds nothing wrong with the unit", async (t) => {
   const unit = `${PROJECT}/dom0/systemd/qvm-remote-dom0.service`;
   const text = Deno.readTextFileSync(unit);

@@ -1,5 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What developers run: tests of every kind, measurements. Included by the Makefile.
+# What is run from tests/: the simulated Qubes, tests of every kind, measurements. Included by the
+# Makefile.
+
+.PHONY: demo
+demo: ## the main job on the simulated Qubes
+	@$(DENO) task --quiet demo
+
+.PHONY: sim
+sim: ## the same world, running, with a shell in the VM "work"
+	@$(DENO) task --quiet demo --shell
+
+.PHONY: sim-web
+sim-web: ## the same world in a browser: the web admin, and an agent that asks
+	@$(DENO) run -A --no-check --quiet tests/e2e/sim-web.ts
+
+.PHONY: check-policies
+check-policies: ## what policies/ allows: a table of calls, each with its verdict
+	@$(DENO) run --no-check --quiet --allow-read=policies,tests/vectors tests/policy/check-policies.ts
+
+COMPOSE ?= $(shell if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi)
+
+.PHONY: docker-config
+docker-config: ## looks whether vm/docker/compose.yaml is good; starts nothing
+	OPENCLAW_PROXY_ENV=/dev/null $(COMPOSE) -f vm/docker/compose.yaml config
 
 # End-to-end tests: what is fast in "test"; attacks, crashes, time limits, loads, and the whole of
 # setting up and taking back in "test-long".
