@@ -265,15 +265,16 @@ Deno.test("each exported function of the protocol has an example; make test runs
 
 Deno.test("what a README leads to is there", () => {
   const root = new URL("../", import.meta.url);
-  const readmes = ["", "dom0/", "policies/", "shared/packaging/", "shared/tunnel/", "tests/"]
+  const folders = ["", "dom0/", "policies/", "shared/packaging/", "shared/tunnel/", "tests/"]
     .concat(
       ["tests/bench/", "vm/ctl/", "vm/docker/", "vm/proxy/", "vm/setup/"],
     );
-  const links = readmes.flatMap((folder) => {
-    const text = Deno.readTextFileSync(new URL(`${folder}README.md`, root));
-    return [...text.matchAll(/\]\(([^)#:]+)(?:#[\w-]+)?\)/g)]
-      .map(([, to = ""]) => new URL(to, new URL(`${folder}README.md`, root)));
-  });
+  const pages = [...folders.map((folder) => `${folder}README.md`), "policies/RECIPES.md"]
+    .map((path) => new URL(path, root));
+  const links = pages.flatMap((page) =>
+    [...Deno.readTextFileSync(page).matchAll(/\]\(([^)#:]+)(?:#[\w-]+)?\)/g)]
+      .map(([, to = ""]) => new URL(to, page))
+  );
   assert(links.length >= 20, `${links.length} links`);
   assertEquals(links.filter((link) => !isThere(link)).map(({ pathname }) => pathname), []);
 });

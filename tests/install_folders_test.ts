@@ -94,15 +94,17 @@ Deno.test("README, installing into dom0, twice: the same, by its own lines", asy
   write("sudo", 'exec "$@"');
   write("systemctl", `echo "$@" >>${folder.path}/asked`);
   write("qvm-run", `cd ${folder.path} && exec sh -c "$3"`);
-  const lines =
-    (await commandsOf("Install on Qubes", { "# in the VM:": "VM", "# in dom0:": "dom0" }))
-      .map(({ place, text }) => ({
-        cwd: place === "VM" ? PROJECT : folder.path,
-        text: text.replaceAll("-C / ", `-C ${root} `).replace(
-          "make ",
-          `make DENO=${Deno.execPath()} `,
-        ),
-      }));
+  const lines = (await commandsOf({ page: "README.md", heading: "Install on Qubes" }, {
+    "# in the VM:": "VM",
+    "# in dom0:": "dom0",
+  }))
+    .map(({ place, text }) => ({
+      cwd: place === "VM" ? PROJECT : folder.path,
+      text: text.replaceAll("-C / ", `-C ${root} `).replace(
+        "make ",
+        `make DENO=${Deno.execPath()} `,
+      ),
+    }));
   await installTwice(root, async () => {
     let said = "";
     for (const { cwd, text } of lines) {

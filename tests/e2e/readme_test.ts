@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Sections of the README, typed command by command into a simulated Qubes, with the ports as they
- * stand there. That takes a loopback for each VM and one for dom0: network
+ * Sections of the README and its pages, typed command by command into a simulated Qubes, with the
+ * ports as they stand there. That takes a loopback for each VM and one for dom0: network
  * namespaces, which need root and ip; passed over elsewhere.
  *
  * @module
@@ -10,14 +10,14 @@ import { canMakeNetworks, OWN_NETWORK } from "../sim/own_network.ts";
 import { assertEquals } from "@std/assert";
 import { PROJECT } from "./program_flags.ts";
 
-const SECTIONS: readonly (readonly [heading: string, program: string])[] = [
-  ["Reach the agent", "type-readme.ts"],
-  ["Run an agent", "type-agent.ts"],
+const SECTIONS: readonly (readonly [section: string, program: string])[] = [
+  ["README.md, Reach the agent", "type-readme.ts"],
+  ["vm/setup/README.md, Run an agent", "type-agent.ts"],
 ];
 
-for (const [heading, program] of SECTIONS) {
+for (const [section, program] of SECTIONS) {
   Deno.test({
-    name: `README, "${heading}": every line does what it says`,
+    name: `${section}: every line does what it says`,
     ignore: !await canMakeNetworks(),
     async fn() {
       const { code, stdout, stderr } = await new Deno.Command(OWN_NETWORK[0], {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The README's recipes, typed line by line into a simulated Qubes, and what must come of them. */
+/** The page of recipes, typed line by line into a simulated Qubes, and what must come of them. */
 import { assertEquals } from "@std/assert";
 import { install } from "./installed.ts";
 import { commandsOf, typeUntilWell, writeProgram } from "./typing.ts";
@@ -16,7 +16,7 @@ const PRINTS: readonly (readonly [line: RegExp, output: RegExp])[] = [
   [/deployed in/, /^deployed in dom0\n$/],
 ];
 
-Deno.test("README, Recipes: every line does what it says", async (t) => {
+Deno.test("policies/RECIPES.md: every line does what it says", async (t) => {
   await using qubes = await install([
     { name: AGENT },
     { name: "work" },
@@ -29,7 +29,7 @@ Deno.test("README, Recipes: every line does what it says", async (t) => {
   const { stdout: fingerprint } = await qubes.client(AGENT, ["key", "fingerprint"]);
   const daemon = await qubes.startDaemon([]);
   let isAlone = false; // from the second recipe on it sees one qube
-  for (const { place, text: typed } of await commandsOf("Recipes", PLACES)) {
+  for (const { place, text: typed } of await commandsOf({ page: "policies/RECIPES.md" }, PLACES)) {
     const line = typed.replaceAll(/ +#.*$/gm, "");
     const text = line.replaceAll("/etc/", `${world.dom0Root}/etc/`)
       .replace("--fetch", `--fetch --fingerprint ${fingerprint.trim()}`); // which a person compares

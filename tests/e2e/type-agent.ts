@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Types the README's section "Run an agent" into a simulated Qubes, and prints what happens: from
+ * Types the section "Run an agent" of vm/setup/README.md into a simulated Qubes, and prints what happens: from
  * no VM to an answer from dom0, and to one in an agent VM without network and key. The programs are
  * the real ones but for OpenClaw, npm, sudo and systemd; the provider is a double, whose address
  * is put into proxy.json. Started by readme_test.ts in a network of its own.
@@ -27,7 +27,7 @@ const PLACES: Readonly<Record<string, string>> = {
 };
 /** Ollama's, to which the proxy may go in any case: the provider's address is put in while it runs. */
 const PROVIDER_PORT = 11434;
-/** What the README writes for a key. */
+/** What the page writes for a key. */
 const KEY = "sk-...";
 const DOM0_UNIT = "openclaw-tunnels.service";
 
@@ -100,7 +100,12 @@ async function main(): Promise<number> {
   const state: Running = { machine: createMachine(world), dom0Runs: false, providers: [] };
   const answers: string[] = [];
   try {
-    for (const command of await commandsOf("Run an agent", PLACES)) {
+    for (
+      const command of await commandsOf(
+        { page: "vm/setup/README.md", heading: "Run an agent" },
+        PLACES,
+      )
+    ) {
       const said = await typeUntilWell(world, command);
       if (command.text.startsWith("curl")) answers.push(said);
       await afterwards(world, command, state);

@@ -52,7 +52,9 @@ async function main(): Promise<number> {
   serve(world, 18789, "/healthz");
   const machine = createMachine(world);
   let unitsRun = false;
-  for (const command of await commandsOf("Reach the agent", PLACES)) {
+  for (
+    const command of await commandsOf({ page: "README.md", heading: "Reach the agent" }, PLACES)
+  ) {
     await typeUntilWell(world, command);
     if (!unitsRun && Object.values(unitStates(world.folder)).some(({ active }) => active)) {
       unitsRun = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Commands of the README, typed into a simulated Qubes, each where the README says. @module */
+/** Commands of the README and its pages, typed into a simulated Qubes, each where they say. @module */
 
 import { writeAll } from "../../shared/io/program.ts";
 import type { World } from "../sim/world.ts";
@@ -17,17 +17,25 @@ export interface Typed {
 const PATIENCE_MS = 60_000;
 const TRY_EVERY_MS = 200;
 
+export interface Section {
+  readonly page: string;
+  /** Without one, the whole page. */
+  readonly heading?: string;
+}
+
 /**
  * The commands of a section's blocks that say where each is typed; some go over several lines.
  *
- * @param places the README's comment -> "dom0" or a VM
+ * @param places the page's comment -> "dom0" or a VM
  */
 export async function commandsOf(
-  heading: string,
+  { page, heading }: Section,
   places: Readonly<Record<string, string>>,
 ): Promise<readonly Typed[]> {
-  const readme = await Deno.readTextFile(`${PROJECT}/README.md`);
-  const section = readme.split(/\n(?=## )/).find((part) => part.startsWith(`## ${heading}\n`));
+  const whole = await Deno.readTextFile(`${PROJECT}/${page}`);
+  const section = heading === undefined
+    ? whole
+    : whole.split(/\n(?=## )/).find((part) => part.startsWith(`## ${heading}\n`));
   const blocks = [...(section ?? "").matchAll(/```sh\n([^]*?)```/g)].map(([, text = ""]) => text)
     .filter((text) => Object.hasOwn(places, text.slice(0, text.indexOf("\n"))));
   const commands: Typed[] = [];
@@ -48,7 +56,7 @@ export async function commandsOf(
       text = "";
     }
   }
-  if (commands.length === 0) throw new Error(`the README has no commands in "${heading}"`);
+  if (commands.length === 0) throw new Error(`${page} has no commands in "${heading ?? "it"}"`);
   return commands;
 }
 
