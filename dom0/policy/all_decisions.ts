@@ -6,6 +6,7 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { decider } from "./decide.ts";
 import { allQubes, type PolicyState } from "./decide_operation.ts";
 import type { Action } from "./rule.ts";
+import { rulesAbout } from "./rules_about.ts";
 
 const BEST_FIRST: readonly Action[] = ["allow", "ask", "deny"];
 
@@ -14,7 +15,8 @@ export function bestDecision(
   { name, level }: Operation,
   { rules, known, nowMs }: PolicyState,
 ): Action {
-  const decideTarget = decider(rules, { vm, operation: name, level }, known, nowMs);
+  const asked = { vm, operation: name, level };
+  const decideTarget = decider(rulesAbout(rules, asked), asked, known, nowMs);
   const actions = new Set(allQubes(known).map((qube) => decideTarget(qube).action));
   return BEST_FIRST.find((action) => actions.has(action)) ?? "deny";
 }

@@ -111,16 +111,8 @@ const OTHER = {
   target: { kind: "no", why: "another target" },
 } as const satisfies Readonly<Record<string, Fit>>;
 
-/** Whether the rule is about this operation now, whoever asks for it, and of what. */
-export function isAbout(
-  { operation, options }: Rule,
-  question: Omit<Question, "targets" | "vm">,
-  nowMs: number,
-): boolean {
-  return fitsOperation(operation, question) && !hasExpired(options, nowMs);
-}
-
-function hasExpired({ expiresMs }: RuleOptions, nowMs: number): boolean {
+/** Such a rule is passed over. */
+export function hasExpired({ expiresMs }: RuleOptions, nowMs: number): boolean {
   return expiresMs !== undefined && nowMs > expiresMs;
 }
 
@@ -136,7 +128,8 @@ function fitsAsked(
   return fitsQube(source, question.vm, facts, "source");
 }
 
-function fitsOperation(
+/** Whoever asks for it, and of what. */
+export function fitsOperation(
   pattern: Rule["operation"],
   { operation, level }: Omit<Question, "targets" | "vm">,
 ): boolean {
@@ -207,9 +200,11 @@ export function scopeTags(rules: readonly Rule[]): ReadonlySet<string> {
 }
 
 function readScopeTags(rules: readonly Rule[]): ReadonlySet<string> {
-  const tags = rules.flatMap(({ source, target, options }) => [
-    ...[source, target].flatMap((pattern) => pattern.kind === "tag" ? [pattern.tag] : []),
-    ...options.createTag === undefined ? [] : [options.createTag],
-  ]);
-  return new Set(tags);
+  const tags = new Set<string>();
+  for (const { source, target, options } of rules) {
+    if (source.kind === "tag") tags.add(source.tag);
+    if (target.kind === "tag") tags.add(target.tag);
+    if (options.createTag !== undefined) tags.add(options.createTag);
+  }
+  return tags;
 }

@@ -15,6 +15,7 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { decide, decider, type Decision, scopeTags, type Trace } from "./decide.ts";
 import type { KnownQubes } from "./qube_facts.ts";
 import type { Question, Rule } from "./rule.ts";
+import { rulesAbout } from "./rules_about.ts";
 
 export interface Judged {
   readonly decision: Decision;
@@ -35,20 +36,25 @@ export function decideOperation(
   { rules, known, nowMs }: PolicyState,
   trace: Trace | null = null,
 ): Judged {
+  const { name, level } = recognised?.operation ?? { name: SHELL, level: "full" };
+  const asked: Omit<Question, "targets"> = { vm, operation: name, level };
+  // Whoever wants to know why hears of every rule.
+  const about = trace === null ? rulesAbout(rules, asked) : rules;
   if (recognised === null) {
-    const question: Question = { vm, operation: SHELL, level: "full", targets: [null] };
-    return { decision: decide(rules, question, known, nowMs, trace), view: null };
+    return {
+      decision: decide(about, { ...asked, targets: [null] }, known, nowMs, trace),
+      view: null,
+    };
   }
   const { operation, values, touches } = recognised;
-  const asked = { vm, operation: operation.name, level: operation.level };
   const tag = /^vm\.tags\.(add|remove)$/.test(operation.name) ? values.get("tag") : undefined;
   if (tag !== undefined && scopeTags(rules).has(String(tag))) {
     return denied(`policy rests on the tag ${tag}: only dom0 changes it`);
   }
-  const decideTarget = decider(rules, asked, known, nowMs);
+  const decideTarget = decider(about, asked, known, nowMs);
   const cannotHide = known.inventory === null && isScoped(decideTarget);
   if (!operation.lists) {
-    const decision = decide(rules, { ...asked, targets: touches }, known, nowMs, trace);
+    const decision = decide(about, { ...asked, targets: touches }, known, nowMs, trace);
     if (decision.action === "deny") return { decision, view: null };
     if (cannotHide) return denied("which qubes there are is not known");
     return { decision, view: viewOf(known, decideTarget, decision, recognised) };
@@ -58,7 +64,7 @@ export function decideOperation(
   const decisions = allQubes(known).map((qube) => decideTarget(qube));
   const best = decisions.find(({ action }) => action === "allow") ??
     decisions.find(({ action }) => action === "ask") ??
-    decide(rules, { ...asked, targets: [null] }, known, nowMs, trace);
+    decide(about, { ...asked, targets: [null] }, known, nowMs, trace);
   return { decision: best, view: viewOf(known, decideTarget, best, recognised) };
 }
 

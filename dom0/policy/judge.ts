@@ -15,12 +15,13 @@ import { parseUtf8 } from "../../shared/protocol/bytes.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { isAbout, scopeTags } from "./decide.ts";
+import { hasExpired, scopeTags } from "./decide.ts";
 import { type JudgedPlan, judgePlan } from "../plans/judge_plan.ts";
 import { parsePlan, type Plan, PlanError } from "../plans/plan.ts";
 import { decideOperation, denied, type Judged } from "./decide_operation.ts";
 import type { KnownQubes } from "./qube_facts.ts";
-import type { Question, Rule } from "./rule.ts";
+import type { Rule } from "./rule.ts";
+import { rulesAbout } from "./rules_about.ts";
 
 export interface Judgement extends Judged {
   /** null: a plan, a script, or words that are no operation. */
@@ -113,15 +114,10 @@ export function asksForFacts(
   operation: Operation | null,
   nowMs: number,
 ): boolean {
-  const asked: Pick<Question, "operation" | "level"> = {
-    operation: operation?.name ?? SHELL,
-    level: operation?.level ?? "full",
-  };
-  for (const rule of rules) {
-    const { source, target } = rule;
-    if (!isAbout(rule, asked, nowMs)) continue;
+  const asked = { vm, operation: operation?.name ?? SHELL, level: operation?.level ?? "full" };
+  for (const { source, target, options } of rulesAbout(rules, asked)) {
+    if (hasExpired(options, nowMs)) continue;
     if (source.kind === "tag" || source.kind === "type") return true;
-    if (source.kind === "one" && source.name !== vm) continue;
     if (target.kind === "any") return false;
     // dom0 is the only target of the shell.
     if (operation !== null) return true;
