@@ -69,7 +69,7 @@ function preview({ preview: { rows, unknown } }: ParkedView): readonly string[] 
 
 function rowLines({ what, before, after }: PreviewRow): readonly string[] {
   const is = valueText(before);
-  if (after === undefined) return [`  ${visibleLine(what)}: now ${is}`];
+  if (after === undefined) return [`  ${visibleLine(what)}: ${is}`];
   if (after === null && before !== null) return [`  ${visibleLine(what)}: ${is} -> gone`];
   return [`  ${visibleLine(what)}: ${is} -> ${valueText(after)}`];
 }

@@ -119,7 +119,7 @@ function ruleRemoved(before: JsonValue, values: Values): JsonValue | undefined {
 
 /** What is there and will be gone. */
 const LOSES: ReadonlyMap<string, (values: Values) => readonly Outlook[]> = new Map([
-  ["vm.remove", (values) => [info(values), revisions(values, "private")]],
+  ["vm.remove", (values) => [info(values), lastStart(values), revisions(values, "private")]],
   ["vm.rename", (values) => [info(values)]],
   ["vm.restart", (values) => [{ ...info(values), after: () => undefined }]],
   ["volume.revert", (values) => [revisions(values, text(values, "volume"))]],
@@ -137,16 +137,44 @@ function info(values: Values): Outlook {
   };
 }
 
-/** One for each of its last shutdowns. */
+/**
+ * Of a qube that runs: Xen's store has it, and only while it runs (start_time, qubesvm.py in
+ * qubes-core-admin). Of one that is off Qubes keeps no such date; what its volumes kept of its last
+ * shutdowns comes nearest.
+ */
+function lastStart(values: Values): Outlook {
+  const vm = text(values, "vm");
+  return {
+    what: `last start of ${vm}`,
+    reads: "vm.prefs.get",
+    values: new Map<string, Value>([["vm", vm], ["property", "start_time"]]),
+    part: (read) => dateOf(String(read)) ?? "not kept by Qubes, as it is off",
+    after: () => undefined,
+  };
+}
+
+/** @param seconds since 1970, decimal */
+function dateOf(seconds: string): string | null {
+  return /^[0-9]{1,11}(\.[0-9]+)?$/.test(seconds)
+    ? new Date(Number(seconds) * 1000).toISOString()
+    : null;
+}
+
+/** One for each of its last shutdowns. A thin volume's are named after their second (lvm.py). */
 function revisions(values: Values, volume: string): Outlook {
   const vm = text(values, "vm");
   return {
-    what: `earlier states of ${vm}:${volume}`,
+    what: `states of ${vm}:${volume} from its last shutdowns`,
     reads: "volume.info",
     values: new Map<string, Value>([["vm", vm], ["volume", volume], ["property", "revisions"]]),
-    part: (read) => read,
+    part: (read) => Array.isArray(read) ? read.map((name) => withDate(String(name))) : read,
     after: () => undefined,
   };
+}
+
+function withDate(revision: string): string {
+  const date = dateOf(/^([0-9]+)-back$/.exec(revision)?.[1] ?? "");
+  return date === null ? revision : `${revision} (${date})`;
 }
 
 function size(values: Values): readonly Outlook[] {

@@ -14,6 +14,7 @@ export interface Domain {
   readonly xid: number;
   readonly agentPid: number;
   readonly agentStartTime: string;
+  readonly startedAtMs: number;
   readonly isPaused: boolean;
 }
 
@@ -35,7 +36,8 @@ export function writeDomain(
   { xid, isPaused }: Pick<Domain, "xid" | "isPaused">,
 ): void {
   const agentStartTime = processInfo(Deno.pid)?.startTime ?? "";
-  setDomain(folder, vm, { xid, agentPid: Deno.pid, agentStartTime, isPaused });
+  const startedAtMs = Date.now();
+  setDomain(folder, vm, { xid, agentPid: Deno.pid, agentStartTime, startedAtMs, isPaused });
 }
 
 /** Replaces what is known of the running VM. */

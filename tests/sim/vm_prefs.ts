@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The properties of VMs: which there are, and which values they take. @module */
 import { stateOf, xidOf } from "./tool_context.ts";
+import { readDomain } from "./vm_domain.ts";
 import { readWorld, type VmConfig } from "./world_config.ts";
 
 /** A property with its value, as `qvm-prefs VM` lists it. */
@@ -30,6 +31,7 @@ const PROPERTIES: ReadonlyMap<string, readonly [kind: Kind, initial: string]> = 
   ["provides_network", ["bool", "False"]],
   ["qrexec_timeout", ["int", "60"]],
   ["shutdown_timeout", ["int", "60"]],
+  ["start_time", ["fixed", ""]],
   ["template", ["vm", ""]],
   ["updateable", ["fixed", "False"]],
   ["vcpus", ["int", "2"]],
@@ -59,6 +61,8 @@ export function getPreference(folder: string, vm: VmConfig, name: string): Prefe
     name: vm.name,
     klass: vm.klass,
     label: vm.label,
+    // Seconds; qubesd reads it from xenstore, where a qube that is off has none.
+    start_time: startTimeOf(folder, vm.name),
     xid: String(xidOf(folder, vm.name)),
     updateable: vm.klass === "TemplateVM" || vm.klass === "StandaloneVM" ? "True" : "False",
   };
@@ -103,6 +107,11 @@ export function withPreference(
     throw new Error("Cannot change template while qube is running");
   }
   return { ...vm, prefs: { ...others, [name]: kind === "bool" ? boolean(value) : value } };
+}
+
+function startTimeOf(folder: string, name: string): string {
+  const startedAtMs = readDomain(folder, name)?.startedAtMs;
+  return startedAtMs === undefined ? "" : (startedAtMs / 1000).toFixed(1);
 }
 
 function boolean(value: string): string {

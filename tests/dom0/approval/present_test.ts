@@ -43,7 +43,7 @@ It runs, as root in dom0, without a shell:
 What would change, as dom0 reads it now:
   memory of work: 400 (the default) -> a b
   the qube work: {"state":"Halted","disk":"20"} -> gone
-  rules: now []
+  rules: []
   a tag: no -> yes
   not known: bytes of work:private: qvm-volume ended with code 2
 `,

@@ -17,14 +17,21 @@ const THERE: Readonly<Record<string, JsonValue>> = {
   "vm.firewall.list": [{ action: "accept", dsthost: "a.example" }, { action: "drop" }],
   "vm.info": [{ name: "work", state: "Running", disk: "2048" }],
   "vm.names": ["work"],
-  "volume.info": ["1", "2"],
+  "vm.prefs.get": "1772352000.5",
+  "volume.info": ["1", "1772265600-back"],
 };
 
-async function rows(name: string, ...pairs: string[]): Promise<readonly unknown[]> {
+const rows = (name: string, ...pairs: string[]) => rowsOf(THERE, name, ...pairs);
+
+async function rowsOf(
+  printed: typeof THERE,
+  name: string,
+  ...pairs: string[]
+): Promise<readonly unknown[]> {
   const { rows, unknown } = await previewOf(recogniseNamed(name, pairs), (read, values) => {
     assert(OPERATIONS.get(read)?.level === "monitor", `${read} changes something`);
     recogniseNamed(read, [...values].map(([key, value]) => `${key}=${value}`)); // its own parameters
-    const there = THERE[read];
+    const there = printed[read];
     return there === undefined ? Promise.reject(new ReadError("no")) : Promise.resolve(there);
   });
   assertEquals(unknown, []);
@@ -64,11 +71,22 @@ Deno.test("preview: the rules of a firewall before and after", async () => {
   assertEquals(after, [first, { action: "drop" }, { action: "drop" }]);
 });
 
-Deno.test("preview: a qube that would be removed, with its state, its size and its earlier states", async () => {
+Deno.test("preview: a qube that would be removed: state, size, last start, last shutdowns", async () => {
+  const info = ["the qube work", { name: "work", state: "Running", disk: "2048" }, null];
+  const revisions = ["1", "1772265600-back (2026-02-28T08:00:00.000Z)"];
+  const shutdowns = ["states of work:private from its last shutdowns", revisions, undefined];
   assertEquals(await rows("vm.remove", "vm=work"), [
-    ["the qube work", { name: "work", state: "Running", disk: "2048" }, null],
-    ["earlier states of work:private", ["1", "2"], undefined],
+    info,
+    ["last start of work", "2026-03-01T08:00:00.500Z", undefined],
+    shutdowns,
   ]);
+  for (const printed of ["", "None", "-1", "1e99", "9".repeat(300)]) {
+    assertEquals(await rowsOf({ ...THERE, "vm.prefs.get": printed }, "vm.remove", "vm=work"), [
+      info,
+      ["last start of work", "not kept by Qubes, as it is off", undefined],
+      shutdowns,
+    ]);
+  }
 });
 
 Deno.test("preview: everything that can be undone has one, and it says what will be", () => {
