@@ -5,6 +5,7 @@ import type { JsonValue } from "../operations/operation.ts";
 import { type Outlook, outlookOf } from "../operations/outlook.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import type { Judgement } from "../policy/judge.ts";
+import { createForesight, type Foreseen, type Foresight } from "./foresight.ts";
 import { ReadError, type ReadOperation } from "../run/read_operation.ts";
 
 export interface PreviewRow {
@@ -28,21 +29,24 @@ export type Show = (outlook: Outlook, read: JsonValue) => Promise<JsonValue | nu
 
 const showAll: Show = (_outlook, read) => Promise.resolve(read);
 
-/** Of a plan, of each step whose values are known: as it is now, not as earlier steps will leave it. */
+/** Of a plan, of each step whose values are known, against what the steps before will have left. */
 export async function previewOfRequest(
   { recognised, plan }: Pick<Judgement, "recognised" | "plan">,
   read: ReadOperation,
   show: Show = showAll,
 ): Promise<Preview> {
   if (plan === null) return await previewOf(recognised, read, show);
-  const rows: PreviewRow[] = [];
-  const unknown: string[] = [];
+  const foresight = createForesight();
+  const looks: Look[] = [];
   for (const { step, recognised } of plan.steps) {
-    const ofStep = await previewOf(recognised, read, show);
-    rows.push(...ofStep.rows.map((row) => ({ ...row, what: `step ${step.number}: ${row.what}` })));
-    unknown.push(...ofStep.unknown.map((text) => `step ${step.number}: ${text}`));
+    const ofStep: Look[] = [];
+    for (const outlook of recognised === null ? [] : outlookOf(recognised)) {
+      ofStep.push(await lookAhead(outlook, `step ${step.number}: `, foresight, { read, show }));
+    }
+    foresight.took(step, new Map(ofStep.map(({ left }) => left)));
+    looks.push(...ofStep);
   }
-  return { rows, unknown };
+  return previewOfLooks(looks);
 }
 
 /** @param recognised null: a script, of which nothing can be said before */
@@ -52,22 +56,72 @@ export async function previewOf(
   show: Show = showAll,
 ): Promise<Preview> {
   if (recognised === null) return NO_PREVIEW;
-  const rows: PreviewRow[] = [];
-  const unknown: string[] = [];
+  const looks: Look[] = [];
   for (const outlook of outlookOf(recognised)) {
-    try {
-      const shown = await show(outlook, await read(outlook.reads, outlook.values));
-      if (shown !== null) rows.push(rowOf(outlook, shown));
-    } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      unknown.push(`${outlook.what}: ${error.message}`);
-    }
+    looks.push(await lookAhead(outlook, "", createForesight(), { read, show }));
   }
-  return { rows, unknown };
+  return previewOfLooks(looks);
 }
 
-function rowOf({ what, part, after }: Outlook, read: JsonValue): PreviewRow {
-  const before = part(read);
-  const then = after(before);
-  return then === undefined ? { what, before } : { what, before, after: then };
+interface Reading {
+  readonly read: ReadOperation;
+  readonly show: Show;
+}
+
+/** What is shown of one outlook: a row, or why there is none; neither, if it may not be shown. */
+interface Look {
+  readonly row?: PreviewRow;
+  readonly unknown?: string;
+  /** Of what, and what is there after it. */
+  readonly left: readonly [what: string, value: JsonValue | undefined];
+}
+
+function previewOfLooks(looks: readonly Look[]): Preview {
+  return {
+    rows: looks.flatMap(({ row }) => row ?? []),
+    unknown: looks.flatMap(({ unknown }) => unknown ?? []),
+  };
+}
+
+async function lookAhead(
+  outlook: Outlook,
+  step: string,
+  foresight: Foresight,
+  { read, show }: Reading,
+): Promise<Look> {
+  const { what, after } = outlook;
+  const unseen = (unknown?: string): Look => ({
+    ...unknown === undefined ? {} : { unknown: `${step}${what}: ${unknown}` },
+    left: [what, after(null)],
+  });
+  const seen = (before: JsonValue, since = ""): Look => {
+    const then = after(before);
+    const row = { what: `${step}${what}${since}`, before };
+    return { row: then === undefined ? row : { ...row, after: then }, left: [what, then] };
+  };
+  const foreseen = (seenAs: Foreseen, now: () => Look): Look => {
+    switch (seenAs.kind) {
+      case "now":
+        return now();
+      case "left":
+        return seen(seenAs.value, `, as step ${seenAs.by} leaves it`);
+      case "open":
+        return unseen(`known only after step ${seenAs.by}`);
+      case "gone":
+        return unseen(`step ${seenAs.by} removes the qube`);
+      default:
+        return seenAs satisfies never;
+    }
+  };
+  const ahead = foresight.look(outlook);
+  if (ahead.kind !== "now") return foreseen(ahead, unseen);
+  try {
+    const shown = await show(outlook, await read(outlook.reads, outlook.values));
+    if (shown === null) return unseen();
+    const before = outlook.part(shown);
+    return foreseen(foresight.amend(outlook, before), () => seen(before));
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    return unseen(error.message);
+  }
 }
