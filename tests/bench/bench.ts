@@ -8,7 +8,7 @@
  */
 
 import { finish, install, type Installed } from "../e2e/installed.ts";
-import { benchDeciding } from "./deciding.ts";
+import { benchDaemonParts } from "./daemon_parts.ts";
 import { measureIdle } from "./idle.ts";
 import { type Add, interleaved, startReport, summary } from "./measure.ts";
 import { openPublisher, type Publisher } from "./publisher.ts";
@@ -22,7 +22,7 @@ async function main(): Promise<number> {
   const daemon = await qubes.startDaemon(["work", "lab", "idle"]);
   const { add, write } = startReport();
 
-  await benchDeciding(add);
+  await benchDaemonParts(add);
   await benchClient(qubes, add);
   const publisher = await openPublisher(qubes.world.vmHome("work"), "work");
   await benchPublished(publisher, add);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What a decision of the policy costs at 1,000 rules and 50 VMs: all that happens from the words of a
- * request to the rule that decides and the qubes that are hidden. It starts no process. It is measured
- * in a Deno of its own with the flags that the daemon's has, for they take V8's fast compilers away.
- *
- *     deno run -A --no-check tests/bench/deciding.ts
+ * request to the rule that decides and the qubes that are hidden. It starts no process. Prints figures
+ * as JSON, for daemon_parts.ts, which starts it as the daemon is started.
  *
  * @module
  */
@@ -13,19 +11,15 @@ import { OPERATIONS } from "../../dom0/operations/table.ts";
 import { createJudge } from "../../dom0/policy/judge.ts";
 import { parsePolicy } from "../../dom0/policy/parse_policy.ts";
 import { createQubeFacts } from "../../dom0/policy/qube_facts.ts";
-import { qubesTools } from "../../dom0/policy/qubes_tools.ts";
+import { qvmLsFacts } from "../../dom0/policy/qvm_ls.ts";
 import type { Rule } from "../../dom0/policy/rule.ts";
-import { programOf } from "../../shared/packaging/programs.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
-import { PROJECT } from "../e2e/program_flags.ts";
-import { type Add, type Figure, startReport, summary } from "./measure.ts";
+import { type Add, type Figure, summary } from "./measure.ts";
 
 const VMS = 50;
 const RULES = 1000;
 const ROUNDS = 2000;
 const GOAL_MS = 1;
-/** The word that makes this file measure, and not start what measures. */
-const MEASURE = "measure";
 
 const vmNames = Array.from({ length: VMS }, (_, n) => `qube-${n}`);
 const tags = ["ai", "office", "net", "lab"];
@@ -66,26 +60,10 @@ const ASKED = [
 ] as const;
 const [ON_ONE_QUBE] = ASKED;
 
-/** Starts what measures, as the daemon is started. */
-export async function benchDeciding(add: Add): Promise<void> {
-  const { v8 = [] } = programOf("dom0", "qvm-remote-dom0");
-  const self = new URL(import.meta.url).pathname;
-  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--no-check", "--quiet", `--config=${PROJECT}/deno.json`],
-      ...[`--v8-flags=${v8.join(",")}`, self, MEASURE],
-    ],
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error("measuring decisions failed");
-  const figures: readonly Figure[] = JSON.parse(new TextDecoder().decode(stdout));
-  figures.forEach(add);
-}
-
 async function measure(add: Add): Promise<void> {
   const store = await Deno.makeTempFile();
   try {
-    const { stamp } = qubesTools(store);
+    const { stamp } = qvmLsFacts(store);
     const ofAll = rulesOfAll();
     for (const asked of ASKED) await measureOne(asked[0], asked, () => ofAll, stamp, add);
     const changed = Array.from({ length: ROUNDS }, () => [...ofAll]);
@@ -132,9 +110,7 @@ function inventoryOf(wanted: ReadonlySet<string>) {
 }
 
 if (import.meta.main) {
-  if (Deno.args[0] === MEASURE) {
-    const figures: Figure[] = [];
-    await measure((figure) => void figures.push(figure));
-    console.log(JSON.stringify(figures));
-  } else await benchDeciding(startReport().add);
+  const figures: Figure[] = [];
+  await measure((figure) => void figures.push(figure));
+  console.log(JSON.stringify(figures));
 }
