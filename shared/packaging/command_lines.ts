@@ -197,6 +197,7 @@ export const COMMAND_LINES: readonly CommandLine[] = [
   {
     program: "setup-vm",
     options: optionLines(SETUP_VM_OPTIONS, {
+      model: "NAME",
       "agent-vm": "VM",
       "proxy-port": "PORT",
       "gateway-port": "PORT",

@@ -141,6 +141,16 @@ Deno.test("a template gets OpenClaw and units, no home; its VM uses the one of t
   assertStringIncludes(used.stdout, "in the template: sudo systemctl enable qubes-openclaw-proxy");
 });
 
+Deno.test("a compatible server: the proxy takes what is written for it, and the first thing left is said", async () => {
+  await using vm = await setupVm("AppVM");
+  const words = ["compatible", "http://127.0.0.1:8000/v1", "--user-units"];
+  good(await vm.setup(...words));
+  const verified = await vm.setup(...words, "--verify");
+  good(verified);
+  assert(verified.stdout.startsWith('Next: name a model in place of "default"'), verified.stdout);
+  assertStringIncludes(verified.stdout, "proxy.json is good");
+});
+
 Deno.test("the two halves of a key qube: no proxy and no key here, no OpenClaw there", async () => {
   await using agent = await setupVm("StandaloneVM");
   for (const name of ["tunnels", "gateway", "watchdog"]) await agent.flag(`openclaw-${name}`);

@@ -6,7 +6,7 @@ import { openClawHome } from "./real_openclaw.ts";
 
 const PORTS = { proxyPort: 32125, gatewayPort: 18789 };
 
-for (const template of ["cursor", "openai", "anthropic", "ollama", "multi", "key-qube"]) {
+for (const template of ["cursor", "openai", "anthropic", "ollama", "multi", "auto"]) {
   Deno.test(`C1 openclaw-${template}.json is valid, without a warning`, async () => {
     await using place = await openClawHome({ template, ...PORTS });
     const { code, stdout, stderr } = await place.run("config", "validate", "--json");

@@ -12,7 +12,14 @@ import { UserError } from "../../shared/io/program.ts";
 import { parseJson, problemsError } from "./json_file.ts";
 import { BAD, flag, oneOf, optional, type Problem, record, required, whole } from "./shape.ts";
 
-export const PROVIDERS = ["cursor", "openai", "anthropic", "ollama", "multi"] as const;
+export const PROVIDERS = [
+  "cursor",
+  "openai",
+  "anthropic",
+  "ollama",
+  "compatible",
+  "multi",
+] as const;
 export type ProviderChoice = typeof PROVIDERS[number];
 
 /** agent: the gateway runs here; keys: the proxy with the keys and no agent; client: neither. */

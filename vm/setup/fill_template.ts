@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * A configuration from its template. A template is JSON; in its strings stand @HOME@,
- * @PROXY_PORT@, @GATEWAY_PORT@ and @HOOKS_TOKEN@. It is filled as JSON, never as text, so that no
+ * @PROXY_PORT@, @GATEWAY_PORT@, @HOOKS_TOKEN@, @BASE_URL@ and @MODEL@. It is filled as JSON, never as text, so that no
  * value can end a string. A string that is nothing but a port becomes a number.
  *
  * @module
@@ -13,6 +13,8 @@ export interface TemplateValues {
   readonly PROXY_PORT?: number;
   readonly GATEWAY_PORT?: number;
   readonly HOOKS_TOKEN?: string;
+  readonly BASE_URL?: string;
+  readonly MODEL?: string;
 }
 
 const PLACEHOLDER = /@([A-Z][A-Z_]*)@/g;

@@ -4,6 +4,7 @@
 export const HELP = `setup-vm - make this VM an agent VM: OpenClaw, its proxy, their services
 
 usage: setup-vm cursor|openai|anthropic|ollama|multi [OPTION]...
+       setup-vm compatible URL [OPTION]...
        setup-vm --undo [--remove-data]
 
 Run it as the user that the agent will run as. It first checks memory, disk,
@@ -18,6 +19,10 @@ alone. Each change is recorded beforehand in
 providers:
   cursor, openai, anthropic, ollama
              one provider behind the proxy
+  compatible URL
+             one server that speaks as OpenAI does, with --model NAME: vLLM,
+             llama.cpp, Mistral, OpenRouter, a server in another qube behind a
+             tunnel. URL is what /chat/completions is put behind
   multi      all of them: each model has others to fall back on
 
 which VM gets what:
@@ -38,6 +43,7 @@ options:
                         sets them, or: qvm-service VM openclaw-proxy on
   --proxy-port PORT     32125
   --gateway-port PORT   18789
+  --model NAME          with compatible: the server's model that "auto" stands for
   --agent-vm VM         with --keys: an agent VM that the new proxy.json lets in;
                         may be given more than once
   --only-files          write only the files in the home: for a container
@@ -55,6 +61,7 @@ examples:
   setup-vm --dry-run multi
   setup-vm multi
   setup-vm anthropic --user-units
+  setup-vm compatible http://127.0.0.1:8000/v1 --model qwen3-32b
   setup-vm multi --keys --agent-vm claw   in the VM that holds the keys
   setup-vm multi --key-qube        in the agent VM that goes with it: claw
   setup-vm --undo

@@ -8,6 +8,7 @@ import { describe } from "./describe.ts";
 import { commandsFor, type Wanted } from "./fact.ts";
 import type { Step, Undo } from "./plan.ts";
 import type { SetupRequest } from "./request.ts";
+import { UNNAMED_MODEL, wantsKey } from "./compatible.ts";
 import { keyNames } from "./secrets.ts";
 import type { Survey } from "./survey.ts";
 import { servicesOf } from "./wanted.ts";
@@ -101,7 +102,7 @@ export function whatNext(
   request: SetupRequest,
   { around: { kind, flags }, notes }: Survey,
 ): readonly string[] {
-  const { part, units, provider } = request;
+  const { part, units, provider, server } = request;
   const services = servicesOf(request);
   if (kind === "template") {
     return [
@@ -112,7 +113,13 @@ export function whatNext(
   const off = services.filter(({ flag }) => !flags.has(flag));
   return [
     ...notes,
-    ...(part === "agent of a key qube"
+    ...(server !== null && server.model === null
+      ? [
+        `name a model in place of "${UNNAMED_MODEL}" in ~/.openclaw/proxy.json, twice; ` +
+        `the server's: curl ${server.baseUrl}/models (llama.cpp and LM Studio take any name)`,
+      ]
+      : []),
+    ...(part === "agent of a key qube" || (server !== null && !wantsKey(server))
       ? []
       : keyNames(provider).slice(0, 1).map((name) =>
         `write your key into ~/.openclaw/proxy.env: ${name}=KEY; the proxy sees it at once`

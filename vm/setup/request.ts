@@ -15,11 +15,13 @@ import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
 import { type ProviderChoice, PROVIDERS } from "../settings/vm_settings.ts";
+import { type CompatibleServer, parseServer } from "./compatible.ts";
 
 export const SETUP_VM_OPTIONS: OptionTable = {
   "key-qube": "flag",
   keys: "flag",
   "agent-vm": "values",
+  model: "value",
   "user-units": "flag",
   "only-files": "flag",
   "proxy-port": "value",
@@ -35,7 +37,8 @@ export const SETUP_VM_OPTIONS: OptionTable = {
   version: "flag",
 };
 export const SETUP_VM_SHORT = { n: "dry-run", y: "yes", h: "help" } as const;
-export const USAGE = `setup-vm ${PROVIDERS.join("|")} [OPTION]...`;
+const NAMED = PROVIDERS.filter((name) => name !== "compatible").join("|");
+export const USAGE = `setup-vm ${NAMED} [OPTION]..., or setup-vm compatible URL [OPTION]...`;
 
 /**
  * What this VM becomes. "agent": gateway and proxy. "agent of a key qube": the gateway, and a
@@ -45,6 +48,8 @@ export type Part = "agent" | "agent of a key qube" | "keys";
 
 export interface SetupRequest {
   readonly provider: ProviderChoice;
+  /** Of "compatible" alone, and not in the agent of a key qube: there the key qube asks it. */
+  readonly server: CompatibleServer | null;
   readonly part: Part;
   /** In a key qube: the agent VMs that a new proxy.json lets in. */
   readonly agents: readonly VmName[];
@@ -104,7 +109,7 @@ function parseAction(options: Words): Action {
 }
 
 function parseRequest(options: Words): SetupRequest {
-  expectWords(options.rest, 1, 1, USAGE);
+  expectWords(options.rest, 1, options.rest[0] === "compatible" ? 2 : 1, USAGE);
   if (options.has("keys") && options.has("key-qube")) {
     throw new UsageError("--keys and --key-qube exclude each other", [
       "--keys in the VM that holds the keys, --key-qube in the agent VM",
@@ -120,8 +125,10 @@ function parseRequest(options: Words): SetupRequest {
   if (proxyPort === gatewayPort) {
     throw new UsageError(`proxy and gateway cannot both have port ${proxyPort}`);
   }
+  const provider = parseProvider(options.rest[0] ?? "");
   return {
-    provider: parseProvider(options.rest[0] ?? ""),
+    provider,
+    server: parseServerOf(provider, options),
     part: options.has("keys") ? "keys" : options.has("key-qube") ? "agent of a key qube" : "agent",
     agents: parseAgents(options),
     units: options.has("user-units") ? "user" : "system",
@@ -130,6 +137,25 @@ function parseRequest(options: Words): SetupRequest {
     gatewayPort,
     anyway: options.has("anyway"),
   };
+}
+
+function parseServerOf(provider: ProviderChoice, options: Words): CompatibleServer | null {
+  const [, url] = options.rest;
+  if (provider !== "compatible") {
+    if (options.has("model")) throw new UsageError("--model goes with compatible only");
+    return null;
+  }
+  if (options.has("key-qube")) {
+    if (url === undefined && !options.has("model")) return null;
+    throw new UsageError("with --key-qube there is no URL and no --model", [
+      "it is the key qube that asks the server: they belong there, with --keys",
+    ]);
+  }
+  if (url !== undefined) return parseServer(url, options.value("model"));
+  throw new UsageError("compatible takes the base URL of a server", [
+    "setup-vm compatible https://HOST/v1 --model NAME",
+    "for a server in this VM, or in another one behind a tunnel: http://127.0.0.1:PORT/v1",
+  ]);
 }
 
 function parseAgents(options: Words): readonly VmName[] {

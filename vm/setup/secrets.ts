@@ -16,6 +16,7 @@ const KEY_NAMES: Readonly<Record<ProviderChoice, readonly string[]>> = {
   openai: ["OPENAI_API_KEY"],
   anthropic: ["ANTHROPIC_API_KEY"],
   ollama: [],
+  compatible: ["COMPATIBLE_API_KEY"],
   multi: ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "CURSOR_API_KEY"],
 };
 

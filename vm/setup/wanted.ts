@@ -14,7 +14,8 @@ import {
   type Wanted,
   YES,
 } from "./fact.ts";
-import { filledTemplate } from "./fill_template.ts";
+import { UNNAMED_MODEL, wantsKey, withoutKey } from "./compatible.ts";
+import { filledTemplate, type TemplateValues } from "./fill_template.ts";
 import { type Destination, destination, type Places } from "./places.ts";
 import type { SetupRequest } from "./request.ts";
 import { proxyEnvText, randomToken } from "./secrets.ts";
@@ -82,9 +83,9 @@ function homeFiles(
   places: Places,
   { templates }: Around,
 ): readonly Wanted[] {
-  const { part, provider, proxyPort, gatewayPort } = request;
+  const { part, provider } = request;
   const { state, settings, home } = places;
-  const values = { HOME: home, PROXY_PORT: proxyPort, GATEWAY_PORT: gatewayPort };
+  const values = valuesOf(request, home);
   const fill = (name: string, more: object = {}) => (): string =>
     filledTemplate(templates.get(name) ?? "", { ...values, ...more });
   const kept = (name: string, why: string, text: () => string): Wanted => ({
@@ -113,7 +114,7 @@ function homeFiles(
       kept(
         "proxy.json",
         "configuration of the proxy",
-        () => withClients(fill(`proxy-${provider}.json`)(), request.agents),
+        () => withClients(proxyJson(request, fill(`proxy-${provider}.json`)()), request.agents),
       ),
       kept("proxy.env", "keys of the model providers", () => proxyEnvText(provider)),
     ]),
@@ -123,6 +124,16 @@ function homeFiles(
       why: "what openclaw-ctl and openclaw-watchdog go by",
     },
   ];
+}
+
+function valuesOf({ server, proxyPort, gatewayPort }: SetupRequest, home: string): TemplateValues {
+  const places = { HOME: home, PROXY_PORT: proxyPort, GATEWAY_PORT: gatewayPort };
+  if (server === null) return places;
+  return { ...places, BASE_URL: server.baseUrl, MODEL: server.model ?? UNNAMED_MODEL };
+}
+
+function proxyJson({ server }: SetupRequest, text: string): string {
+  return server === null || wantsKey(server) ? text : withoutKey(text);
 }
 
 /** In a key qube each agent VM is a client, named by qrexec; others are refused. */
@@ -141,7 +152,9 @@ export function templatesFor(request: SetupRequest): readonly string[] {
 }
 
 function openclawTemplate({ part, provider }: SetupRequest): string {
-  return `openclaw-${part === "agent of a key qube" ? "key-qube" : provider}.json`;
+  // Which models there are is said in proxy.json alone: of a key qube, or of the user.
+  const asksForAuto = part === "agent of a key qube" || provider === "compatible";
+  return `openclaw-${asksForAuto ? "auto" : provider}.json`;
 }
 
 function settingsFor(request: SetupRequest): VmSettings {

@@ -13,8 +13,11 @@ const FOLDER = new URL("../../../vm/openclaw/", import.meta.url);
 const VALUES = {
   ...{ HOME: "/home/user", PROXY_PORT: 32126, GATEWAY_PORT: 18790 },
   HOOKS_TOKEN: "0123456789abcdef".repeat(4),
+  ...{ BASE_URL: "https://models.example/v1", MODEL: "m" },
 };
-const CHOICES = ["cursor", "openai", "anthropic", "ollama", "multi"] as const;
+/** Each has an openclaw.json of its own; "compatible" has what every proxy answers to. */
+const NAMED = ["cursor", "openai", "anthropic", "ollama", "multi"] as const;
+const CHOICES = [...NAMED, "compatible"] as const;
 
 interface Gateway {
   readonly models: { readonly providers: Readonly<Record<string, OpenClawProvider>> };
@@ -41,7 +44,7 @@ Deno.test("there is a template of each kind, and no other", () => {
   const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
     .filter((name) => name.endsWith(".json")).toSorted();
   const wanted = [
-    ...[...CHOICES, "key-qube"].map((name) => `openclaw-${name}.json`),
+    ...[...NAMED, "auto"].map((name) => `openclaw-${name}.json`),
     ...CHOICES.map((name) => `proxy-${name}.json`),
   ];
   assertEquals(names, wanted.toSorted());
@@ -60,7 +63,9 @@ for (const name of CHOICES) {
       assert(apiKey === null || apiKey.from === "env", "a key by reference");
     }
   });
+}
 
+for (const name of NAMED) {
   Deno.test(`openclaw-${name}.json asks only for models that proxy-${name}.json has`, () => {
     for (const { models } of Object.values(gateway(name).models.providers)) {
       for (const { id } of models) assert(resolveModel(id, proxy(name)) !== null, id);
@@ -68,15 +73,15 @@ for (const name of CHOICES) {
   });
 }
 
-Deno.test("openclaw-key-qube.json asks for what every proxy has", () => {
-  for (const { models } of Object.values(gateway("key-qube").models.providers)) {
+Deno.test("openclaw-auto.json asks for what every proxy has", () => {
+  for (const { models } of Object.values(gateway("auto").models.providers)) {
     for (const { id } of models) {
       for (const choice of CHOICES) assert(resolveModel(id, proxy(choice)) !== null, choice);
     }
   }
 });
 
-for (const name of [...CHOICES, "key-qube"]) {
+for (const name of [...NAMED, "auto"]) {
   Deno.test(`openclaw-${name}.json: the proxy is its only provider, and it holds no key`, () => {
     const { models, agents } = gateway(name);
     for (const provider of Object.values(models.providers)) {

@@ -2,6 +2,7 @@
 /** proxy.json, checked: every problem with its path and what to write instead. @module */
 
 import { ABILITIES, ALL_MODELS } from "./abilities.ts";
+import { readBaseUrl } from "./base_url.ts";
 import type {
   Client,
   Config,
@@ -45,48 +46,6 @@ const BASE_URLS: Readonly<Record<ProviderKind, string>> = {
   ollama: "http://127.0.0.1:11434/v1",
   cursor: "",
 };
-
-const baseUrl: Read<string> = then(
-  text(/^https?:\/\/[^\s,*?#\\'"`$;&|<>(){}]{1,300}$/, 'write "https://HOST/v1"'),
-  (value, path, report) => {
-    const url = URL.canParse(value) ? new URL(value) : null;
-    if (url === null || url.username !== "" || url.password !== "") {
-      report({
-        path,
-        text: "not a plain URL",
-        fix: 'write "https://HOST/v1", without a key in it',
-      });
-      return BAD;
-    }
-    if (url.protocol === "http:" && !isLocal(url.hostname)) {
-      report({
-        path,
-        text: "the key and every prompt would travel unencrypted",
-        fix: `write https://; http:// only for loopback and addresses of the own network`,
-      });
-      return BAD;
-    }
-    const plain = value.replace(/\/+$/, "");
-    const endpoint = ENDPOINT.exec(plain)?.[0];
-    if (endpoint === undefined) return plain;
-    report({
-      path,
-      text: `ends in the path of one endpoint, ${endpoint}`,
-      fix: `leave that out: the proxy adds it ("${plain.slice(0, -endpoint.length)}")`,
-    });
-    return BAD;
-  },
-);
-
-/** What the proxy puts behind a base URL itself. */
-const ENDPOINT =
-  /\/(chat\/completions|completions|messages|responses|embeddings|models|api\/(chat|generate))$/;
-
-/** Loopback, and the addresses that Qubes gives its VMs or a LAN its machines. */
-function isLocal(host: string): boolean {
-  return host === "localhost" || host === "[::1]" ||
-    /^(127|10)\.|^192\.168\.|^172\.(1[6-9]|2\d|3[01])\./.test(host);
-}
 
 const CURSOR_FIELDS = {
   program: optional(
@@ -150,7 +109,7 @@ const stated: Read<Stated> = then(
 
 const provider = record<RawProvider>({
   kind: required(oneOf(["openai", "anthropic", "ollama", "cursor"])),
-  baseUrl: nullable(baseUrl),
+  baseUrl: nullable(readBaseUrl),
   apiKey: nullable(secretRef),
   apiKeyHeader: nullable(text(HEADER, "write a header in lower case")),
   maxTokensField: nullable(oneOf(["max_tokens", "max_completion_tokens"])),
