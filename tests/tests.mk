@@ -106,24 +106,24 @@ test-openclaw: openclaw ## the templates and the proxy with the real OpenClaw (s
 
 # ---- Tests with the real clients of the proxy ----
 
-# Not part of "make test" either: 1.2 GB from the npm registry, most of it two programs.
+# Not part of "make test" either: 1.9 GB from the npm registry, most of it three programs.
 CLIENT_PACKAGES := node@$(NODE_VERSION) @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.332 \
   @openai/agents@0.20.0 @langchain/openai@1.6.0 @langchain/anthropic@1.5.11 @langchain/core@1.4.0 \
-  @ai-sdk/openai@4.0.118 ai@7.0.173 zod@4.6.7
+  @ai-sdk/openai@4.0.118 ai@7.0.173 zod@4.6.7 openai@7.57.0 @anthropic-ai/sdk@1.12.0
 QUBES_CLAW_CLIENTS ?= $(CURDIR)/.cache/clients
 export QUBES_CLAW_CLIENTS
 
 .PHONY: clients
 clients: $(QUBES_CLAW_CLIENTS)/READY ## the real clients and their Node, for tests; QUBES_CLAW_CLIENTS=FOLDER
 
-$(QUBES_CLAW_CLIENTS)/READY: Makefile
+$(QUBES_CLAW_CLIENTS)/READY: tests/tests.mk
 	mkdir -p $(@D)
 	npm install --no-save --no-audit --no-fund --prefix $(@D) $(CLIENT_PACKAGES)
 	$(@D)/node_modules/node/bin/node --version >$@.new
 	mv $@.new $@
 
 .PHONY: test-clients
-test-clients: clients ## Codex, Claude Code, the SDKs and LangChain through the proxy (some minutes)
+test-clients: clients openclaw ## Codex, Claude Code, OpenClaw, the SDKs and LangChain through the proxy (some minutes)
 	$(DENO) test -A --no-check --quiet tests/clients
 
 .PHONY: fuzz

@@ -7,12 +7,17 @@
  */
 
 import { assert } from "@std/assert";
-import { anthropicSays } from "../e2e/double_anthropic.ts";
+import { anthropicError, anthropicSays } from "../e2e/double_anthropic.ts";
 import { ollamaSays } from "../e2e/double_ollama.ts";
-import { openAiChat } from "../e2e/double_openai_chat.ts";
+import { openAiChat, openAiError } from "../e2e/double_openai_chat.ts";
 import { openAiResponse } from "../e2e/double_responses.ts";
 import { type Called, records, type Said } from "../e2e/double_said.ts";
-import { type SeenRequest, startUpstream, type Upstream } from "../e2e/proxy_upstream.ts";
+import {
+  type Play,
+  type SeenRequest,
+  startUpstream,
+  type Upstream,
+} from "../e2e/proxy_upstream.ts";
 import { type ProxyWorld, startProxy } from "../e2e/proxy_world.ts";
 
 export const KEY = "client-key-of-this-test";
@@ -28,6 +33,14 @@ const MODELS: Readonly<Record<Via, string>> = {
   ...{ gpt: "gpt/gpt-5.2", res: "res/gpt-5.2", ant: "ant/claude-sonnet-4-5", oll: "oll/llama3.3" },
 };
 
+/** The route of those two, of which either answers when the other is down. */
+export const routeOf = (a: Via, b: Via): string => `${a}-${b}`;
+
+/** Each two of them. */
+export const PAIRS: readonly (readonly [Via, Via])[] = VIAS.flatMap((a, at) =>
+  VIAS.slice(at + 1).map((b) => [a, b] as const)
+);
+
 /** Codex gives the models it knows tools that others do not get: custom ones, and more namespaces. */
 export const CODEX_MODELS: Readonly<Record<string, string>> = {
   ...{ "gpt-6-sol": MODELS.gpt, "gpt-6.1-sol": MODELS.res },
@@ -37,40 +50,66 @@ export const CODEX_MODELS: Readonly<Record<string, string>> = {
 /** Which tool is called, of those that the request names, and how. */
 export type Pick = (tools: readonly string[], request: SeenRequest) => Called | null;
 
+/** What the doubles do from now on. */
+export interface Script {
+  readonly pick: Pick;
+  /** How often a tool is called before its result is told. */
+  readonly times?: number;
+  /** Who answers the first request, the second, and so on, over and over; the others are down then. */
+  readonly turns?: readonly Via[];
+}
+
 export interface Scene extends AsyncDisposable {
   readonly proxy: ProxyWorld;
   readonly upstream: Upstream;
-  /** The tool that the doubles call from now on. Forgets what they have seen. */
-  calls(pick: Pick): void;
+  /** Forgets what the doubles have seen. */
+  plays(script: Script): void;
   /** Requests that a model answered, without counts of tokens. */
   asked(): readonly SeenRequest[];
+  /** Who answered them. */
+  answered(): readonly string[];
 }
 
 export async function startScene(): Promise<Scene> {
-  let pick: Pick = () => null;
-  const upstream = startUpstream((request, tools) => playOf(request, pick)(request, tools));
+  let script: Script = { pick: () => null };
+  let called = 0;
+  const answered: string[] = [];
+  const upstream = startUpstream((request, tools) => {
+    const via = viaOf(request);
+    const { turns = [], times = 1, pick } = script;
+    const turn = turns[answered.length % turns.length];
+    if (turn !== undefined && turn !== via) return down(via);
+    if (!isCount(request)) answered.push(via);
+    const call = called < times ? pick(toolNames(request.body), request) : null;
+    if (call !== null) called++;
+    return play(request, call === null ? null : { ...call, id: call.id + called })(request, tools);
+  });
   const apiKey = { env: "UP" };
   const openAi = (name: string, responses: boolean) => ({
     ...{ kind: "openai", dialect: "openai", responses, apiKey },
     baseUrl: `${upstream.url}/${name}/v1`,
   });
+  const pairs = PAIRS.map(([a, b]) => [routeOf(a, b), { try: [MODELS[a], MODELS[b]] }]);
   const proxy = await startProxy({
     providers: {
       ...{ gpt: openAi("gpt", false), res: openAi("res", true) },
       ant: { kind: "anthropic", baseUrl: `${upstream.url}/ant`, apiKey },
       oll: { kind: "ollama", baseUrl: `${upstream.url}/oll` },
     },
-    models: { ...MODELS, ...CODEX_MODELS },
+    models: { ...MODELS, ...CODEX_MODELS, ...Object.fromEntries(pairs) },
     clients: { test: { key: { env: "CLIENT" } } },
+    // Who is down for one request answers the next.
+    ...{ breaker: { failures: 1000 }, timing: { retries: 0 } },
     logLevel: "debug",
   }, { secrets: `UP=sk-upstream-0123456789\nCLIENT=${KEY}\n` });
   return {
     ...{ proxy, upstream },
-    calls(next) {
-      pick = next;
-      upstream.seen.length = 0;
+    plays(next) {
+      script = next;
+      called = answered.length = upstream.seen.length = 0;
     },
-    asked: () => upstream.seen.filter(({ path }) => !path.endsWith("/count_tokens")),
+    asked: () => upstream.seen.filter((request) => !isCount(request)),
+    answered: () => answered,
     async [Symbol.asyncDispose]() {
       await proxy[Symbol.asyncDispose]();
       await upstream.close();
@@ -79,15 +118,19 @@ export async function startScene(): Promise<Scene> {
   };
 }
 
-/** Calls the tool unless its result is there; then tells it. */
-function playOf(request: SeenRequest, pick: Pick) {
-  const { body, text, path } = request;
+const viaOf = ({ path }: SeenRequest): string => path.split("/")[1] ?? "";
+const isCount = ({ path }: SeenRequest): boolean => path.endsWith("/count_tokens");
+const down = (via: string): Response =>
+  via === "ant" ? anthropicError(529, "Overloaded") : openAiError(503, "Overloaded");
+
+/** Calls the tool, or tells what one said. */
+function play(request: SeenRequest, call: Called | null): Play {
+  const { text, path } = request;
   const isTold = text.includes(MARK) && hasResult(text);
-  const call = isTold ? null : pick(toolNames(body), request);
   const said: Said = call === null
     ? { texts: isTold ? ["The tool says ", MARK] : ["Hello."] }
-    : { texts: ["I look. "], calls: [call] };
-  switch (path.split("/")[1]) {
+    : { thinking: "I must look. ", texts: ["I look. "], calls: [call] };
+  switch (viaOf(request)) {
     case "ant":
       return anthropicSays(said);
     case "oll":

@@ -14,8 +14,10 @@ import {
   KEY,
   MARK,
   NODE,
+  PAIRS,
   type Pick,
   type Ran,
+  routeOf,
   run,
   type Scene,
   startScene,
@@ -41,8 +43,11 @@ function printed({ code, stdout, stderr }: Ran): Record<string, unknown> {
 }
 
 const PROGRAMS: readonly (readonly [name: string, file: string, env: Record<string, string>])[] = [
-  ["the ai SDK's provider for OpenAI, by default", "ai_openai", {}],
+  ["OpenAI's SDK, chat completions", "openai_chat", {}],
+  ["OpenAI's SDK, responses", "openai_responses", {}],
   ["OpenAI's SDK with previous_response_id", "openai_previous", {}],
+  ["Anthropic's SDK", "anthropic", {}],
+  ["the ai SDK's provider for OpenAI, by default", "ai_openai", {}],
   ["@openai/agents, responses", "openai_agents", { USE_RESPONSES: "yes" }],
   ["@openai/agents, chat completions", "openai_agents", { USE_RESPONSES: "no" }],
   ["LangChain, chat completions", "langchain", { API: "chat" }],
@@ -50,24 +55,37 @@ const PROGRAMS: readonly (readonly [name: string, file: string, env: Record<stri
   ["LangChain, Anthropic's API", "langchain", { API: "messages" }],
 ];
 
-/** Who keeps the responses itself is sent only what is new. */
-const callsWeather: Pick = (tools, { body }) =>
-  tools.includes("weather") && body["previous_response_id"] === undefined ? WEATHER : null;
+const callsWeather: Pick = (tools) => tools.includes("weather") ? WEATHER : null;
 
 for (const [name, file, env] of PROGRAMS) {
+  const talk = async (scene: Scene, model: string): Promise<void> =>
+    await inFolder(async (folder) => {
+      const program = await Deno.readTextFile(new URL(`programs/${file}.mjs`, import.meta.url));
+      const given = { BASE_URL: scene.proxy.url, API_KEY: KEY, MODEL: model, MARK, ...env };
+      const args = ["--input-type=module", "--eval", program];
+      const { text } = printed(await run(NODE, args, { HOME: folder, ...given }, CLIENTS));
+      assertEquals(text, ANSWER);
+    });
+
   Deno.test(`${name}: a turn with a tool, streamed`, async (t) => {
     await using scene = await startScene();
-    const program = await Deno.readTextFile(new URL(`programs/${file}.mjs`, import.meta.url));
     for (const via of VIAS) {
-      await t.step(via, () =>
-        inFolder(async (folder) => {
-          scene.calls(callsWeather);
-          const given = { BASE_URL: scene.proxy.url, API_KEY: KEY, MODEL: via, MARK, ...env };
-          const args = ["--input-type=module", "--eval", program];
-          const { text } = printed(await run(NODE, args, { HOME: folder, ...given }, CLIENTS));
-          assertEquals(text, ANSWER);
-          assert(scene.asked().length >= 2, "the tool's result did not come back");
-        }));
+      await t.step(via, async () => {
+        scene.plays({ pick: callsWeather });
+        await talk(scene, via);
+        assert(scene.asked().length >= 2, "the tool's result did not come back");
+      });
+    }
+  });
+
+  Deno.test(`${name}: a turn that one provider begins, another goes on with, and the first ends`, async (t) => {
+    await using scene = await startScene();
+    for (const [a, b] of PAIRS) {
+      await t.step(`${a}, ${b}, ${a}`, async () => {
+        scene.plays({ pick: callsWeather, times: 2, turns: [a, b] });
+        await talk(scene, routeOf(a, b));
+        assertEquals(scene.answered().slice(0, 3), [a, b, a]);
+      });
     }
   });
 }
@@ -116,9 +134,17 @@ Deno.test("Codex CLI: a command is run and told, with functions and with custom 
   for (const model of [...VIAS, ...Object.keys(CODEX_MODELS)]) {
     await t.step(model, () =>
       inFolder(async (folder) => {
-        scene.calls(callsShell);
+        scene.plays({ pick: callsShell });
         await codex(scene, model, folder);
         assertEquals(scene.asked().length, 2);
+      }));
+  }
+  for (const [a, b] of PAIRS) {
+    await t.step(`${a}, ${b}, ${a}`, () =>
+      inFolder(async (folder) => {
+        scene.plays({ pick: callsShell, times: 2, turns: [a, b] });
+        await codex(scene, routeOf(a, b), folder);
+        assertEquals(scene.answered(), [a, b, a]);
       }));
   }
 });
@@ -146,9 +172,8 @@ async function claudeCode(scene: Scene, model: string, folder: string): Promise<
   return typeof last === "object" && last !== null && "result" in last ? String(last.result) : "";
 }
 
-const reads = (file: string): Called => ({
-  ...{ id: "toolu_r1", name: "Read", arguments: { file_path: file } },
-});
+const readsFile = (file: string): Pick => (tools) =>
+  tools.includes("Read") ? { id: "toolu_r1", name: "Read", arguments: { file_path: file } } : null;
 
 Deno.test("Claude Code: a file is read and told, with all its headers, betas and fields", async (t) => {
   await using scene = await startScene();
@@ -156,12 +181,21 @@ Deno.test("Claude Code: a file is read and told, with all its headers, betas and
     await t.step(via, () =>
       inFolder(async (folder) => {
         await Deno.writeTextFile(`${folder}/a.txt`, `${MARK}\n`);
-        scene.calls((tools) => tools.includes("Read") ? reads(`${folder}/a.txt`) : null);
+        scene.plays({ pick: readsFile(`${folder}/a.txt`) });
         assertEquals(await claudeCode(scene, via, folder), ANSWER);
         const { headers } = scene.asked()[0] ?? { headers: new Headers() };
         if (via === "ant") {
           assertStringIncludes(headers.get("anthropic-beta") ?? "", "claude-code-");
         }
+      }));
+  }
+  for (const [a, b] of PAIRS) {
+    await t.step(`${a}, ${b}, ${a}`, () =>
+      inFolder(async (folder) => {
+        await Deno.writeTextFile(`${folder}/a.txt`, `${MARK}\n`);
+        scene.plays({ pick: readsFile(`${folder}/a.txt`), times: 2, turns: [a, b] });
+        assertEquals(await claudeCode(scene, routeOf(a, b), folder), ANSWER);
+        assertEquals(scene.answered().slice(0, 3), [a, b, a]);
       }));
   }
 });
@@ -172,10 +206,7 @@ Deno.test("Claude Code: a PDF that it reads goes where it is taken, and ends no 
     await t.step(via, () =>
       inFolder(async (folder) => {
         await Deno.writeTextFile(`${folder}/a.pdf`, PDF);
-        let asked = 0;
-        scene.calls((tools) =>
-          tools.includes("Read") && asked++ === 0 ? reads(`${folder}/a.pdf`) : null
-        );
+        scene.plays({ pick: readsFile(`${folder}/a.pdf`) });
         assertEquals(await claudeCode(scene, via, folder), "Hello.");
         const last = scene.asked().at(-1)?.text ?? "";
         assertEquals(last.includes(btoa(PDF).slice(0, 40)), via !== "oll", last.slice(-500));

@@ -38,6 +38,8 @@ type Fields = Record<string, unknown>;
 export const ENCRYPTED = "gAAAAABpOpenAIsOwnReasoning0123456789abcdefghij==";
 
 const OWN_ID = "67cc";
+/** What came before it is looked up by this, so no two may have the same. */
+let answers = 0;
 const PREFIXES: Readonly<Record<string, string>> = {
   ...{ message: "msg", reasoning: "rs", function_call: "fc", custom_tool_call: "ctc" },
 };
@@ -49,7 +51,7 @@ export function checkResponses(body: Readonly<Record<string, unknown>>): string 
   const unknown = unknownField(body, KNOWN);
   if (unknown !== undefined) return `Unknown parameter: '${unknown}'.`;
   const previous = body["previous_response_id"];
-  if (typeof previous === "string" && previous !== "resp_67cc") {
+  if (typeof previous === "string" && !previous.startsWith(`resp_${OWN_ID}`)) {
     return `Previous response with id '${previous}' not found.`;
   }
   const brought = records(body["input"]).find(({ type }) => type === "additional_tools");
@@ -100,22 +102,24 @@ export const openAiResponse = (said: Said): Play =>
     ({ body }, { gone }) =>
       body["stream"] === true
         ? sse(responsePieces(said), gone)
-        : Response.json(finished(said), { headers: { "x-request-id": "req_up" } }),
+        : Response.json(finished(said, newId()), { headers: { "x-request-id": "req_up" } }),
   );
 
-const response = (status: string, output: unknown[], more: Fields = {}): Fields => ({
-  ...{ id: "resp_67cc", object: "response", created_at: 1_795_000_000, status, output },
+const newId = (): string => `resp_${OWN_ID}${answers++}`;
+
+const response = (id: string, status: string, output: unknown[], more: Fields = {}): Fields => ({
+  ...{ id, object: "response", created_at: 1_795_000_000, status, output },
   ...{ error: null, incomplete_details: null, instructions: null, metadata: {}, model: "up" },
   ...{ parallel_tool_calls: true, temperature: 1, tool_choice: "auto", tools: [], top_p: 1 },
   ...{ usage: null, ...more },
 });
 
-const finished = (said: Said): Fields =>
+const finished = (said: Said, id: string): Fields =>
   stopOf(said) === "max_tokens"
-    ? response("incomplete", itemsOf(said), {
+    ? response(id, "incomplete", itemsOf(said), {
       ...{ usage: USAGE, incomplete_details: { reason: "max_output_tokens" } },
     })
-    : response("completed", itemsOf(said), { usage: USAGE });
+    : response(id, "completed", itemsOf(said), { usage: USAGE });
 
 const partOf = (text: string): Fields => ({
   type: "output_text",
@@ -149,14 +153,15 @@ function itemsOf(said: Said): Fields[] {
 }
 
 export function responsePieces(said: Said): Piece[] {
+  const id = newId();
   let sequence_number = 0;
   const event = (type: string, fields: Fields): string =>
     `event: ${type}\ndata: ${
       JSON.stringify({ type, sequence_number: sequence_number++, ...fields })
     }\n\n`;
   const pieces = [
-    event("response.created", { response: response("in_progress", []) }),
-    event("response.in_progress", { response: response("in_progress", []) }),
+    event("response.created", { response: response(id, "in_progress", []) }),
+    event("response.in_progress", { response: response(id, "in_progress", []) }),
   ];
   for (const [output_index, item] of itemsOf(said).entries()) {
     const at = { item_id: item["id"], output_index };
@@ -199,7 +204,7 @@ export function responsePieces(said: Said): Piece[] {
     }
     add("output_item.done", { output_index, item });
   }
-  const end = finished(said);
+  const end = finished(said, id);
   return [...pieces, event(`response.${end["status"]}`, { response: end })];
 }
 

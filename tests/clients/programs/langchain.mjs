@@ -26,7 +26,7 @@ const models = { chat: () => openai(false), responses: () => openai(true), messa
 const model = models[API]().bindTools([weather]);
 const messages = [new HumanMessage("How is the weather?")];
 let text = "";
-for (let step = 0; step < 3; step++) {
+for (let step = 0; step < 4; step++) {
   let whole;
   for await (const chunk of await model.stream(messages)) {
     whole = whole === undefined ? chunk : whole.concat(chunk);

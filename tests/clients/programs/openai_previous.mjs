@@ -12,12 +12,15 @@ const tools = [{
 }];
 const ask = (input, previous_response_id) =>
   client.responses.stream({ model: MODEL, input, tools, previous_response_id }).finalResponse();
-const first = await ask("How is the weather?");
-const outputs = first.output.filter(({ type }) => type === "function_call").map(({ call_id }) => ({
-  type: "function_call_output",
-  call_id,
-  output: MARK,
-}));
-const second = await ask(outputs, first.id);
-const third = await ask("And tomorrow?", second.id);
-console.log(JSON.stringify({ text: second.output_text, again: third.output_text }));
+const outputsOf = ({ output }) =>
+  output.filter(({ type }) => type === "function_call").map(({ call_id }) => ({
+    type: "function_call_output",
+    call_id,
+    output: MARK,
+  }));
+let response = await ask("How is the weather?");
+for (let outputs; (outputs = outputsOf(response)).length > 0;) {
+  response = await ask(outputs, response.id);
+}
+const again = await ask("And tomorrow?", response.id);
+console.log(JSON.stringify({ text: response.output_text, again: again.output_text }));
