@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * "make bench", the proxy's part: a model's double asked directly, through openclaw-proxy and
- * through Portkey's gateway from npm, in turns, in one run. Prints a table, writes
+ * "make bench", the proxy's part: a model's double asked directly, through a bare pass-through,
+ * through openclaw-proxy and through Portkey's gateway from npm, in turns, in one run. Prints a table, writes
  * build/bench-proxy.json. Nothing is asserted: a goal is met or missed.
  *
  * @module
@@ -20,7 +20,7 @@ import {
   type ProxyScene,
   warmUp,
 } from "./proxy_parts.ts";
-import { ownWay, portkeyWay, startDouble, type Way } from "./proxy_ways.ts";
+import { bareWay, ownWay, portkeyWay, startDouble, type Way } from "./proxy_ways.ts";
 import type { Spread } from "./rounds.ts";
 
 const say = (text: string): void => writeAll(Deno.stdout, text);
@@ -29,7 +29,8 @@ async function main(): Promise<number> {
   const ways: Way[] = [];
   try {
     const double = await startDouble();
-    ways.push(double, await ownWay(double, "ours"), await ownWay(double, "capped"));
+    ways.push(double, await bareWay(double));
+    ways.push(await ownWay(double, "ours"), await ownWay(double, "capped"));
     const portkey = await portkeyWay(double);
     if (typeof portkey === "string") say(`Portkey's rows are left out: ${portkey}\n`);
     else ways.push(portkey);

@@ -10,6 +10,9 @@ import { inRounds, type Spread } from "./rounds.ts";
 /** "None": less than this cannot be told apart between processes here. */
 const NO_DELAY_MS = 0.05;
 
+/** What a proxy that reads the request and keeps books may take more than one that does nothing. */
+const BEYOND_BARE_MS = 1;
+
 export interface ProxyScene {
   readonly ways: readonly Way[];
   readonly add: Add;
@@ -99,7 +102,7 @@ export async function benchRequests(scene: ProxyScene, connections: number): Pro
 export function benchMemory({ ways, add }: ProxyScene, when: string): void {
   const portkey = ways.find(({ name }) => name === "portkey");
   for (const { name, pid } of ways) {
-    if (name === "direct") continue;
+    if (name === "direct" || name === "bare") continue;
     const compared = name === "ours" && portkey !== undefined;
     const goal = compared ? { goal: rssMb(portkey.pid) } : {};
     add({ name: `${WAY_TEXT[name]}: RSS ${when}`, value: rssMb(pid), unit: "MB", ...goal });
@@ -151,7 +154,13 @@ function tell(
     add({ name: `${text}, added p99`, value: p99 - directP99, unit: "ms" });
   }
   const ours = spreads.get("ours");
-  if (ours === undefined || portkey === undefined) return;
+  const bare = spreads.get("bare");
+  if (ours === undefined) return;
+  if (bare !== undefined) {
+    const own = { value: ours.p50 - bare.p50, unit: "ms", goal: BEYOND_BARE_MS };
+    add({ name: `${what}: beyond a bare pass-through`, ...own });
+  }
+  if (portkey === undefined) return;
   const ratio = (ours.p50 - direct) / (portkey.p50 - direct);
   add({ name: `${what}: of what Portkey adds`, value: 100 * ratio, unit: "%", goal: 100 });
 }

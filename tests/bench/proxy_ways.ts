@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The ways to the model's double: directly, through openclaw-proxy, through Portkey's gateway. @module */
+/**
+ * The ways to the model's double: directly, through a server that does nothing but pass on, through
+ * openclaw-proxy, through Portkey's gateway.
+ *
+ * @module
+ */
 
 import { startProxy } from "../e2e/proxy_world.ts";
 import { PROJECT } from "../e2e/program_flags.ts";
 import { openConnection, post } from "./http_client.ts";
 
-export type WayName = "direct" | "ours" | "capped" | "portkey";
+export type WayName = "direct" | "bare" | "ours" | "capped" | "portkey";
 
 export const WAY_TEXT: Readonly<Record<WayName, string>> = {
   direct: "direct",
+  bare: "a bare pass-through in Deno",
   ours: "openclaw-proxy",
   capped: "openclaw-proxy with caps",
   portkey: "Portkey",
@@ -34,16 +40,26 @@ function requestOf(
     post(PATH, JSON.stringify({ model: model(name), stream, ...more }), headers);
 }
 
-export async function startDouble(): Promise<Way> {
+export const startDouble = (): Promise<Way> => startServer("direct", "model-double.ts");
+
+export const bareWay = ({ port }: Way): Promise<Way> =>
+  startServer("bare", "pass-through.ts", String(port));
+
+/** A server of the bench's own, which prints where it listens. */
+async function startServer(
+  name: WayName,
+  program: string,
+  ...args: readonly string[]
+): Promise<Way> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--no-check", `${PROJECT}/tests/bench/model-double.ts`],
+    args: ["run", "-A", "--quiet", "--no-check", `${PROJECT}/tests/bench/${program}`, ...args],
     ...{ stdin: "piped", stdout: "piped" },
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const { value } = await reader.read();
   const { port, pid } = JSON.parse(value ?? "") as { port: number; pid: number };
   return {
-    ...{ name: "direct", port, pid, request: requestOf((name) => name, {}) },
+    ...{ name, port, pid, request: requestOf((model) => model, {}) },
     async stop() {
       await child.stdin.close();
       await reader.cancel();
