@@ -41,6 +41,24 @@ export const SAMPLES: Readonly<Record<string, string>> = {
       "L'intelligence artificielle change rapidement notre façon de travailler. De nombreuses " +
       "entreprises ont commencé à utiliser de grands modèles pour écrire des programmes.\n",
   ),
+  Polish: times(
+    8,
+    () =>
+      "Sztuczna inteligencja szybko zmienia sposób, w jaki pracujemy. Wiele firm zaczęło używać " +
+      "dużych modeli językowych, żeby pisać programy i odpowiadać na pytania klientów.\n",
+  ),
+  Turkish: times(
+    8,
+    () =>
+      "Yapay zekâ çalışma biçimimizi hızla değiştiriyor. Birçok şirket program yazmak ve " +
+      "müşterilerin sorularını yanıtlamak için büyük dil modelleri kullanmaya başladı.\n",
+  ),
+  Spanish: times(
+    8,
+    () =>
+      "La inteligencia artificial cambia rápidamente nuestra forma de trabajar. Muchas empresas " +
+      "han empezado a usar grandes modelos para escribir programas y redactar documentos.\n",
+  ),
   Russian: times(
     8,
     () =>
