@@ -9,7 +9,7 @@ import { completion } from "./proxy_upstream.ts";
 import { startProxy } from "./proxy_world.ts";
 
 const AT_ONCE = 8;
-const PICTURE_BYTES = 20_000_000;
+const BODY_BYTES = 20_000_000;
 
 /** The most that it ever had in memory. */
 function peakMb(pid: number): number {
@@ -22,17 +22,15 @@ async function digest(bytes: BufferSource): Promise<string> {
   return [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Answers when it has all of them, with the digest of the picture that it got. */
-function startProvider() {
+/** Answers when it has so many of them, with the digest of the content that it got. */
+function startProvider(atOnce: number) {
   let waiting = 0;
   let answerAll = (): void => {};
   let all = new Promise<void>((resolve) => answerAll = resolve);
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const [message] = (await request.json()).messages;
-    const { image_url, source } = message.content[1];
-    const picture: string = source?.data ?? image_url.url.split(",")[1];
-    const text = await digest(new TextEncoder().encode(picture));
-    if (++waiting === AT_ONCE) {
+    const text = await contentDigest(message.content);
+    if (++waiting === atOnce) {
       waiting = 0;
       answerAll();
       all = new Promise<void>((resolve) => answerAll = resolve);
@@ -51,37 +49,69 @@ function startProvider() {
   return { url: `http://127.0.0.1:${server.addr.port}`, close: () => server.shutdown() };
 }
 
-for (
-  const [way, model] of [["passed on", "openai/m"], ["translated", "anthropic/m"]] as const
-) {
-  Deno.test(`eight requests of 20 MB at once, ${way}, take less than 400 MB`, async () => {
-    const provider = startProvider();
-    await using proxy = await startProxy({
-      providers: {
-        openai: { kind: "openai", baseUrl: `${provider.url}/v1` },
-        anthropic: { kind: "anthropic", baseUrl: provider.url },
-      },
-      models: { picture: model },
-    });
-    const picture = "A" + "bcd/".repeat(PICTURE_BYTES / 4);
-    const url = `data:image/png;base64,${picture}`;
-    const content = [{ type: "text", text: "hi" }, { type: "image_url", image_url: { url } }];
-    const body = JSON.stringify({ model: "picture", messages: [{ role: "user", content }] });
-    const want = await digest(new TextEncoder().encode(picture));
-    const answers = await Promise.all(
-      Array.from({ length: AT_ONCE }, () => proxy.post("/v1/chat/completions", body)),
-    );
-    for (const answer of answers) {
-      assertEquals(answer.status, 200);
-      assertEquals((await answer.json()).choices[0].message.content, want);
-    }
-    const mb = peakMb(proxy.pid);
-    console.log(`${way}: ${Math.round(mb)} MB at most`);
-    assert(mb < 400, `${mb} MB`);
-    const metrics = await (await fetch(`${proxy.url}/metrics`)).text();
-    assertStringIncludes(metrics, "openclaw_proxy_body_bytes 0\n");
-    await provider.close();
+/** Of its pictures and texts, in either API. */
+async function contentDigest(content: readonly Part[]): Promise<string> {
+  const data = content.map(({ text, source, image_url }) =>
+    text ?? source?.data ?? image_url?.url.split(",")[1] ?? ""
+  );
+  return await digest(new TextEncoder().encode(data.join("")));
+}
+
+interface Part {
+  readonly text?: string;
+  readonly source?: { readonly data: string };
+  readonly image_url?: { readonly url: string };
+}
+
+const pictures = (count: number): Part[] =>
+  Array.from({ length: count }, (_, at) => {
+    const data = `A${at % 10}b+`.repeat(BODY_BYTES / 4 / count);
+    return { type: "image_url", image_url: { url: `data:image/png;base64,${data}` } };
   });
+
+const CONTENTS: readonly (readonly [what: string, parts: Part[], atOnce: number])[] = [
+  ["a picture", pictures(1), AT_ONCE],
+  ["60 pictures", pictures(60), AT_ONCE],
+  // No model reads so much: two of them have room at a time.
+  ["text", [{ text: "words and blanks ".repeat(BODY_BYTES / 17) }], 1],
+];
+
+for (const [what, content, atOnce] of CONTENTS) {
+  for (const [way, model] of [["passed on", "openai/m"], ["translated", "anthropic/m"]] as const) {
+    Deno.test(`eight requests of 20 MB (${what}) at once, ${way}, take less than 400 MB`, async () => {
+      const provider = startProvider(atOnce);
+      await using proxy = await startProxy({
+        providers: {
+          openai: { kind: "openai", baseUrl: `${provider.url}/v1` },
+          anthropic: { kind: "anthropic", baseUrl: provider.url },
+        },
+        models: { large: model },
+      });
+      const parts = content.map((part) => ({ ...part, ...part.text && { type: "text" } }));
+      const body = JSON.stringify({ model: "large", messages: [{ role: "user", content: parts }] });
+      const want = await contentDigest(content);
+      const answers = await Promise.all(
+        Array.from({ length: AT_ONCE }, () => proxy.post("/v1/chat/completions", body)),
+      );
+      let served = 0;
+      for (const answer of answers) {
+        const json = await answer.json();
+        if (answer.status === 503 && atOnce < AT_ONCE) {
+          assertEquals(answer.headers.get("retry-after"), "1");
+          continue;
+        }
+        assertEquals([answer.status, json.choices[0].message.content], [200, want]);
+        served++;
+      }
+      assert(served >= atOnce, `${served} were served`);
+      const mb = peakMb(proxy.pid);
+      console.log(`${what}, ${way}: ${Math.round(mb)} MB at most, ${served} served`);
+      assert(mb < 400, `${mb} MB`);
+      const metrics = await (await fetch(`${proxy.url}/metrics`)).text();
+      assertStringIncludes(metrics, "openclaw_proxy_body_bytes 0\n");
+      await provider.close();
+    });
+  }
 }
 
 /** A request that announces a body, and sends none of it. */

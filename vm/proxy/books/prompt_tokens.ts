@@ -32,14 +32,21 @@ const SAMPLED_CHARS = 6 * 1024;
 const SAMPLE_CHARS = 512;
 
 interface Found {
+  readonly lengthOf: (text: string) => number;
   readonly texts: string[];
   chars: number;
   tokens: number;
 }
 
-/** @param untrustedBody a request of any of the APIs */
-export function promptTokens(untrustedBody: Readonly<Record<string, unknown>>): number {
-  const found: Found = { texts: [], chars: 0, tokens: 0 };
+/**
+ * @param untrustedBody a request of any of the APIs
+ * @param lengthOf a text of it, where a short mark may stand for a long run of base64
+ */
+export function promptTokens(
+  untrustedBody: Readonly<Record<string, unknown>>,
+  lengthOf: (text: string) => number = ({ length }) => length,
+): number {
+  const found: Found = { lengthOf, texts: [], chars: 0, tokens: 0 };
   for (const field of PROMPT_FIELDS) {
     if (Object.hasOwn(untrustedBody, field)) collect(untrustedBody[field], "", found, 0);
   }
@@ -51,10 +58,11 @@ export function promptTokens(untrustedBody: Readonly<Record<string, unknown>>): 
 function collect(value: unknown, key: string, found: Found, depth: number): void {
   if (typeof value === "string") {
     if (key === "type" || key === "role") return;
-    if (value.length > DATA_CHARS && isData(value)) {
+    const length = found.lengthOf(value);
+    if (length > DATA_CHARS && isData(value)) {
       const isDocument = key === "file_data" || /^data:application|^JVBERi/.test(value);
       found.tokens += isDocument
-        ? Math.ceil(value.length / 1024) * DOCUMENT_TOKENS_PER_KIB
+        ? Math.ceil(length / 1024) * DOCUMENT_TOKENS_PER_KIB
         : PICTURE_TOKENS;
       return;
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * A large body without its pictures. A picture or a document of some MiB stands in a body as one
- * run of base64, which nobody here reads: it would be in memory as bytes, as text, in the JSON, and
- * in what is written for the upstream. Instead a short mark stands for it in text and JSON, and
- * the bytes of the client take the place of the mark on the way out.
+ * A large body without its pictures. Each picture or document stands in a body as one run of
+ * base64, which nobody here reads: it would be in memory as bytes, as text, in the JSON, and in what
+ * is written for the upstream. Instead a short mark stands for it in text and JSON, and the bytes of
+ * the client take the place of the mark on the way out.
  *
  *     {"url":"data:image/png;base64,iVBORw0KGgo....................RU5ErkJggg=="}
  *     {"url":"data:image/png;base64,iVBORw0KGgo<mark>RU5ErkJggg=="}
@@ -16,8 +16,8 @@
 import { concat } from "../../../shared/protocol/bytes.ts";
 import type { Bytes } from "../bytes.ts";
 
-/** Shorter ones are no burden, and text is never that long without a blank. */
-export const MIN_RUN_BYTES = 512 * 1024;
+/** No word is that long, and of small pictures there may be hundreds. */
+export const MIN_RUN_BYTES = 32 * 1024;
 /** What stays at both ends of a run, for whoever looks at how it begins. */
 const KEPT_BYTES = 64;
 /** A multiple of four, as is what it stands for: base64 is read in fours. */
@@ -65,6 +65,13 @@ function* longRuns(bytes: Bytes): Generator<{ readonly from: number; readonly to
     end = Math.max(end, to);
     if (to - from >= MIN_RUN_BYTES) yield { from, to };
   }
+}
+
+/** How long a text is in which each mark is what it stands for, in letters. */
+export function lengthWithRuns(text: string, cut: Pick<CutOut, "runs">, secret: string): number {
+  let length = 0;
+  for (const part of withRuns(text, cut, secret)) length += part.length;
+  return length;
 }
 
 /** The text, in which each mark is what it stands for, in pieces. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type CutOut, cutOut, MARK_CHARS, withRuns } from "./cut_out.ts";
+import { type CutOut, cutOut, lengthWithRuns, MARK_CHARS, withRuns } from "./cut_out.ts";
 import type { Bytes } from "../bytes.ts";
 import { promptTokens } from "../books/prompt_tokens.ts";
 import { type Upload, uploadOfParts, uploadOfText } from "./upload.ts";
@@ -15,8 +15,8 @@ import { type Upload, uploadOfParts, uploadOfText } from "./upload.ts";
 /** Below that nothing is done to save memory: it would cost time. */
 const LARGE_BYTES = 1024 * 1024;
 
-/** Beside its bytes, a large text is there as a text, and in the JSON. */
-const TEXT_COSTS = 2;
+/** Beside its bytes, a large text is there as a text, in the JSON, and in what is written of it. */
+const TEXT_COSTS = 3;
 
 /** The usual rule of thumb, where nothing depends on it. */
 const BYTES_IN_A_TOKEN = 4;
@@ -127,7 +127,9 @@ function requestBody(
     },
     promptTokens() {
       if (held === null) return prompt ?? Math.ceil(bytesLength / BYTES_IN_A_TOKEN);
-      prompt ??= promptTokens(parsedNow().json);
+      const { cut } = now();
+      const lengthOf = (text: string): number => lengthWithRuns(text, cut, secret);
+      prompt ??= promptTokens(parsedNow().json, cut.runs.size === 0 ? undefined : lengthOf);
       return prompt;
     },
     upload(text) {

@@ -21,15 +21,19 @@ async function sent(upload: Upload): Promise<string> {
   return await new Response(upload).text();
 }
 
+/** Only of a large body anything is cut out. */
+const LARGE = "a b ".repeat(300_000);
+
 const picture = (data: string) => ({ url: `data:image/png;base64,${data}` });
 
 Deno.test("a picture is not in the JSON, and is in what is sent, wherever it was moved to", async () => {
   const [first, second] = [base64(3 * MIN_RUN_BYTES, 1), base64(2 * MIN_RUN_BYTES + 3, 2)];
   const body = bodyOf(
-    JSON.stringify({ text: 'ä€😀 " \\', list: [picture(first), { data: second }] }),
+    JSON.stringify({ text: 'ä€😀 " \\', list: [picture(first), { data: second }], LARGE }),
   );
   assertEquals(body.cutOuts, 2);
-  assert(body.untrustedText.length < 1000, `${body.untrustedText.length} characters`);
+  const length = body.untrustedText.length - LARGE.length;
+  assert(length < 1000, `${length} characters`);
   const { text, list } = body.untrustedBody as {
     text: string;
     list: [{ url: string }, { data: string }];
@@ -52,7 +56,7 @@ Deno.test("runs of every length around the limit, at every place, come out as th
       const json = {
         a: " .".repeat(before / 2),
         b: base64(MIN_RUN_BYTES + more, more + 9),
-        c: ".".repeat(600_000),
+        c: LARGE,
       };
       const body = bodyOf(JSON.stringify(json));
       assertEquals(body.cutOuts, more < 0 ? 0 : 1, `${before} before, ${more} more`);
@@ -62,7 +66,7 @@ Deno.test("runs of every length around the limit, at every place, come out as th
 });
 
 Deno.test("what only looks like a mark is sent as it is; a body that is over is not asked", async () => {
-  const body = bodyOf(JSON.stringify({ data: base64(3 * MIN_RUN_BYTES, 3) }));
+  const body = bodyOf(JSON.stringify({ data: base64(3 * MIN_RUN_BYTES, 3), LARGE }));
   const mark = String(body.untrustedBody["data"]).slice(64, 64 + MARK_CHARS);
   const cut = mark.slice(0, -1);
   const other = cut.slice(0, -3) + "7777";
@@ -75,6 +79,17 @@ Deno.test("what only looks like a mark is sent as it is; a body that is over is 
     thrown = String(error);
   }
   assert(thrown.includes("after its end"), thrown);
+});
+
+Deno.test("a prompt is as long as what was cut out of it: a picture is one, a document has pages", () => {
+  const size = 4_000_000;
+  const tokens = (part: unknown): number =>
+    bodyOf(JSON.stringify({ messages: [{ role: "user", content: [part] }] })).promptTokens();
+  const image = tokens({ type: "image_url", image_url: picture(base64(size, 4)) });
+  assert(image > 1300 && image < 1400, `${image} tokens`);
+  const source = { media_type: "application/pdf", data: `JVBERi0x${base64(size, 5)}` };
+  const document = tokens({ type: "document", source });
+  assert(document > size / 1024 * 24 && document < size / 1024 * 26, `${document} tokens`);
 });
 
 Deno.test("a text goes out in pieces without cutting a character", () => {
@@ -92,5 +107,5 @@ Deno.test("a large text needs room for its text and its JSON, too", () => {
   const text = new TextEncoder().encode(JSON.stringify({ text: "no run ".repeat(300_000) }));
   const asked: number[] = [];
   const answer = decodeBody(text, (bytes) => asked.push(bytes) === 0);
-  assertEquals([answer, asked], ["no room", [2 * text.length]]);
+  assertEquals([answer, asked], ["no room", [3 * text.length]]);
 });
