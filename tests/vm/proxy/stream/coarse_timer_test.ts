@@ -7,22 +7,24 @@ import { after } from "../../../../vm/proxy/stream/coarse_timer.ts";
 Deno.test("waits come to their end in order, never early; one that is taken back never does", async () => {
   const began = performance.now();
   const ended: string[] = [];
-  let cancelSecond = (): void => {};
   await new Promise<void>((resolve) => {
-    after(120, () => {
-      ended.push("last");
-      resolve();
-    });
+    after(60, () => ended.push("second"));
     after(10, () => {
       ended.push("first");
-      cancelSecond();
-      after(0, () => ended.push("from within"));
+      takeBack();
     });
-    cancelSecond = after(11, () => ended.push("taken back"));
+    const takeBack = after(11, () => ended.push("taken back"));
     after(5000, () => ended.push("never"))();
+    after(120, () => {
+      ended.push("third");
+      after(0, () => {
+        ended.push("from within");
+        resolve();
+      });
+    });
   });
   const tookMs = performance.now() - began;
-  assertEquals(ended, ["first", "from within", "last"]);
+  assertEquals(ended, ["first", "second", "third", "from within"]);
   assert(tookMs >= 120, `${tookMs} ms`);
   await new Promise((resolve) => setTimeout(resolve, 60)); // it stops by itself: no timer leaks
 });
