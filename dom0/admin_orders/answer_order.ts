@@ -28,19 +28,24 @@ import {
 } from "./policy_answers.ts";
 import { readRecordPage } from "./record_pages.ts";
 import { describeUndoable, findUndoable, type UndoParts } from "./undo_answers.ts";
+import { beginPlan, type OperatorPlanOptions, type PlannedChange } from "./operator_plan.ts";
+import type { OperatorRuns } from "./operator_runs.ts";
 import type { OperatorRun } from "./run_as_operator.ts";
 import type { DoOrder } from "./take_admin_orders.ts";
 
 export interface AnswerParts {
   readonly paths: Paths;
   readonly run: OperatorRun;
+  readonly runs: OperatorRuns;
+  readonly plan: OperatorPlanOptions;
   readonly policy: PolicyParts;
   readonly undo: UndoParts;
   /** null: this daemon lets nothing wait. */
   readonly parking: Parking | null;
 }
 
-type Answers = ReadonlyMap<string, (order: OrderFields, by: string) => Promise<JsonValue>>;
+type AnswerTo = (order: OrderFields, by: string) => Promise<JsonValue>;
+type Answers = ReadonlyMap<string, AnswerTo>;
 
 export function createAnswers(parts: AnswerParts): DoOrder {
   const answers = answersOf(parts);
@@ -51,11 +56,62 @@ export function createAnswers(parts: AnswerParts): DoOrder {
   };
 }
 
-function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers {
-  const { audit } = policy;
-  return new Map<string, (order: OrderFields, by: string) => Promise<JsonValue>>([
+function answersOf(parts: AnswerParts): Answers {
+  return new Map([
+    ...runAnswers(parts),
+    ...undoAnswers(parts),
+    ...recordAnswers(parts),
+    ...policyAnswers(parts),
+    ...approvalAnswers(parts),
+    ...operatorAnswers(parts),
+  ]);
+}
+
+/** What runs for the operator. */
+function runAnswers({ run, runs, plan }: AnswerParts): Answers {
+  return new Map<string, AnswerTo>([
     ["operation", (order, by) => run.operation(order.text("name"), order.pairs("values"), by)],
-    ["shell", (order, by) => run.script(order.text("script"), by)],
+    [
+      "begin-operation",
+      (order, by) => run.beginOperation(order.text("name"), order.pairs("values"), by),
+    ],
+    ["begin-shell", (order, by) => run.beginScript(order.text("script"), by)],
+    ["begin-plan", (order, by) => beginPlan(order.list("changes").map(changeOf), by, plan)],
+    ["cancel", async (order, by) => {
+      const id = order.text("id");
+      if (!runs.stop(id, "cancelled")) throw new UserError("It has ended already.");
+      plan.audit.record("operator", { action: "cancelled", id, by });
+      await plan.audit.sync();
+      return {};
+    }],
+  ]);
+}
+
+function changeOf(order: OrderFields): PlannedChange {
+  return {
+    operation: order.text("operation"),
+    values: order.pairs("values"),
+    before: order.text("before"),
+  };
+}
+
+function undoAnswers({ paths, undo }: AnswerParts): Answers {
+  return new Map<string, AnswerTo>([
+    ["undoable", () => describeUndoable(undo)],
+    ["undo", async (order, by) => {
+      const wanted = await findUndoable(undo, order.text("id"));
+      if (wanted === null) throw new UserError("It is undone already, or kept no more.");
+      return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN) };
+    }],
+    ["undo-plan", async (order, by) => {
+      const wanted = { id: order.text("id"), vm: order.text("vm"), step: null };
+      return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN) };
+    }],
+  ]);
+}
+
+function recordAnswers({ paths, policy: { audit } }: AnswerParts): Answers {
+  return new Map<string, AnswerTo>([
     ["records", (order) =>
       readRecordPage(paths.auditFile, {
         vm: order.textOrNull("vm"),
@@ -66,22 +122,26 @@ function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers 
         limit: order.number("limit"),
       })],
     ["verify", () => verify(paths)],
-    ["policy", () => describePolicy(policy)],
-    ["check-policy", (order) => checkText(policy, order.text("file"), order.text("text"))],
-    ["save-policy", (order, by) => saveText(policy, order.text("file"), order.text("text"), by)],
-    ["explain", (order) => explain(policy, order.text("vm"), order.words("words"))],
     ["note", async (order, by) => {
       audit.record("operator", { action: order.text("action"), by });
       await audit.sync();
       return {};
     }],
-    ["undoable", () => describeUndoable(undo)],
-    ["undo", async (order, by) => {
-      const wanted = await findUndoable(undo, order.text("id"));
-      if (wanted === null) throw new UserError("It is undone already, or kept no more.");
-      const id = await takeBack({ paths, invokedBy: by }, wanted, UNSEEN);
-      return { id };
-    }],
+  ]);
+}
+
+function policyAnswers({ policy }: AnswerParts): Answers {
+  return new Map<string, AnswerTo>([
+    ["policy", () => describePolicy(policy)],
+    ["check-policy", (order) => checkText(policy, order.text("file"), order.text("text"))],
+    ["save-policy", (order, by) => saveText(policy, order.text("file"), order.text("text"), by)],
+    ["explain", (order) => explain(policy, order.text("vm"), order.words("words"))],
+  ]);
+}
+
+/** What waits for a person. */
+function approvalAnswers({ parking, policy: { audit } }: AnswerParts): Answers {
+  return new Map<string, AnswerTo>([
     ["approve", (order, by) => answered(parking?.approve(approveOf(order), webOf(by)))],
     ["deny", (order, by) => answered(parking?.deny(denyOf(order), webOf(by)))],
     ["revoke-grant", (order, by) => {
@@ -91,6 +151,12 @@ function answersOf({ paths, run, policy, undo, parking }: AnswerParts): Answers 
       audit.record("grant-revoked", { grant: number, vm, operation, targets, approver: by });
       return Promise.resolve({});
     }],
+  ]);
+}
+
+/** The operator's own actions. */
+function operatorAnswers({ paths }: AnswerParts): Answers {
+  return new Map<string, AnswerTo>([
     ["keys", () => describeKeys(paths)],
     ["fingerprint", (order) => fingerprintOf(order)],
     ["authorize", (order, by) => authorizeVm(order, { paths, invokedBy: by })],

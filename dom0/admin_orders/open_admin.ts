@@ -2,17 +2,22 @@
 /** What the daemon does for the web admin, from now until it is closed. @module */
 
 import type { Clock } from "../../shared/io/clock.ts";
+import type { Parking } from "../approval/parking.ts";
+import type { PlanBoard } from "../plans/plan_board.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
 import { qvmLsFacts } from "../policy/qvm_ls.ts";
 import type { Audit } from "../record/audit_log.ts";
 import type { GroupChoice } from "../run/group_choice.ts";
-import type { Parking } from "../approval/parking.ts";
-import type { Paths } from "../settings/paths.ts";
 import { readOperation } from "../run/read_operation.ts";
-import { createUndoStore } from "../undo/undo_store.ts";
+import type { StopReason } from "../run/runner.ts";
+import type { Paths } from "../settings/paths.ts";
 import type { Settings } from "../settings/settings.ts";
+import { createUndoStore } from "../undo/undo_store.ts";
+import type { Undoing } from "../undo/undoing.ts";
 import { createAnswers } from "./answer_order.ts";
+import { createOperatorRuns } from "./operator_runs.ts";
 import { createOperatorRun } from "./run_as_operator.ts";
+import { createRunFiles } from "./run_output.ts";
 import { takeAdminOrders } from "./take_admin_orders.ts";
 
 export interface AdminOrdersOptions {
@@ -20,32 +25,33 @@ export interface AdminOrdersOptions {
   readonly settings: () => Settings;
   readonly audit: Audit;
   readonly groups: GroupChoice;
+  readonly undoing: Undoing;
+  readonly plans: PlanBoard;
   readonly parking: Parking | null;
   readonly clock: Pick<Clock, "dateMs">;
 }
 
-/** @returns ends the taking of orders */
-export function openAdmin(options: AdminOrdersOptions): () => void {
-  const { paths, settings, audit, groups, parking, clock } = options;
+export interface OpenAdmin {
+  /** Ends what runs for the operator. */
+  stopAll(reason: StopReason): void;
+  /** No more orders are taken. Resolves when nothing runs. */
+  close(): Promise<void>;
+}
+
+export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
+  const { paths, settings, audit, groups, undoing, plans, parking, clock: { dateMs } } = options;
   const { workFolder } = paths;
-  const { dateMs } = clock;
-  const undo = {
-    store: createUndoStore({ folder: paths.undoFolder, dateMs }),
-    read: readOperation,
-  };
-  return takeAdminOrders(
+  const runs = createOperatorRuns({ groups, settings, workFolder, dateMs });
+  const files = createRunFiles(paths.runsFolder);
+  const endOrders = takeAdminOrders(
     paths.adminFolder,
     createAnswers({
       paths,
       parking,
-      undo,
-      run: createOperatorRun({
-        groups,
-        audit,
-        workFolder,
-        settings,
-        keeper: { ...undo, dateMs },
-      }),
+      runs,
+      undo: { store: createUndoStore({ folder: paths.undoFolder, dateMs }), read: readOperation },
+      run: createOperatorRun({ runs, files, audit, keeper: undoing.keeper }),
+      plan: { runs, audit, undoing, board: plans },
       policy: {
         folder: paths.policyFolder,
         settings,
@@ -55,4 +61,11 @@ export function openAdmin(options: AdminOrdersOptions): () => void {
       },
     }),
   );
+  return {
+    stopAll: runs.stopAll,
+    async close() {
+      endOrders();
+      await runs.close("stopping");
+    },
+  };
 }

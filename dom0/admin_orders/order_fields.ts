@@ -25,11 +25,16 @@ export interface OrderFields {
   words(name: string): readonly string[];
   /** Names and texts. */
   pairs(name: string): Readonly<Record<string, string>>;
+  /** Each with fields of its own. */
+  list(name: string): readonly OrderFields[];
 }
 
 /** @throws {OrderError} */
 export function readOrder(text: string): OrderFields {
-  const fields = recordOf(parse(text));
+  return fieldsOf(recordOf(parse(text)));
+}
+
+function fieldsOf(fields: Readonly<Record<string, unknown>>): OrderFields {
   const get = <T>(name: string, is: (value: unknown) => value is T): T => {
     const value = fields[name];
     if (is(value)) return value;
@@ -43,6 +48,7 @@ export function readOrder(text: string): OrderFields {
     flag: (name) => get(name, (value) => typeof value === "boolean"),
     words: (name) => get(name, isWords),
     pairs: (name) => get(name, isPairs),
+    list: (name) => get(name, Array.isArray).map((one) => fieldsOf(recordOf(one))),
   };
 }
 

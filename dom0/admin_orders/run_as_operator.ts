@@ -1,44 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Runs an operation, or a script, for the operator: within the limits of all commands, and on record
- * before it starts and when it has ended, as what a VM asks for.
+ * Runs an operation, or a script, for the operator: on record before it starts and when it has ended,
+ * as what a VM asks for. Whoever asked waits for the end, or follows the output while it runs.
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
-import { UserError } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/io/program.ts";
 import { concat, utf8 } from "../../shared/protocol/bytes.ts";
 import { shellQuote } from "../../shared/protocol/command.ts";
-import { makeRequestId } from "../../shared/protocol/request_id.ts";
+import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { type JsonValue, ResultError } from "../operations/operation.ts";
 import { type Recognised, recogniseNamed } from "../operations/recognise.ts";
 import { SHELL } from "../operations/table.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
-import type { Audit } from "../record/audit_log.ts";
-import type { GroupChoice } from "../run/group_choice.ts";
-import { argvStep, type SequenceStep, startSequence } from "../run/sequence.ts";
+import { type Audit, recordQuietly } from "../record/audit_log.ts";
+import type { Ended } from "../run/runner.ts";
+import { argvStep, type SequenceStep } from "../run/sequence.ts";
 import type { UndoKeeper } from "../undo/keep_for_undo.ts";
-import { undoableSteps } from "../undo/undoable_steps.ts";
 import { OPERATOR } from "../undo/run_undo.ts";
-import type { Settings } from "../settings/settings.ts";
+import { undoableSteps } from "../undo/undoable_steps.ts";
+import type { OperatorRuns } from "./operator_runs.ts";
+import type { RunFiles, RunHead } from "./run_output.ts";
 
 export interface OperatorRunOptions {
-  readonly groups: Pick<GroupChoice, "groups" | "wardens" | "markPrefix">;
-  readonly settings: () => Settings;
+  readonly runs: OperatorRuns;
+  readonly files: RunFiles;
   readonly audit: Audit;
-  readonly workFolder: string;
   readonly keeper: UndoKeeper;
 }
 
+type Words = Readonly<Record<string, string>>;
+
+/**
+ * All throw a ParameterError for a value that is none, and a UserError while dom0 is locked down for
+ * what does more than to read.
+ */
 export interface OperatorRun {
-  /**
-   * @returns { exitCode, stdout, stderr, value }
-   * @throws {ParameterError}
-   * @throws {UserError} dom0 is locked down, and it does more than to read
-   */
-  operation(name: string, values: Readonly<Record<string, string>>, by: string): Promise<JsonValue>;
-  script(text: string, by: string): Promise<JsonValue>;
+  /** @returns { exitCode, stdout, stderr, value } */
+  operation(name: string, values: Words, by: string): Promise<JsonValue>;
+  /** Resolves as soon as it is on record. @returns { id } */
+  beginOperation(name: string, values: Words, by: string): Promise<JsonValue>;
+  beginScript(text: string, by: string): Promise<JsonValue>;
 }
 
 /** What reads is not worth a record each time a page is made. */
@@ -46,56 +50,73 @@ const READS = "monitor";
 const SCRIPT_SECONDS = 3600;
 
 export function createOperatorRun(options: OperatorRunOptions): OperatorRun {
-  let marks = 0;
-  const newMark = (): string => `${options.groups.markPrefix}op${++marks}`;
   return {
     async operation(name, values, by) {
-      const pairs = Object.entries(values).map(([key, value]) => `${key}=${value}`);
-      const recognised = recogniseNamed(name, pairs);
-      const { operation, touches } = recognised;
-      if (operation.level !== READS) refuseLockdown(options);
-      const told = { by, operation: name, targets: touches.map((qube) => qube ?? "dom0") };
-      const ended = operation.level === READS
-        ? await run(recognised.argvs.map(argvStep), operation.timeoutSeconds, newMark, options)
-        : await runChange(recognised, told, newMark, options);
-      return { ...ended, value: valueOf(ended, operation.result.parse) };
+      const work = await prepareOperation(name, values, by, options);
+      const printed: Record<StreamNumber, Uint8Array[]> = { 1: [], 2: [] };
+      const { exitCode, kind } = await run(work, options, (stream, bytes) => {
+        printed[stream].push(bytes.slice());
+      });
+      const text = (stream: StreamNumber): string =>
+        new TextDecoder().decode(concat(printed[stream]));
+      const why = kind === "done" ? "" : `dom0: it was ended: ${kind}\n`;
+      const stdout = text(1);
+      const value = exitCode === 0 ? work.valueOf(stdout) : null;
+      return { exitCode, stdout, stderr: text(2) + why, value };
     },
-    async script(text, by) {
-      refuseLockdown(options);
-      const script = utf8(text);
-      const sha256 = createHash("sha256").update(script).digest("hex");
-      const told = { by, operation: SHELL, body_bytes: script.length, body_sha256: sha256 };
-      await recordStart(options.audit, { ...told, command: text.slice(0, 200) });
-      const step: SequenceStep = { begin: () => ({ mode: "script", script }) };
-      const ended = await run([step], SCRIPT_SECONDS, newMark, options);
-      options.audit.record("operator", { action: "ran", ...told, exit: ended.exitCode });
-      return { ...ended, value: null };
-    },
+    beginOperation: async (name, values, by) =>
+      begin(await prepareOperation(name, values, by, options), options),
+    beginScript: async (text, by) => begin(await prepareScript(text, by, options), options),
   };
 }
 
-/** A lockdown stops everything, whoever asks; the operator lifts it first. */
-function refuseLockdown({ settings }: OperatorRunOptions): void {
-  if (!settings().lockdown) return;
-  throw new UserError("dom0 is locked down: nothing is changed until somebody unlocks");
+/** On record, and ready to start. */
+interface Work extends Omit<RunHead, "begunMs"> {
+  readonly steps: readonly SequenceStep[];
+  readonly timeoutSeconds: number;
+  readonly valueOf: (stdout: string) => JsonValue;
+  /** null: nobody needs to know of it later. */
+  readonly told: AuditFields | null;
 }
 
-/** On record, with its way back on the disk, before it starts. */
-async function runChange(
-  recognised: Recognised,
-  told: AuditFields,
-  newMark: () => string,
-  options: OperatorRunOptions,
-): Promise<Ran> {
-  const { audit, keeper } = options;
-  const { operation, argvs } = recognised;
-  const random = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-  const id = makeRequestId(keeper.dateMs(), Deno.pid, random);
-  await recordStart(audit, { ...told, id, command: argvs.map(shellQuote) });
+async function prepareOperation(
+  name: string,
+  values: Words,
+  by: string,
+  { runs, audit, keeper }: OperatorRunOptions,
+): Promise<Work> {
+  const pairs = Object.entries(values).map(([key, value]) => `${key}=${value}`);
+  const recognised = recogniseNamed(name, pairs);
+  const { operation, touches, argvs } = recognised;
+  const id = runs.newId();
+  const work = {
+    ...{ id, by, operation: name, values, timeoutSeconds: operation.timeoutSeconds },
+    valueOf: (stdout: string) => valueOf(stdout, recognised),
+  };
+  if (operation.level === READS) return { ...work, told: null, steps: argvs.map(argvStep) };
+  runs.refuseLockdown();
+  const told = { by, operation: name, targets: touches.map((qube) => qube ?? "dom0"), id };
+  await recordStart(audit, { ...told, command: argvs.map(shellQuote) });
   const steps = undoableSteps(recognised, { vm: OPERATOR, id, step: null }, keeper);
-  const ended = await run(steps, operation.timeoutSeconds, newMark, options);
-  audit.record("operator", { action: "ran", ...told, id, exit: ended.exitCode });
-  return ended;
+  return { ...work, told, steps };
+}
+
+async function prepareScript(
+  text: string,
+  by: string,
+  { runs, audit }: OperatorRunOptions,
+): Promise<Work> {
+  runs.refuseLockdown();
+  const script = utf8(text);
+  const id = runs.newId();
+  const sha256 = createHash("sha256").update(script).digest("hex");
+  const told = { by, operation: SHELL, id, body_bytes: script.length, body_sha256: sha256 };
+  await recordStart(audit, { ...told, command: text.slice(0, 200) });
+  return {
+    ...{ id, by, operation: SHELL, values: { script: text }, timeoutSeconds: SCRIPT_SECONDS, told },
+    steps: [{ begin: () => ({ mode: "script", script }) }],
+    valueOf: () => null,
+  };
 }
 
 /** On the disk before anything starts. */
@@ -104,41 +125,41 @@ async function recordStart(audit: Audit, fields: AuditFields): Promise<void> {
   await audit.sync();
 }
 
-interface Ran {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 async function run(
-  steps: readonly SequenceStep[],
-  timeoutSeconds: number,
-  newMark: () => string,
-  { groups, settings, workFolder }: OperatorRunOptions,
-): Promise<Ran> {
-  const { maxProcesses, maxMemoryBytes, maxOutputBytes, path } = settings().config;
-  const printed: Record<1 | 2, Uint8Array[]> = { 1: [], 2: [] };
-  const { ended } = startSequence({
-    steps,
-    newMark,
-    path,
-    workFolder,
-    groups: groups.groups,
-    wardens: groups.wardens,
-    environment: {},
-    limits: { timeoutMs: timeoutSeconds * 1000, maxProcesses, maxMemoryBytes, maxOutputBytes },
-    onOutput: (stream, bytes) => void printed[stream].push(bytes.slice()),
-  });
-  const { exitCode, kind } = await ended;
-  const text = (stream: 1 | 2): string => new TextDecoder().decode(concat(printed[stream]));
-  const why = kind === "done" ? "" : `dom0: it was ended: ${kind}\n`;
-  return { exitCode, stdout: text(1), stderr: text(2) + why };
+  { id, steps, timeoutSeconds, told }: Work,
+  { runs, audit }: OperatorRunOptions,
+  onOutput: (stream: StreamNumber, bytes: Uint8Array) => void,
+): Promise<Ended> {
+  const ended = await runs.run({ id, sequence: { steps }, timeoutSeconds, onOutput });
+  if (told !== null) {
+    const kind = ended.kind === "done" ? {} : { end: ended.kind };
+    recordQuietly(audit, "operator", { action: "ran", ...told, exit: ended.exitCode, ...kind });
+  }
+  return ended;
 }
 
-function valueOf({ exitCode, stdout }: Ran, parse: (text: string) => JsonValue): JsonValue {
-  if (exitCode !== 0) return null;
+/** From now on it is followed by its file. */
+function begin(work: Work, options: OperatorRunOptions): JsonValue {
+  const { id, by, operation, values } = work;
+  const { dateMs } = options.keeper;
+  const file = options.files.begin({ id, by, operation, values, begunMs: dateMs() });
+  const stdout: Uint8Array[] = [];
+  void run(work, options, (stream, bytes) => {
+    file.print(stream, bytes);
+    if (stream === 1) stdout.push(bytes.slice());
+  }).then(({ kind, exitCode }) => {
+    const value = exitCode === 0 ? work.valueOf(new TextDecoder().decode(concat(stdout))) : null;
+    file.end({ kind, exitCode, value, endedMs: dateMs() });
+  }).catch((error) => {
+    file.print(2, utf8(`dom0: ${errorText(error)}\n`));
+    file.end({ kind: "interrupted", exitCode: 1, value: null, endedMs: dateMs() });
+  });
+  return { id };
+}
+
+function valueOf(stdout: string, { operation }: Recognised): JsonValue {
   try {
-    return parse(stdout);
+    return operation.result.parse(stdout);
   } catch (error) {
     if (error instanceof ResultError) return null;
     throw error;

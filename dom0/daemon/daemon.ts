@@ -14,14 +14,15 @@ import { errorText, EXIT_FAILED, writeAll } from "../../shared/io/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
 import type { Notifier } from "../../shared/io/sd_notify.ts";
 import type { StateWriter } from "../../shared/io/state_writer.ts";
-import { aborted, unlessAborted } from "../../shared/io/timing.ts";
+import { aborted, unlessAborted, within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { openAdmin } from "../admin_orders/open_admin.ts";
+import { type AdminOrdersOptions, type OpenAdmin, openAdmin } from "../admin_orders/open_admin.ts";
 import { createDryRunDesk } from "../judge/dry_run_desk.ts";
 import { createInforming } from "../judge/informing.ts";
 import { createRequestDesk, type DeskOptions, type RequestDesk } from "../judge/request_desk.ts";
 import type { Authority } from "../judge/verdict.ts";
+import { createPlanBoard } from "../plans/plan_board.ts";
 import { createJudge, type JudgeOptions } from "../policy/judge.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
 import { qvmLsFacts } from "../policy/qvm_ls.ts";
@@ -50,7 +51,7 @@ import {
   recordProblems,
 } from "./live_settings.ts";
 import { createDaemonState } from "./state_file.ts";
-import { windUp } from "./wind_up.ts";
+import { END_MS, windUp } from "./wind_up.ts";
 
 /** --once ends when a VM has asked for nothing this long. */
 const ONCE_IDLE_MS = 3_000;
@@ -83,8 +84,8 @@ interface Daemon {
   /** null: nobody can be asked, by a dry run or by one that ends soon. */
   readonly approvals: Approvals | null;
   readonly state: StateWriter;
-  /** From now on nothing new is run. */
-  stopTaking(): void;
+  /** From now on nothing new is run. Resolves when nothing of the operator's runs. */
+  stopTaking(): Promise<void>;
 }
 
 /** Runs until `stop` fires, or with --once until all VMs are served. @returns the exit code */
@@ -114,17 +115,17 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   const failure = await Promise.race([ends, groups?.failed ?? ends]).then(() => null, errorText);
   if (failure !== null) console.error(failure);
 
-  daemon.stopTaking();
+  const stopped = daemon.stopTaking();
   for (const end of endWatches) end();
+  await Promise.all([windUp(daemon.desk, "stopping"), within(END_MS, stopped)]);
   await wind(daemon, notifier);
   return failure === null ? 0 : EXIT_FAILED;
 }
 
 async function wind(
-  { desk, links, audit, groups, state, ledger }: Daemon,
+  { links, audit, groups, state, ledger }: Daemon,
   notifier: Notifier,
 ): Promise<void> {
-  await windUp(desk, "stopping");
   await links.stop();
   audit.record("stopped", { pid: Deno.pid });
   groups?.close();
@@ -160,16 +161,16 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const policy = policyOf(settings, options);
   const authority = authorityOf(policy, settings, () => isStopping);
   const config = (): Config => settings.current().config;
-  const operator = serveOperator({ authority, config, audit, onChange, settings, groups }, options);
+  const undoing = createUndoing({ folder: paths.undoFolder, audit, dateMs: clock.dateMs });
+  const plans = createPlanBoard({ folder: paths.plansFolder, dateMs: clock.dateMs });
+  const shared = { authority, config, audit, onChange, undoing, plans };
+  const operator = serveOperator({ ...shared, settings, groups }, options);
   const { parking } = operator;
   const informing = createInforming({ policy, judge: authority.judge, read: readOperation });
   const desk = groups === null ? createDryRunDesk({ ...authority, ledger, clock, say }) : makeDesk({
-    audit,
+    ...shared,
     ledger,
     scheduler,
-    onChange,
-    authority,
-    config,
     groups,
     informing,
     parking,
@@ -191,8 +192,8 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
     state,
     stopTaking() {
       isStopping = true;
-      operator.close();
       settings.close();
+      return operator.close();
     },
   };
 }
@@ -213,31 +214,36 @@ function sourcesOf({ paths, environment, onlyVms }: DaemonOptions): SettingsOpti
 interface OperatorService {
   readonly approvals: Approvals | null;
   readonly parking: Approvals["parking"] | null;
-  close(): void;
+  /** null: the web admin's orders are not taken. */
+  readonly admin: OpenAdmin | null;
+  close(): Promise<void>;
 }
 
-interface OperatorParts extends Pick<Daemon, "settings" | "audit" | "groups"> {
+interface OperatorParts
+  extends
+    Pick<Daemon, "settings" | "audit" | "groups">,
+    Pick<AdminOrdersOptions, "undoing" | "plans"> {
   readonly authority: Authority;
   readonly config: () => Config;
   readonly onChange: () => void;
 }
 
 function serveOperator(
-  { settings, groups, ...parts }: OperatorParts,
+  { settings, groups, undoing, plans, ...parts }: OperatorParts,
   { paths, dryRun, once, clock }: DaemonOptions,
 ): OperatorService {
   const approvals = dryRun || once ? null : openApprovals({ paths, clock, ...parts });
   const parking = approvals?.parking ?? null;
   const { audit } = parts;
-  const endAdmin = groups === null || once
-    ? () => {}
-    : openAdmin({ paths, audit, groups, clock, settings: settings.current, parking });
+  const of = { paths, audit, clock, settings: settings.current, parking, undoing, plans };
+  const admin = groups === null || once ? null : openAdmin({ ...of, groups });
   return {
     approvals,
     parking,
-    close() {
+    admin,
+    async close() {
       approvals?.close();
-      endAdmin();
+      await admin?.close();
     },
   };
 }
@@ -283,7 +289,15 @@ async function startGroups(
 interface DeskParts extends
   Pick<
     DeskOptions,
-    "audit" | "ledger" | "onChange" | "config" | "informing" | "parking" | "tellRun"
+    | "audit"
+    | "ledger"
+    | "onChange"
+    | "config"
+    | "informing"
+    | "parking"
+    | "tellRun"
+    | "undoing"
+    | "plans"
   > {
   readonly scheduler: Scheduler;
   readonly authority: Authority;
@@ -302,7 +316,6 @@ function makeDesk(
     markPrefix: groups.markPrefix,
     clock,
     workFolder: paths.workFolder,
-    undoing: createUndoing({ folder: paths.undoFolder, audit: parts.audit, dateMs: clock.dateMs }),
     isOnRecord: newestRecords(paths.auditFile),
     store: createOutcomeStore(paths.outcomeFolder),
   });
@@ -333,15 +346,18 @@ function makeLinks(
 /** Each time the settings were read. */
 function applySettings(
   { config, rules, lockdown, keys }: Settings,
-  { scheduler, groups, desk, links, approvals }:
+  { scheduler, groups, desk, links, approvals, admin }:
     & Pick<Daemon, "groups" | "desk" | "links" | "approvals">
-    & { readonly scheduler: Scheduler },
+    & { readonly scheduler: Scheduler; readonly admin: OpenAdmin | null },
 ): void {
   scheduler.setLimits(config);
   groups?.groups.setTotals(config).catch((error) => {
     console.error(`limits of all commands: ${errorText(error)}`);
   });
-  if (lockdown) desk.stop("locked-down");
+  if (lockdown) {
+    desk.stop("locked-down");
+    admin?.stopAll("locked-down");
+  }
   links.follow(keys);
   approvals?.followRules(rules);
 }

@@ -7,7 +7,7 @@ import type { RequestDesk } from "../judge/request_desk.ts";
 import type { StopReason } from "../run/runner.ts";
 
 /** Commands are killed at once; this is for a machine that is slow to do it. */
-const END_MS = 4_000;
+export const END_MS = 4_000;
 /** A VM that is in a session gets this long to fetch the outcomes. A paused one will not. */
 const TELL_MS = 3_000;
 

@@ -21,6 +21,7 @@ import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { Granted } from "../approval/grants.ts";
 import type { Parking, Waiting } from "../approval/parking.ts";
 import { isKnown } from "../plans/plan.ts";
+import type { PlanBoard } from "../plans/plan_board.ts";
 import { planSequence } from "../plans/run_plan.ts";
 import type { Judge } from "../policy/judge.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
@@ -62,6 +63,7 @@ export interface Way {
   readonly workFolder: string;
   readonly judge: Judge;
   readonly undoing: Undoing;
+  readonly plans: PlanBoard;
   readonly answers: Answers;
   readonly execution: Execution;
   readonly concluding: Concluding;
@@ -232,7 +234,7 @@ async function putOnRecord(
 function keepWork(
   request: AuthenticRequest,
   { judged: { command, judgement }, isApproved }: Pick<Admitted, "judged" | "isApproved">,
-  { workFolder, judge, undoing }: Way,
+  { workFolder, judge, undoing, plans }: Way,
 ): KeptWork {
   const { vm, id } = request;
   const { recognised, plan } = judgement;
@@ -243,7 +245,9 @@ function keepWork(
         vm,
         id,
         isApproved,
-        judge,
+        judge: (call) => judge(vm, call),
+        objection: () => null,
+        progress: plans.follow(plan.plan, { vm, id, by: vm }),
         keeper: undoing.keeper,
         afterwards: (judged) => termsOf(judged, new Set()).afterwards(),
         undo: (steps, mayGoOn) => undoing.undo({ vm, id, steps, mayGoOn }),

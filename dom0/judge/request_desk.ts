@@ -15,6 +15,7 @@ import { createConcluding } from "../run/concluding.ts";
 import { createExecution, type ExecutionOptions } from "../run/execution.ts";
 import type { StopReason } from "../run/runner.ts";
 import type { StoredKey } from "../settings/key_store.ts";
+import type { PlanBoard } from "../plans/plan_board.ts";
 import type { Undoing } from "../undo/undoing.ts";
 import { createAnswers, type Received } from "./answers.ts";
 import { carryOut, type Taken, type Way } from "./carry_out.ts";
@@ -33,6 +34,7 @@ export interface DeskOptions extends ExecutionOptions, Authority {
   readonly ledger: Ledger;
   readonly informing: Informing;
   readonly undoing: Undoing;
+  readonly plans: PlanBoard;
   /** null: nobody can be asked. */
   readonly parking: Parking | null;
   readonly tellRun: Way["tellRun"];

@@ -15,7 +15,6 @@
 
 import { concat } from "../../shared/protocol/bytes.ts";
 import type { OperationCall, ProcessCommand } from "../../shared/protocol/command.ts";
-import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type JsonValue, ResultError } from "../operations/operation.ts";
 import { ParameterError } from "../operations/parameter.ts";
 import { type Recognised, recogniseNamed } from "../operations/recognise.ts";
@@ -24,20 +23,33 @@ import type { Judgement } from "../policy/judge.ts";
 import type { Ended, StopReason } from "../run/runner.ts";
 import { type Print, type Sequence, type SequenceStep, StepRefused } from "../run/sequence.ts";
 import { keepForUndo, type KeptForUndo, NotKept, type UndoKeeper } from "../undo/keep_for_undo.ts";
+import type { Seen } from "../undo/undo_record.ts";
 import { canBeApproved, type Plan, type PlanStep } from "./plan.ts";
 import { fillTemplate, TemplateError } from "./template.ts";
 
 export interface PlanRun {
-  readonly vm: VmName;
+  /** Whose it is; "dom0" for the operator's. */
+  readonly vm: string;
   readonly id: string;
   /** A person has said yes to the whole; else a step that asks ends it. */
   readonly isApproved: boolean;
-  readonly judge: (vm: VmName, call: OperationCall) => Promise<Judgement>;
+  readonly judge: (call: OperationCall) => Promise<Judgement>;
+  /** Looks at what is there before a step changes it. @returns why it is not to run; null: nothing */
+  readonly objection: (step: PlanStep, before: Seen) => string | null;
   /** What dom0 does itself when a step has ended well. @returns what went wrong; null: nothing */
   readonly afterwards: (judgement: Judgement) => Promise<string | null>;
   readonly keeper: UndoKeeper;
   /** Takes back what is kept of these steps, the last one first. @returns those that are undone */
   readonly undo: (steps: readonly number[], mayGoOn: () => boolean) => Promise<readonly number[]>;
+  readonly progress: PlanProgress;
+}
+
+/** Hears how far a plan has come. */
+export interface PlanProgress {
+  /** The turn of this step has come. */
+  begun(step: number): void;
+  stepEnded(line: StepLine): void;
+  ended(line: PlanLine): void;
 }
 
 type StepOutcome = "done" | "failed" | "refused";
@@ -92,7 +104,9 @@ export function planSequence(plan: Plan, run: PlanRun): Sequence {
         done: progress.done,
       };
       const isUndone = !isDone && plan.undoOnFailure;
-      printLine(print, isUndone ? { ...line, ...await takeBack(progress, run, stopped) } : line);
+      const whole = isUndone ? { ...line, ...await takeBack(progress, run, stopped) } : line;
+      run.progress.ended(whole);
+      printLine(print, whole);
     },
   };
 }
@@ -122,7 +136,10 @@ function sequenceOf(step: PlanStep, progress: Progress, run: PlanRun): readonly 
   return step.operation.steps.map((_, at, { length }): SequenceStep => ({
     async begin(print) {
       if (at === 0) {
-        begun = await beginStep(step, progress, run).catch((error) => refuse(step, error, print));
+        run.progress.begun(step.number);
+        begun = await beginStep(step, progress, run).catch((error) =>
+          refuse(step, error, print, run)
+        );
         if (step.operation.level !== "monitor") progress.begun.push(step.number);
       }
       return commandOf(begun, at);
@@ -145,17 +162,20 @@ function commandOf(begun: Begun | null, at: number): ProcessCommand {
 async function beginStep(
   step: PlanStep,
   { results }: Progress,
-  { vm, id, isApproved, judge, keeper }: PlanRun,
+  { vm, id, isApproved, judge, objection, keeper }: PlanRun,
 ): Promise<Begun> {
   const { number, operation: { name }, words } = step;
   const pairs = [...words].map(([key, word]) => [key, fillTemplate(word, results)] as const);
   const recognised = recogniseNamed(name, pairs.map(([key, word]) => `${key}=${word}`));
-  const judgement = await judge(vm, { mode: "op", name, pairs });
+  const judgement = await judge({ mode: "op", name, pairs });
   const { action } = judgement.decision;
   if (action === "deny") throw new StepRefused(NOT_ALLOWED);
   if (action === "ask" && !(isApproved && canBeApproved(step))) throw new StepRefused(NOBODY_ASKED);
   const kept = keepForUndo(recognised, { vm, id, step: number }, keeper);
-  await kept?.begin();
+  await kept?.begin((before) => {
+    const why = objection(step, before);
+    if (why !== null) throw new StepRefused(why);
+  });
   return { recognised, judgement, kept };
 }
 
@@ -164,11 +184,11 @@ const NOBODY_ASKED =
   "the policy wants a person in dom0 to confirm it, and nobody has seen what it has become";
 
 /** The values come from the VM, from tools, or from what other steps printed: any may be wrong. */
-function refuse(step: PlanStep, error: unknown, print: Print): never {
+function refuse(step: PlanStep, error: unknown, print: Print, run: PlanRun): never {
   const isExpected = error instanceof StepRefused || error instanceof TemplateError ||
     error instanceof ParameterError || error instanceof NotKept;
   if (!isExpected) throw error;
-  printLine(print, { ...headOf(step), outcome: "refused", exit: null, stderr: error.message });
+  tellEnd({ ...headOf(step), outcome: "refused", exit: null, stderr: error.message }, print, run);
   throw new StepRefused(`step ${step.number}: ${error.message}`);
 }
 
@@ -183,7 +203,7 @@ async function endStep(
   { judgement, kept }: Begun,
   { ended, print, output }: StepEnd,
   progress: Progress,
-  { afterwards }: PlanRun,
+  run: PlanRun,
 ): Promise<void> {
   await kept?.end(ended.exitCode);
   const text = (stream: 1 | 2): string => new TextDecoder().decode(concat([...output[stream]]));
@@ -191,20 +211,25 @@ async function endStep(
   const said = stderr === "" ? {} : { stderr: stderr.slice(0, MAX_STDERR_CHARS) };
   const exit = ended.exitCode;
   if (!isGood(ended)) {
-    return printLine(print, { ...headOf(step), outcome: "failed", exit, ...said });
+    return tellEnd({ ...headOf(step), outcome: "failed", exit, ...said }, print, run);
   }
-  const wrong = await afterwards(judgement);
+  const wrong = await run.afterwards(judgement);
   const result = readResult(step, judgement, text(1));
   const why = wrong ?? (result === null ? UNREADABLE : null);
   if (why !== null || result === null) {
     const stderr = [said.stderr, why].filter((one) => one !== undefined).join("\n");
-    printLine(print, { ...headOf(step), outcome: "failed", exit, stderr });
+    tellEnd({ ...headOf(step), outcome: "failed", exit, stderr }, print, run);
     throw new StepRefused(`step ${step.number}: ${why}`);
   }
   if (step.name !== null) progress.results.set(step.name, result.value);
   progress.done++;
   const shown = step.operation.result === NOTHING ? {} : { result: result.value };
-  printLine(print, { ...headOf(step), outcome: "done", exit, ...shown, ...said });
+  tellEnd({ ...headOf(step), outcome: "done", exit, ...shown, ...said }, print, run);
+}
+
+function tellEnd(line: StepLine, print: Print, { progress }: PlanRun): void {
+  progress.stepEnded(line);
+  printLine(print, line);
 }
 
 const UNREADABLE = "what it printed has not the expected shape";

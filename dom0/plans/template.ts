@@ -58,6 +58,11 @@ export function parseTemplate(untrustedText: string): Template {
   return [...parts, text];
 }
 
+/** A text that is one, whatever stands in it. */
+export function escapeTemplate(text: string): string {
+  return text.replaceAll("${", () => "$${");
+}
+
 export function referencesIn(template: Template): readonly Reference[] {
   return template.filter((part) => typeof part !== "string");
 }

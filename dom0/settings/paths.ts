@@ -35,6 +35,10 @@ export interface Paths {
   readonly workFolder: string;
   /** What waits for a person. */
   readonly parkedFolder: string;
+  /** How far plans have come. */
+  readonly plansFolder: string;
+  /** What runs for the operator, and what it prints. */
+  readonly runsFolder: string;
   /** What an operator wants of the running daemon. */
   readonly ordersFolder: string;
   /** What must not be forgotten; locked by the one daemon that runs. */
@@ -71,6 +75,8 @@ export function dom0Paths(root: string): Paths {
     adminRunFolder: `${root}/run/qubes-global-admin-web`,
     workFolder: `${root}/run/qvm-remote/work`,
     parkedFolder: `${root}/run/qvm-remote/parked`,
+    plansFolder: `${root}/run/qvm-remote/plans`,
+    runsFolder: `${root}/run/qvm-remote/runs`,
     ordersFolder: `${root}/run/qvm-remote/orders`,
     libFolder: `${root}/var/lib/qvm-remote`,
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,

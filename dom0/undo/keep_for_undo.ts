@@ -11,7 +11,7 @@ import type { Recognised } from "../operations/recognise.ts";
 import { CHANGES } from "../operations/undo.ts";
 import type { ReadOperation } from "../run/read_operation.ts";
 import { readPart } from "./change_reader.ts";
-import type { UndoRecord } from "./undo_record.ts";
+import type { Seen, UndoRecord } from "./undo_record.ts";
 import type { UndoStore } from "./undo_store.ts";
 
 export interface UndoKeeper {
@@ -29,8 +29,13 @@ export interface Asked {
 }
 
 export interface KeptForUndo {
-  /** Once, before its first command starts. @throws {NotKept} then nothing may start */
-  begin(): Promise<void>;
+  /**
+   * Once, before its first command starts.
+   *
+   * @param look sees what is there; what it throws is thrown here, and nothing is kept
+   * @throws {NotKept} then nothing may start
+   */
+  begin(look?: (before: Seen) => void): Promise<void>;
   /** Once, when it has ended. */
   end(exitCode: number): Promise<void>;
 }
@@ -49,13 +54,15 @@ export function keepForUndo(
   if (!CHANGES.has(operation)) return null;
   let record: UndoRecord | null = null;
   return {
-    async begin() {
+    async begin(look = () => {}) {
+      const before = await readPart(operation, values, read);
+      look(before);
       record = {
         ...asked,
         atMs: dateMs(),
         operation,
         values,
-        before: await readPart(operation, values, read),
+        before,
         after: null,
         exitCode: null,
         status: "kept",

@@ -13,6 +13,7 @@ import { DEFAULT_CONFIG } from "../../dom0/settings/config.ts";
 import { newestRecords, openAudit } from "../../dom0/record/audit_log.ts";
 import { ledgerFile, openLedger } from "../../dom0/record/ledger.ts";
 import { createOutcomeStore } from "../../dom0/record/outcome_store.ts";
+import { createPlanBoard } from "../../dom0/plans/plan_board.ts";
 import { createRequestDesk } from "../../dom0/judge/request_desk.ts";
 import { createScheduler } from "../../dom0/run/scheduler.ts";
 import { sessionGroups } from "../../dom0/run/session_groups.ts";
@@ -60,6 +61,7 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
       undo: () => Promise.resolve([]),
       forgetOld() {},
     },
+    plans: createPlanBoard({ folder: `${folder}/plans`, dateMs: realClock.dateMs }),
     informing: { list: () => Promise.resolve(""), explain: () => Promise.resolve("") },
     audit,
     isOnRecord: newestRecords(`${folder}/audit.jsonl`),

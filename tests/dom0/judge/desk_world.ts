@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A desk on folders of its own, with a clock that stands still, and requests for it. @module */
 
+import { createPlanBoard } from "../../../dom0/plans/plan_board.ts";
 import type { Undoing } from "../../../dom0/undo/undoing.ts";
 import { ParameterError } from "../../../dom0/operations/parameter.ts";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
@@ -149,6 +150,7 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
       audit,
       informing: INFORMING,
       undoing: NO_UNDOING,
+      plans: createPlanBoard({ folder: `${folder}/plans`, dateMs: clock.dateMs }),
       parking: wishes.asks === undefined ? null : parking,
       tellRun: null,
     },

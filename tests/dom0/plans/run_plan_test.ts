@@ -4,12 +4,15 @@ import { recogniseNamed, recogniseWords } from "../../../dom0/operations/recogni
 import { OPERATIONS } from "../../../dom0/operations/table.ts";
 import { createView } from "../../../dom0/operations/view.ts";
 import { parsePlan } from "../../../dom0/plans/plan.ts";
+import { createPlanBoard } from "../../../dom0/plans/plan_board.ts";
+import type { PlanView } from "../../../dom0/plans/plan_view.ts";
 import { planSequence } from "../../../dom0/plans/run_plan.ts";
 import type { Judgement } from "../../../dom0/policy/judge.ts";
 import type { Action } from "../../../dom0/policy/rule.ts";
 import { openAudit } from "../../../dom0/record/audit_log.ts";
 import type { Ended, StopReason } from "../../../dom0/run/runner.ts";
 import { type Sequence, StepRefused } from "../../../dom0/run/sequence.ts";
+import type { Seen } from "../../../dom0/undo/undo_record.ts";
 import { createUndoStore, type UndoStore } from "../../../dom0/undo/undo_store.ts";
 import { undoSteps } from "../../../dom0/undo/undo_steps.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
@@ -25,6 +28,7 @@ interface Wishes {
   readonly isApproved?: boolean;
   readonly hidden?: readonly string[];
   readonly afterwards?: () => string | null;
+  readonly objection?: (step: number, before: Seen) => string | null;
   /** Each write of what an undo needs; may throw. */
   readonly onPut?: () => void;
   /** Somebody stops it when this many commands have run. */
@@ -42,6 +46,8 @@ interface Scene {
   readonly store: UndoStore;
   play(plan: unknown, wishes?: Wishes): Promise<Played>;
   events(): readonly string[];
+  /** As a person is shown it. */
+  shown(): PlanView;
 }
 
 /** Plays a sequence as the daemon runs it, on qubes in memory. */
@@ -58,6 +64,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
         Deno.readTextFileSync(paths.auditFile).trimEnd().split("\n").map((line) =>
           JSON.parse(line).event
         ),
+      shown: () => JSON.parse(Deno.readTextFileSync(`${folder}/plans/${WORK}-${ID}.json`)),
       async play(plan, wishes = {}) {
         const { decide = () => "allow", hidden = [], onPut = () => {} } = wishes;
         const put: UndoStore["put"] = async (record) => {
@@ -66,7 +73,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
         };
         const sequence = planSequence(parsePlan(JSON.stringify(plan)), {
           ...{ vm: WORK, id: ID, isApproved: wishes.isApproved ?? false },
-          judge(_vm, { name, pairs }) {
+          judge({ name, pairs }) {
             const recognised = recogniseNamed(name, pairs.map(([key, value]) => `${key}=${value}`));
             const action = decide(name, String(recognised.touches[0] ?? "dom0"));
             const view = hidden.length === 0 ? null : createView({ hidden: new Set(hidden) });
@@ -77,6 +84,11 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
             };
             return Promise.resolve(judgement);
           },
+          objection: (step, before) => wishes.objection?.(step.number, before) ?? null,
+          progress: createPlanBoard({ folder: `${folder}/plans`, dateMs }).follow(
+            parsePlan(JSON.stringify(plan)),
+            { vm: WORK, id: ID, by: "work" },
+          ),
           afterwards: () => Promise.resolve(wishes.afterwards?.() ?? null),
           keeper: { store: { put }, read: model.tools.read, dateMs },
           undo: (steps, mayGoOn) =>
@@ -395,3 +407,39 @@ Deno.test("a crash at any write or run of a plan: all that was changed can be un
     assert(calm <= 0 || crashAt > 8, `only ${crashAt} crashes`);
   }
 });
+
+Deno.test("a person is shown what each step is, what became of it, and what was taken back", () =>
+  withScene(async ({ play, model, shown }) => {
+    model.onRun = (argv) => argv[1] === "lab" ? "no memory" : null;
+    const steps = [{ operation: "vm.names", name: "all" }, set("work", "1"), set("lab", "2")];
+    await play({ steps: [...steps, set("work", "3")], undoOnFailure: true });
+    const { state, steps: all, notUndone, by } = shown();
+    assertEquals([state, notUndone, by], ["failed", [], "work"]);
+    assertEquals(all.map((step) => step.state), ["done", "undone", "undone", "waiting"]);
+    assertEquals([all[0]?.result, all[2]?.said, all[2]?.exit], ['["work","lab"]', "no memory", 1]);
+    assertEquals(all[3]?.text, "step 4: vm.prefs.set vm=work property=memory value=3");
+  }));
+
+Deno.test("a step that somebody objects to does not run, and what was done is taken back", () =>
+  withScene(async ({ play, model, shown, store }) => {
+    const objection = (step: number, before: Seen): string | null =>
+      step === 2 ? `it is ${JSON.stringify(before?.value)} now` : null;
+    const { said } = await play(
+      { steps: [set("work", "1"), set("lab", "2")], undoOnFailure: true },
+      { objection },
+    );
+    assertEquals(said, 'step 2: it is {"value":"400","isDefault":false} now');
+    assertEquals(shown().steps.map(({ state }) => state), ["undone", "refused"]);
+    assertEquals([...model.qubes.values()].map(({ memory }) => memory), ["400", "400"]);
+    const kept = (await store.find(ID)).map(({ step, status }) => [step, status]);
+    assertEquals(kept, [[1, "undone"]], "nothing is kept of what did not run");
+  }));
+
+Deno.test("a plan that is cut off says what was not taken back", () =>
+  withScene(async ({ play, shown }) => {
+    const stopAfter = { commands: 2, reason: "locked-down" } as const;
+    await play({ steps: [set("work", "1"), set("lab", "2")], undoOnFailure: true }, { stopAfter });
+    const { state, steps, notUndone } = shown();
+    assertEquals([state, notUndone], ["stopped", [1, 2]]);
+    assertEquals(steps.map((step) => step.state), ["done", "failed"]);
+  }));

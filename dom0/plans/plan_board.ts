@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * How far each plan has come, as files for the operator's programs, in /run/qvm-remote/plans:
+ *
+ *     <vm>-<id>.json   a plan that runs or has run, see plan_view.ts
+ *
+ * Of each VM the newest are kept, until the machine is started anew.
+ *
+ * @module
+ */
+
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { errorText } from "../../shared/io/program.ts";
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
+import type { Plan } from "./plan.ts";
+import {
+  newPlanView,
+  type PlanOwner,
+  type PlanView,
+  withBegun,
+  withEnd,
+  withInterruption,
+  withStepEnd,
+} from "./plan_view.ts";
+import type { PlanProgress } from "./run_plan.ts";
+
+export interface PlanBoard {
+  /** It is shown from its first step on. */
+  follow(plan: Plan, owner: PlanOwner): PlanProgress;
+}
+
+export interface PlanBoardOptions {
+  readonly folder: string;
+  readonly dateMs: () => number;
+  /** Of each VM. */
+  readonly mostPlans?: number;
+}
+
+const MOST_PLANS = 20;
+const NAME = /^(.+)-([0-9]{8}-[0-9]{6}-[0-9]{1,10}-[0-9a-f]{8})\.json$/;
+
+/** What an earlier daemon was doing is not done any more. */
+export function createPlanBoard(
+  { folder, dateMs, mostPlans = MOST_PLANS }: PlanBoardOptions,
+): PlanBoard {
+  Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  const put = (view: PlanView): void => {
+    const path = `${folder}/${view.vm}-${view.id}.json`;
+    try {
+      Deno.writeTextFileSync(`${path}.new`, `${JSON.stringify(view)}\n`, { mode: PRIVATE_FILE });
+      Deno.renameSync(`${path}.new`, path);
+    } catch (error) { // it is for people to look at: the plan goes on
+      console.error(`plans: ${errorText(error)}`);
+    }
+  };
+  for (const view of readViews(folder)) put(withInterruption(view));
+  return {
+    follow(plan, owner) {
+      let view: PlanView | null = null;
+      const change = (next: (view: PlanView) => PlanView): void => {
+        if (view === null) forgetOldest(folder, owner.vm, mostPlans - 1);
+        view = next(view ?? newPlanView(plan, owner, dateMs()));
+        put(view);
+      };
+      return {
+        begun: (number) => change((now) => withBegun(now, number)),
+        stepEnded: (line) => change((now) => withStepEnd(now, line, dateMs())),
+        ended: (line) => change((now) => withEnd(now, line, dateMs())),
+      };
+    },
+  };
+}
+
+function readViews(folder: string): readonly PlanView[] {
+  const files = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) =>
+    NAME.test(name)
+  );
+  return files.flatMap((name) => {
+    try {
+      return [JSON.parse(Deno.readTextFileSync(`${folder}/${name}`))]; // this daemon's own file
+    } catch {
+      removeIfPresent(`${folder}/${name}`); // cut off by a machine that stopped
+      return [];
+    }
+  });
+}
+
+function forgetOldest(folder: string, vm: string, most: number): void {
+  const ofVm = [...Deno.readDirSync(folder)].map(({ name }) => name)
+    .filter((name) => NAME.exec(name)?.[1] === vm).toSorted();
+  for (const name of ofVm.slice(0, Math.max(0, ofVm.length - most))) {
+    removeIfPresent(`${folder}/${name}`);
+  }
+}

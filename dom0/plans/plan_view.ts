@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * A plan that runs, or has run, as a person is shown it: what each step is and what became of it.
+ * Made from what happens, one thing after another. Pure.
+ *
+ * @module
+ */
+
+import { type Plan, stepText } from "./plan.ts";
+import type { PlanLine, StepLine } from "./run_plan.ts";
+
+/**
+ *     waiting   its turn has not come
+ *     running
+ *     done
+ *     failed
+ *     refused   nothing of it ran: the policy, a value that is not there, or that is another by now
+ *     stopped   it was cut off, and may be half done
+ *     undone    what was there before it is there again
+ */
+export type StepState =
+  | "waiting"
+  | "running"
+  | "done"
+  | "failed"
+  | "refused"
+  | "stopped"
+  | "undone";
+
+export interface PlanStepView {
+  readonly number: number;
+  /** "step 1: vm.start vm=work"; of a plan that a VM wrote, the VM's text. */
+  readonly text: string;
+  readonly operation: string;
+  readonly state: StepState;
+  readonly exit: number | null;
+  /** What went wrong, or what its tool said. */
+  readonly said: string | null;
+  /** As JSON; null: it has none, or it is too long. */
+  readonly result: string | null;
+  readonly endedMs: number | null;
+}
+
+export interface PlanView {
+  /** Whose plan it is; "dom0" for the operator's. */
+  readonly vm: string;
+  readonly id: string;
+  /** "work", or "web s-3". */
+  readonly by: string;
+  readonly begunMs: number;
+  readonly endedMs: number | null;
+  /** "interrupted": its daemon ended, and nobody knows how far the step that ran has come. */
+  readonly state: "running" | "done" | "failed" | "stopped" | "interrupted";
+  readonly steps: readonly PlanStepView[];
+  readonly undoOnFailure: boolean;
+  /** Steps that could not be taken back, if that was wanted. */
+  readonly notUndone: readonly number[];
+}
+
+export type PlanOwner = Pick<PlanView, "vm" | "id" | "by">;
+
+/** Every change is written anew: what is long in it is in the answer to whoever asked. */
+const MAX_TEXT_CHARS = 400;
+const MAX_SAID_CHARS = 1000;
+
+export function newPlanView(plan: Plan, owner: PlanOwner, nowMs: number): PlanView {
+  return {
+    ...owner,
+    begunMs: nowMs,
+    endedMs: null,
+    state: "running",
+    undoOnFailure: plan.undoOnFailure,
+    notUndone: [],
+    steps: plan.steps.map((step) => ({
+      number: step.number,
+      text: cut(stepText(step), MAX_TEXT_CHARS),
+      operation: step.operation.name,
+      state: "waiting",
+      exit: null,
+      said: null,
+      result: null,
+      endedMs: null,
+    })),
+  };
+}
+
+export function withBegun(view: PlanView, number: number): PlanView {
+  return withStep(view, number, () => ({ state: "running" }));
+}
+
+export function withStepEnd(view: PlanView, line: StepLine, nowMs: number): PlanView {
+  const result = line.result === undefined ? null : JSON.stringify(line.result);
+  return withStep(view, line.step, () => ({
+    state: line.outcome,
+    exit: line.exit,
+    said: line.stderr === undefined ? null : cut(line.stderr, MAX_SAID_CHARS),
+    result: result === null || result.length > MAX_SAID_CHARS ? null : result,
+    endedMs: nowMs,
+  }));
+}
+
+export function withEnd(view: PlanView, line: PlanLine, nowMs: number): PlanView {
+  const { plan: state, undone = [], notUndone = [] } = line;
+  const ended: PlanView = { ...view, state, notUndone, endedMs: nowMs };
+  return undone.reduce(
+    (now, number) => withStep(now, number, () => ({ state: "undone" })),
+    withoutRunning(ended),
+  );
+}
+
+/** As it is found after its daemon has ended. */
+export function withInterruption(view: PlanView): PlanView {
+  return view.state === "running" ? withoutRunning({ ...view, state: "interrupted" }) : view;
+}
+
+function withoutRunning(view: PlanView): PlanView {
+  const steps = view.steps.map((step): PlanStepView =>
+    step.state === "running" ? { ...step, state: "stopped" } : step
+  );
+  return { ...view, steps };
+}
+
+function withStep(
+  view: PlanView,
+  number: number,
+  change: (step: PlanStepView) => Partial<PlanStepView>,
+): PlanView {
+  const steps = view.steps.map((step) =>
+    step.number === number ? { ...step, ...change(step) } : step
+  );
+  return { ...view, steps };
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
