@@ -4,6 +4,7 @@
 import type { ChainState, Dom0Channel, Dom0Now } from "./channel/dom0_channel.ts";
 import type { AskedBySession } from "./server/http_message.ts";
 import type { Live } from "./live.ts";
+import { settleStaged } from "./staged/settle_staged.ts";
 import type { QubeList, QubeLister } from "./qube_list.ts";
 import type { Session, Sessions } from "./server/sessions.ts";
 
@@ -40,6 +41,9 @@ export async function viewOf(
   { session, path, query, headers }: AskedBySession,
 ): Promise<View> {
   const [now, qubes] = await Promise.all([admin.channel.now(), admin.qubes.get()]);
+  if (session.applying !== null) {
+    settleStaged(session, await admin.channel.plans(), admin.dateMs());
+  }
   const isVisit = headers.get("sec-fetch-dest") === "document";
   return {
     session,

@@ -7,6 +7,7 @@ import local from "./style/pages.css" with { type: "text" };
 import tokens from "./style/tokens.css" with { type: "text" };
 import approvals from "./browser/approvals.js" with { type: "text" };
 import dialogs from "./browser/dialogs.js" with { type: "text" };
+import execute from "./browser/execute.js" with { type: "text" };
 import keyboard from "./browser/keyboard.js" with { type: "text" };
 import live from "./browser/live.js" with { type: "text" };
 import login from "./browser/login.js" with { type: "text" };
@@ -26,6 +27,7 @@ const ASSETS: readonly (readonly [name: string, type: string, text: string])[] =
   ["main.js", SCRIPT, main],
   ["approvals.js", SCRIPT, approvals],
   ["dialogs.js", SCRIPT, dialogs],
+  ["execute.js", SCRIPT, execute],
   ["keyboard.js", SCRIPT, keyboard],
   ["live.js", SCRIPT, live],
   ["login.js", SCRIPT, login],

@@ -9,19 +9,20 @@ import { type Answer, HttpError } from "./server/http_message.ts";
 import { COOKIE } from "./server/sessions.ts";
 import { approvalRoutes } from "./pages/approvals.ts";
 import { dashboardRoutes } from "./pages/dashboard.ts";
-import { executeRoutes } from "./pages/execute.ts";
+import { executeRoutes } from "./pages/execute/execute.ts";
 import { globalRoutes } from "./pages/global.ts";
 import { keyRoutes } from "./pages/keys/keys.ts";
 import { lockdownRoutes } from "./pages/lockdown.ts";
 import { logRoutes } from "./pages/logs.ts";
 import { networkRoutes } from "./pages/qubes/network.ts";
 import { paletteRoutes } from "./pages/palette.ts";
+import { planRoutes } from "./pages/plans/plans.ts";
 import { policyRoutes } from "./pages/policy.ts";
 import { qrexecRoutes } from "./pages/qrexec.ts";
 import { qubeRoutes } from "./pages/qubes/qube_page.ts";
 import { qubesRoutes } from "./pages/qubes/qubes.ts";
 import { sessionRoutes } from "./pages/sessions_page.ts";
-import { stagedRoutes } from "./pages/staged.ts";
+import { stagedRoutes } from "./pages/plans/staged.ts";
 import { undoRoutes } from "./pages/undo.ts";
 import type { Route } from "./server/router.ts";
 import type { TicketOffice } from "./server/tickets.ts";
@@ -40,6 +41,7 @@ export function adminRoutes(admin: Admin, tickets: TicketOffice): readonly Route
     ...policyRoutes(admin),
     ...qrexecRoutes(admin),
     ...stagedRoutes(admin),
+    ...planRoutes(admin),
     ...globalRoutes(admin),
     ...sessionRoutes(admin),
     ...lockdownRoutes(admin),

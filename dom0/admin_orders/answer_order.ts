@@ -13,6 +13,8 @@ import { refuseUncertain, takeBack } from "../operator/undo.ts";
 import { vmFromWord } from "../operator/vm_word.ts";
 import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
 import { reasonOf } from "../operator/order_form.ts";
+import { previewOf } from "../approval/preview.ts";
+import { recogniseNamed } from "../operations/recognise.ts";
 import type { JsonValue } from "../operations/operation.ts";
 import { OrderError } from "../orders/order_file.ts";
 import { checkChainFiles } from "../record/audit_files.ts";
@@ -27,7 +29,12 @@ import {
   saveText,
 } from "./policy_answers.ts";
 import { readRecordPage } from "./record_pages.ts";
-import { describeUndoable, findUndoable, type UndoParts } from "./undo_answers.ts";
+import {
+  describeUndoable,
+  describeUndoState,
+  findUndoable,
+  type UndoParts,
+} from "./undo_answers.ts";
 import { beginPlan, type OperatorPlanOptions, type PlannedChange } from "./operator_plan.ts";
 import type { OperatorRuns } from "./operator_runs.ts";
 import type { OperatorRun } from "./run_as_operator.ts";
@@ -68,13 +75,21 @@ function answersOf(parts: AnswerParts): Answers {
 }
 
 /** What runs for the operator. */
-function runAnswers({ run, runs, plan }: AnswerParts): Answers {
+function runAnswers({ run, runs, plan, undo }: AnswerParts): Answers {
   return new Map<string, AnswerTo>([
     ["operation", (order, by) => run.operation(order.text("name"), order.pairs("values"), by)],
     [
       "begin-operation",
       (order, by) => run.beginOperation(order.text("name"), order.pairs("values"), by),
     ],
+    ["preview", async (order) => {
+      const pairs = Object.entries(order.pairs("values")).map(([key, value]) => `${key}=${value}`);
+      const { rows, unknown } = await previewOf(
+        recogniseNamed(order.text("name"), pairs),
+        undo.read,
+      );
+      return { rows: rows.map((row) => ({ ...row })), unknown };
+    }],
     ["begin-shell", (order, by) => run.beginScript(order.text("script"), by)],
     ["begin-plan", (order, by) => beginPlan(order.list("changes").map(changeOf), by, plan)],
     ["cancel", async (order, by) => {
@@ -103,6 +118,10 @@ function undoAnswers({ paths, undo }: AnswerParts): Answers {
       if (wanted === null) throw new UserError("It is undone already, or kept no more.");
       return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN) };
     }],
+    [
+      "undo-state",
+      (order) => describeUndoState(undo, { vm: order.text("vm"), id: order.text("id") }),
+    ],
     ["undo-plan", async (order, by) => {
       const wanted = { id: order.text("id"), vm: order.text("vm"), step: null };
       return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN) };

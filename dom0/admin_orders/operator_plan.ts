@@ -87,7 +87,7 @@ function sequenceOf(
     isApproved: true,
     judge: judgeForOperator,
     objection: ({ number, operation }, before) =>
-      conflictOf(operation.name, changes[number - 1]?.before ?? null, before),
+      conflictOf(operation.name, changes[number - 1], before),
     afterwards: () => Promise.resolve(null),
     keeper: undoing.keeper,
     undo: (steps, mayGoOn) => undoing.undo({ vm: OPERATOR, id, steps, mayGoOn }),
@@ -95,12 +95,17 @@ function sequenceOf(
   });
 }
 
-function conflictOf(operation: string, expected: string | null, before: Seen): string | null {
+function conflictOf(
+  operation: string,
+  change: PlannedChange | undefined,
+  before: Seen,
+): string | null {
+  if (change === undefined) throw new Error("bug: a step without its change");
   if (before === null) return "what is there now cannot be read";
-  const now = settingText(operation, before.value);
-  return now === expected
+  const now = settingText(operation, change.values, before.value);
+  return now === change.before
     ? null
-    : `its value changed meanwhile: it is ${now || "empty"}, and was ${expected || "empty"}`;
+    : `its value changed meanwhile: it is ${now || "empty"}, and was ${change.before || "empty"}`;
 }
 
 /** No policy is asked: it is the operator's own. */

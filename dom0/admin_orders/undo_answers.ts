@@ -57,3 +57,16 @@ export async function findUndoable(
   const record = (await store.list()).find((one) => nameOfRecord(one) === name);
   return record === undefined ? null : { id: record.id, vm: record.vm, step: record.step };
 }
+
+/** Of each step of a plan that something is kept of: { step, isUndone, hasWay }. */
+export async function describeUndoState(
+  { store }: UndoParts,
+  { vm, id }: Pick<UndoRecord, "vm" | "id">,
+): Promise<JsonValue> {
+  const records = (await store.find(id)).filter((record) => record.vm === vm);
+  return records.map((record) => ({
+    step: record.step,
+    isUndone: record.status === "undone",
+    hasWay: wayBack(record).kind === "steps",
+  }));
+}

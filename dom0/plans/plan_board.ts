@@ -20,6 +20,7 @@ import {
   withBegun,
   withEnd,
   withInterruption,
+  withSeen,
   withStepEnd,
 } from "./plan_view.ts";
 import type { PlanProgress } from "./run_plan.ts";
@@ -64,7 +65,8 @@ export function createPlanBoard(
       };
       return {
         begun: (number) => change((now) => withBegun(now, number)),
-        stepEnded: (line) => change((now) => withStepEnd(now, line, dateMs())),
+        seen: (number, before) => change((now) => withSeen(now, number, before)),
+        stepEnded: (line, after) => change((now) => withStepEnd(now, line, after, dateMs())),
         ended: (line) => change((now) => withEnd(now, line, dateMs())),
       };
     },

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Seen } from "../undo/undo_record.ts";
 import { type Plan, stepText } from "./plan.ts";
 import type { PlanLine, StepLine } from "./run_plan.ts";
 
@@ -38,6 +39,9 @@ export interface PlanStepView {
   readonly said: string | null;
   /** As JSON; null: it has none, or it is too long. */
   readonly result: string | null;
+  /** What it changes, before it ran and after; null: nothing was, or can be, read. */
+  readonly before: Seen;
+  readonly after: Seen;
   readonly endedMs: number | null;
 }
 
@@ -62,6 +66,7 @@ export type PlanOwner = Pick<PlanView, "vm" | "id" | "by">;
 /** Every change is written anew: what is long in it is in the answer to whoever asked. */
 const MAX_TEXT_CHARS = 400;
 const MAX_SAID_CHARS = 1000;
+const MAX_SEEN_CHARS = 4000;
 
 export function newPlanView(plan: Plan, owner: PlanOwner, nowMs: number): PlanView {
   return {
@@ -79,6 +84,8 @@ export function newPlanView(plan: Plan, owner: PlanOwner, nowMs: number): PlanVi
       exit: null,
       said: null,
       result: null,
+      before: null,
+      after: null,
       endedMs: null,
     })),
   };
@@ -88,13 +95,23 @@ export function withBegun(view: PlanView, number: number): PlanView {
   return withStep(view, number, () => ({ state: "running" }));
 }
 
-export function withStepEnd(view: PlanView, line: StepLine, nowMs: number): PlanView {
+export function withSeen(view: PlanView, number: number, before: Seen): PlanView {
+  return withStep(view, number, () => ({ before: ifShort(before) }));
+}
+
+export function withStepEnd(
+  view: PlanView,
+  line: StepLine,
+  after: Seen,
+  nowMs: number,
+): PlanView {
   const result = line.result === undefined ? null : JSON.stringify(line.result);
   return withStep(view, line.step, () => ({
     state: line.outcome,
     exit: line.exit,
     said: line.stderr === undefined ? null : cut(line.stderr, MAX_SAID_CHARS),
     result: result === null || result.length > MAX_SAID_CHARS ? null : result,
+    after: ifShort(after),
     endedMs: nowMs,
   }));
 }
@@ -129,6 +146,11 @@ function withStep(
     step.number === number ? { ...step, ...change(step) } : step
   );
   return { ...view, steps };
+}
+
+/** All rules of a firewall are read for one of them. */
+function ifShort(seen: Seen): Seen {
+  return JSON.stringify(seen).length > MAX_SEEN_CHARS ? null : seen;
 }
 
 function cut(text: string, most: number): string {

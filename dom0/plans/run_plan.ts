@@ -48,7 +48,10 @@ export interface PlanRun {
 export interface PlanProgress {
   /** The turn of this step has come. */
   begun(step: number): void;
-  stepEnded(line: StepLine): void;
+  /** What it will change is this now. */
+  seen(step: number, before: Seen): void;
+  /** @param after what is there now of what it changes; null: nothing was, or can be, read */
+  stepEnded(line: StepLine, after: Seen): void;
   ended(line: PlanLine): void;
 }
 
@@ -162,7 +165,7 @@ function commandOf(begun: Begun | null, at: number): ProcessCommand {
 async function beginStep(
   step: PlanStep,
   { results }: Progress,
-  { vm, id, isApproved, judge, objection, keeper }: PlanRun,
+  { vm, id, isApproved, judge, objection, keeper, progress }: PlanRun,
 ): Promise<Begun> {
   const { number, operation: { name }, words } = step;
   const pairs = [...words].map(([key, word]) => [key, fillTemplate(word, results)] as const);
@@ -173,6 +176,7 @@ async function beginStep(
   if (action === "ask" && !(isApproved && canBeApproved(step))) throw new StepRefused(NOBODY_ASKED);
   const kept = keepForUndo(recognised, { vm, id, step: number }, keeper);
   await kept?.begin((before) => {
+    progress.seen(number, before);
     const why = objection(step, before);
     if (why !== null) throw new StepRefused(why);
   });
@@ -188,7 +192,8 @@ function refuse(step: PlanStep, error: unknown, print: Print, run: PlanRun): nev
   const isExpected = error instanceof StepRefused || error instanceof TemplateError ||
     error instanceof ParameterError || error instanceof NotKept;
   if (!isExpected) throw error;
-  tellEnd({ ...headOf(step), outcome: "refused", exit: null, stderr: error.message }, print, run);
+  const line = { ...headOf(step), outcome: "refused", exit: null, stderr: error.message } as const;
+  tellEnd(line, null, print, run);
   throw new StepRefused(`step ${step.number}: ${error.message}`);
 }
 
@@ -205,30 +210,32 @@ async function endStep(
   progress: Progress,
   run: PlanRun,
 ): Promise<void> {
-  await kept?.end(ended.exitCode);
+  const after = await kept?.end(ended.exitCode) ?? null;
+  const tell = (line: Omit<StepLine, "step" | "name" | "operation">): void =>
+    tellEnd({ ...headOf(step), ...line }, after, print, run);
   const text = (stream: 1 | 2): string => new TextDecoder().decode(concat([...output[stream]]));
   const stderr = judgement.view?.maskMessage(text(2)) ?? text(2);
   const said = stderr === "" ? {} : { stderr: stderr.slice(0, MAX_STDERR_CHARS) };
   const exit = ended.exitCode;
   if (!isGood(ended)) {
-    return tellEnd({ ...headOf(step), outcome: "failed", exit, ...said }, print, run);
+    return tell({ outcome: "failed", exit, ...said });
   }
   const wrong = await run.afterwards(judgement);
   const result = readResult(step, judgement, text(1));
   const why = wrong ?? (result === null ? UNREADABLE : null);
   if (why !== null || result === null) {
     const stderr = [said.stderr, why].filter((one) => one !== undefined).join("\n");
-    tellEnd({ ...headOf(step), outcome: "failed", exit, stderr }, print, run);
+    tell({ outcome: "failed", exit, stderr });
     throw new StepRefused(`step ${step.number}: ${why}`);
   }
   if (step.name !== null) progress.results.set(step.name, result.value);
   progress.done++;
   const shown = step.operation.result === NOTHING ? {} : { result: result.value };
-  tellEnd({ ...headOf(step), outcome: "done", exit, ...shown, ...said }, print, run);
+  tell({ outcome: "done", exit, ...shown, ...said });
 }
 
-function tellEnd(line: StepLine, print: Print, { progress }: PlanRun): void {
-  progress.stepEnded(line);
+function tellEnd(line: StepLine, after: Seen, print: Print, { progress }: PlanRun): void {
+  progress.stepEnded(line, after);
   printLine(print, line);
 }
 

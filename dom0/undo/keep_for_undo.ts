@@ -36,8 +36,8 @@ export interface KeptForUndo {
    * @throws {NotKept} then nothing may start
    */
   begin(look?: (before: Seen) => void): Promise<void>;
-  /** Once, when it has ended. */
-  end(exitCode: number): Promise<void>;
+  /** Once, when it has ended. @returns what is there then */
+  end(exitCode: number): Promise<Seen>;
 }
 
 /** The disk has not got what an undo would need. */
@@ -75,13 +75,14 @@ export function keepForUndo(
       }
     },
     async end(exitCode) {
-      if (record === null) return;
+      if (record === null) return null;
       const after = await readPart(operation, values, read);
       try {
         await store.put({ ...record, exitCode, after });
       } catch (error) { // what was there before is kept, and that is what counts
         console.error(`undo: ${errorText(error)}`);
       }
+      return after;
     },
   };
 }

@@ -3,7 +3,12 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createDaemonChannel } from "../../dom0/admin/channel/daemon_channel.ts";
-import { Dom0Error } from "../../dom0/admin/channel/dom0_channel.ts";
+import {
+  type Dom0Channel,
+  Dom0Error,
+  type RunChunk,
+} from "../../dom0/admin/channel/dom0_channel.ts";
+import type { PlanView } from "../../dom0/plans/plan_view.ts";
 import { PORT } from "../../dom0/admin/run_admin.ts";
 import { dom0Paths } from "../../dom0/settings/paths.ts";
 import { finish, install, until } from "./installed.ts";
@@ -64,8 +69,63 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
     });
 
     await t.step("a script, as root", async () => {
-      const { stdout, exitCode } = await channel.runShell("echo one; exit 3", BY);
-      assertEquals([stdout, exitCode], ["one\n", 3]);
+      const { id } = await channel.beginShell("echo one; echo two >&2; exit 3", BY);
+      const { head, parts, end } = await runToEnd(channel, id);
+      assertEquals([head?.operation, head?.by], ["shell", BY]);
+      const printed = (stream: number): string =>
+        parts.filter((part) => part.stream === stream).map(({ text }) => text).join("");
+      assertEquals([printed(1), printed(2), end?.exitCode], ["one\n", "two\n", 3]);
+    });
+
+    await t.step("what it prints is there while it runs, and it can be cancelled", async () => {
+      const { id } = await channel.beginShell("echo hé; exec sleep 600", BY);
+      const printed = Promise.withResolvers<void>();
+      const look = async (): Promise<void> => {
+        const chunk = await channel.readRun(id, 0);
+        if (chunk?.parts.some(({ text }) => text.includes("hé"))) printed.resolve();
+        assertEquals(chunk?.end, null, "it runs");
+      };
+      const unfollow = channel.followRun(id, () => void look().catch(printed.reject));
+      await printed.promise;
+      unfollow();
+      await channel.cancel(id, BY);
+      assertEquals((await runToEnd(channel, id)).end?.kind, "cancelled");
+      const again = await channel.cancel(id, BY).catch((error) => error);
+      assert(again instanceof Dom0Error);
+    });
+
+    await t.step("an operation's value comes with its end", async () => {
+      const { id } = await channel.begin("vm.names", {}, BY);
+      const { end } = await runToEnd(channel, id);
+      assert(Array.isArray(end?.value) && end.value.includes("lab"));
+      const { lines } = await channel.preview("vm.tags.add", { vm: "lab", tag: "soon" });
+      assertEquals(lines.filter(({ kind }) => kind === "added").map(({ text }) => text), [
+        "tag soon of lab: yes",
+      ]);
+    });
+
+    await t.step("staged changes are one plan: done, undone, or taken back", async () => {
+      const tag = (name: string, before: string) => ({
+        ...{ operation: "vm.tags.add", values: { vm: "lab", tag: name }, before },
+      });
+      const { id } = await channel.beginPlan([tag("one", "absent"), tag("two", "absent")], BY);
+      const plan = { vm: "dom0", id };
+      const done = await planToEnd(channel, id);
+      assertEquals(done.steps.map(({ state }) => state), ["done", "done"]);
+      assertEquals([done.state, done.by, done.steps[0]?.after], ["done", BY, { value: true }]);
+      assertEquals((await channel.undoState(plan)).map(({ isUndone }) => isUndone), [false, false]);
+      await channel.undoPlan(plan, BY);
+      assertEquals((await channel.undoState(plan)).map(({ isUndone }) => isUndone), [true, true]);
+
+      const other = await channel.beginPlan([tag("one", "absent"), tag("two", "present")], BY);
+      const failed = await planToEnd(channel, other.id);
+      assertEquals(failed.state, "failed");
+      assertEquals(failed.steps.map(({ state }) => state), ["undone", "refused"]);
+      assertMatch(failed.steps[1]?.said ?? "", /changed meanwhile: it is absent, and was present/);
+      const { value } = await channel.run("vm.tags.list", { vm: "lab" }, BY);
+      assert(Array.isArray(value) && !value.includes("one"));
+      const bad = await channel.beginPlan([tag("no good", "absent")], BY).catch((error) => error);
+      assert(bad instanceof Dom0Error);
     });
 
     await t.step("a request that waits is shown, approved, and its client goes on", async () => {
@@ -131,7 +191,7 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assertEquals((await channel.now()).daemon?.lockdown, true);
       const refused = await Promise.all([
         channel.run("vm.tags.add", { vm: "lab", tag: "locked" }, BY).catch((error) => error),
-        channel.runShell("echo locked", BY).catch((error) => error),
+        channel.beginShell("echo locked", BY).catch((error) => error),
       ]);
       for (const error of refused) {
         assert(error instanceof Dom0Error && /locked down/.test(error.message), String(error));
@@ -176,6 +236,28 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
     channel.close();
   }
 });
+
+async function runToEnd(channel: Dom0Channel, id: string): Promise<RunChunk> {
+  const ended = Promise.withResolvers<RunChunk>();
+  const check = async (): Promise<void> => {
+    const chunk = await channel.readRun(id, 0);
+    if (chunk !== null && chunk.end !== null) ended.resolve(chunk);
+  };
+  const unfollow = channel.followRun(id, () => void check().catch(ended.reject));
+  await check();
+  return await ended.promise.finally(unfollow);
+}
+
+async function planToEnd(channel: Dom0Channel, id: string): Promise<PlanView> {
+  const ended = Promise.withResolvers<PlanView>();
+  const check = async (): Promise<void> => {
+    const plan = (await channel.plans()).find((one) => one.id === id);
+    if (plan !== undefined && plan.state !== "running") ended.resolve(plan);
+  };
+  const unwatch = channel.watch(() => void check().catch(ended.reject));
+  await check();
+  return await ended.promise.finally(unwatch);
+}
 
 Deno.test("the program itself, with no permission but its own: a login, a page, a clean end", async () => {
   await using qubes = await install([{ name: "work" }]);

@@ -3,6 +3,8 @@
 
 import type { FakeDom0 } from "../dom0/admin/fake_channel.ts";
 import { fakeParked, fakeQube, fakeRecord } from "../dom0/admin/fake_channel.ts";
+import type { ParkedRequest } from "../../dom0/admin/channel/dom0_channel.ts";
+import type { PlanStepView, PlanView } from "../../dom0/plans/plan_view.ts";
 
 /** Every page, by the name of its screenshots. */
 export const PAGES: readonly (readonly [name: string, path: string])[] = [
@@ -10,6 +12,9 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["approvals", "/approvals"],
   ["approval-shell", "/approvals/work/20261128-143000-7-00000002"],
   ["approval-destroys", "/approvals/research/20261128-142800-8-00000003"],
+  ["approval-plan", "/approvals/research/20261128-142700-9-00000004"],
+  ["plans", "/plans"],
+  ["plan", "/plans/dom0/20261128-142000-1-000000b1"],
   ["logs", "/logs"],
   ["journal", "/logs/journal"],
   ["undo", "/undo"],
@@ -54,6 +59,7 @@ export function makeBusy(dom0: FakeDom0, nowMs: number): void {
           notes: ["Its data is destroyed: private volume, 9.3 GB, last started today at 14:30."],
         },
       }),
+      parkedPlan(nowMs),
     ],
     grants: [{
       id: "1",
@@ -63,6 +69,7 @@ export function makeBusy(dom0: FakeDom0, nowMs: number): void {
       untilMs: nowMs + 480_000,
     }],
   };
+  dom0.runs.plans = [runningPlan(nowMs), failedPlan(nowMs)];
   dom0.records = [
     fakeRecord(105, { event: "refused", fields: { vm: "research", reason: "bad-mac" } }),
     fakeRecord(104, { event: "done", fields: { vm: "work", exit: 1, command: "qvm-start big" } }),
@@ -85,6 +92,87 @@ export function makeBusy(dom0: FakeDom0, nowMs: number): void {
   }];
 }
 
+function parkedPlan(nowMs: number): ParkedRequest {
+  return fakeParked({
+    ...{ id: "20261128-142700-9-00000004", operation: "plan", parkedMs: nowMs - 280_000 },
+    ...{
+      targets: ["ai-build-3"],
+      why: "A larger build qube for the nightly tests.",
+      preview: null,
+    },
+    runs: [
+      "step 1 (new): vm.create vm=ai-build-3 label=purple",
+      "step 2: vm.prefs.set vm=ai-build-3 property=maxmem value=16384",
+      "step 3: vm.start vm=ai-build-3",
+    ],
+    steps: [
+      {
+        text: "step 1 (new): vm.create vm=ai-build-3 label=purple",
+        lines: [{ kind: "added", text: "ai-build-3" }],
+        notes: [],
+      },
+      {
+        text: "step 2: vm.prefs.set vm=ai-build-3 property=maxmem value=16384",
+        lines: [
+          { kind: "removed", text: "maxmem of ai-build-3: 4000" },
+          { kind: "added", text: "maxmem of ai-build-3: 16384" },
+        ],
+        notes: ["Not known: maxmem of ai-build-3: there is no such qube yet"],
+      },
+      { text: "step 3: vm.start vm=ai-build-3", lines: [], notes: [] },
+    ],
+  });
+}
+
+/** A step as it is on the board. */
+function step(number: number, operation: string, words: string, more: Partial<PlanStepView>) {
+  return {
+    ...{
+      number,
+      operation,
+      text: `step ${number}: ${operation} ${words}`,
+      state: "waiting" as const,
+    },
+    ...{ exit: null, said: null, result: null, before: null, after: null, endedMs: null },
+    ...more,
+  };
+}
+
+const property = (value: string) => ({ value: { value, isDefault: false } });
+
+function runningPlan(nowMs: number): PlanView {
+  return {
+    ...{ vm: "research", id: "20261128-143100-9-000000a1", by: "research", endedMs: null },
+    ...{ begunMs: nowMs - 9_000, state: "running", undoOnFailure: true, notUndone: [] },
+    steps: [
+      step(1, "vm.create", "vm=ai-build-2 label=purple", {
+        ...{ state: "done", exit: 0, endedMs: nowMs - 4_000 },
+        ...{ before: { value: false }, after: { value: true } },
+      }),
+      step(2, "vm.start", "vm=ai-build-2", { state: "running", before: { value: "Halted" } }),
+      step(3, "vm.prefs.list", "vm=ai-build-2", {}),
+    ],
+  };
+}
+
+function failedPlan(nowMs: number): PlanView {
+  return {
+    ...{ vm: "dom0", id: "20261128-142000-1-000000b1", by: "web s-1", begunMs: nowMs - 700_000 },
+    ...{ endedMs: nowMs - 690_000, state: "failed", undoOnFailure: true, notUndone: [] },
+    steps: [
+      step(1, "vm.prefs.set", "vm=work property=maxmem value=8192", {
+        ...{ state: "undone", exit: 0, endedMs: nowMs - 698_000 },
+        ...{ before: property("4096"), after: property("8192") },
+      }),
+      step(2, "vm.prefs.set", "vm=work property=kernel value=6.6.77", {
+        ...{ state: "failed", exit: 1, said: "Kernel '6.6.77' is not installed" },
+        ...{ endedMs: nowMs - 697_000, before: property("6.12.54"), after: property("6.12.54") },
+      }),
+      step(3, "vm.tags.add", "vm=work tag=lab", {}),
+    ],
+  };
+}
+
 export const HOSTILE =
   `"><script>alert(1)</script><img src=x onerror=alert(1)>' \u202eexe.doc\u202c\x1b[2J\x07 w\u043erk ${
     "x".repeat(90)
@@ -100,9 +188,22 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
       ...one,
       why: HOSTILE,
       runs: [...one.runs, HOSTILE],
+      steps: one.steps === null ? null : [{
+        text: `step 1: vm.run ${HOSTILE}`,
+        lines: [{ kind: "added", text: HOSTILE }],
+        notes: [HOSTILE],
+      }],
       rule: { where: HOSTILE, text: HOSTILE },
     })),
   };
+  dom0.runs.plans = dom0.runs.plans.map((plan) => ({
+    ...plan,
+    steps: plan.steps.map((one) => ({
+      ...one,
+      ...{ text: `step 1: vm.start vm=${HOSTILE}`, said: HOSTILE, result: JSON.stringify(HOSTILE) },
+      ...{ before: { value: HOSTILE }, after: { value: [HOSTILE] } },
+    })),
+  }));
   for (const qube of dom0.qubes.values()) {
     qube.tags.add(HOSTILE);
     qube.prefs.set("memory", HOSTILE);
@@ -121,6 +222,6 @@ export function makeEmpty(dom0: FakeDom0): void {
   dom0.now = { daemon: null, parked: [], grants: [] };
   dom0.qubes.clear();
   dom0.qubes.set("work", fakeQube("work"));
-  [dom0.records, dom0.undoable] = [[], []];
+  [dom0.records, dom0.undoable, dom0.runs.plans] = [[], [], []];
   dom0.files.clear();
 }

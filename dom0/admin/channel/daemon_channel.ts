@@ -13,20 +13,26 @@ import type { DaemonState } from "../../daemon/state_file.ts";
 import type { Paths } from "../../settings/paths.ts";
 import { createDaemonCaller, type DaemonCaller } from "./daemon_call.ts";
 import type { Dom0Channel, Dom0Now } from "./dom0_channel.ts";
-import { isFolderThere, readParked } from "./parked_requests.ts";
+import { isFolderThere, previewWords, readParked } from "./parked_requests.ts";
+import { readPlans } from "./plan_files.ts";
+import { followRun, readRun } from "./run_files.ts";
 
 export interface DaemonChannel extends Dom0Channel {
   close(): void;
 }
 
 const MAX_STATE_BYTES = 1024 * 1024;
-const SCRIPT_LIMIT_MS = 3700_000;
 /** Beyond what the operation itself may take. */
 const SPARE_MS = 30_000;
+/** A qube may have to be shut down on the way back. */
+const UNDO_LIMIT_MS = 600_000;
 /** A run folder that is not there yet is looked for so often. */
 const LOOK_MS = 2_000;
 
-type FolderPaths = Pick<Paths, "runFolder" | "stateFile" | "adminFolder" | "parkedFolder">;
+type FolderPaths = Pick<
+  Paths,
+  "runFolder" | "stateFile" | "adminFolder" | "parkedFolder" | "plansFolder" | "runsFolder"
+>;
 
 export function createDaemonChannel(paths: FolderPaths): DaemonChannel {
   const caller = createDaemonCaller(paths.adminFolder);
@@ -34,6 +40,9 @@ export function createDaemonChannel(paths: FolderPaths): DaemonChannel {
   return {
     ...asking(caller),
     now: () => readNow(paths),
+    plans: () => readPlans(paths.plansFolder),
+    readRun: (id, from) => readRun(paths.runsFolder, id, from),
+    followRun: (id, onChange) => followRun(paths.runsFolder, id, onChange),
     watch: watcher.watch,
     close() {
       watcher.close();
@@ -65,13 +74,14 @@ interface RunFolderWatch {
 }
 
 /** The daemon makes its folders when it starts: they are looked for until they are there. */
-function watchRunFolder({ runFolder, parkedFolder }: FolderPaths): RunFolderWatch {
+function watchRunFolder({ runFolder, parkedFolder, plansFolder }: FolderPaths): RunFolderWatch {
   const listeners = new Set<() => void>();
   let watch: FolderWatch | null = null;
   const tell = (): void => listeners.forEach((listen) => listen());
   const open = async (): Promise<void> => {
-    if (watch !== null || !await isFolderThere(parkedFolder) || watch !== null) return;
-    watch = watchFolders([runFolder, parkedFolder], ({ kind, folderGone, paths }) => {
+    const areThere = await isFolderThere(parkedFolder) && await isFolderThere(plansFolder);
+    if (watch !== null || !areThere) return;
+    watch = watchFolders([runFolder, parkedFolder, plansFolder], ({ kind, folderGone, paths }) => {
       if (folderGone) {
         watch?.close();
         watch = null;
@@ -95,7 +105,9 @@ function watchRunFolder({ runFolder, parkedFolder }: FolderPaths): RunFolderWatc
 }
 
 /** What is asked of the daemon, one order each. */
-function asking({ call }: DaemonCaller): Omit<Dom0Channel, "now" | "watch"> {
+function asking(
+  { call }: DaemonCaller,
+): Omit<Dom0Channel, "now" | "watch" | "plans" | "readRun" | "followRun"> {
   const ask = async <T>(order: Readonly<Record<string, unknown>>, limitMs?: number): Promise<T> =>
     await call({ by: "web", ...order }, limitMs) as T; // as dom0/admin_orders makes it
   const tell = async (order: Readonly<Record<string, unknown>>): Promise<void> => {
@@ -110,7 +122,13 @@ function asking({ call }: DaemonCaller): Omit<Dom0Channel, "now" | "watch"> {
       const seconds = OPERATIONS.get(name)?.timeoutSeconds ?? 60;
       return ask({ order: "operation", name, values, by }, seconds * 1000 + SPARE_MS);
     },
-    runShell: (script, by) => ask({ order: "shell", script, by }, SCRIPT_LIMIT_MS),
+    preview: async (name, values) => previewWords(await ask({ order: "preview", name, values })),
+    begin: (name, values, by) => ask({ order: "begin-operation", name, values, by }),
+    beginShell: (script, by) => ask({ order: "begin-shell", script, by }),
+    beginPlan: (changes, by) => ask({ order: "begin-plan", changes, by }),
+    cancel: (id, by) => tell({ order: "cancel", id, by }),
+    undoState: ({ vm, id }) => ask({ order: "undo-state", vm, id }),
+    undoPlan: ({ vm, id }, by) => ask({ order: "undo-plan", vm, id, by }, UNDO_LIMIT_MS),
     records: (query) => ask({ order: "records", ...query }),
     verifyChain: () => ask({ order: "verify" }),
     policy: () => ask({ order: "policy" }),
@@ -127,7 +145,7 @@ function asking({ call }: DaemonCaller): Omit<Dom0Channel, "now" | "watch"> {
     queue: (vm, what, by) => ask({ order: "queue", vm, what, by }),
     revoke: (vm, by) => tell({ order: "revoke", vm, by }),
     undoable: () => ask({ order: "undoable" }),
-    undo: (id, by) => ask({ order: "undo", id, by }),
+    undo: (id, by) => ask({ order: "undo", id, by }, UNDO_LIMIT_MS),
     note: (action, by) => tell({ order: "note", action, by }),
     lockdown: (by) => tell({ order: "lockdown", by }),
     unlock: (by) => tell({ order: "unlock", by }),

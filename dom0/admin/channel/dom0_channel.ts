@@ -7,6 +7,9 @@
  */
 
 import type { DaemonState } from "../../daemon/state_file.ts";
+import type { PlannedChange } from "../../admin_orders/operator_plan.ts";
+import type { RunEnd, RunHead, RunPart } from "../../admin_orders/run_output.ts";
+import type { PlanView } from "../../plans/plan_view.ts";
 import type { JsonValue, Level } from "../../operations/operation.ts";
 import type { KeysChannel } from "./keys_channel.ts";
 
@@ -24,10 +27,32 @@ export interface Dom0Channel extends KeysChannel {
   deny(parked: ParkedName, hash: string, reason: string, by: Asker): Promise<void>;
   endGrant(grant: string, by: Asker): Promise<void>;
 
-  /** Runs an operation of the table as the operator. */
+  /** Runs an operation of the table as the operator, to its end. */
   run(operation: string, values: Readonly<Record<string, string>>, by: Asker): Promise<RunResult>;
+  /** What it would change, as far as dom0 can tell. @throws {Dom0Error} a value is none */
+  preview(
+    operation: string,
+    values: Readonly<Record<string, string>>,
+  ): Promise<Pick<PreviewOf, "lines" | "notes">>;
+  /** Starts it; followRun() and readRun() tell the rest. @throws {Dom0Error} nothing was started */
+  begin(operation: string, values: Readonly<Record<string, string>>, by: Asker): Promise<RunId>;
   /** A script, as root; only for a session that may. */
-  runShell(script: string, by: Asker): Promise<RunResult>;
+  beginShell(script: string, by: Asker): Promise<RunId>;
+  /** What began runs, or a plan of the operator's. @throws {Dom0Error} it has ended */
+  cancel(id: string, by: Asker): Promise<void>;
+  /** From a byte on, as far as it has come; null: there is no such run, or it is kept no more. */
+  readRun(id: string, from: number): Promise<RunChunk | null>;
+  /** Calls back a moment after it printed something or ended. @returns ends it */
+  followRun(id: string, onChange: () => void): () => void;
+
+  /** Running ones and the last that ended, newest first. */
+  plans(): Promise<readonly PlanView[]>;
+  /** Changes of the operator as one plan: done, or taken back. @throws {Dom0Error} none began */
+  beginPlan(changes: readonly PlannedChange[], by: Asker): Promise<RunId>;
+  /** What is kept of its steps; of those that change nothing there is nothing. */
+  undoState(plan: ParkedName): Promise<readonly StepUndo[]>;
+  /** @returns the id by which that can be undone @throws {Dom0Error} it is not undone */
+  undoPlan(plan: ParkedName, by: Asker): Promise<RunId>;
 
   records(query: RecordQuery): Promise<RecordPage>;
   /** Reads the whole record and checks it. */
@@ -43,7 +68,7 @@ export interface Dom0Channel extends KeysChannel {
 
   undoable(): Promise<readonly Undoable[]>;
   /** @returns the id by which that can be undone @throws {Dom0Error} it is not undone */
-  undo(id: string, by: Asker): Promise<{ readonly id: string }>;
+  undo(id: string, by: Asker): Promise<RunId>;
 
   /** Puts on record what a session did that asks nothing else of dom0. */
   note(action: string, by: Asker): Promise<void>;
@@ -87,6 +112,8 @@ export interface ParkedRequest extends ParkedName {
   readonly expiresMs: number;
   /** The command lines that dom0 would run; of a plan, its steps; of a script, its text. */
   readonly runs: readonly string[];
+  /** Of a plan: each step with its own preview. */
+  readonly steps: readonly ParkedStep[] | null;
   readonly isScript: boolean;
   /** "30-work.policy:2", and its text. */
   readonly rule: { readonly where: string; readonly text: string } | null;
@@ -94,11 +121,26 @@ export interface ParkedRequest extends ParkedName {
   readonly canBeUndone: boolean;
 }
 
+export interface ParkedStep {
+  /** "step 2: vm.start vm=work" */
+  readonly text: string;
+  readonly lines: readonly DiffLine[];
+  readonly notes: readonly string[];
+}
+
 /** What would change, as dom0 read it. */
 export interface Preview {
   readonly readMs: number;
   readonly lines: readonly DiffLine[];
   /** What dom0 says to it, as "its data is destroyed". */
+  readonly notes: readonly string[];
+}
+
+/** Of an operation that a person has filled in. */
+export interface PreviewOf {
+  /** The command lines. */
+  readonly runs: readonly string[];
+  readonly lines: readonly DiffLine[];
   readonly notes: readonly string[];
 }
 
@@ -113,6 +155,28 @@ export interface OpenGrant {
   readonly operation: string;
   readonly targets: readonly (string | null)[];
   readonly untilMs: number;
+}
+
+export interface RunId {
+  readonly id: string;
+}
+
+export interface StepUndo {
+  readonly step: number;
+  readonly isUndone: boolean;
+  /** Whether something leads back to what was there before. */
+  readonly hasWay: boolean;
+}
+
+/** A part of what runs: whole lines of its file. */
+export interface RunChunk {
+  /** null: the part does not begin at the beginning. */
+  readonly head: RunHead | null;
+  readonly parts: readonly RunPart[];
+  /** null: it runs. */
+  readonly end: RunEnd | null;
+  /** Where the next part begins. */
+  readonly next: number;
 }
 
 export interface RunResult {

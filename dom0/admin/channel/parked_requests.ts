@@ -3,11 +3,12 @@
 
 import { shellQuote } from "../../../shared/protocol/command.ts";
 import type { ParkedView } from "../../approval/parked_view.ts";
+import type { Preview as ReadPreview, PreviewRow } from "../../approval/preview.ts";
 import { ifPresent, readSmall, readSmallText } from "../../../shared/io/files.ts";
-import type { JsonValue } from "../../operations/operation.ts";
-import { shownValue } from "./shown_value.ts";
+import { shownValue } from "../../operations/shown_value.ts";
+import { changeLines } from "./diff_lines.ts";
 import { CHANGES } from "../../operations/undo.ts";
-import type { DiffLine, ParkedRequest, Preview } from "./dom0_channel.ts";
+import type { DiffLine, ParkedRequest, ParkedStep, Preview } from "./dom0_channel.ts";
 
 const MAX_VIEW_BYTES = 4 * 1024 * 1024;
 const MAX_SCRIPT_BYTES = 1024 * 1024;
@@ -57,37 +58,47 @@ function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequ
     runs: isScript
       ? new TextDecoder().decode(script).replace(/\n$/, "").split("\n")
       : steps ?? argvs.map(shellQuote), // of a plan some words are known only when they run
+    steps: stepsOf(view),
     rule: view.rule === "" ? null : { where: view.rule, text: "" },
     preview: previewOf(view),
     canBeUndone: CHANGES.has(operation),
   };
 }
 
+/** What dom0 read, in the words of a page. */
+export function previewWords(
+  { rows, unknown }: ReadPreview,
+): Pick<Preview, "lines" | "notes"> {
+  return {
+    lines: rows.flatMap(rowLines),
+    notes: unknown.map((text) => `Not known: ${text}`),
+  };
+}
+
 function previewOf({ preview, parkedAtMs }: ParkedView): Preview | null {
-  const lines = preview.rows.flatMap(({ what, before, after }): DiffLine[] =>
-    after === undefined
-      ? [{ kind: "same", text: `${what}: ${shownValue(before)}` }]
-      : changeLines(what, before, after)
-  );
-  const notes = preview.unknown.map((text) => `Not known: ${text}`);
+  const { lines, notes } = previewWords(preview);
   return lines.length === 0 && notes.length === 0 ? null : { readMs: parkedAtMs, lines, notes };
 }
 
-/** Of lists what stays, what comes and what goes; of anything else the old and the new value. */
-function changeLines(what: string, before: JsonValue, after: JsonValue): DiffLine[] {
-  if (!Array.isArray(before) || !Array.isArray(after)) {
-    return JSON.stringify(before) === JSON.stringify(after)
-      ? [{ kind: "same", text: `${what}: ${shownValue(before)} (no change)` }]
-      : [
-        { kind: "removed", text: `${what}: ${shownValue(before)}` },
-        { kind: "added", text: `${what}: ${shownValue(after)}` },
-      ];
-  }
-  const old = before.map(shownValue);
-  const fresh = after.map(shownValue);
-  const gone = old.filter((one) => !fresh.includes(one));
-  return [
-    ...gone.map((text): DiffLine => ({ kind: "removed", text })),
-    ...fresh.map((text): DiffLine => ({ kind: old.includes(text) ? "same" : "added", text })),
-  ];
+/** dom0 says in front of each row which step it is about. */
+function stepsOf({ steps, preview }: ParkedView): readonly ParkedStep[] | null {
+  if (steps === null) return null;
+  return steps.map((text, index) => {
+    const start = `step ${index + 1}: `;
+    const own = (of: string): readonly string[] =>
+      of.startsWith(start) ? [of.slice(start.length)] : [];
+    return {
+      text,
+      lines: preview.rows.flatMap((row) =>
+        own(row.what).flatMap((what) => rowLines({ ...row, what }))
+      ),
+      notes: preview.unknown.flatMap((one) => own(one)).map((one) => `Not known: ${one}`),
+    };
+  });
+}
+
+function rowLines({ what, before, after }: PreviewRow): DiffLine[] {
+  return after === undefined
+    ? [{ kind: "same", text: `${what}: ${shownValue(before)}` }]
+    : changeLines(what, before, after);
 }

@@ -6,6 +6,7 @@ import type { ParkedRequest, Preview } from "../channel/dom0_channel.ts";
 import { type Html, lines, markup, when } from "../markup/markup.ts";
 import { countHidden } from "../markup/visible_text.ts";
 import { diff, many, qube, qubeList, says, span, time, token } from "./parts.ts";
+import { stepPreviews } from "./plans/plan_detail.ts";
 import { MAX_REASON_CHARS, nameToType, operationWords, requestPath } from "./request_words.ts";
 
 export function wholeRequest(view: View, request: ParkedRequest): Html {
@@ -38,8 +39,12 @@ ${
       time(request.preview.readMs, view.nowMs)
     }</span>`
   }</h3>
-${preview(request, request.preview)}
-${runs(view, request)}
+${
+    request.steps === null
+      ? markup`${preview(request, request.preview)}
+${runs(view, request)}`
+      : stepPreviews(request.steps)
+  }
 <dl class="facts small">${
     rule !== null &&
     markup`<dt>Asks because</dt><dd><code>${rule.where}</code>${

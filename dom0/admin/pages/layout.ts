@@ -17,7 +17,7 @@ interface PageParts {
   /** Dialogs of the page. */
   readonly dialogs?: Content;
   /** A module of the page's own: "approvals". */
-  readonly module?: "approvals";
+  readonly module?: "approvals" | "execute";
 }
 
 export const PAGES: readonly (readonly [
@@ -27,6 +27,7 @@ export const PAGES: readonly (readonly [
   ["Watch", [
     ["/", "Dashboard", "d"],
     ["/approvals", "Approvals", "a"],
+    ["/plans", "Plans", "p"],
     ["/logs", "Logs", "l"],
     ["/undo", "Undo", "u"],
   ]],
@@ -37,7 +38,7 @@ export const PAGES: readonly (readonly [
   ]],
   ["Rules", [
     ["/keys", "Keys", "k"],
-    ["/policy", "Policy", "p"],
+    ["/policy", "Policy", "r"],
     ["/qrexec", "Qrexec policies"],
     ["/staged", "Staged changes", "s"],
   ]],
@@ -205,7 +206,7 @@ const PALETTE =
 
 const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["Ctrl K", "find a qube, an operation or a page"],
-  ["g d, g a, g l, g q, g p", "Dashboard, Approvals, Logs, Qubes, Policy"],
+  ["g d, g a, g p, g l, g q", "Dashboard, Approvals, Plans, Logs, Qubes"],
   ["j, k", "next, previous"],
   ["Enter", "open"],
   ["a, t, d", "approve once, for 10 minutes, deny"],

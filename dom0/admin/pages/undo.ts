@@ -3,7 +3,7 @@
 
 import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
 import { Dom0Error, type Undoable } from "../channel/dom0_channel.ts";
-import { shownValue } from "../channel/shown_value.ts";
+import { shownValue } from "../../operations/shown_value.ts";
 import { type Html, lines, markup, when } from "../markup/markup.ts";
 import { type Answer, type AskedBySession, seeOther } from "../server/http_message.ts";
 import type { Route } from "../server/router.ts";

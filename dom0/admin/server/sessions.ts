@@ -5,7 +5,7 @@ import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
 import { randomSecret, secretDigest } from "./secret.ts";
 import { SESSION_IDLE_MS, SESSION_MS, SESSIONS } from "./limits.ts";
-import type { StagedChange } from "../staged/staged_change.ts";
+import type { Applying, StagedChange } from "../staged/staged_change.ts";
 
 export const COOKIE = "global-admin-session";
 /** The field of each form that says whose page it is from. */
@@ -28,6 +28,8 @@ export interface Session {
   /** What the next page says of the change before it. */
   notices: Notice[];
   staged: readonly StagedChange[];
+  /** The plan that applies them right now; null: none. */
+  applying: Applying | null;
 }
 
 export interface Sessions {
@@ -66,6 +68,7 @@ export function createSessions(dateMs: () => number): Sessions {
         elevatedUntilMs: 0,
         notices: [],
         staged: [],
+        applying: null,
       });
       return secret;
     },

@@ -6,12 +6,9 @@
  * @module
  */
 
-import type { JsonValue } from "../../operations/operation.ts";
-import { shownValue } from "../channel/shown_value.ts";
+import { RULE_ADD, RULE_REMOVE } from "../../admin_orders/setting_text.ts";
+import { shownValue } from "../../operations/shown_value.ts";
 import type { StagedChange } from "./staged_change.ts";
-
-export const RULE_ADD = "vm.firewall.add";
-export const RULE_REMOVE = "vm.firewall.remove";
 
 /** The fields of a rule that a person fills in, as vm.firewall.add takes them. */
 export const RULE_FIELDS = [
@@ -26,10 +23,6 @@ export const RULE_FIELDS = [
 
 type Fields = Readonly<Record<string, string>>;
 
-export function ruleText(rule: JsonValue): string {
-  return shownValue(rule);
-}
-
 /** @param at the number of the rule before which it goes; "" for the end */
 export function addedRule(vm: string, rule: Fields, at: string): StagedChange {
   const given = Object.fromEntries(
@@ -40,7 +33,7 @@ export function addedRule(vm: string, rule: Fields, at: string): StagedChange {
     operation: RULE_ADD,
     qube: vm,
     values: { vm, ...where, ...given },
-    setting: `firewall rule ${ruleText(given)}`,
+    setting: `firewall rule ${shownValue(given)}`,
     before: "absent",
     after: at === "" ? "added at the end" : `added before ${at}`,
   };
@@ -55,17 +48,6 @@ export function removedRule(vm: string, number: string, text: string): StagedCha
     before: text,
     after: "removed",
   };
-}
-
-/** What the list calls the state of the rule now, from all rules as dom0 reads them. */
-export function shownRule({ operation, values }: StagedChange, rules: JsonValue): string {
-  const all = Array.isArray(rules) ? rules : [];
-  if (operation === RULE_ADD) {
-    const wanted = sameAs(values);
-    return all.some((rule) => sameAs(rule) === wanted) ? "present" : "absent";
-  }
-  const rule = all[Number(values["rule_no"])];
-  return rule === undefined ? "absent" : ruleText(rule);
 }
 
 /**
@@ -99,22 +81,4 @@ function placeOf({ values }: StagedChange): number {
 
 function compare(one: number, other: number): number {
   return one === other ? 0 : one < other ? -1 : 1;
-}
-
-/** Equal for what is written to add a rule and what is listed of it. */
-function sameAs(rule: JsonValue): string {
-  const fields = typeof rule === "object" && rule !== null && !Array.isArray(rule)
-    ? rule as Readonly<Record<string, JsonValue>>
-    : {};
-  const host = String(fields["dsthost"] ?? fields["dst4"] ?? fields["dst6"] ?? "");
-  const ports = String(fields["dstports"] ?? "");
-  return JSON.stringify([
-    fields["action"],
-    host.replace(/\/(32|128)$/, ""),
-    fields["proto"] ?? "",
-    ports.replace(/^(\d+)-\1$/, "$1"),
-    String(fields["icmptype"] ?? ""),
-    fields["specialtarget"] ?? "",
-    fields["comment"] ?? "",
-  ]);
 }

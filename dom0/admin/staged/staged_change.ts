@@ -14,6 +14,13 @@ export interface StagedChange {
   readonly after: string;
 }
 
+/** A plan that was begun with some of them. */
+export interface Applying {
+  readonly id: string;
+  readonly sinceMs: number;
+  readonly changes: readonly StagedChange[];
+}
+
 /** Two changes with the same key are about the same thing: the later one counts. */
 export function stagedKey({ qube, setting }: StagedChange): string {
   return `${qube ?? "dom0"} ${setting}`;

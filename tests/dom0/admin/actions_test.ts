@@ -131,7 +131,8 @@ Deno.test("edits are staged, applied together, and taken back at the first failu
   assertMatch(text, /Invalid value/);
   assertMatch(text, /taken back: nothing is changed/);
   assertEquals(work?.prefs.get("vcpus"), "2");
-  assertMatch(text, /Apply 2 changes/, "they stay on the list");
+  const { text: list } = await scene.get("/staged", login);
+  assertMatch(list, /Apply 2 changes/, "they stay on the list");
 });
 
 Deno.test("a value that changed meanwhile is a conflict, and is not overwritten", async () => {
@@ -167,14 +168,63 @@ Deno.test("an operation runs by its form; what is wrong is said at its field", a
   const unsure = await scene.post("/execute", login, { operation: "vm.kill", "v-vm": "work" });
   assertMatch(unsure.text, /Tick the box/);
   assertEquals(did(scene), []);
-  const done = await scene.post("/execute", login, {
-    operation: "vm.kill",
-    "v-vm": "work",
-    sure: "yes",
-  });
-  assertMatch(done.text, /Done/);
+  const kill = { operation: "vm.kill", "v-vm": "work", sure: "yes" };
+  const preview = await scene.post("/execute", login, { ...kill, what: "preview" });
+  assertMatch(preview.text, /as it would be[^]*qvm-kill work/);
+  assertEquals(did(scene), [], "a preview runs nothing");
+  assertMatch(await after(scene, login, "/execute", kill), /Done/);
   assertEquals(did(scene), ['run vm.kill {"vm":"work"} by web s-1']);
   assertEquals((await scene.post("/execute", login, { operation: "constructor" })).status, 400);
+});
+
+Deno.test("what runs is shown as far as it has come, is cancelled, and its value is a table", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const { runs } = scene.dom0;
+  runs.isHeld = true;
+  assertMatch(await after(scene, login, "/execute", { operation: "vm.list" }), /Running/);
+  const [first] = runs.all;
+  const path = `/execute/${first?.head.id}`;
+  first?.print("half of it\n");
+  assertMatch((await scene.get(path, login)).text, /half of it[^]*Cancel|Cancel[^]*half of it/);
+  first?.finish({ value: [{ name: "work", memory: "400" }, { name: "lab", memory: null }] });
+  const { text } = await scene.get(path, login);
+  assertMatch(text, /<th scope="col" class="">Name<\/th><th scope="col" class="num">Memory<\/th>/);
+  assertMatch(text, /<th scope="row" class="">work<\/th>/);
+  await after(scene, login, "/execute", { operation: "vm.kill", "v-vm": "work", sure: "yes" });
+  const second = `/execute/${runs.all[1]?.head.id}`;
+  assertMatch(await after(scene, login, `${second}/cancel`, {}), /Cancelled/);
+  assertMatch(await after(scene, login, `${second}/cancel`, {}), /ended already/);
+  assertEquals((await scene.get("/execute/20261128-1-1-00000000", login)).status, 404);
+});
+
+Deno.test("a plan is followed, stopped and undone; what it left behind is said", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  await after(scene, login, "/qubes/work/stage", { operation: "vm.tags.add", name: "nightly" });
+  const { status, headers } = await scene.post("/staged", login, { what: "apply" });
+  const path = headers.get("location") ?? "";
+  assertEquals(status, 303);
+  assertMatch(path, /^\/plans\/dom0\//);
+  const { text } = await scene.get(path, login);
+  assertMatch(text, /vm=work tag=nightly[^]*Done[^]*<del>[^]*no[^]*<ins>[^]*yes/);
+  assertMatch(text, /Undo 1 step/);
+  assertMatch(await after(scene, login, path, { what: "undo" }), /Undone/);
+  const [done] = scene.dom0.runs.plans;
+  assert(done !== undefined);
+  const running = { ...done, id: "20261128-143140-1-00000aaa", state: "running" as const };
+  const cut = {
+    ...done,
+    ...{ id: "20261128-143140-1-00000bbb", state: "interrupted" as const },
+    steps: done.steps.map((step) => ({ ...step, state: "stopped" as const })),
+  };
+  scene.dom0.runs.plans = [running, cut];
+  scene.dom0.runs.undo = [];
+  assertMatch((await scene.get("/plans", login)).text, /0 wait for you, 1 runs/);
+  assertMatch(await after(scene, login, `/plans/dom0/${running.id}`, { what: "cancel" }), /ended/);
+  const left = await scene.get(`/plans/dom0/${cut.id}`, login);
+  assertMatch(left.text, /The daemon ended while it ran[^]*Not taken back: step 1/);
+  assertMatch((await scene.get("/plans/work/gone", login)).text, /not here any more/);
 });
 
 Deno.test("scripts, and what is of level full, run in elevated mode only, which ends by itself", async () => {
@@ -195,7 +245,7 @@ Deno.test("scripts, and what is of level full, run in elevated mode only, which 
   }
   scene.dom0.did.length = 0;
   await after(scene, login, "/sessions/elevate", { minutes: "15", word: "elevate" });
-  assertMatch((await scene.post("/execute", login, script)).text, /ran 2 characters/);
+  assertMatch(await after(scene, login, "/execute", script), /ran 2 characters/);
   scene.dateMs += 15 * 60_000;
   assertMatch((await scene.post("/execute", login, script)).text, /elevated mode/i);
   assertEquals(scene.dom0.did, [

@@ -18,6 +18,7 @@ import type {
 import { Dom0Error } from "../../../dom0/admin/channel/dom0_channel.ts";
 import type { DaemonState } from "../../../dom0/daemon/state_file.ts";
 import type { JsonValue } from "../../../dom0/operations/operation.ts";
+import { fakeRunChannel, type FakeRuns } from "./fake_runs.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 
 export interface FakeQube {
@@ -51,6 +52,7 @@ export interface FakeDom0 {
   now: Dom0Now;
   records: AuditRecord[];
   undoable: Undoable[];
+  readonly runs: FakeRuns;
   files: Map<string, string>;
   /** Pages that are open hear of it. */
   changed(): void;
@@ -114,6 +116,7 @@ export function fakeParked(more: Partial<ParkedRequest> = {}): ParkedRequest {
       notes: [],
     },
     canBeUndone: true,
+    steps: null,
     ...more,
   };
 }
@@ -185,6 +188,7 @@ export function createFakeDom0(): FakeDom0 {
     records: Array.from({ length: 40 }, (_, index) => fakeRecord(100 - index)),
     undoable: [],
     keyFaults: [],
+    runs: { all: [], isHeld: false, plans: [], undo: [] },
     hooks: {},
     broken: new Set(),
     files: new Map([[
@@ -244,10 +248,10 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
       }
       return result;
     },
-    async runShell(script, by) {
-      await Promise.resolve(did(`shell ${JSON.stringify(script)}`, by));
-      return done(`ran ${script.length} characters\n`, null);
-    },
+    ...fakeRunChannel({
+      ...{ dom0, did, nowMs: NOW_MS },
+      run: (operation, values) => runFake(dom0, operation, values),
+    }),
     async records(query) {
       await dom0.hooks.beforeRecords?.();
       return pageOf(dom0.records, query);

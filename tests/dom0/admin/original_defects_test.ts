@@ -193,7 +193,7 @@ Deno.test("W13: a command is in no address, and has a limit of time that the dae
   await using _ = scene;
   await scene.get("/execute?operation=shell&v-script=id", login);
   assertEquals(scene.dom0.did.length, 1, "a GET runs nothing");
-  const run = CODE.find(({ path }) => path === "dom0/admin_orders/run_as_operator.ts")?.code ?? "";
+  const run = CODE.find(({ path }) => path === "dom0/admin_orders/operator_runs.ts")?.code ?? "";
   assertMatch(run, /timeoutMs: timeoutSeconds \* 1000/);
 });
 

@@ -20,7 +20,7 @@ Deno.test("a plan that runs when its daemon ends is shown as interrupted by the 
     const board = createPlanBoard(options);
     const done = board.follow(PLAN, { vm: "work", id: requestId(1), by: "work" });
     done.begun(1);
-    done.stepEnded({ step: 1, operation: "vm.start", outcome: "done", exit: 0 });
+    done.stepEnded({ step: 1, operation: "vm.start", outcome: "done", exit: 0 }, null);
     done.ended({ plan: "done", steps: 1, done: 1 });
     board.follow(PLAN, { vm: "work", id: requestId(2), by: "work" }).begun(1);
     Deno.writeTextFileSync(`${root}/plans/work-${requestId(3)}.json`, '{"vm":');

@@ -417,6 +417,8 @@ Deno.test("a person is shown what each step is, what became of it, and what was 
     assertEquals([state, notUndone, by], ["failed", [], "work"]);
     assertEquals(all.map((step) => step.state), ["done", "undone", "undone", "waiting"]);
     assertEquals([all[0]?.result, all[2]?.said, all[2]?.exit], ['["work","lab"]', "no memory", 1]);
+    const memory = (value: string) => ({ value: { value, isDefault: false } });
+    assertEquals([all[1]?.before, all[1]?.after], [memory("400"), memory("1")]);
     assertEquals(all[3]?.text, "step 4: vm.prefs.set vm=work property=memory value=3");
   }));
 

@@ -6,14 +6,9 @@ import type { Dom0Error } from "../../channel/dom0_channel.ts";
 import { type Html, markup } from "../../markup/markup.ts";
 import type { Form } from "../../server/http_message.ts";
 import type { JsonValue } from "../../../operations/operation.ts";
-import {
-  addedRule,
-  removedRule,
-  RULE_ADD,
-  RULE_FIELDS,
-  RULE_REMOVE,
-  ruleText,
-} from "../../staged/firewall_rule.ts";
+import { RULE_ADD, RULE_REMOVE } from "../../../admin_orders/setting_text.ts";
+import { shownValue } from "../../../operations/shown_value.ts";
+import { addedRule, removedRule, RULE_FIELDS } from "../../staged/firewall_rule.ts";
 import { putOnList } from "../../staged/stage.ts";
 import type { Session } from "../../server/sessions.ts";
 import { empty, table, token } from "../parts.ts";
@@ -66,7 +61,7 @@ function removeForm({ session }: View, vm: string, rule: Dictionary, index: numb
   return markup`<form method="post" action="/qubes/${encodeURIComponent(vm)}/rule">${
     token(session)
   }<input type="hidden" name="operation" value="${RULE_REMOVE}"><input type="hidden" name="number" value="${index}"><input type="hidden" name="text" value="${
-    ruleText(rule)
+    shownValue(rule)
   }"><button class="lean">Remove<span class="vh"> rule ${index}</span></button></form>`;
 }
 

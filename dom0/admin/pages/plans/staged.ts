@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Staged changes: old and new side by side, applied in order, each with its result. @module */
+/** Staged changes: old and new side by side, applied as one plan. @module */
 
-import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
-import { applyStaged, currentValue } from "../staged/apply_staged.ts";
-import { type Content, type Html, markup } from "../markup/markup.ts";
-import { type Answer, type AskedBySession, HttpError, seeOther } from "../server/http_message.ts";
-import type { Route } from "../server/router.ts";
-import { type StagedChange, stagedKey } from "../staged/staged_change.ts";
-import { page } from "./layout.ts";
-import { empty, many, postButton, qube, qubeLink, state, table } from "./parts.ts";
+import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
+import { currentValue } from "../../staged/current_value.ts";
+import { Dom0Error } from "../../channel/dom0_channel.ts";
+import type { Session } from "../../server/sessions.ts";
+import { OPERATOR } from "../../../undo/run_undo.ts";
+import { planPath } from "./plan_words.ts";
+import { type Content, type Html, markup } from "../../markup/markup.ts";
+import {
+  type Answer,
+  type AskedBySession,
+  HttpError,
+  seeOther,
+} from "../../server/http_message.ts";
+import type { Route } from "../../server/router.ts";
+import { type StagedChange, stagedKey } from "../../staged/staged_change.ts";
+import { page } from "../layout.ts";
+import { empty, many, postButton, qube, qubeLink, state, table } from "../parts.ts";
 
 export function stagedRoutes(admin: Admin): readonly Route[] {
   return [{
@@ -16,13 +25,8 @@ export function stagedRoutes(admin: Admin): readonly Route[] {
     path: "/staged",
     access: "session",
     async answer(asked) {
-      const { staged } = asked.session;
-      const by = askerOf(asked.session);
-      const [view, now] = await Promise.all([
-        viewOf(admin, asked),
-        Promise.all(staged.map((one) => currentValue(admin.channel, one, by))),
-      ]);
-      return stagedPage(view, staged.map((change, index) => ({ change, now: now[index] ?? null })));
+      const view = await viewOf(admin, asked);
+      return stagedPage(view, await rowsOf(admin, asked.session));
     },
   }, {
     method: "POST",
@@ -46,17 +50,46 @@ async function change(admin: Admin, { form, session }: AskedBySession): Promise<
         stagedKey(one) === key ? { ...one, before: form.get("now") ?? one.before } : one
       );
       break;
-    case "apply": {
-      const { notices, left } = await applyStaged(admin.channel, session.staged, askerOf(session));
-      session.staged = left;
-      session.notices.push(...notices);
-      admin.qubes.forget();
-      break;
-    }
+    case "apply":
+      return seeOther(await apply(admin, session));
     default:
       throw new HttpError(400, "what is apply, discard, discard-all or keep-mine");
   }
   return seeOther("/staged");
+}
+
+/** @returns where its progress is, or what keeps it from beginning */
+async function apply(admin: Admin, session: Session): Promise<string> {
+  const { channel, dateMs } = admin;
+  const { staged: changes } = session;
+  if (session.applying !== null || changes.length === 0) return "/staged";
+  if ((await rowsOf(admin, session)).some(isConflict)) {
+    session.notices.push({
+      kind: "bad",
+      text: "Nothing was changed: a value changed meanwhile. Choose which one to keep.",
+    });
+    return "/staged";
+  }
+  try {
+    const { id } = await channel.beginPlan(changes, askerOf(session));
+    session.applying = { id, sinceMs: dateMs(), changes };
+    admin.qubes.forget();
+    return planPath({ vm: OPERATOR, id });
+  } catch (error) {
+    if (!(error instanceof Dom0Error)) throw error;
+    session.notices.push({ kind: "bad", text: `Nothing was changed: ${error.message}.` });
+    return "/staged";
+  }
+}
+
+async function rowsOf({ channel }: Admin, session: Session): Promise<readonly Row[]> {
+  const by = askerOf(session);
+  return await Promise.all(
+    session.staged.map(async (change) => ({
+      change,
+      now: await currentValue(channel, change, by),
+    })),
+  );
 }
 
 interface Row {
@@ -87,7 +120,13 @@ function stagedPage(view: View, rows: readonly Row[]): Answer {
           conflicts === 1 ? "has" : "have"
         } a conflict.</strong> Its value changed after you edited it. Choose which one to keep, then apply.</div></div>`
       }<section class="panel" aria-label="Staged changes">${list(view, rows)}</section>${
-        bar(view, rows.length, conflicts)
+        view.session.applying === null
+          ? bar(view, rows.length, conflicts)
+          : markup`<div class="bar"><span>${
+            state("busy", "Being applied")
+          }</span><span class="push row"><a class="btn main" href="${
+            planPath({ vm: OPERATOR, id: view.session.applying.id })
+          }">Follow the plan</a></span></div>`
       }`,
   });
 }
@@ -142,7 +181,7 @@ function actions({ session }: View, row: Row): Content {
 }
 
 function bar({ session }: View, all: number, conflicts: number): Html {
-  return markup`<div class="bar"><span>Applied in this order. At the first failure it stops, and what was applied is taken back.</span><span class="push row">${
+  return markup`<div class="bar"><span>Applied as one plan, in this order. At the first failure it stops, and what was applied is taken back.</span><span class="push row">${
     conflicts > 0 && markup`<span class="small soft">Solve the conflict first.</span>`
   }${postButton(session, "/staged", { what: "discard-all" }, "Discard all", "plain")}${
     conflicts === 0 &&

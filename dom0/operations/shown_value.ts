@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** A value of dom0 in the words of a page. @module */
+/** A value that an operation reads, in words. Pure. @module */
 
-import type { JsonValue } from "../../operations/operation.ts";
+import type { JsonValue } from "./operation.ts";
 
 /** A rule of the firewall reads like one; a property says whether it is the default. */
 export function shownValue(value: JsonValue): string {
