@@ -6,8 +6,9 @@ import type { ParkedView } from "../../approval/parked_view.ts";
 import type { Preview as ReadPreview, PreviewRow } from "../../approval/preview.ts";
 import { ifPresent, readSmall, readSmallText } from "../../../shared/io/files.ts";
 import { shownValue } from "../../operations/shown_value.ts";
-import { changeLines } from "./diff_lines.ts";
+import { OPERATIONS } from "../../operations/table.ts";
 import { CHANGES } from "../../operations/undo.ts";
+import { changeLines } from "./diff_lines.ts";
 import type { DiffLine, ParkedRequest, ParkedStep, Preview } from "./dom0_channel.ts";
 
 const MAX_VIEW_BYTES = 4 * 1024 * 1024;
@@ -61,8 +62,15 @@ function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequ
     steps: stepsOf(view),
     rule: view.rule === "" ? null : { where: view.rule, text: "" },
     preview: previewOf(view),
-    canBeUndone: CHANGES.has(operation),
+    canBeUndone: undoableIn(view),
   };
+}
+
+/** Of a plan, all that changes something. */
+function undoableIn({ operation, steps }: ParkedView): boolean {
+  if (steps === null) return CHANGES.has(operation);
+  const names = steps.map((text) => /^step [0-9]+(?: \([^)]*\))?: (\S+)/.exec(text)?.[1] ?? "");
+  return names.every((name) => CHANGES.has(name) || OPERATIONS.get(name)?.level === "monitor");
 }
 
 /** What dom0 read, in the words of a page. */

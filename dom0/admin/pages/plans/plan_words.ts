@@ -31,7 +31,7 @@ export function planState({ state: of, steps, notUndone }: PlanView): Html {
     case "running":
       return state("busy", `Running, ${done} of ${many(steps.length, "step")} done`);
     case "done":
-      return state("ok", "Done");
+      return done > 0 ? state("ok", "Done") : state("undone", "Done, then undone");
     case "failed":
       return state("bad", isUndone(steps, notUndone) ? "Failed, undone" : "Failed");
     case "stopped":

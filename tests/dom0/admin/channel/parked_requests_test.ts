@@ -42,3 +42,24 @@ Deno.test("of a plan each step is shown, those too whose words are not known yet
 Deno.test("of an operation the command lines are shown that dom0 would run", async () => {
   assertEquals(await runsOf({ ...VIEW, operation: "vm.start", steps: null }), ["qvm-start work"]);
 });
+
+Deno.test("of a plan each step has its own part of the preview", () =>
+  withFolder(async (folder) => {
+    const preview = {
+      rows: [
+        { what: "step 1: power of work", before: "Halted", after: "Running" },
+        { what: "step 2: rules", before: ["a"], after: ["a", "step 1: b"] },
+      ],
+      unknown: ["step 2: state: it does not say"],
+    };
+    await Deno.writeTextFile(`${folder}/agent-1.json`, JSON.stringify({ ...VIEW, preview }));
+    const [request] = await readParked(folder);
+    assertEquals(request?.canBeUndone, true);
+    assertEquals(
+      request?.steps?.map(({ lines, notes }) => [lines.map(({ text }) => text), notes]),
+      [
+        [["power of work: Halted", "power of work: Running"], []],
+        [["a", "step 1: b"], ["Not known: state: it does not say"]],
+      ],
+    );
+  }));
