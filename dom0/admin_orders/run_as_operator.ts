@@ -90,7 +90,11 @@ async function prepareOperation(
   const { operation, touches, argvs } = recognised;
   const id = runs.newId();
   const work = {
-    ...{ id, by, operation: name, values, timeoutSeconds: operation.timeoutSeconds },
+    id,
+    by,
+    operation: name,
+    values,
+    timeoutSeconds: operation.timeoutSeconds,
     valueOf: (stdout: string) => valueOf(stdout, recognised),
   };
   if (operation.level === READS) return { ...work, told: null, steps: argvs.map(argvStep) };
@@ -113,7 +117,12 @@ async function prepareScript(
   const told = { by, operation: SHELL, id, body_bytes: script.length, body_sha256: sha256 };
   await recordStart(audit, { ...told, command: text.slice(0, 200) });
   return {
-    ...{ id, by, operation: SHELL, values: { script: text }, timeoutSeconds: SCRIPT_SECONDS, told },
+    id,
+    by,
+    operation: SHELL,
+    values: { script: text },
+    timeoutSeconds: SCRIPT_SECONDS,
+    told,
     steps: [{ begin: () => ({ mode: "script", script }) }],
     valueOf: () => null,
   };

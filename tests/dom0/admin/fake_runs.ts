@@ -22,7 +22,6 @@ import {
   withSeen,
   withStepEnd,
 } from "../../../dom0/plans/plan_view.ts";
-import type { FakeDom0, FakeQube } from "./fake_channel.ts";
 
 type Values = Readonly<Record<string, string>>;
 
@@ -43,6 +42,19 @@ export interface FakeRuns {
   undo: StepUndo[];
 }
 
+/** What a plan changes of the dom0 in memory. */
+interface QubeParts {
+  readonly prefs: Map<string, string>;
+  readonly tags: Set<string>;
+  readonly services: Map<string, string>;
+}
+
+interface Dom0Parts {
+  readonly qubes: ReadonlyMap<string, QubeParts>;
+  readonly runs: FakeRuns;
+  changed(): void;
+}
+
 type RunPartOfChannel = Pick<
   Dom0Channel,
   | "begin"
@@ -58,7 +70,7 @@ type RunPartOfChannel = Pick<
 >;
 
 export interface FakeRunParts {
-  readonly dom0: FakeDom0;
+  readonly dom0: Dom0Parts;
   readonly run: (operation: string, values: Values) => RunResult;
   readonly did: (what: string, by: string) => void;
   readonly nowMs: number;
@@ -158,7 +170,7 @@ function playPlan(
 ): PlanView {
   const steps = changes.map(({ operation, values }) => ({ operation, ...values }));
   const plan = parsePlan(JSON.stringify({ steps, undoOnFailure: true }));
-  const saved = [...dom0.qubes.values()].map(copyOf);
+  const saved = [...dom0.qubes.values()].map((qube) => ({ qube, old: copyOf(qube) }));
   let view = newPlanView(plan, owner, nowMs);
   const done: number[] = [];
   for (const { number, operation: { name: operation }, known } of plan.steps) {
@@ -183,26 +195,20 @@ function playPlan(
       done.push(number);
       continue;
     }
-    for (const old of saved) restore(dom0.qubes.get(old.name), old);
+    for (const { qube, old } of saved) restore(qube, old);
     const end = { plan: "failed", steps: plan.steps.length, done: done.length } as const;
     return withEnd(view, { ...end, undone: done, notUndone: [] }, nowMs);
   }
   return withEnd(view, { plan: "done", steps: done.length, done: done.length }, nowMs);
 }
 
-function restore(qube: FakeQube | undefined, { prefs, tags, services }: FakeQube): void {
-  if (qube === undefined) return;
+function restore(qube: QubeParts, { prefs, tags, services }: QubeParts): void {
   for (const now of [qube.prefs, qube.tags, qube.services]) now.clear();
   for (const [name, value] of prefs) qube.prefs.set(name, value);
   for (const [name, value] of services) qube.services.set(name, value);
   for (const tag of tags) qube.tags.add(tag);
 }
 
-function copyOf(qube: FakeQube): FakeQube {
-  return {
-    ...qube,
-    prefs: new Map(qube.prefs),
-    tags: new Set(qube.tags),
-    services: new Map(qube.services),
-  };
+function copyOf({ prefs, tags, services }: QubeParts): QubeParts {
+  return { prefs: new Map(prefs), tags: new Set(tags), services: new Map(services) };
 }

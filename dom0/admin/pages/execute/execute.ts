@@ -15,8 +15,8 @@ import {
   seeOther,
 } from "../../server/http_message.ts";
 import type { Route } from "../../server/router.ts";
-import { executePage, NOTHING_SENT, type Sent, type Shown } from "./execute_page.ts";
-import { labelOf } from "./operation_form.ts";
+import { executePage, NOTHING_SENT, type Shown } from "./execute_page.ts";
+import { labelOf, type Sent } from "./operation_form.ts";
 import { createOutputStreams } from "./output_stream.ts";
 
 const MAX_SCRIPT_BYTES = 64 * 1024;

@@ -8,15 +8,8 @@ import { OPERATIONS, SHELL } from "../../../operations/table.ts";
 import type { Answer } from "../../server/http_message.ts";
 import { page } from "../layout.ts";
 import { diff, empty, many } from "../parts.ts";
-import { operationForm, scriptForm } from "./operation_form.ts";
+import { operationForm, scriptForm, type Sent } from "./operation_form.ts";
 import { runPanel } from "./run_panel.ts";
-
-/** What was sent. */
-export interface Sent {
-  readonly values: ReadonlyMap<string, string>;
-  /** By parameter; "" is about the whole. */
-  readonly problems: ReadonlyMap<string, string>;
-}
 
 export interface Shown extends Sent {
   readonly preview: PreviewOf | null;

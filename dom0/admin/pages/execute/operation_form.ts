@@ -7,7 +7,13 @@ import type { Operation } from "../../../operations/operation.ts";
 import { KINDS, type Parameter } from "../../../operations/parameter.ts";
 import { describeOperation, SHELL } from "../../../operations/table.ts";
 import { level, many, token } from "../parts.ts";
-import type { Sent } from "./execute_page.ts";
+
+/** What was sent. */
+export interface Sent {
+  readonly values: ReadonlyMap<string, string>;
+  /** By parameter; "" is about the whole. */
+  readonly problems: ReadonlyMap<string, string>;
+}
 
 export function labelOf(key: string): string {
   const words = key.replaceAll("_", " ");
