@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What every page is made from. @module */
 
+import type { AgentWatch } from "./agent/agent_watch.ts";
 import type { ChainState, Dom0Channel, Dom0Now } from "./channel/dom0_channel.ts";
 import type { AskedBySession } from "./server/http_message.ts";
 import type { Live } from "./live.ts";
@@ -14,6 +15,7 @@ export interface Admin {
   readonly sessions: Sessions;
   readonly qubes: QubeLister;
   readonly live: Live;
+  readonly agent: AgentWatch;
   readonly dateMs: () => number;
   /** The last look at the whole record; null before there was one. */
   readonly chain: () => SeenChain | null;

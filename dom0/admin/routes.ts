@@ -15,6 +15,7 @@ import { keyRoutes } from "./pages/keys/keys.ts";
 import { lockdownRoutes } from "./pages/lockdown.ts";
 import { logRoutes } from "./pages/logs.ts";
 import { networkRoutes } from "./pages/qubes/network.ts";
+import { openclawRoutes } from "./pages/openclaw/openclaw.ts";
 import { paletteRoutes } from "./pages/palette.ts";
 import { planRoutes } from "./pages/plans/plans.ts";
 import { policyRoutes } from "./pages/policy.ts";
@@ -42,6 +43,7 @@ export function adminRoutes(admin: Admin, tickets: TicketOffice): readonly Route
     ...qrexecRoutes(admin),
     ...stagedRoutes(admin),
     ...planRoutes(admin),
+    ...openclawRoutes(admin),
     ...globalRoutes(admin),
     ...sessionRoutes(admin),
     ...lockdownRoutes(admin),

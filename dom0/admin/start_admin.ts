@@ -2,6 +2,7 @@
 /** Puts the web admin together over a channel to dom0, and ends it. @module */
 
 import type { Clock } from "../../shared/io/clock.ts";
+import { createAgentWatch } from "./agent/agent_watch.ts";
 import { startServer } from "./server/admin_server.ts";
 import type { Admin, SeenChain } from "./admin_context.ts";
 import type { Dom0Channel } from "./channel/dom0_channel.ts";
@@ -47,7 +48,15 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     },
   };
   const qubes = createQubeLister(channel, dateMs, live.changed);
-  const admin: Admin = { channel: seen, sessions, qubes, live, dateMs, chain: () => chain };
+  const admin: Admin = {
+    channel: seen,
+    sessions,
+    qubes,
+    live,
+    dateMs,
+    agent: createAgentWatch(channel, dateMs, live.changed),
+    chain: () => chain,
+  };
   const routes = adminRoutes(admin, createTicketOffice(runFolder, dateMs));
   const server = await startServer({ port, limits, routes, sessions, warn });
   return {

@@ -161,6 +161,14 @@ export const KINDS = {
   expiry: matching("a time in seconds", 12, "^(\\+[1-9][0-9]{0,9}|[1-9][0-9]{0,10})$"),
   comment: matching("a comment", 128, "^[A-Za-z0-9:;,./_\\[\\] ][A-Za-z0-9:;,./_\\[\\] -]*$"),
   volumeBytes: integer("a size in bytes", 1, 2 ** 50),
+  agentPart: oneOf(
+    "a part of an agent VM",
+    "all",
+    "proxy",
+    "gateway",
+    "watchdog",
+    "tunnel",
+  ),
   ruleNumber: integer("the number of a rule", 0, 9999),
   lines: integer("a number of lines", 1, 1000),
   unit: oneOf(

@@ -11,6 +11,7 @@
  *     {name}, x:{name}     a parameter, alone or inside a word
  *     --flag|-f            an option that must be there
  *     --option|-o={name}   an option with a value: "--option VALUE" or "--option=VALUE"
+ *     "one word"           a word with blanks in it
  *     [...]                may be left out; [--flag] is the parameter "flag", true or false
  *
  * A plain word after the program ends a segment. The options of a segment come before all its
@@ -58,7 +59,8 @@ interface Positional {
 
 /** Reads a usage line of the table. A bad one is a bug, found when the table is loaded. */
 export function parseSpelling(usage: string): Spelling {
-  const [program, ...tokens] = usage.split(" ");
+  const [program, ...tokens] = (usage.match(/"[^"]*"|[^ ]+/g) ?? [])
+    .map((token) => token.replace(/^"(.*)"$/, "$1"));
   if (program === undefined || program === "") throw new Error(`bug: no program in "${usage}"`);
   const segments: Segment[] = [];
   let options: Option[] = [];

@@ -9,6 +9,7 @@
 import { BACKUP } from "./backup.ts";
 import { DEVICES } from "./devices.ts";
 import { FIREWALL } from "./firewall.ts";
+import { OPENCLAW } from "./openclaw.ts";
 import { defineOperation, type Level, type Operation } from "./operation.ts";
 import type { JsonSchema } from "./parameter.ts";
 import { STORAGE } from "./storage.ts";
@@ -18,7 +19,17 @@ import { VM_LIFE } from "./vm_life.ts";
 import { VM_RUN } from "./vm_run.ts";
 import { VM_SETTINGS } from "./vm_settings.ts";
 
-const FAMILIES = [VM_LIFE, VM_SETTINGS, FIREWALL, DEVICES, VM_RUN, STORAGE, SYSTEM, BACKUP];
+const FAMILIES = [
+  VM_LIFE,
+  VM_SETTINGS,
+  FIREWALL,
+  DEVICES,
+  VM_RUN,
+  STORAGE,
+  SYSTEM,
+  BACKUP,
+  OPENCLAW,
+];
 
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
   FAMILIES.flatMap((family) => Object.entries(family))

@@ -27,6 +27,8 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["policy", "/policy?vm=research&words=qvm-kill+ai-build-1"],
   ["qrexec", "/qrexec"],
   ["staged", "/staged"],
+  ["openclaw", "/openclaw"],
+  ["openclaw-logs", "/openclaw/claw/logs"],
   ["global", "/global"],
   ["sessions", "/sessions"],
   ["lockdown", "/lockdown"],
@@ -215,6 +217,10 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
     ...record,
     fields: { ...record.fields, command: HOSTILE, reason: HOSTILE },
   }));
+  if (dom0.agent !== null) {
+    dom0.agent.parts.set(HOSTILE, HOSTILE);
+    dom0.agent.usage.push({ client: HOSTILE, model: HOSTILE, requests: 1, tokens: 1, spend: 9 });
+  }
   dom0.undoable = dom0.undoable.map((one) => ({ ...one, by: HOSTILE, changedSince: HOSTILE }));
 }
 
@@ -223,5 +229,7 @@ export function makeEmpty(dom0: FakeDom0): void {
   dom0.qubes.clear();
   dom0.qubes.set("work", fakeQube("work"));
   [dom0.records, dom0.undoable, dom0.runs.plans] = [[], [], []];
+  dom0.qubes.set("claw", fakeQube("claw"));
+  dom0.agent = null;
   dom0.files.clear();
 }

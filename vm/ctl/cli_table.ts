@@ -31,6 +31,12 @@ export const CTL_COMMANDS: ReadonlyMap<string, CtlCommand> = new Map<string, Ctl
     words: ["[PART]", 0, 1],
     help: "the same, and new lines as they come, until Ctrl-C",
   }],
+  ["start", { options: {}, words: ["[PART...]", 0, 4], help: "one part, or all of this VM" }],
+  ["stop", {
+    options: {},
+    words: ["[PART...]", 0, 4],
+    help: "the same; it starts again with the VM",
+  }],
   ["restart", { options: {}, words: ["[PART...]", 0, 4], help: "one part, or all of this VM" }],
   ["cron", { options: {}, words: ["WORDS...", 0, 1000], help: 'passed on to "openclaw cron"' }],
   ["webhook-test", {

@@ -11,8 +11,8 @@ import { health } from "./commands/health.ts";
 import type { LogQuestion } from "./commands/logs.ts";
 import { models } from "./commands/models.ts";
 import { approve, pair } from "./commands/pair.ts";
-import { restart } from "./commands/restart.ts";
 import { status } from "./commands/status.ts";
+import { turn } from "./commands/turn.ts";
 import { usage } from "./commands/usage.ts";
 import { WEBHOOK_TEXT, webhookTest } from "./commands/webhook.ts";
 import type { Outcome, Scene } from "./scene.ts";
@@ -35,7 +35,9 @@ const RUNS: ReadonlyMap<string, RunOne> = new Map<string, RunOne>([
     (scene, { options, words: [model] }) =>
       health(scene, options.has("ask") || model !== undefined, model ?? "auto"),
   ],
-  ["restart", (scene, { words }) => restart(scene, readParts(words, partsOf(scene.settings)))],
+  ["start", (scene, call) => turn(scene, "start", partsIn(scene, call))],
+  ["stop", (scene, call) => turn(scene, "stop", partsIn(scene, call))],
+  ["restart", (scene, call) => turn(scene, "restart", partsIn(scene, call))],
   ["cron", (scene, { words }) => cron(scene, words)],
   ["webhook-test", (scene, { options }) =>
     webhookTest(
@@ -54,6 +56,10 @@ const RUNS: ReadonlyMap<string, RunOne> = new Map<string, RunOne>([
   ["approve", (scene, { words: [request = ""] }) => approve(scene, request)],
   ["doctor", (scene, _call, machine) => doctor(scene, machine)],
 ]);
+
+function partsIn({ settings }: Scene, { words }: CtlCall) {
+  return readParts(words, partsOf(settings));
+}
 
 /** @returns null for a command that is not one of these */
 export function runCommand(scene: Scene, call: CtlCall, machine: Machine): Promise<Said> | null {

@@ -33,7 +33,7 @@ export interface UnitState extends UnitName {
 
 const SHOW_MS = 10_000;
 /** The gateway lets its work end first, for up to 315 s. */
-const RESTART_MS = 400_000;
+const TURN_MS = 400_000;
 
 /** A client of an agent VM with a key qube has none: that proxy serves the agent alone. */
 export function hasProxy({ role, keyQube }: Pick<VmSettings, "role" | "keyQube">): boolean {
@@ -135,12 +135,15 @@ function numberOf(text: string | undefined): number | null {
   return text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : null;
 }
 
+export type UnitVerb = "start" | "stop" | "restart";
+
 /**
- * @param wait until it has started; else only until systemd has taken the order
+ * @param wait until it is done; else only until systemd has taken the order
  * @returns null if it was done, or systemctl's words
  */
-export async function restartUnit(
+export async function turnUnit(
   { unit, scope }: UnitName,
+  verb: UnitVerb,
   run: Run,
   wait: "wait" | "no-wait",
 ): Promise<string | null> {
@@ -148,10 +151,10 @@ export async function restartUnit(
     ...systemctl(scope),
     "--no-ask-password",
     ...(wait === "wait" ? [] : ["--no-block"]),
-    "restart",
+    verb,
     "--",
     unit,
-  ], RESTART_MS);
+  ], TURN_MS);
   return code === 0 ? null : untrustedErr.trim() || `systemctl ended with code ${code}`;
 }
 

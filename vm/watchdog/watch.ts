@@ -6,8 +6,8 @@ import { gatewayUrl, probeGateway, probeProxy, proxyUrl } from "../probe/probe.t
 import type { Run } from "../probe/run_program.ts";
 import {
   partsOf,
-  restartUnit,
   showUnits,
+  turnUnit,
   type UnitName,
   unitOf,
   type UnitState,
@@ -158,7 +158,7 @@ async function restart(part: WatchedPart, reason: string, parts: WatchParts): Pr
   parts.say("warning", `${part}: ${reason}; restarting ${name.unit}`);
   let failure: string | null;
   try {
-    failure = await restartUnit(name, parts.run, "no-wait");
+    failure = await turnUnit(name, "restart", parts.run, "no-wait");
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     failure = errorText(error);

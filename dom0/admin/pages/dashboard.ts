@@ -8,6 +8,7 @@ import type { Route } from "../server/router.ts";
 import type { VmState } from "../../daemon/state_file.ts";
 import { countByHour, hourChart, type HourCount } from "./hour_chart.ts";
 import { page } from "./layout.ts";
+import { healthPanel } from "./openclaw/health_panel.ts";
 import { operationWords, requestPath } from "./request_words.ts";
 import {
   count,
@@ -50,7 +51,9 @@ export function dashboardRoutes(admin: Admin): readonly Route[] {
         }, ${clock}`,
         main: markup`<div class="cols">
 <div class="c7 stack">${waiting(view)}${channels(view)}</div>
-<div class="c5 stack">${daemon(view)}${timeline(records, nowMs)}${failures(view, records)}</div>
+<div class="c5 stack">${daemon(view)}${healthPanel(view, admin.agent.last())}${
+          timeline(records, nowMs)
+        }${failures(view, records)}</div>
 </div>`,
       });
     },

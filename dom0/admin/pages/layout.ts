@@ -43,6 +43,7 @@ export const PAGES: readonly (readonly [
     ["/staged", "Staged changes", "s"],
   ]],
   ["Machine", [
+    ["/openclaw", "OpenClaw", "o"],
     ["/global", "Global"],
     ["/sessions", "Sessions"],
   ]],

@@ -324,12 +324,12 @@ Deno.test("the qubes are listed although Xen is not, and an old list is better t
   await using scene = await startScene();
   const login = await scene.login();
   scene.dom0.broken.add("xen.list");
-  assertMatch((await scene.get("/qubes", login)).text, /8, of which 6 run/);
+  assertMatch((await scene.get("/qubes", login)).text, /9, of which 7 run/);
   scene.dom0.broken.add("vm.list");
   scene.dateMs += 60_000;
   await scene.get("/qubes", login);
   const { text } = await scene.get("/qubes", login);
-  assertMatch(text, /8, of which 6 run/);
+  assertMatch(text, /9, of which 7 run/);
   assertMatch(text, /did not list its qubes/);
 });
 

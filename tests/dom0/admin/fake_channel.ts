@@ -16,6 +16,7 @@ import type {
   Undoable,
 } from "../../../dom0/admin/channel/dom0_channel.ts";
 import { Dom0Error } from "../../../dom0/admin/channel/dom0_channel.ts";
+import { type FakeAgent, fakeAgent, runAgent } from "./fake_agent.ts";
 import type { DaemonState } from "../../../dom0/daemon/state_file.ts";
 import type { JsonValue } from "../../../dom0/operations/operation.ts";
 import { fakeRunChannel, type FakeRuns } from "./fake_runs.ts";
@@ -47,6 +48,8 @@ export interface FakeDom0 {
   readonly channel: Dom0Channel;
   readonly qubes: Map<string, FakeQube>;
   readonly devices: FakeDevice[];
+  /** The agent VM; null: dom0 is set up for none. */
+  agent: FakeAgent | null;
   /** "approve work/1 by web s-1", in order. */
   readonly did: string[];
   now: Dom0Now;
@@ -144,7 +147,7 @@ function fakeDaemon(): DaemonState {
   } as unknown as DaemonState;
 }
 
-const done = (stdout: string, value: JsonValue = {}): RunResult => ({
+export const done = (stdout: string, value: JsonValue = {}): RunResult => ({
   ...{ exitCode: 0, stdout, stderr: "", value },
 });
 
@@ -164,6 +167,12 @@ export function createFakeDom0(): FakeDom0 {
       fakeQube("work", { state: "Running" }),
       fakeQube("research", { state: "Running", label: "orange" }),
       fakeQube("ai-build-1", { state: "Running", label: "purple" }),
+      fakeQube("claw", {
+        state: "Running",
+        label: "purple",
+        class: "StandaloneVM",
+        template: null,
+      }),
       fakeQube("ai-sandbox-3", { label: "red", netvm: null }),
       fakeQube("personal", { label: "yellow" }),
     ].map((qube) => [qube.name, qube])),
@@ -183,6 +192,7 @@ export function createFakeDom0(): FakeDom0 {
         used_by: "sys-net (required)",
       },
     ],
+    agent: fakeAgent(NOW_MS),
     did: [],
     now: { daemon: fakeDaemon(), parked: [], grants: [] },
     records: Array.from({ length: 40 }, (_, index) => fakeRecord(100 - index)),
@@ -243,7 +253,10 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
     },
     async run(operation, values, by) {
       const result = await Promise.resolve(runFake(dom0, operation, values));
-      if (!/\.(list|read|info|version|kernel|uptime|memory|disk|check)$/.test(operation)) {
+      if (
+        !/\.(list|read|info|version|kernel|uptime|memory|disk|check|status|usage|config|tunnels)$/
+          .test(operation)
+      ) {
         did(`run ${operation} ${JSON.stringify(values)}`, by);
       }
       return result;
@@ -391,6 +404,7 @@ function runFake(dom0: FakeDom0, operation: string, values: Values): RunResult {
     const found = dom0.devices.filter((one) => one.class === values["device_class"]);
     return done("", found.map(({ class: _, ...row }) => row));
   }
+  if (operation.startsWith("openclaw.")) return runAgent(dom0.agent, operation, values);
   if (operation === "xen.list") {
     return done("", qubes.map(({ name, memory }) => ({ name, id: "1", memory_mib: memory })));
   }

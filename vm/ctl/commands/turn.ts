@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** "openclaw-ctl restart". @module */
+/** "openclaw-ctl start", "stop" and "restart". @module */
 
-import { type Part, restartUnit, showUnits, unitOf } from "../../probe/units.ts";
+import { type Part, showUnits, turnUnit, unitOf, type UnitVerb } from "../../probe/units.ts";
 import type { Outcome, Scene } from "../scene.ts";
 import { shown } from "../text.ts";
 
-/** One after the other: the gateway is better started with the proxy there. */
-export async function restart(scene: Scene, parts: readonly Part[]): Promise<Outcome> {
+const DONE: Readonly<Record<UnitVerb, string>> = {
+  start: "started",
+  stop: "stopped",
+  restart: "restarted",
+};
+
+/**
+ * One after the other: the gateway is better started with the proxy there. To stop, the other way
+ * round, so that the watchdog is the first to go and starts nothing again.
+ */
+export async function turn(
+  scene: Scene,
+  verb: UnitVerb,
+  parts: readonly Part[],
+): Promise<Outcome> {
   const { settings, run } = scene;
   const results: { unit: string; ok: boolean; detail: string }[] = [];
   const hints = new Set<string>();
-  for (const part of parts) {
+  for (const part of verb === "stop" ? parts.toReversed() : parts) {
     const name = unitOf(part, settings);
     const [state] = await showUnits([name], run);
     if (state !== undefined && state.load === "not-found") {
@@ -18,11 +31,11 @@ export async function restart(scene: Scene, parts: readonly Part[]): Promise<Out
       hints.add('"openclaw-ctl doctor" says what is missing');
       continue;
     }
-    const failure = await restartUnit(name, run, "wait");
-    results.push({ unit: name.unit, ok: failure === null, detail: shown(failure ?? "restarted") });
+    const failure = await turnUnit(name, verb, run, "wait");
+    results.push({ unit: name.unit, ok: failure === null, detail: shown(failure ?? DONE[verb]) });
     if (failure === null) continue;
     const sudo = name.scope === "system" ? "sudo systemctl" : "systemctl --user";
-    hints.add(`try: ${sudo} restart ${name.unit}`);
+    hints.add(`try: ${sudo} ${verb} ${name.unit}`);
   }
   const lines = results.map(({ unit, ok, detail }) =>
     `${unit}: ${ok ? "" : "FAILED: "}${detail}\n`

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * How the agent VM did when it was last asked. A page is made from that, and an old look is followed by
+ * a new one beside it: asking takes a second, and nobody waits for it but who opens OpenClaw's page.
+ *
+ * @module
+ */
+
+import { parseOpenclawConf } from "../../../shared/io/openclaw_conf.ts";
+import type { Dom0Channel, RunResult } from "../channel/dom0_channel.ts";
+import { type AgentStatus, readStatus } from "./agent_status.ts";
+
+export interface AgentSeen {
+  /** null: dom0 is set up for none. */
+  readonly vm: string | null;
+  readonly status: AgentStatus | null;
+  /** Why there is no status. */
+  readonly problem: string | null;
+  readonly seenMs: number;
+}
+
+export interface AgentWatch {
+  /** What is known; null before the first look. An old look is followed by a new one. */
+  last(): AgentSeen | null;
+  /** Asks now. */
+  look(): Promise<AgentSeen>;
+}
+
+const FRESH_MS = 30_000;
+const BY = "web";
+
+/** @param onChange somebody may be shown something else now */
+export function createAgentWatch(
+  channel: Pick<Dom0Channel, "run">,
+  dateMs: () => number,
+  onChange: () => void,
+): AgentWatch {
+  let seen: AgentSeen | null = null;
+  let looking: Promise<AgentSeen> | null = null;
+  const look = (): Promise<AgentSeen> => {
+    looking ??= lookAt(channel, dateMs).then((fresh) => {
+      const isOther = stateText(seen) !== stateText(fresh);
+      seen = fresh;
+      if (isOther) onChange();
+      return fresh;
+    }).finally(() => looking = null);
+    return looking;
+  };
+  return {
+    look,
+    last() {
+      if (seen === null || dateMs() - seen.seenMs > FRESH_MS) void look();
+      return seen;
+    },
+  };
+}
+
+/** All but the time of the look. */
+function stateText(seen: AgentSeen | null): string {
+  return JSON.stringify(seen === null ? null : { ...seen, seenMs: 0 });
+}
+
+async function lookAt(
+  channel: Pick<Dom0Channel, "run">,
+  dateMs: () => number,
+): Promise<AgentSeen> {
+  const seenMs = dateMs();
+  try {
+    const vm = await configuredVm(channel);
+    if (vm === null) return { vm, status: null, problem: null, seenMs };
+    return { vm, seenMs, ...statusOf(await channel.run("openclaw.status", { vm }, BY)) };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { vm: null, status: null, problem, seenMs };
+  }
+}
+
+/** As setup-dom0 wrote it; null without such a file, or a good one. */
+export async function configuredVm(channel: Pick<Dom0Channel, "run">): Promise<string | null> {
+  const { exitCode, stdout } = await channel.run("openclaw.config", {}, BY);
+  return exitCode === 0 ? parseOpenclawConf(stdout).conf.vm : null;
+}
+
+/** A status that is not all well ends with code 1, and is one all the same. */
+export function statusOf(
+  { exitCode, stdout, stderr }: RunResult,
+): Pick<AgentSeen, "status" | "problem"> {
+  const status = readStatus(stdout);
+  if (status !== null) return { status, problem: null };
+  const why = stderr.trim() ||
+    (exitCode === 1 && stdout === ""
+      ? "the qube does not run"
+      : "openclaw-ctl did not answer as expected");
+  return { status: null, problem: why };
+}
