@@ -46,12 +46,6 @@ export function qubeLink(view: Pick<View, "qubes">, name: string): Html {
   }<bdi>${name}</bdi></a>`;
 }
 
-/** A label's own name. */
-export function labelled(label: string): Html {
-  const known = LABELS.has(label) ? label : "gray";
-  return markup`<span class="q ${known}">${labelBox(known)} ${label}</span>`;
-}
-
 export function qubeList(view: Pick<View, "qubes">, names: readonly (string | null)[]): Html {
   return markup`${names.map((name, index) => [index > 0 && ", ", qube(view, name)])}`;
 }

@@ -105,7 +105,7 @@ Deno.test("qubes start, shut down, are paused and killed; one is removed with it
     400,
   );
   assertMatch(
-    await after(scene, login, "/qubes/nobody/power", { operation: "vm.start", back: "list" }),
+    await after(scene, login, "/qubes", { press: "vm.start nobody" }),
     /no such domain/,
   );
 });

@@ -219,7 +219,7 @@ Deno.test("W15: bad numbers, lists and lengths get an answer, and the server liv
 Deno.test("W16: success is an exit code, not a word in the output", async () => {
   const [scene, login] = await loggedIn();
   await using _ = scene;
-  await scene.post("/qubes/nobody/power", login, { operation: "vm.start", back: "list" });
+  await scene.post("/qubes", login, { press: "vm.start nobody" });
   assertMatch((await scene.get("/qubes", login)).text, /failed with code 1/);
 });
 

@@ -13,7 +13,7 @@ import {
 import type { Qube } from "../../qube_list.ts";
 import type { Route } from "../../server/router.ts";
 import { page } from "../layout.ts";
-import { count, empty, labelled, power, qube, qubeLink, table, token } from "../parts.ts";
+import { count, empty, power, qube, qubeLink, table, token } from "../parts.ts";
 
 /** What the buttons do, by the operation's name. */
 export const POWER_OPERATIONS: ReadonlyMap<
@@ -43,19 +43,31 @@ export function qubesRoutes(admin: Admin): readonly Route[] {
     method: "POST",
     path: "/qubes/:vm/power",
     access: "session",
-    answer: (asked) => changePower(admin, asked),
+    answer: (asked) =>
+      changePower(admin, asked, asked.named["vm"] ?? "", asked.form.get("operation") ?? ""),
+  }, {
+    // The buttons of the list are one form: "vm.start work".
+    method: "POST",
+    path: "/qubes",
+    access: "session",
+    answer(asked) {
+      const [operation = "", vm = ""] = (asked.form.get("press") ?? "").split(" ", 2);
+      return changePower(admin, asked, vm, operation);
+    },
   }];
 }
 
 async function changePower(
   admin: Admin,
-  { named, form, session }: AskedBySession,
+  { form, session }: AskedBySession,
+  vm: string,
+  operation: string,
 ): Promise<Answer> {
-  const vm = named["vm"] ?? "";
-  const operation = form.get("operation") ?? "";
   const known = POWER_OPERATIONS.get(operation);
   if (known === undefined) throw new HttpError(400, "there is no such button");
-  const back = form.get("back") === "list" ? "/qubes" : `/qubes/${encodeURIComponent(vm)}`;
+  const back = form.has("press")
+    ? listPath(new URLSearchParams(form.get("query") ?? ""), {})
+    : `/qubes/${encodeURIComponent(vm)}`;
   if (operation === "vm.remove" && form.get("name") !== vm) {
     session.notices.push({ kind: "bad", text: `Not removed: type ${vm} to remove it.` });
     return seeOther(back);
@@ -80,9 +92,16 @@ async function changePower(
   return seeOther(operation === "vm.remove" ? "/qubes" : back);
 }
 
+/** As many rows as a browser lays out at once, in a page of less than 100 KB. */
+const ROWS = 100;
+
 function qubesPage(view: View): Answer {
   const { qubes, problem } = view.qubes;
-  const shown = qubes.filter((one) => matches(view.query, one, view)).toSorted(inOrder);
+  const fitting = qubes.filter((one) => matches(view.query, one, view)).toSorted(inOrder);
+  const isAll = view.query.get("all") === "1";
+  const pages = isAll ? 1 : Math.max(1, Math.ceil(fitting.length / ROWS));
+  const at = Math.min(pages, Math.max(1, Math.trunc(Number(view.query.get("page"))) || 1));
+  const shown = isAll ? fitting : fitting.slice((at - 1) * ROWS, at * ROWS);
   const running = qubes.filter(({ state }) => state !== "Halted");
   const memory = running.reduce((sum, one) => sum + (one.memory ?? 0), 0);
   return page(view, {
@@ -100,8 +119,35 @@ ${
 ${filters(view)}
 <section class="panel" id="qubes" data-live aria-label="Qubes">${
         shown.length === 0 ? noMatch(view, qubes.length) : list(view, shown)
-      }</section>`,
+      }${pages > 1 && pager(view, { at, pages, all: fitting.length })}</section>`,
   });
+}
+
+interface Place {
+  readonly at: number;
+  readonly pages: number;
+  readonly all: number;
+}
+
+/** The filters stay, the place changes. */
+function listPath(query: URLSearchParams, place: Readonly<Record<string, string>>): string {
+  const kept = ["text", "state", "label", "authorised", "all", "page"]
+    .map((name) => [name, place[name] ?? query.get(name) ?? ""])
+    .filter(([, value]) => value !== "");
+  const words = new URLSearchParams(kept).toString();
+  return words === "" ? "/qubes" : `/qubes?${words}`;
+}
+
+function pager({ query }: View, { at, pages, all }: Place): Html {
+  const link = (page: number, words: string): Html =>
+    page < 1 || page > pages
+      ? markup`<span class="soft">${words}</span>`
+      : markup`<a href="${listPath(query, { page: String(page) })}">${words}</a>`;
+  return markup`<nav class="body row" aria-label="More qubes"><span>${
+    count((at - 1) * ROWS + 1)
+  } to ${count(Math.min(all, at * ROWS))} of ${count(all)}</span>${link(at - 1, "Previous")}${
+    link(at + 1, "Next")
+  }<a class="push" href="${listPath(query, { all: "1", page: "" })}">All on one page</a></nav>`;
 }
 
 function inOrder(one: Qube, other: Qube): number {
@@ -158,44 +204,46 @@ function noMatch({ query }: View, all: number): Html {
 }
 
 function list(view: View, qubes: readonly Qube[]): Html {
-  return table(
-    [
-      { name: "Qube" },
-      { name: "State" },
-      { name: "Class", look: "col-wide" },
-      { name: "Template" },
-      { name: "Netvm" },
-      { name: "Label", look: "col-wide" },
-      { name: "Memory", look: "num" },
-      { name: "Action", look: "num", isSilent: true },
-    ],
-    qubes.map((one) => ({
-      key: one.name,
-      cells: [
-        qubeLink(view, one.name),
-        power(one.state),
-        one.class,
-        one.template ?? markup`<span class="soft">own</span>`,
-        one.netvm === null ? markup`<span class="soft">none</span>` : qube(view, one.netvm),
-        labelled(one.label),
-        one.memory !== null && `${count(one.memory)} MB`,
-        button(view, one),
+  return markup`<form method="post" action="/qubes">${
+    token(view.session)
+  }<input type="hidden" name="query" value="${view.query.toString()}">${
+    table(
+      [
+        { name: "Qube" },
+        { name: "State" },
+        { name: "Class", look: "col-wide" },
+        { name: "Template" },
+        { name: "Netvm" },
+        { name: "Label", look: "col-wide" },
+        { name: "Memory", look: "num" },
+        { name: "Action", look: "num", isSilent: true },
       ],
-    })),
-    "long",
-  );
+      qubes.map((one) => ({
+        key: one.name,
+        cells: [
+          qubeLink(view, one.name),
+          power(one.state),
+          one.class,
+          one.template ?? markup`<span class="soft">own</span>`,
+          one.netvm === null ? markup`<span class="soft">none</span>` : qube(view, one.netvm),
+          one.label,
+          one.memory !== null && `${count(one.memory)} MB`,
+          button(one),
+        ],
+      })),
+      "long",
+    )
+  }</form>`;
 }
 
-function button({ session }: View, { name, state, class: of }: Qube): Content {
+function button({ name, state, class: of }: Qube): Content {
   if (of === "AdminVM") return null;
   const operation = state === "Halted"
     ? "vm.start"
     : state === "Paused"
     ? "vm.unpause"
     : "vm.shutdown";
-  return markup`<form method="post" action="/qubes/${encodeURIComponent(name)}/power">${
-    token(session)
-  }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="back" value="list"><button class="lean">${
+  return markup`<button class="lean" name="press" value="${operation} ${name}">${
     POWER_OPERATIONS.get(operation)?.button
-  }<span class="vh"> ${name}</span></button></form>`;
+  }<span class="vh"> ${name}</span></button>`;
 }
