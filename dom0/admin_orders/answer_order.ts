@@ -86,7 +86,7 @@ function runAnswers({ run, runs, plan, undo }: AnswerParts): Answers {
       const pairs = Object.entries(order.pairs("values")).map(([key, value]) => `${key}=${value}`);
       const { rows, unknown } = await previewOf(
         recogniseNamed(order.text("name"), pairs),
-        undo.read,
+        undo.tools.read,
       );
       return { rows: rows.map((row) => ({ ...row })), unknown };
     }],
@@ -116,7 +116,7 @@ function undoAnswers({ paths, undo }: AnswerParts): Answers {
     ["undo", async (order, by) => {
       const wanted = await findUndoable(undo, order.text("id"));
       if (wanted === null) throw new UserError("It is undone already, or kept no more.");
-      return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN) };
+      return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN, undo.tools) };
     }],
     [
       "undo-state",
@@ -124,7 +124,7 @@ function undoAnswers({ paths, undo }: AnswerParts): Answers {
     ],
     ["undo-plan", async (order, by) => {
       const wanted = { id: order.text("id"), vm: order.text("vm"), step: null };
-      return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN) };
+      return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN, undo.tools) };
     }],
   ]);
 }

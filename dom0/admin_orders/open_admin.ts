@@ -8,7 +8,6 @@ import { createQubeFacts } from "../policy/qube_facts.ts";
 import { qvmLsFacts } from "../policy/qvm_ls.ts";
 import type { Audit } from "../record/audit_log.ts";
 import type { GroupChoice } from "../run/group_choice.ts";
-import { readOperation } from "../run/read_operation.ts";
 import type { StopReason } from "../run/runner.ts";
 import type { Paths } from "../settings/paths.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -49,7 +48,10 @@ export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
       paths,
       parking,
       runs,
-      undo: { store: createUndoStore({ folder: paths.undoFolder, dateMs }), read: readOperation },
+      undo: {
+        store: createUndoStore({ folder: paths.undoFolder, dateMs }),
+        tools: undoing.tools,
+      },
       run: createOperatorRun({ runs, files, audit, keeper: undoing.keeper }),
       plan: { runs, audit, undoing, board: plans },
       policy: {

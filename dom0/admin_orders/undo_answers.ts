@@ -6,6 +6,7 @@ import type { JsonValue } from "../operations/operation.ts";
 import type { UndoWanted } from "../operator/undo.ts";
 import type { ReadOperation } from "../run/read_operation.ts";
 import { readPart } from "../undo/change_reader.ts";
+import type { UndoTools } from "../undo/run_undo.ts";
 import { nameOfRecord, type UndoRecord } from "../undo/undo_record.ts";
 import type { UndoStore } from "../undo/undo_store.ts";
 import { isSamePart, wayBack } from "../undo/way_back.ts";
@@ -15,11 +16,11 @@ const MOST = 40;
 
 export interface UndoParts {
   readonly store: UndoStore;
-  readonly read: ReadOperation;
+  readonly tools: UndoTools;
 }
 
 /** Newest first. */
-export async function describeUndoable({ store, read }: UndoParts): Promise<JsonValue> {
+export async function describeUndoable({ store, tools }: UndoParts): Promise<JsonValue> {
   const records = (await store.list()).toReversed().filter(({ status }) => status !== "undone");
   const withWay = records.flatMap((record) => {
     const way = wayBack(record);
@@ -34,7 +35,7 @@ export async function describeUndoable({ store, read }: UndoParts): Promise<Json
       by: record.vm,
       before: record.before?.value ?? null,
       runs: steps.flatMap(({ argvs }) => argvs.map(shellQuote)),
-      changedSince: await changedSince(record, read),
+      changedSince: await changedSince(record, tools.read),
     })),
   );
 }

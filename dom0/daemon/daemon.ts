@@ -37,6 +37,7 @@ import { callQueueService } from "../session/qrexec.ts";
 import { openVmLink } from "../session/vm_link.ts";
 import { watchSettled } from "../settings/settled_changes.ts";
 import { createUndoing } from "../undo/undoing.ts";
+import { undoToolsOf } from "../undo/undo_tools.ts";
 import { createKeyStore, isSameRight } from "../settings/key_store.ts";
 import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
@@ -161,8 +162,13 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const policy = policyOf(settings, options);
   const authority = authorityOf(policy, settings, () => isStopping);
   const config = (): Config => settings.current().config;
-  const undoing = createUndoing({ folder: paths.undoFolder, audit, dateMs: clock.dateMs });
   const plans = createPlanBoard({ folder: paths.plansFolder, dateMs: clock.dateMs });
+  const undoing = createUndoing({
+    folder: paths.undoFolder,
+    audit,
+    tools: undoToolsOf(groups, config, paths),
+    dateMs: clock.dateMs,
+  });
   const shared = { authority, config, audit, onChange, undoing, plans };
   const operator = serveOperator({ ...shared, settings, groups }, options);
   const { parking } = operator;

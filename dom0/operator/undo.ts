@@ -10,7 +10,6 @@ import { printable } from "../../shared/protocol/printable.ts";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { readPart } from "../undo/change_reader.ts";
-import { UNDO_TOOLS } from "../undo/undo_tools.ts";
 import { runUndo, type UndoEnd, type UndoTools } from "../undo/run_undo.ts";
 import type { Seen, UndoRecord } from "../undo/undo_record.ts";
 import { createUndoStore, type UndoStore } from "../undo/undo_store.ts";
@@ -51,7 +50,7 @@ export async function takeBack(
   acting: Acting,
   wanted: UndoWanted,
   witness: UndoWitness,
-  tools: UndoTools = UNDO_TOOLS,
+  tools: UndoTools,
 ): Promise<string> {
   await refuseLockdown(acting);
   await using _lock = await lockUndo(acting);

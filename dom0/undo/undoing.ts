@@ -3,14 +3,14 @@
 
 import { errorText } from "../../shared/io/program.ts";
 import type { Audit } from "../record/audit_log.ts";
-import { readOperation } from "../run/read_operation.ts";
 import type { UndoKeeper } from "./keep_for_undo.ts";
-import { UNDO_TOOLS } from "./undo_tools.ts";
+import type { UndoTools } from "./run_undo.ts";
 import { type PlanToUndo, undoSteps } from "./undo_steps.ts";
 import { createUndoStore } from "./undo_store.ts";
 
 export interface Undoing {
   readonly keeper: UndoKeeper;
+  readonly tools: UndoTools;
   /** @returns the steps that are undone */
   readonly undo: (plan: PlanToUndo) => Promise<readonly number[]>;
   /** What is kept too long goes. */
@@ -20,14 +20,16 @@ export interface Undoing {
 export interface UndoingOptions {
   readonly folder: string;
   readonly audit: Audit;
+  readonly tools: UndoTools;
   readonly dateMs: () => number;
 }
 
-export function createUndoing({ folder, audit, dateMs }: UndoingOptions): Undoing {
+export function createUndoing({ folder, audit, tools, dateMs }: UndoingOptions): Undoing {
   const store = createUndoStore({ folder, dateMs });
   return {
-    keeper: { store, read: readOperation, dateMs },
-    undo: (plan) => undoSteps(plan, { store, tools: UNDO_TOOLS, audit, dateMs }),
+    tools,
+    keeper: { store, read: tools.read, dateMs },
+    undo: (plan) => undoSteps(plan, { store, tools, audit, dateMs }),
     forgetOld() {
       store.forgetOld().catch((error) => console.error(`undo: ${errorText(error)}`));
     },

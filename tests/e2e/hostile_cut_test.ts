@@ -53,6 +53,7 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
     parking: null,
     tellRun: null,
     undoing: {
+      tools: { read: () => Promise.resolve(null), run: () => Promise.reject(new Error()) },
       keeper: {
         store: { put: () => Promise.resolve() },
         read: () => Promise.reject(new Error("nothing is read")),

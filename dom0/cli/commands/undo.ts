@@ -3,19 +3,19 @@
 
 import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
-import { refuseUncertain, takeBack, type ToUndo } from "../../operator/undo.ts";
-import { UNDO_TOOLS } from "../../undo/undo_tools.ts";
-import { OPERATOR, type UndoTools } from "../../undo/run_undo.ts";
+import { refuseUncertain, takeBack, type ToUndo, type UndoWitness } from "../../operator/undo.ts";
+import { OPERATOR } from "../../undo/run_undo.ts";
 import { commandsText, undoText } from "../../undo/undo_text.ts";
 import { type Operator, requireRoot } from "../operator.ts";
+import { withOwnUndoTools, type WithUndoTools } from "../own_undo_tools.ts";
 
 export const UNDO_WORDS = "REQUEST [--vm VM] [--step N] [--yes]";
 
-/** @param tools those of Qubes */
+/** @param withTools gives those that run the way back */
 export async function undo(
   operator: Operator,
   words: readonly string[],
-  tools: UndoTools = UNDO_TOOLS,
+  withTools: WithUndoTools = withOwnUndoTools,
 ): Promise<number> {
   const options = parseWords(
     words,
@@ -31,14 +31,15 @@ export async function undo(
     vm: options.value("vm") ?? null,
     step: step === undefined ? null : parseNumber("--step", step, 1, 1e6),
   };
-  const id = await takeBack(operator, wanted, {
+  const witness: UndoWitness = {
     agree(all) {
       for (const { record, way, now } of all) operator.print(undoText(record, way, now));
       if (options.has("yes")) refuseUncertain(all);
       else confirm(operator, all);
     },
     onStep: (step) => operator.print(`running: ${commandsText(step)}\n`),
-  }, tools);
+  };
+  const id = await withTools(operator, (tools) => takeBack(operator, wanted, witness, tools));
   operator.print(`Undone. To take that back: qvm-remote-dom0 undo ${id} --vm ${OPERATOR}\n`);
   return 0;
 }

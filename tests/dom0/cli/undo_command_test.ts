@@ -73,7 +73,7 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
         audit.close();
       },
       undo: (words, answer = "yes") =>
-        withOperator(answer, (operator) => undo(operator, words, model.tools)),
+        withOperator(answer, (operator) => undo(operator, words, (_, use) => use(model.tools))),
       history: (...words) => withOperator(null, (operator) => history(operator, words)),
       actions: () =>
         Deno.readTextFileSync(paths.auditFile).trimEnd().split("\n").map((line) => JSON.parse(line))

@@ -106,6 +106,7 @@ function recognisedFor({ argvs, recognised }: Wishes): Recognised | null {
 
 /** Nothing can be read, so nothing can be undone. */
 const NO_UNDOING: Undoing = {
+  tools: { read: () => Promise.resolve(null), run: () => Promise.reject(new Error()) },
   keeper: {
     store: { put: () => Promise.resolve() },
     read: () => Promise.reject(new Error("nothing is read")),
