@@ -4,7 +4,9 @@
  * nothing runs twice, and each has exactly one outcome.
  */
 import { assert, assertEquals } from "@std/assert";
+import { delay } from "@std/async/delay";
 import type { ParkedView } from "../../dom0/approval/parked_view.ts";
+import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { createRandom } from "../sim/faults.ts";
 import { type Daemon, install, type Installed, readAudit, until } from "./installed.ts";
@@ -14,6 +16,8 @@ import { openQueue, type VmQueue } from "./vm_queue.ts";
 const VM = "agent";
 const ROUNDS = Number(Deno.env.get("QVM_REMOTE_ROUNDS") ?? 8);
 const SEED = Number(Deno.env.get("QVM_REMOTE_SEED") ?? Date.now() % 1_000_000);
+/** From a yes to the end of a plan of three steps. */
+const LONGEST_PLAN_MS = 2_500;
 /** Each ends a request. */
 const ENDS: ReadonlySet<string> = new Set([
   ...["done", "denied", "expired", "refused", "cancelled", "interrupted", "stopping"],
@@ -215,6 +219,47 @@ crashTest(`${ROUNDS} rounds of answers and kills (seed ${SEED})`, async (scene) 
     }
   }
 });
+
+crashTest(`${ROUNDS} plans, killed while they wait or run (seed ${SEED})`, async (scene) => {
+  const { qubes, queue } = scene;
+  const random = createRandom(SEED);
+  for (let round = 0; round < ROUNDS; round++) {
+    const { id, ranOf } = await askPlan(scene, `plan${round}`);
+    const view = await scene.parked(id);
+    const isApproved = round % 3 > 0;
+    const yes = isApproved ? scene.approve(view) : Promise.resolve(1);
+    if (isApproved) await delay(random() * LONGEST_PLAN_MS);
+    await scene.daemon.kill();
+    await scene.restart();
+    await yes;
+    assertEquals(await scene.approve(view), 1, "it waits no more");
+    const { outcome } = await queue.answer(id);
+    const ran = ranOf();
+    const told = `round ${round}: ${outcome.kind} ${outcome.reason}, steps ran ${ran}`;
+    const approvals = readAudit(qubes.world).filter((one) =>
+      one.id === id && one.event === "approved"
+    );
+    assert(ran.every((times) => times <= 1), told);
+    assertEquals(ran.toSorted((a, b) => b - a), ran, `a step was left out; ${told}`);
+    assert(ran[0] === 0 || approvals.length === 1, `nobody said yes; ${told}`);
+    assert(outcome.kind !== "done" || ran.at(-1) === 1, told);
+  }
+});
+
+/** Three steps, each of which says that it ran. */
+async function askPlan(
+  { qubes, queue, runs }: Scene,
+  token: string,
+): Promise<{ readonly id: RequestId; ranOf(): readonly number[] }> {
+  const names = [1, 2, 3].map((step) => `${token}-${step}`);
+  const steps = names.map((name) => ({
+    operation: "vm.run",
+    vm: VM,
+    command: `echo ${name} >>'${qubes.world.folder}/runs'; sleep 0.1`,
+  }));
+  const id = await queue.publish(utf8(JSON.stringify({ steps })), { mode: "plan" });
+  return { id, ranOf: () => names.map((name) => runs().get(name) ?? 0) };
+}
 
 function namesIn({ qubes }: Scene, folder: "parked" | "orders"): readonly string[] {
   const path = `${qubes.world.dom0Root}/run/qvm-remote/${folder}`;

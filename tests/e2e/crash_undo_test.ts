@@ -24,6 +24,9 @@ const STEPS = [
   { operation: "vm.prefs.set", vm: "work", property: "memory", value: "800" },
 ];
 
+/** No tool takes that. */
+const FAILS = { operation: "vm.prefs.set", vm: "work", property: "memory", value: "much" };
+
 async function tool({ world }: Installed, name: string, ...args: string[]): Promise<string> {
   const { stdout } = await new Deno.Command(`${world.dom0Bin}/${name}`, {
     args,
@@ -61,8 +64,8 @@ Deno.test(`plans and undo, killed at ${ROUNDS} moments each (seed ${SEED})`, asy
   const queue = await openQueue(qubes.world, "agent");
   const random = createRandom(SEED);
   const moment = (): Promise<void> => delay(random() * LONGEST_MS);
-  const send = (): Promise<RequestId> =>
-    queue.publish(utf8(JSON.stringify({ steps: STEPS })), { mode: "plan" });
+  const send = (plan: unknown = { steps: STEPS }): Promise<RequestId> =>
+    queue.publish(utf8(JSON.stringify(plan)), { mode: "plan" });
 
   for (let round = 0; round < ROUNDS; round++) {
     const id = await send();
@@ -98,6 +101,25 @@ Deno.test(`plans and undo, killed at ${ROUNDS} moments each (seed ${SEED})`, asy
     assertEquals(await stateOf(qubes), before, `round ${round}: killed in an undo`);
     assertEquals(await undoStateOf(qubes, id), "undone");
   }
+  for (let round = 0; round < ROUNDS; round++) {
+    const id = await send({ steps: [...STEPS, FAILS], undoOnFailure: true });
+    await moment();
+    await moment(); // there and back is twice the way
+    await daemon.kill();
+    await untilNothingRuns(qubes.world);
+    daemon = await qubes.startDaemon(["agent"]);
+    const { stdout } = await queue.answer(id);
+    const last = new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1) ?? "";
+    const isSaid = last.startsWith('{"plan"') && JSON.parse(last).notUndone.length === 0;
+    const isBack = await stateOf(qubes) === before;
+    assert(isBack || !isSaid, `round ${round}: the plan says that all is undone: ${last}`);
+    assert(isBack || await undoStateOf(qubes, id) !== "undone", `round ${round}: called undone`);
+    const { code, stderr } = await qubes.dom0(["undo", id], "yes\n");
+    const isNothing = /nothing is kept|is undone already/.test(stderr);
+    assert(code === 0 || isNothing, `round ${round}: ${stderr}`);
+    assertEquals(await stateOf(qubes), before, `round ${round}: killed in undo-on-failure`);
+  }
+
   assertEquals((await qubes.dom0(["audit", "verify"])).code, 0);
   assertEquals(await daemon.stop(), 0);
 });

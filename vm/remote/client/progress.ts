@@ -51,7 +51,7 @@ export function createProgress(given: Given, timeoutMs: number): Progress {
     parked(isParked) {
       nextMs = FIRST_LINE_MS;
       if (given.has("quiet")) return;
-      if (!isParked && wanted) say("approved: dom0 runs it");
+      if (!isParked && wanted) say("no longer waiting for approval");
       if (!isParked || toldOfApproval) return;
       toldOfApproval = true;
       writeAll(Deno.stderr, `${PROGRAM}: waiting for approval in dom0 ...\n`);

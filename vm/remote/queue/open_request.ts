@@ -39,6 +39,7 @@ export interface OpenRequest {
    * @throws {ProtocolError} if output is missing or too much
    */
   finish(outcome: Outcome, mac: Uint8Array): string | null;
+  /** The session is over: nobody here knows any more what dom0 does with it. */
   close(): void;
 }
 
@@ -63,7 +64,10 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
     unpark: () => unpark(answer),
     write: (stream, offset, data) => write(answer, stream, offset, data),
     finish: (outcome, mac) => finish(answer, outcome, mac),
-    close: () => close(answer),
+    close() {
+      unpark(answer);
+      close(answer);
+    },
   };
 }
 

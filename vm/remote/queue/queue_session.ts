@@ -3,7 +3,7 @@
  * One session over the file queue: names become requests, messages become files.
  *
  *     pending/ID --rename--> running/ID --request--> dom0
- *     dom0 --parked--> results/ID.parked, until it runs or has its answer
+ *     dom0 --parked--> results/ID.parked, until it runs, has its answer, or the session is over
  *     dom0 --output--> results/ID.out|.err, then window
  *     dom0 --outcome-> results/ID.meta .mac, .exit by rename; running/ID removed; then ack
  *

@@ -112,6 +112,31 @@ vmTest(
   },
 );
 
+vmTest(
+  "a session that ends takes the file away: nobody knows whether it still waits",
+  async (vm) => {
+    for (const end of ["in order", "by broken bytes"] as const) {
+      const peer = await connectPeer(vm);
+      const id = await putRequest(vm, "pending");
+      for (let seen = false; !seen;) {
+        const { seq, request } = await peer.nextRequest();
+        peer.accept(seq);
+        peer.park(seq);
+        peer.credit(1);
+        seen = request.id === id;
+      }
+      await until("it is said", () => isParked(vm, id));
+      if (end === "in order") await peer.close();
+      else {
+        await peer.raw(new Uint8Array(5).fill(0xff));
+        await peer.ended;
+      }
+      assertEquals(namesIn(vm.layout.results).filter((name) => name.endsWith(".parked")), [], end);
+      assert(namesIn(vm.layout.running).includes(id), "it is sent again in the next session");
+    }
+  },
+);
+
 const LATER: readonly (readonly [name: string, Partial<RequestFields>])[] = [
   ["an operation", OPERATION],
   ["a plan", { mode: "plan", body: encodeCommand({ mode: "plan", text: "{}" }) }],
