@@ -38,6 +38,8 @@ export interface Notifying {
   readonly notice: Notice;
   /** For a rule that allows and says notify=yes. */
   readonly tellRun: (what: Ran) => void;
+  /** Of a VM that does not have the key that dom0 has. */
+  readonly tellBackedOff: (vm: string) => void;
 }
 
 export interface Ran {
@@ -54,8 +56,12 @@ export function createNotifying(options: NotifyOptions): Notifying {
   let openUnit: { readonly id: string; readonly unit: string } | null = null;
 
   const notify = (summary: string, body: string): void => {
-    if (!options.has("notify-send") || spanMs() - lastMs < BETWEEN_NOTIFICATIONS_MS) return;
+    if (spanMs() - lastMs < BETWEEN_NOTIFICATIONS_MS) return;
     lastMs = spanMs();
+    notifyAlways(summary, body);
+  };
+  const notifyAlways = (summary: string, body: string): void => {
+    if (!options.has("notify-send")) return;
     send(summary, body, options).catch((error) => console.error(`notify: ${errorText(error)}`));
   };
   const showAll = async (): Promise<void> => {
@@ -89,8 +95,13 @@ export function createNotifying(options: NotifyOptions): Notifying {
     tellRun({ vm, operation, targets }) {
       if (isOn()) notify(`${vm} was allowed`, `${operation} on ${targets.join(", ")}`);
     },
+    tellBackedOff(vm) { // once for each back-off, so it is not left out for what came just before
+      if (isOn()) notifyAlways(`${vm} is not listened to`, WRONG_KEY);
+    },
   };
 }
+
+const WRONG_KEY = "its requests are not signed with the key that dom0 has";
 
 let notifications = 0;
 

@@ -8,6 +8,7 @@ import { createParkedFiles } from "../approval/parked_files.ts";
 import { createNotifying, hasProgram, type Ran } from "../approval/notify.ts";
 import { createParking, type Parking } from "../approval/parking.ts";
 import { runOnScreen } from "../approval/screen.ts";
+import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Authority } from "../judge/verdict.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { Audit } from "../record/audit_log.ts";
@@ -22,6 +23,8 @@ export interface Approvals {
   followRules(rules: readonly Rule[] | null): void;
   /** The person at the screen hears of what ran without a question. */
   tellRun(what: Ran): void;
+  /** And of a VM whose requests are not looked at for a while. */
+  tellBackedOff(vm: VmName): void;
   /** No order is taken any more. */
   close(): void;
 }
@@ -63,6 +66,7 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
     parking,
     close,
     tellRun: notifying.tellRun,
+    tellBackedOff: notifying.tellBackedOff,
     followRules(rules) {
       const text = JSON.stringify(rules?.map(({ where, text }) => [where, text]) ?? null);
       if (text === known) return;

@@ -181,6 +181,7 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
     informing,
     parking,
     tellRun: operator.approvals?.tellRun ?? null,
+    tellBackedOff: operator.approvals?.tellBackedOff ?? null,
   }, options);
   const links = makeLinks({ desk, audit, onChange, settings }, options);
   const apply = (): void => {
@@ -302,6 +303,7 @@ interface DeskParts extends
     | "informing"
     | "parking"
     | "tellRun"
+    | "tellBackedOff"
     | "undoing"
     | "plans"
   > {

@@ -29,6 +29,8 @@ export interface RateGateOptions {
   readonly audit: Audit;
   readonly clock: Pick<Clock, "spanMs" | "dateMs">;
   readonly onChange: () => void;
+  /** The person at the screen hears of it, once for each back-off; null: nobody is to be told. */
+  readonly tellBackedOff: ((vm: VmName) => void) | null;
 }
 
 /** Of a command that dom0 ended, or did not begin. What an operator or the VM ended is no failure. */
@@ -39,7 +41,9 @@ const FAILURES: ReadonlySet<OutcomeKind> = new Set([
   "memory-limit",
 ]);
 
-export function createRateGate({ config, audit, clock, onChange }: RateGateOptions): RateGate {
+export function createRateGate(
+  { config, audit, clock, onChange, tellBackedOff }: RateGateOptions,
+): RateGate {
   const limits = createRateLimits(config);
   const keys = new Map<VmName, string>();
   return {
@@ -52,6 +56,7 @@ export function createRateGate({ config, audit, clock, onChange }: RateGateOptio
       if (isWell) return limits.wellSigned(vm) ? onChange() : undefined;
       if (!limits.badlySigned(vm, clock.spanMs())) return;
       recordQuietly(audit, "auth-backoff", { vm });
+      tellBackedOff?.(vm);
       onChange();
     },
     mayAsk: (vm) => limits.mayAsk(vm, clock.spanMs()),

@@ -22,7 +22,7 @@ import { carryOut, type Taken, type Way } from "./carry_out.ts";
 import type { Informing } from "./informing.ts";
 import type { Job, Seat } from "./job.ts";
 import { createOpenJobs, type OpenJobs } from "./open_jobs.ts";
-import { createRateGate, type RateGate } from "./rate_gate.ts";
+import { createRateGate, type RateGate, type RateGateOptions } from "./rate_gate.ts";
 import { claimOf, type RequestEvent } from "./request_event.ts";
 import { createStopSwitch } from "./stop_switch.ts";
 import { createTurns } from "./turns.ts";
@@ -38,6 +38,7 @@ export interface DeskOptions extends ExecutionOptions, Authority {
   /** null: nobody can be asked. */
   readonly parking: Parking | null;
   readonly tellRun: Way["tellRun"];
+  readonly tellBackedOff: RateGateOptions["tellBackedOff"];
 }
 
 export interface RequestDesk {

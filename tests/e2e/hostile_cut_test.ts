@@ -52,6 +52,7 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
     closedBecause: () => null,
     parking: null,
     tellRun: null,
+    tellBackedOff: null,
     undoing: {
       tools: { read: () => Promise.resolve(null), run: () => Promise.reject(new Error()) },
       keeper: {

@@ -156,6 +156,20 @@ Deno.test("notify: turned off, nothing is started", async () => {
   assertEquals(scene.ran, []);
 });
 
+Deno.test("notify: of a VM that is backed off the person hears, whatever came just before", async () => {
+  const scene = screen();
+  ask(scene);
+  scene.notifying.tellBackedOff("lab");
+  await until("both are told", () => notes(scene).length === 2);
+  assertEquals(notes(scene)[1]?.argv.slice(-2), [
+    "qvm-remote: lab is not listened to",
+    "its requests are not signed with the key that dom0 has",
+  ]);
+  scene.isOn = false;
+  scene.notifying.tellBackedOff("lab");
+  assertEquals(notes(scene).length, 2);
+});
+
 Deno.test("notify: a body has no markup", () => {
   assertEquals(withoutMarkup("<a href='x'>&amp;"), "&lt;a href='x'&gt;&amp;amp;");
 });

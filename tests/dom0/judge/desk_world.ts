@@ -154,6 +154,7 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
       plans: createPlanBoard({ folder: `${folder}/plans`, dateMs: clock.dateMs }),
       parking: wishes.asks === undefined ? null : parking,
       tellRun: null,
+      tellBackedOff: null,
     },
     isOnRecord: newestRecords(auditFile),
     ledger,

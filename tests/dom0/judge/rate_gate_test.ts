@@ -43,6 +43,7 @@ function openDoor(settings: Partial<RateSettings> = {}, held: Set<string> = new 
     },
     clock,
     onChange() {},
+    tellBackedOff: (vm) => void events.push(`told ${vm}`),
   });
   const checks: Checks<null> = {
     judge: () => Promise.resolve(judgedAs("allow")),
@@ -75,7 +76,7 @@ function openDoor(settings: Partial<RateSettings> = {}, held: Set<string> = new 
 Deno.test("after five bad MACs a VM is not listened to, and the operator is told once", async () => {
   const { ask, clock, events, gate } = openDoor();
   for (let n = 0; n < 5; n++) assertEquals(await ask(OTHER_KEY), "bad-mac");
-  assertEquals(events, ["auth-backoff work"]);
+  assertEquals(events, ["auth-backoff work", "told work"]);
   assertMatch(
     gate.problems().join(),
     /^work: its requests are not signed .* until 2026-11-22T09:16/,
@@ -86,7 +87,7 @@ Deno.test("after five bad MACs a VM is not listened to, and the operator is told
   assertEquals([gate.problems(), await ask(OTHER_KEY), await ask()], [[], "bad-mac", RATE_LIMITED]);
   clock.advance(120_000);
   assertEquals([await ask(), await ask(OTHER_KEY), await ask()], ["taken", "bad-mac", "taken"]);
-  assertEquals(events, ["auth-backoff work"]);
+  assertEquals(events, ["auth-backoff work", "told work"]);
 });
 
 Deno.test("a key that the operator takes anew is listened to at once", async () => {
