@@ -36,7 +36,7 @@ import { createLinkSet, type LinkSet } from "../session/link_set.ts";
 import { callQueueService } from "../session/qrexec.ts";
 import { openVmLink } from "../session/vm_link.ts";
 import { watchSettled } from "../settings/settled_changes.ts";
-import { createUndoing } from "../undo/undoing.ts";
+import { createUndoing, type Undoing } from "../undo/undoing.ts";
 import { undoToolsOf } from "../undo/undo_tools.ts";
 import { createKeyStore, isSameRight } from "../settings/key_store.ts";
 import type { Config } from "../settings/config.ts";
@@ -163,12 +163,7 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const authority = authorityOf(policy, settings, () => isStopping);
   const config = (): Config => settings.current().config;
   const plans = createPlanBoard({ folder: paths.plansFolder, dateMs: clock.dateMs });
-  const undoing = createUndoing({
-    folder: paths.undoFolder,
-    audit,
-    tools: undoToolsOf(groups, config, paths),
-    dateMs: clock.dateMs,
-  });
+  const undoing = undoingOf({ groups, audit, config }, options);
   const shared = { authority, config, audit, onChange, undoing, plans };
   const operator = serveOperator({ ...shared, settings, groups }, options);
   const { parking } = operator;
@@ -180,8 +175,7 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
     groups,
     informing,
     parking,
-    tellRun: operator.approvals?.tellRun ?? null,
-    tellBackedOff: operator.approvals?.tellBackedOff ?? null,
+    ...tellersOf(operator),
   }, options);
   const links = makeLinks({ desk, audit, onChange, settings }, options);
   const apply = (): void => {
@@ -203,6 +197,14 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
       return operator.close();
     },
   };
+}
+
+function undoingOf(
+  { groups, audit, config }: Pick<Daemon, "groups" | "audit"> & { readonly config: () => Config },
+  { paths, clock: { dateMs } }: DaemonOptions,
+): Undoing {
+  const tools = undoToolsOf(groups, config, paths);
+  return createUndoing({ folder: paths.undoFolder, audit, tools, dateMs });
 }
 
 async function openRecords(
@@ -252,6 +254,16 @@ function serveOperator(
       approvals?.close();
       await admin?.close();
     },
+  };
+}
+
+/** What the person at the screen is told without a question. */
+function tellersOf(
+  { approvals }: OperatorService,
+): Pick<DeskOptions, "tellRun" | "tellBackedOff"> {
+  return {
+    tellRun: approvals?.tellRun ?? null,
+    tellBackedOff: approvals?.tellBackedOff ?? null,
   };
 }
 
