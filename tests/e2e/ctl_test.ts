@@ -2,7 +2,8 @@
 /** openclaw-ctl, the real program, with the real proxy and doubles of the rest. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { scene } from "./ctl_scene.ts";
+import { until } from "../until.ts";
+import { KEY, scene } from "./ctl_scene.ts";
 import { createCtlWorld, runToEnd } from "./ctl_world.ts";
 import { freePort } from "./free_port.ts";
 import { fails } from "./proxy_upstream.ts";
@@ -25,6 +26,20 @@ Deno.test("status of a well agent VM, for people and as JSON", async () => {
   assertEquals((value["units"] as { unit: string }[]).map(({ unit }) => unit), [
     ...["openclaw-proxy.service", "openclaw-gateway.service", "openclaw-watchdog.service"],
   ]);
+});
+
+Deno.test("status says which provider has no key, and which one refuses it", async () => {
+  await using here = await scene();
+  const environment = `${here.proxy.home}/.openclaw/proxy.env`;
+  const says = async (words: string): Promise<boolean> => {
+    await (await here.proxy.chat({ model: "a/m" })).body?.cancel();
+    return (await here.run("status")).stdout.includes(`a (openai): ${words}`);
+  };
+  await Deno.writeTextFile(environment, "");
+  await until("the key is gone", () => says("the proxy has no key for it; "));
+  here.upstream.script = [fails(401, "bad key")];
+  await Deno.writeTextFile(environment, `A=${KEY}\n`);
+  await until("the key is there", () => says("it refuses the key"));
 });
 
 Deno.test("status goes by vm.json: system units and their flags, the key qube, a client", async () => {

@@ -66,7 +66,9 @@ Deno.test("check-config tries each key, and says how proxy.env may be read", asy
   const config = {
     providers: {
       ...{ there: ref("THERE"), gone: ref("GONE") },
-      asked: { kind: "openai", apiKey: { command: ["/usr/bin/false"] } },
+      asked: { kind: "openai", apiKey: { command: ["/usr/bin/printf", "sk-secret-printed"] } },
+      fails: { kind: "openai", apiKey: { command: ["/usr/bin/false"] } },
+      absent: { kind: "openai", apiKey: { command: ["/no/such/program"] } },
     },
     clients: { one: { key: { env: "CLIENT" } } },
   };
@@ -80,10 +82,19 @@ Deno.test("check-config tries each key, and says how proxy.env may be read", asy
   assertStringIncludes(good.out, "key from env: THERE is there");
   assertStringIncludes(good.out, "proxy.env has no GONE");
   assertStringIncludes(good.out, "its key (MISSING: ");
-  assertStringIncludes(good.out, "key from command: asked for when it is needed");
+  assertStringIncludes(good.out, "key from command: what /usr/bin/printf prints is there");
+  assertStringIncludes(good.out, "key from command: MISSING: /usr/bin/false ended with code 1");
+  assertStringIncludes(good.out, "key from command: MISSING: /no/such/program is not there");
   assert(!good.out.includes("sk-secret"), good.out);
   const open = await run(config, {}, ["check-config"], written(0o644));
   assertStringIncludes(open.out, "mode 0644, which lets others read it: chmod 600 ");
+  const folder = await run(
+    config,
+    {},
+    ["check-config"],
+    (home) => Deno.mkdir(`${home}/proxy.env`, { mode: 0o755 }),
+  );
+  assertStringIncludes(folder.out, "proxy.env: not a regular file");
   const none = await run(config, {}, ["check-config"]);
   assertStringIncludes(none.out, "proxy.env: not there");
 });

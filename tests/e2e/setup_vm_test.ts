@@ -68,6 +68,19 @@ Deno.test("a StandaloneVM becomes an agent VM, twice is once, and undo leaves ke
     good(await vm.setup("multi", "--verify"));
   });
 
+  await t.step("--verify asks for a key until there is one", async () => {
+    const next = async (env: string): Promise<string> => {
+      await Deno.writeTextFile(`${state}/proxy.env`, env);
+      return JSON.stringify(
+        JSON.parse((await vm.setup("multi", "--verify", "--json")).stdout).next,
+      );
+    };
+    const asks = "write your key into ~/.openclaw/proxy.env";
+    assertStringIncludes(await next("#ANTHROPIC_API_KEY=\nOPENAI_API_KEY=\n"), asks);
+    const left = await next("OPENAI_API_KEY=sk-mine\n");
+    assert(!left.includes(asks) && left.includes("openclaw-ctl status"), left);
+  });
+
   await t.step("--undo takes back all but what is the user's", async () => {
     await Deno.writeTextFile(`${state}/proxy.env`, "OPENAI_API_KEY=mine\n");
     const undone = await vm.setup("--undo");

@@ -12,13 +12,31 @@ export function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    // V8 quotes the text around the mistake, which may be a key in the wrong place.
-    const at = /position (\d+)/.exec(errorText(error))?.[1];
-    const line = at === undefined ? "" : ` at line ${text.slice(0, Number(at)).split("\n").length}`;
-    throw new UserError(`${path} is no JSON${line}`, [
-      "look for a missing or extra comma or quote there; comments are keys that begin with //",
+    if (text.trim() === "") {
+      throw new UserError(`${path} is empty`, ["write it anew, or remove it"]);
+    }
+    throw new UserError(`${path} is no JSON${placeOf(errorText(error), text)}`, [
+      "look for a missing or extra comma, quote or bracket there; comments are keys that begin with //",
     ]);
   }
+}
+
+/** How many letters V8 quotes before the one that does not fit. */
+const QUOTED_BEFORE = 10;
+
+/** V8 names a position, or quotes the text around the mistake, which may be a key and is not shown. */
+function placeOf(message: string, text: string): string {
+  const lineOf = (at: number): number => text.slice(0, at).split("\n").length;
+  const position = /position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) {
+    const at = Number(position);
+    if (at < text.trimEnd().length) return `: see line ${lineOf(at)}`;
+  } else if (!message.includes("end of JSON input")) {
+    const quoted = /, \.\.\."([^]*?)"(\.\.\.)? is not valid JSON$/.exec(message)?.[1];
+    const from = quoted === undefined ? -1 : text.indexOf(quoted);
+    return from < 0 ? "" : `: see line ${lineOf(from + QUOTED_BEFORE)}`;
+  }
+  return `: it ends at line ${lineOf(text.trimEnd().length)}, too early`;
 }
 
 /** @param next what to do when it is mended */

@@ -100,7 +100,7 @@ export function rootText(wanted: readonly Wanted[]): string {
 /** What is left for the person: dom0's part, the keys, a look at it. */
 export function whatNext(
   request: SetupRequest,
-  { around: { kind, flags }, notes }: Survey,
+  { around: { kind, flags }, notes, hasKey }: Survey,
 ): readonly string[] {
   const { part, units, provider, server } = request;
   const services = servicesOf(request);
@@ -119,7 +119,7 @@ export function whatNext(
         `the server's: curl ${server.baseUrl}/models (llama.cpp and LM Studio take any name)`,
       ]
       : []),
-    ...(part === "agent of a key qube" || (server !== null && !wantsKey(server))
+    ...(hasKey || part === "agent of a key qube" || (server !== null && !wantsKey(server))
       ? []
       : keyNames(provider).slice(0, 1).map((name) =>
         `write your key into ~/.openclaw/proxy.env: ${name}=KEY; the proxy sees it at once`

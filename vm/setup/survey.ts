@@ -2,6 +2,7 @@
 /** What is there, before anything is changed: the VM, its means, its packages, its tools. @module */
 
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
+import { readKeyValues } from "../../shared/io/key_value.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { AbsentProgram, type ToolEnd } from "../../shared/io/run_tool.ts";
 import type { Tools } from "../../shared/setup/tools.ts";
@@ -12,6 +13,7 @@ import { type Destination, destination, type Places } from "./places.ts";
 import { providerNotes } from "./provider_tools.ts";
 import { fileHash, installedHash } from "./reader.ts";
 import type { SetupRequest } from "./request.ts";
+import { keyNames } from "./secrets.ts";
 import {
   diskProblem,
   isNodeGoodEnough,
@@ -29,6 +31,8 @@ export interface Survey {
   /** Where OpenClaw is, or will be: PREFIX/bin/openclaw. */
   readonly prefix: string;
   readonly hasRoot: boolean;
+  /** Whether proxy.env has one of the provider's keys. */
+  readonly hasKey: boolean;
 }
 
 const MAX_TEXT_BYTES = 1024 * 1024;
@@ -43,9 +47,11 @@ export async function survey(
   const kind: VmKind = request.onlyFiles ? "standalone" : await readVmKind(ask);
   const flags = await readFlags(places, request);
   const templates = await readTemplates(places, request);
+  const hasKey = await isKeyThere(places, request);
   if (request.onlyFiles) {
     const around = { kind, flags, templates, packages: new Map(), npmOptions: "" };
-    return { around, problems: [], notes: [], prefix: places.systemLib, hasRoot: false };
+    const prefix = places.systemLib;
+    return { around, problems: [], notes: [], prefix, hasRoot: false, hasKey };
   }
   const packages = await packagesOf(request, places, kind, tools);
   const npmOptions = await npmOptionsOf(places, kind);
@@ -65,6 +71,7 @@ export async function survey(
     notes: kind === "template" ? [] : await providerNotes(request, distribution, tools),
     prefix: packages.to.prefix,
     hasRoot: (await tried(tools, "sudo", "-n", "true"))?.code === 0,
+    hasKey,
   };
 }
 
@@ -172,6 +179,14 @@ async function readFlags({ root }: Places, request: SetupRequest): Promise<Reado
     if (await exists(`${root}/run/qubes-service/${flag}`)) flags.add(flag);
   }
   return flags;
+}
+
+async function isKeyThere({ state }: Places, { provider }: SetupRequest): Promise<boolean> {
+  // What cannot be read is told where it is written.
+  const text = await readSmallText(`${state}/proxy.env`, MAX_TEXT_BYTES).catch(() => undefined);
+  const names = keyNames(provider);
+  return text !== undefined &&
+    readKeyValues(text).entries.some(({ key, value }) => names.includes(key) && value !== "");
 }
 
 async function readTemplates(

@@ -38,12 +38,14 @@ function proxyLines({ verdict, untrustedVersion, url, untrustedModels, providers
   const models = untrustedModels === null ? "" : `, ${untrustedModels.length} models`;
   return [
     `proxy    ${verdictText(verdict)}${version(untrustedVersion)}, ${url}${models}`,
-    ...providers.map(({ name, kind, state, keyRefused, keyMissing }) =>
-      `  ${shown(name, 40)} (${shown(kind, 20)}): ${providerState(state)}` +
-      (keyMissing ? ", it has no key" : keyRefused ? ", it refuses the key" : "")
-    ),
+    ...providers.map(({ name, kind, state, keyRefused, keyMissing }) => {
+      const key = keyMissing ? NO_KEY : keyRefused ? "it refuses the key" : undefined;
+      return `  ${shown(name, 40)} (${shown(kind, 20)}): ${key ?? providerState(state)}`;
+    }),
   ];
 }
+
+const NO_KEY = 'the proxy has no key for it; "openclaw-proxy check-config" says why';
 
 function roleLine({ settings: { role, provider, keyQube, units } }: Snapshot): string {
   const keys = keyQube ? ", the keys in another VM" : "";

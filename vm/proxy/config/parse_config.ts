@@ -69,31 +69,49 @@ const ABILITIES_OF = new RegExp(`${MODEL.source}|^\\${ALL_MODELS}$`);
 
 const HEADER = /^[a-z0-9-]{1,60}$/;
 const queryValue = text(/^[\w.~:-]{1,100}$/, "write plain text, and no key: keys go to apiKey");
+const QUERY_NAME = /^[\w.-]{1,60}$/;
 const headerValue = text(PLAIN, "write plain text, and no key: keys go to apiKey");
 
 /** Headers that carry a key at one provider or another. */
 const KEY_HEADER =
   /^(authorization|proxy-authorization|cookie|x-api-key|api-key|.*-(key|token|secret))$/;
+/** The same in a URL, which ends up in logs on the way. */
+const KEY_QUERY = /^(.*[-_.])?(key|token|secret|password)$/i;
 /** A value that can be nothing else. */
 const KEY_VALUE = /^(bearer|basic) |^(sk|gsk|xai|pk|AIza)[-_A-Za-z0-9]{20}/i;
 
-const headers: Read<Map<string, string>> = then(
-  mapOf(headerValue, HEADER, "a header in lower case"),
-  (found, path, report) => {
-    const keys = [...found].filter(([name, value]) =>
-      KEY_HEADER.test(name) || KEY_VALUE.test(value)
-    );
+/** @param headerOf the header that carries such a key, if not the kind's usual one */
+function withoutKeys(
+  read: Read<Map<string, string>>,
+  isKey: (name: string, value: string) => boolean,
+  headerOf: (name: string) => string | null,
+): Read<Map<string, string>> {
+  return then(read, (found, path, report) => {
+    const keys = [...found].filter(([name, value]) => isKey(name, value));
     for (const [name] of keys) {
+      const header = headerOf(name);
+      const form = header === null ? "" : `, "apiKeyHeader": "${header}"`;
       report({
         path: `${path}.${name}`,
         text: "a key does not stand here in plain",
-        fix: `remove it; write "apiKey": { "env": "NAME" }${
-          name === "authorization" || name === "x-api-key" ? "" : `, "apiKeyHeader": "${name}"`
-        }, and NAME=KEY into ~/.openclaw/proxy.env`,
+        fix: `remove it; write "apiKey": { "env": "NAME" }${form}, ` +
+          "and NAME=KEY into ~/.openclaw/proxy.env",
       });
     }
     return keys.length === 0 ? found : BAD;
-  },
+  });
+}
+
+const headers = withoutKeys(
+  mapOf(headerValue, HEADER, "a header in lower case"),
+  (name, value) => KEY_HEADER.test(name) || KEY_VALUE.test(value),
+  (name) => name === "authorization" || name === "x-api-key" ? null : name,
+);
+
+const query = withoutKeys(
+  mapOf(queryValue, QUERY_NAME, "a name in a URL's query"),
+  (name, value) => KEY_QUERY.test(name) || KEY_VALUE.test(value),
+  () => null,
 );
 
 const stated: Read<Stated> = then(
@@ -113,7 +131,7 @@ const provider = record<RawProvider>({
   apiKey: nullable(secretRef),
   apiKeyHeader: nullable(text(HEADER, "write a header in lower case")),
   maxTokensField: nullable(oneOf(["max_tokens", "max_completion_tokens"])),
-  query: optional(mapOf(queryValue, /^[\w.-]{1,60}$/, "a name in a URL's query"), new Map()),
+  query: optional(query, new Map()),
   headers: optional(headers, new Map()),
   models: optional(listOf(text(MODEL, "write a model's id")), []),
   drop: optional(listOf(text(/^\w{1,60}$/, "write a field's name"), 0, 50), []),
