@@ -6,8 +6,9 @@
  * @module
  */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startProxy } from "./proxy_world.ts";
+import { tunnelWorld } from "./tunnel_world.ts";
 
 const KEY = "sk-secret-0123456789abcdef";
 
@@ -210,3 +211,29 @@ for (const preset of PRESETS) {
     await double.close();
   });
 }
+
+Deno.test("a model server in another qube: its port comes through a tunnel, streams and all", async () => {
+  const preset = PRESETS.find(({ name }) => name === "vLLM");
+  assert(preset !== undefined);
+  const server = startDouble(preset);
+  const port = Number(new URL(server.url).port);
+  await using qubes = await tunnelWorld();
+  qubes.offer(port, "both");
+  const tunnel = await qubes.tunnel(port, "VM");
+  await using proxy = await startProxy({
+    providers: {
+      up: { kind: "openai", baseUrl: `http://127.0.0.1:${tunnel.port}/v1`, models: [preset.model] },
+    },
+    models: { auto: `up/${preset.model}` },
+  });
+  for (const stream of [true, false]) {
+    for (const path of ["/v1/chat/completions", "/v1/messages"]) {
+      const messages = [{ role: "user", content: "hi" }];
+      const answer = await proxy.post(path, { model: "auto", stream, max_tokens: 77, messages });
+      assertStringIncludes(await answer.text(), "yes");
+    }
+  }
+  assertEquals(server.seen.length, 4);
+  assertEquals(await tunnel.stop(), 0);
+  await server.close();
+});

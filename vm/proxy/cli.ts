@@ -63,7 +63,8 @@ and Anthropic speak to it as to the provider itself; it holds the keys, tries th
 when one fails, and keeps to limits.
 
   serve         the default
-  check-config  reads the configuration; says what is wrong, where, and what to write
+  check-config  reads the configuration; says what is wrong, where, and what to write; fetches each
+                key, shows none, and says which are missing
   permissions   the hosts and programs that the configuration needs, as the launcher asks
 
 It reads ~/.openclaw/proxy.json again whenever it changes; what runs goes on. Keys stand in
