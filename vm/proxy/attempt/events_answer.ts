@@ -12,13 +12,10 @@ import {
 } from "../exchange.ts";
 import type { ByteSource } from "../bytes.ts";
 import { streamType } from "../stream/stream_end.ts";
-import { createTokenCounter } from "../books/token_count.ts";
+import { CALL_TOKENS, createTokenCounter } from "../books/token_count.ts";
 import { createCollector } from "../translate/collect.ts";
 import type { StreamEvent, Usage } from "../translate/completion.ts";
 import { type Fault, fault, mayRetry, shownToClient } from "../translate/fault.ts";
-
-/** What begins a call in a model's own words. */
-const CALL_TOKENS = 8;
 
 /** Events that an upstream sends before it is known to work. */
 const EARLY: ReadonlySet<StreamEvent["kind"]> = new Set(["start", "usage", "heartbeat"]);

@@ -9,6 +9,9 @@
  * @module
  */
 
+/** What begins a call of a tool, in a model's own words. */
+export const CALL_TOKENS = 8;
+
 export interface TokenCounter {
   /** What follows on all so far: a piece may be cut in two by it. */
   add(text: string): void;

@@ -2,12 +2,11 @@
 /** Whether a request may go on, and if so, where to: who asks, for what, and within which limits. @module */
 
 import { type Caller, identify } from "./access.ts";
-import { type Config, type Route, targetName } from "../config/config.ts";
+import type { Config, Route } from "../config/config.ts";
 import { NO_TOKENS, type Tokens } from "../exchange.ts";
 import type { Admission, Limiter } from "../books/limits.ts";
-import { resolveModel } from "../route/models.ts";
-import { fittingFirst, needsOf } from "../route/needs.ts";
-import { affordable, estimate, isCounted } from "../books/prices.ts";
+import { chooseRoute } from "../route/choose_route.ts";
+import { estimate, isCounted } from "../books/prices.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { readRequest } from "./read_request.ts";
 import type { RequestBody } from "./request_body.ts";
@@ -62,12 +61,8 @@ export async function admit(
   };
   const body = await readRequest(request, hold);
   if ("status" in body) return refuse(body);
-  const all = resolveModel(body.model, config);
-  if (all === null) return refuse(unknownModel(body.model, config));
-  const payable = affordable(all, caller.limits, config);
-  if (payable.length === 0) return refuse(noPrice(all));
-  const isChoice = payable.flat().length > 1;
-  const route = isChoice ? fittingFirst(payable, needsOf(api, body.untrustedBody)) : payable;
+  const route = chooseRoute(api, body, caller.limits, config);
+  if ("status" in route) return refuse(route);
   const counted = api !== "count_tokens" && isCounted(route, caller.limits, config);
   const estimated = counted ? estimate(expectedTokens(body), route, config) : NO_USE;
   const admission = limiter.admit(caller.account, caller.limits, estimated);
@@ -86,22 +81,4 @@ function expectedTokens(body: RequestBody): Tokens {
   const limit = limits.find((value) => typeof value === "number" && value >= 0);
   const output = Math.min(EXPECTED_OUTPUT_TOKENS, typeof limit === "number" ? limit : Infinity);
   return { ...NO_TOKENS, input: body.promptTokens(), output };
-}
-
-function unknownModel(untrustedName: string, config: Config): Fault {
-  const known = [...config.routes.keys(), ...config.providers.keys()].slice(0, 10).join(", ");
-  const shown = /^[\w@:.+\/-]{1,80}$/.test(untrustedName) ? ` ${untrustedName}` : "";
-  return fault(
-    "not_found",
-    `no model${shown} here; write an alias or provider/model, of: ${known}`,
-    "model",
-  );
-}
-
-function noPrice(route: Route): Fault {
-  const name = route.flat().map(targetName)[0] ?? "";
-  return fault(
-    "invalid_request",
-    `${name} has no price, so the cap on money cannot hold; add it to prices in proxy.json`,
-  );
 }

@@ -30,7 +30,11 @@ export interface ServeParts extends TryParts, AdmitParts, Pick<BookParts, "calib
   readonly endings: Set<() => void>;
 }
 
-/** Read, admit, route, attempt, answer, book: each line of the way is a call here. */
+/**
+ * The way of a request: admit() says who asks, reads the body, chooses the route and keeps to the
+ * limits; tryTargets() attempts one target after the other; answer() passes on what came; and
+ * whatever happens, close() books it.
+ */
 export async function serveRequest(
   request: Request,
   asked: Asked,

@@ -9,7 +9,7 @@
  */
 
 import type { Api } from "../exchange.ts";
-import { createTokenCounter } from "../books/token_count.ts";
+import { CALL_TOKENS, createTokenCounter } from "../books/token_count.ts";
 
 export interface SeenText {
   /** @param events whole ones, as the client gets them */
@@ -50,8 +50,6 @@ const KEYS: ReadonlyMap<Api, ReadonlyMap<string, Part>> = new Map([
   // The texts come again, whole, when they are done; and once more at the end.
   ["responses", new Map<string, Part>([["delta", "said"]])],
 ]);
-/** What begins a call in a model's own words. */
-const CALL_TOKENS = 8;
 const [QUOTE, BACKSLASH, COLON, OPEN] = [0x22, 0x5c, 0x3a, 0x7b];
 
 const markOf = (first: number, length: number): number => length * 256 + first;
