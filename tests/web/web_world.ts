@@ -29,6 +29,7 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["staged", "/staged"],
   ["openclaw", "/openclaw"],
   ["openclaw-logs", "/openclaw/claw/logs"],
+  ["backup", "/backup"],
   ["global", "/global"],
   ["sessions", "/sessions"],
   ["lockdown", "/lockdown"],

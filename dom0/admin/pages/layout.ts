@@ -44,6 +44,7 @@ export const PAGES: readonly (readonly [
   ]],
   ["Machine", [
     ["/openclaw", "OpenClaw", "o"],
+    ["/backup", "Backup", "b"],
     ["/global", "Global"],
     ["/sessions", "Sessions"],
   ]],

@@ -223,10 +223,20 @@ Deno.test("W16: success is an exit code, not a word in the output", async () => 
   assertMatch((await scene.get("/qubes", login)).text, /failed with code 1/);
 });
 
-Deno.test("W17: nothing asks for a passphrase where nobody can type it: there is no backup by a button", async () => {
+Deno.test("W17: a backup is a run that is followed; its passphrase is a file in dom0, and no field of a page", async () => {
   const [scene, login] = await loggedIn();
   await using _ = scene;
-  assertEquals((await scene.get("/backup", login)).status, 404);
+  const { text } = await scene.get("/backup", login);
+  assert(!/type="password"/.test(text));
+  const fields = { location: "/mnt/backup", passphrase_file: "/root/pass", dest_vm: "" };
+  for (const [what, operation] of [["start", "backup.start"], ["verify", "backup.verify"]]) {
+    const { status, headers } = await scene.post("/backup", login, { ...fields, what: what ?? "" });
+    assertEquals(status, 303);
+    assertMatch(headers.get("location") ?? "", /^\/execute\/[0-9]/, "not one request for hours");
+    const values = '{"location":"/mnt/backup","passphrase_file":"/root/pass"}';
+    assertEquals(scene.dom0.did.at(-1), `run ${operation} ${values} by web s-1`);
+  }
+  assertEquals((await scene.post("/backup", login, { ...fields, what: "" })).status, 400);
 });
 
 Deno.test("W18: no CORS, and a strict policy of content", async () => {
