@@ -283,6 +283,35 @@ Deno.test("systemd finds nothing wrong with the web admin's unit, exposure under
   for (const unit of [text, daemon]) assert(unit.includes("\nRuntimeDirectoryPreserve=yes\n"));
 });
 
+Deno.test(
+  "systemd finds nothing wrong with the watchdog's units, exposure under 1.5; a lockdown stops it",
+  {
+    ignore: !await exists("/usr/bin/systemd-analyze"),
+  },
+  async () => {
+    const path = `${PROJECT}/dom0/systemd/qubes-claw-watchdog`;
+    const text = Deno.readTextFileSync(`${path}.service`);
+    assert(text.includes("\nConditionPathExists=!/etc/qubes/remote.lockdown\n"));
+    const here = text.replace("/usr/lib/qubes-claw/restart-failed", "/bin/true");
+    assertEquals(await verified("qubes-claw-watchdog.service", here), [0, ""]);
+    const { stdout } = await run("systemd-analyze", [
+      "security",
+      "--offline=true",
+      `${path}.service`,
+    ]);
+    const level = Number(/exposure level for .*: ([0-9.]+)/.exec(stdout)?.[1]);
+    assert(level < 1.5, `exposure ${level}`);
+  },
+);
+
+Deno.test("the desktop entry is one", {
+  ignore: !await exists("/usr/bin/desktop-file-validate"),
+}, async () => {
+  const path = `${PROJECT}/dom0/packaging/qubes-global-admin.desktop`;
+  const { code, stdout } = await run("desktop-file-validate", [path]);
+  assertEquals([code, stdout], [0, ""]);
+});
+
 /** Each unit that setup-vm enables, and how exposed systemd may find it. */
 const AGENT_UNITS: readonly (readonly [unit: string, exposure: number])[] = [
   ["qubes-openclaw-proxy.service", 2.0],

@@ -147,7 +147,7 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const groups = dryRun ? null : await startGroups(options, first, audit);
   const scheduler = createScheduler(first.config);
   const settings = createLiveSettings({ first, sources, audit, onRead: () => apply() });
-  const state = createDaemonState(paths.stateFile, () =>
+  const state = createDaemonState(paths, () =>
     describeState({
       startedAt,
       settings: settings.current(),

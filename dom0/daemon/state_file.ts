@@ -10,6 +10,7 @@ import type { Grant } from "../approval/grants.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Paths } from "../settings/paths.ts";
 import type { LimitsInForce } from "../run/process_group.ts";
+import { createPanelFile } from "./panel_file.ts";
 import type { LinkState } from "../session/vm_link.ts";
 
 const MAX_STATE_BYTES = 1024 * 1024;
@@ -42,8 +43,24 @@ export interface DaemonState {
   readonly problems: readonly string[];
 }
 
-export function createDaemonState(path: string, getState: () => DaemonState): StateWriter {
-  return createStateWriter({ path, mode: PRIVATE_FILE, delayMs: WRITE_DELAY_MS, getState });
+export function createDaemonState(
+  { stateFile, panelFile }: Pick<Paths, "stateFile" | "panelFile">,
+  getState: () => DaemonState,
+): StateWriter {
+  const both = [
+    createStateWriter({
+      path: stateFile,
+      mode: PRIVATE_FILE,
+      delayMs: WRITE_DELAY_MS,
+      getState,
+    }),
+    createPanelFile(panelFile, WRITE_DELAY_MS, getState),
+  ];
+  return {
+    changed: () => both.forEach((writer) => writer.changed()),
+    write: async () => void await Promise.all(both.map((writer) => writer.write())),
+    close: async () => void await Promise.all(both.map((writer) => writer.close())),
+  };
 }
 
 /** undefined if no daemon runs: one that was killed leaves its file, but not its lock. */

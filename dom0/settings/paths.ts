@@ -27,6 +27,8 @@ export interface Paths {
   readonly runFolder: string;
   /** What the daemon is doing now, for "status". */
   readonly stateFile: string;
+  /** One line for the desktop's panel, which every user of dom0 may read. */
+  readonly panelFile: string;
   /** What the web admin asks of the daemon, and its answers. */
   readonly adminFolder: string;
   /** The web admin's own: logins that nobody has used yet. */
@@ -71,6 +73,7 @@ export function dom0Paths(root: string): Paths {
     policyFolder: `${root}/etc/qubes/remote-policy.d`,
     runFolder: `${root}/run/qvm-remote`,
     stateFile: `${root}/run/qvm-remote/state.json`,
+    panelFile: `${root}/run/qvm-remote-panel/state`,
     adminFolder: `${root}/run/qvm-remote/admin`,
     adminRunFolder: `${root}/run/qubes-global-admin-web`,
     workFolder: `${root}/run/qvm-remote/work`,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Keeps a file equal to what a program is doing, for its "status" command. @module */
 
-import { ifPresent, writeAtomically } from "./files.ts";
+import { ifPresent, putInPlace } from "./files.ts";
 import { errorText } from "./program.ts";
 
 export interface StateWriter {
@@ -17,8 +17,9 @@ export interface StateOptions {
   readonly mode: number;
   /** Changes within this time are written together. */
   readonly delayMs: number;
-  /** Is written as JSON. */
   readonly getState: () => unknown;
+  /** As JSON, if nothing else is said. */
+  readonly toText?: (state: unknown) => string;
 }
 
 export function createStateWriter(options: StateOptions): StateWriter {
@@ -44,6 +45,11 @@ export function createStateWriter(options: StateOptions): StateWriter {
   };
 }
 
-export async function writeState({ path, mode, getState }: StateOptions): Promise<void> {
-  await writeAtomically(path, JSON.stringify(getState()) + "\n", { mode });
+export async function writeState(
+  { path, mode, getState, toText = JSON.stringify }: StateOptions,
+): Promise<void> {
+  await putInPlace(path, async (temporary) => {
+    await Deno.writeTextFile(temporary, `${toText(getState())}\n`, { createNew: true, mode });
+    await Deno.chmod(temporary, mode); // what the service's umask takes off
+  });
 }

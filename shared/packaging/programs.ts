@@ -140,7 +140,7 @@ export const PROGRAMS: readonly Program[] = [
     // in dom0 to trust.
     v8: ["--max-semi-space-size=1", "--optimize-for-size", "--no-opt", "--no-maglev"],
     page: "dom0/packaging/qvm-remote-dom0.8",
-    units: ["qvm-remote-dom0.service"],
+    units: ["qvm-remote-dom0.service", "qubes-claw-watchdog.service", "qubes-claw-watchdog.timer"],
   },
   {
     name: "setup-dom0",
@@ -502,6 +502,22 @@ export const DATA_FILES: readonly DataFile[] = [
     source: "dom0/packaging/qubes-global-admin.svg",
     into: "@ICONS@",
     mode: "0644",
+  },
+  // What XFCE's panel shows, and what starts again what has failed: each reads a line or two, and is no
+  // program of Deno.
+  {
+    side: "dom0",
+    part: "admin",
+    source: "dom0/packaging/qubes-global-admin-panel",
+    into: "@LIBDIR@",
+    mode: "0755",
+  },
+  {
+    side: "dom0",
+    part: "daemon",
+    source: "dom0/packaging/restart-failed",
+    into: "@LIBDIR@",
+    mode: "0755",
   },
   {
     side: "dom0",

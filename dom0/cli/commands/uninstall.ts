@@ -19,7 +19,7 @@ import { systemctl } from "../../operator/service.ts";
 const MAX_LIST_BYTES = 64 * 1024;
 /** A line of the list: below /usr or among the qrexec services, and nowhere else. */
 const INSTALLED_FILE = /^\/(usr|etc\/qubes-rpc)(\/[A-Za-z0-9@_+-][A-Za-z0-9@_.+-]*)+$/;
-const UNIT_FILE = /\/systemd\/system\/([^/]+\.service)$/;
+const UNIT_FILE = /\/systemd\/system\/([^/]+\.(?:service|timer))$/;
 
 export async function uninstall(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(words, { yes: "flag" });
