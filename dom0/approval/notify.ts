@@ -14,7 +14,7 @@
 import { errorText } from "../../shared/io/program.ts";
 import type { Answer, Approve, Approver, Deny, Notice } from "./parking.ts";
 import type { ParkedView } from "./parked_view.ts";
-import { presentRequest } from "./present.ts";
+import { foldLines, presentRequest } from "./present.ts";
 import { findScreenUser, inSession, type RunTool } from "./screen.ts";
 
 /** A VM that parks and takes back, again and again, is not one notification each. */
@@ -139,8 +139,11 @@ async function askInDialog(
   }
 }
 
+/** zenity breaks lines at blanks only: what has none would go on behind the edge of the window. */
+const COLUMNS = 80;
+
 function textOf(view: ParkedView, { scriptOf }: NotifyOptions): string {
-  return presentRequest(view, scriptOf(view));
+  return foldLines(presentRequest(view, scriptOf(view)), COLUMNS);
 }
 
 /** "Approve" cannot be chosen before the box is ticked. */

@@ -86,6 +86,21 @@ function valueText(value: JsonValue): string {
   return visibleLine(JSON.stringify(value));
 }
 
+/** Begins what belongs to the line before. No other line does so: VMs write no line of their own. */
+const GOES_ON = "   ... ";
+
+/** No line is longer, and nothing is left out. */
+export function foldLines(text: string, columns: number): string {
+  const rest = columns - GOES_ON.length;
+  return text.split("\n").flatMap((line) => {
+    const parts = [line.slice(0, columns)];
+    for (let at = columns; at < line.length; at += rest) {
+      parts.push(GOES_ON + line.slice(at, at + rest));
+    }
+    return parts;
+  }).join("\n");
+}
+
 /** Everything but plain ASCII is shown by its number: no look-alike, no change of direction. */
 export function visibleLine(untrustedText: string): string {
   return untrustedText.replace(/[^\x20-\x7e]/gu, escaped);

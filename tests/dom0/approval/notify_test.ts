@@ -59,7 +59,7 @@ function screen(answer: Answer = { ok: true, text: "" }): Screen {
     notifying: createNotifying({
       ...{ isOn: () => scene.isOn, run, has: () => true, spanMs: () => scene.spanMs },
       current: ({ id }) => scene.waiting.find((one) => one.id === id),
-      scriptOf: () => utf8("echo \x1b[2J <i>\n"),
+      scriptOf: () => utf8(`echo \x1b[2J <i>\n${"x".repeat(400)}; rm -r /\n`),
       ...{ approve: answers("approve"), deny: answers("deny") },
     }),
   };
@@ -93,6 +93,8 @@ Deno.test("notify: the dialog runs as the user at the screen, with the text on i
   );
   assertStringIncludes(dialog?.input ?? "", "   1 | echo \\u{1b}[2J <i>\n");
   assertStringIncludes(dialog?.input ?? "", "<b>trust me</b>\\u{202e}   (says agent)");
+  const lines = dialog?.input.split("\n") ?? [];
+  assert(lines.every((line) => line.length <= 80), "nothing behind the edge of the window");
   const [note] = notes(scene);
   assertEquals(note?.argv.slice(-2), ["qvm-remote: agent asks", "shell on dom0"]);
 });

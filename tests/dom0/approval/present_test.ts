@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ParkedView } from "../../../dom0/approval/parked_view.ts";
-import { presentRequest, visibleLine } from "../../../dom0/approval/present.ts";
+import { foldLines, presentRequest, visibleLine } from "../../../dom0/approval/present.ts";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
 
 const VIEW: ParkedView = {
@@ -76,4 +76,18 @@ Deno.test("plain text is shown as it is", () => {
     visibleLine("qvm-prefs --set work memory 400 # 100%"),
     "qvm-prefs --set work memory 400 # 100%",
   );
+});
+
+Deno.test("present: no line goes on behind the edge of a window, and nothing is left out", () => {
+  const long = "a".repeat(10) + "b".repeat(10) + "c".repeat(5);
+  assertEquals(
+    foldLines(`short\n${long}\n`, 17),
+    `short\n${long.slice(0, 17)}\n   ... ${long.slice(17)}\n`,
+  );
+  for (let length = 0; length < 60; length++) {
+    const line = "0123456789".repeat(6).slice(0, length);
+    const folded = foldLines(line, 17).split("\n");
+    assert(folded.every((one) => one.length <= 17));
+    assertEquals(folded.map((one) => one.replace("   ... ", "")).join(""), line);
+  }
 });
