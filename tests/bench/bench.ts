@@ -7,6 +7,8 @@
  * @module
  */
 
+import { recogniseNamed } from "../../dom0/operations/recognise.ts";
+import type { OperationCall } from "../../shared/protocol/command.ts";
 import { finish, install, type Installed } from "../e2e/installed.ts";
 import { benchDaemonParts } from "./daemon_parts.ts";
 import { measureIdle } from "./idle.ts";
@@ -26,6 +28,7 @@ async function main(): Promise<number> {
   await benchClient(qubes, add);
   const publisher = await openPublisher(qubes.world.vmHome("work"), "work");
   await benchPublished(publisher, add);
+  await benchOperation(qubes, publisher, add);
   await benchThroughput(publisher, add);
   publisher.close();
   await benchStreaming(qubes, add);
@@ -74,6 +77,46 @@ async function benchPublished(publisher: Publisher, add: Add): Promise<void> {
   const original = ORIGINAL.published;
   add({ name: "published to outcome, p50", value: run.p50, unit: "ms", goal: 8, original });
   add({ name: "published to outcome, p99", value: run.p99, unit: "ms", goal: 25 });
+}
+
+/** What an operation costs beside the tool of Qubes that it runs. */
+async function benchOperation(
+  { world, client }: Installed,
+  publisher: Publisher,
+  add: Add,
+): Promise<void> {
+  const call: OperationCall = { mode: "op", name: "vm.list", pairs: [] };
+  const [program = "", ...args] = recogniseNamed(call.name, []).argvs[0] ?? [];
+  const tool = (): Promise<unknown> =>
+    new Deno.Command(`${world.dom0Bin}/${program}`, {
+      args,
+      clearEnv: true,
+      env: world.dom0Env(),
+    }).output();
+  const published = (): Promise<unknown> => publisher.run(call);
+  const plain = (): Promise<unknown> => client("work", ["true"]);
+  const whole = (): Promise<unknown> => client("work", ["op", "vm.list"]);
+  const times = await interleaved(40, { tool, published, plain, whole });
+  add({ name: "qvm-ls --raw-data itself, p50", value: times.tool.p50, unit: "ms" });
+  const goal = 20;
+  add({
+    name: "op vm.list, published to outcome, beyond qvm-ls, p50",
+    value: times.published.p50 - times.tool.p50,
+    unit: "ms",
+    goal,
+  });
+  add({
+    name: "qvm-remote op vm.list, beyond qvm-ls and qvm-remote true, p50",
+    value: times.whole.p50 - times.tool.p50 - times.plain.p50,
+    unit: "ms",
+    goal,
+  });
+  add({
+    name: "qvm-remote op vm.list, start to exit, beyond qvm-ls, p50",
+    value: times.whole.p50 - times.tool.p50,
+    unit: "ms",
+    goal,
+  });
 }
 
 async function benchThroughput(publisher: Publisher, add: Add): Promise<void> {

@@ -7,14 +7,15 @@
  */
 
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
-import { utf8 } from "../../shared/protocol/bytes.ts";
+import { type Bytes, utf8 } from "../../shared/protocol/bytes.ts";
+import { encodeCommand, type OperationCall } from "../../shared/protocol/command.ts";
 import { makeNonce, PLAIN_REQUEST, sealEnvelope } from "../../shared/protocol/envelope.ts";
 import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
 
 export interface Publisher {
   /** Resolves when the outcome is there; rejects if its exit code is not 0. */
-  run(script: string): Promise<void>;
+  run(command: string | OperationCall): Promise<void>;
   close(): void;
 }
 
@@ -34,7 +35,7 @@ export async function openPublisher(home: string, vmWord: string): Promise<Publi
     }
   })();
   return {
-    async run(script) {
+    async run(command) {
       const random = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
       const issuedAtMs = Date.now();
       const id = makeRequestId(issuedAtMs, Deno.pid, random);
@@ -43,11 +44,11 @@ export async function openPublisher(home: string, vmWord: string): Promise<Publi
         vm,
         issuedAtMs,
         timeoutMs: 10_000,
-        mode: "script",
+        mode: typeof command === "string" ? "script" : command.mode,
         nonce: makeNonce(),
         ...PLAIN_REQUEST,
       } as const;
-      const envelope = await sealEnvelope({ ...fields, body: utf8(script) }, key);
+      const envelope = await sealEnvelope({ ...fields, body: bodyOf(command) }, key);
       const { promise, resolve } = Promise.withResolvers<void>();
       waiting.set(id, resolve);
       Deno.writeFileSync(`${folder}/.${id}.new`, envelope, { mode: 0o600 });
@@ -61,4 +62,8 @@ export async function openPublisher(home: string, vmWord: string): Promise<Publi
     },
     close: () => watcher.close(),
   };
+}
+
+function bodyOf(command: string | OperationCall): Bytes {
+  return typeof command === "string" ? utf8(command) : encodeCommand(command);
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A system where nobody asks for anything, or waits for a person, does nothing: no process, next to no CPU time. */
 import { assert, assertEquals } from "@std/assert";
-import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { install, type Installed, until } from "./installed.ts";
-import { isService, seenProcesses } from "./seen_processes.ts";
-import { openQueue, type VmQueue } from "./vm_queue.ts";
+import { isService, type SeenProcess, seenProcesses } from "./seen_processes.ts";
 
 const VMS = ["work", "lab", "mail"] as const;
 /** More than one ping; half a minute after its last work V8 tidies its heap, once. */
@@ -30,7 +28,7 @@ Deno.test("idle: no process is started and no CPU time is used", async () => {
     assert(pid > 0, `no service in ${vm}`);
     return pid;
   });
-  const watched = [daemon.pid, ...services];
+  const watched = [daemon.pid, ...services, waiting.pid];
   const pidsOf = (): string => seenProcesses(world).map(({ pid }) => pid).sort().join(" ");
   const before = { pids: pidsOf(), uses: watched.map(usedBy) };
   const startedMs = performance.now();
@@ -43,7 +41,9 @@ Deno.test("idle: no process is started and no CPU time is used", async () => {
   const parts = after.map(({ cpuMs }, i) => (cpuMs - (before.uses[i]?.cpuMs ?? 0)) / watchedMs);
   const shown = parts.map((part) => `${(100 * part).toFixed(2)} %`);
   const memory = watched.map((pid) => `${Math.round(residentKiB(pid) / 1024)} MiB`);
-  const report = `CPU of daemon and services: ${shown.join(", ")}; RSS: ${memory.join(", ")}`;
+  const report = `CPU of daemon, services and a client that waits: ${shown.join(", ")}; RSS: ${
+    memory.join(", ")
+  }`;
   assert(parts.every((part) => part < MAX_PART), report);
   // Counted by the kernel when a child is waited for, however short its life.
   assertEquals(
@@ -52,25 +52,37 @@ Deno.test("idle: no process is started and no CPU time is used", async () => {
     "a child was started and has ended",
   );
   console.log(report);
-  assert((await qubes.dom0(["pending", "--json"])).stdout.includes(waiting.id), "it still waits");
-  waiting.queue.cancel(waiting.id);
-  assertEquals((await waiting.queue.answer(waiting.id)).outcome.kind, "cancelled");
+  const { stdout } = await qubes.dom0(["pending", "--json"]);
+  const [{ id }] = JSON.parse(stdout);
+  assertEquals((await qubes.dom0(["approve", "--yes", id])).code, 0, "it still waits");
+  assertEquals((await waiting.end).code, 0);
   assertEquals(await daemon.stop(), 0);
 });
 
-/** A request that waits for a person costs nothing while it waits. */
+/** A request that waits for a person costs nothing while it waits, nor does its client. */
 async function park(
   qubes: Installed,
-): Promise<{ readonly queue: VmQueue; readonly id: RequestId }> {
+): Promise<{ readonly end: Promise<Deno.CommandOutput>; readonly pid: number }> {
   const rule = `${qubes.world.dom0Root}/etc/qubes/remote-policy.d/10-ask.policy`;
   await Deno.writeTextFile(rule, "shell lab * ask\n", { mode: 0o600 });
-  const queue = await openQueue(qubes.world, "lab");
-  let id = await queue.publish("true\n");
+  let client = qubes.spawnClient("lab", ["true"]);
+  let end = client.output();
+  let hasEnded = false;
+  const note = (): void => void end.then(() => hasEnded = true);
+  note();
   await until("it waits", async () => {
-    if (queue.hasAnswer(id)) id = await queue.publish("true\n"); // the rule was not taken up yet
+    if (hasEnded) { // the rule was not taken up yet
+      client = qubes.spawnClient("lab", ["true"]);
+      [end, hasEnded] = [client.output(), false];
+      note();
+    }
     return (await qubes.dom0(["pending"])).stdout.includes("lab");
   });
-  return { queue, id };
+  const isClient = ({ vm, commandLine }: SeenProcess): boolean =>
+    vm === "lab" && /qvm-remote\.(ts|js)/.test(commandLine);
+  const { pid } = seenProcesses(qubes.world).find(isClient) ?? { pid: 0 };
+  assert(pid > 0, "no client");
+  return { end, pid };
 }
 
 interface Use {
