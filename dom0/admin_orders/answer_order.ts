@@ -28,6 +28,7 @@ import {
   type PolicyParts,
   saveText,
 } from "./policy_answers.ts";
+import { explainCall } from "./qrexec_answers.ts";
 import { readRecordPage } from "./record_pages.ts";
 import {
   describeUndoable,
@@ -149,12 +150,21 @@ function recordAnswers({ paths, policy: { audit } }: AnswerParts): Answers {
   ]);
 }
 
-function policyAnswers({ policy }: AnswerParts): Answers {
+function policyAnswers({ policy, paths }: AnswerParts): Answers {
   return new Map<string, AnswerTo>([
     ["policy", () => describePolicy(policy)],
     ["check-policy", (order) => checkText(policy, order.text("file"), order.text("text"))],
     ["save-policy", (order, by) => saveText(policy, order.text("file"), order.text("text"), by)],
     ["explain", (order) => explain(policy, order.text("vm"), order.words("words"))],
+    [
+      "explain-call",
+      (order) =>
+        explainCall({ root: paths.installation.root, facts: policy.facts }, {
+          source: order.text("source"),
+          target: order.text("target"),
+          service: order.text("service"),
+        }),
+    ],
   ]);
 }
 

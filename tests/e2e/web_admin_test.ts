@@ -185,6 +185,31 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assertEquals([operation, action], ["vm.kill", "ask"]);
     });
 
+    await t.step("which rule of qrexec's policy would decide a call", async () => {
+      const file = `${qubes.world.dom0Root}/etc/qubes/policy.d/20-test.policy`;
+      await Deno.writeTextFile(
+        file,
+        "# tags\ntest.Call +7 @tag:ai-test @default allow target=lab\ntest.Call * * @adminvm deny\n",
+      );
+      await channel.run("vm.tags.add", { vm: "work", tag: "ai-test" }, BY);
+      const call = { source: "work", target: "@default", service: "test.Call+7" };
+      const at = "/etc/qubes/policy.d/20-test.policy";
+      const allowed = await channel.explainCall(call);
+      assertEquals([allowed.verdict, allowed.targets, allowed.at], ["allow", ["lab"], `${at}:2`]);
+      const denied = await channel.explainCall({ ...call, target: "@adminvm" });
+      assertEquals([denied.verdict, denied.at], ["deny", `${at}:3`]);
+      const none = await channel.explainCall({ ...call, source: "lab" });
+      assertEquals([none.verdict, none.at], ["deny", null]);
+      await Deno.writeTextFile(file, "test.Call +7 nonsense\n");
+      assertMatch(
+        (await channel.explainCall(call)).why,
+        /20-test\.policy:1: wrong number of fields/,
+      );
+      await Deno.remove(file);
+      const odd = await channel.explainCall({ ...call, source: "@tag:x" }).catch((e) => e);
+      assert(odd instanceof Dom0Error && /cannot be judged/.test(odd.message));
+    });
+
     await t.step("the chain is whole; lockdown and unlock", async () => {
       assert((await channel.verifyChain()).isWhole);
       await channel.lockdown(BY);

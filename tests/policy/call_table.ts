@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The table of calls in tests/vectors/policy_calls.json, and how a verdict is written in it. @module */
-import { decide, type Decision } from "./decide.ts";
-import { loadPolicy, OLD_POLICY_FOLDER, POLICY_FOLDERS } from "./load_policy.ts";
-import { Refused } from "./policy_error.ts";
-import { filesInMemory, type PolicyFiles } from "./policy_files.ts";
-import type { Rule } from "./rule.ts";
-import type { SystemInfo } from "./system_info.ts";
+import { decide, type Decision } from "../../dom0/qrexec_policy/decide.ts";
+import {
+  loadPolicy,
+  OLD_POLICY_FOLDER,
+  POLICY_FOLDERS,
+} from "../../dom0/qrexec_policy/load_policy.ts";
+import { Refused } from "../../dom0/qrexec_policy/policy_error.ts";
+import type { PolicyFiles } from "../../dom0/qrexec_policy/policy_files.ts";
+import { filesInMemory } from "./made_up_files.ts";
+import type { Rule } from "../../dom0/qrexec_policy/rule.ts";
+import type { SystemInfo } from "../../dom0/qrexec_policy/system_info.ts";
 
 /** The repository: some sets name files of it. */
 export const PROJECT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");

@@ -13,7 +13,7 @@ import {
   type TableCall,
   written,
 } from "./call_table.ts";
-import { type Decision, DENIED_BY_RULE } from "./decide.ts";
+import { type Decision, DENIED_BY_RULE } from "../../dom0/qrexec_policy/decide.ts";
 
 const WIDTHS = [7, 6, 13, 19, 33] as const;
 

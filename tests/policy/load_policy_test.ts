@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Which files are read, from a real folder: links, odd names, odd bytes. @module */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { loadPolicy, OLD_POLICY_FOLDER, POLICY_FOLDERS } from "./load_policy.ts";
-import { Refused } from "./policy_error.ts";
-import { filesInMemory, filesOnDisk } from "./policy_files.ts";
+import {
+  loadPolicy,
+  OLD_POLICY_FOLDER,
+  POLICY_FOLDERS,
+} from "../../dom0/qrexec_policy/load_policy.ts";
+import { Refused } from "../../dom0/qrexec_policy/policy_error.ts";
+import { filesOnDisk } from "../../dom0/qrexec_policy/policy_files.ts";
+import { filesInMemory } from "./made_up_files.ts";
 
 const [RUN, ETC] = POLICY_FOLDERS;
 const LINE = "s * work agent allow\n";

@@ -11,8 +11,8 @@ import {
   readTable,
   written,
 } from "./call_table.ts";
-import { decide } from "./decide.ts";
-import { NotSupported } from "./policy_error.ts";
+import { decide } from "../../dom0/qrexec_policy/decide.ts";
+import { NotSupported } from "../../dom0/qrexec_policy/policy_error.ts";
 
 const { system, sets, calls } = readTable();
 const OURS = [

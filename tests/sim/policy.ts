@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Whether a call that a VM makes is let through: what the policy files in the world's dom0 say,
- * by the evaluator in tests/policy. `decideCall` is all that qrexec-client-vm asks.
+ * by the evaluator in dom0/qrexec_policy. `decideCall` is all that qrexec-client-vm asks.
  *
  * Nobody sits before the simulation: "ask" is a refusal. So is what would go to a new disposable,
  * of which there are none here, and what would go to dom0, which has no services.
  *
  * @module
  */
-import { decide } from "../policy/decide.ts";
-import { loadPolicy } from "../policy/load_policy.ts";
-import { Refused } from "../policy/policy_error.ts";
-import { filesOnDisk } from "../policy/policy_files.ts";
-import type { Domain, SystemInfo } from "../policy/system_info.ts";
+import { decide } from "../../dom0/qrexec_policy/decide.ts";
+import { loadPolicy } from "../../dom0/qrexec_policy/load_policy.ts";
+import { Refused } from "../../dom0/qrexec_policy/policy_error.ts";
+import { filesOnDisk } from "../../dom0/qrexec_policy/policy_files.ts";
+import type { Domain, SystemInfo } from "../../dom0/qrexec_policy/system_info.ts";
 import { worldPaths } from "./layout.ts";
 import { powerState } from "./vm_domain.ts";
 import { findVm, readWorld, type VmConfig, type WorldConfig } from "./world_config.ts";

@@ -2,7 +2,7 @@
 /** Builds the folder of a world, and sees to it that it does not outlive its test. @module */
 import { denoRun, quote, writeLauncher } from "./launcher.ts";
 import { vmPaths, worldPaths } from "./layout.ts";
-import { POLICY_FOLDERS } from "../policy/load_policy.ts";
+import { POLICY_FOLDERS } from "../../dom0/qrexec_policy/load_policy.ts";
 import { MAX_SOCKET_PATH_BYTES } from "./limits.ts";
 import type { WorldConfig } from "./world_config.ts";
 import { writeByRename } from "./files.ts";

@@ -25,7 +25,7 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["keys", "/keys"],
   ["keys-authorize", "/keys/authorize?vm=work"],
   ["policy", "/policy?vm=research&words=qvm-kill+ai-build-1"],
-  ["qrexec", "/qrexec"],
+  ["qrexec", "/qrexec?source=work&service=openclaw.Mux%2B32125&target=%40default"],
   ["staged", "/staged"],
   ["openclaw", "/openclaw"],
   ["openclaw-logs", "/openclaw/claw/logs"],

@@ -135,6 +135,8 @@ function asking(
     checkPolicy: (file, text) => ask({ order: "check-policy", file, text }),
     savePolicy: (file, text, by) => tell({ order: "save-policy", file, text, by }),
     explain: (vm, words) => ask({ order: "explain", vm, words }),
+    explainCall: ({ source, target, service }) =>
+      ask({ order: "explain-call", source, target, service }),
     keys: () => ask({ order: "keys" }),
     fingerprintOf: async (vm) =>
       (await ask<{ readonly fingerprint: string }>({ order: "fingerprint", vm })).fingerprint,

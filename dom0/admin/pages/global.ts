@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Global: properties of the system, templates, Xen, this machine. @module */
+/** Global: properties of the system, updates, templates, Xen, this device. @module */
 
-import { type Admin, askerOf, viewOf } from "../admin_context.ts";
+import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
 import { Dom0Error, type RunResult } from "../channel/dom0_channel.ts";
 import { type Html, lines, markup } from "../markup/markup.ts";
+import { type Answer, type AskedBySession, HttpError, seeOther } from "../server/http_message.ts";
 import type { Route } from "../server/router.ts";
+import { stage } from "../staged/stage.ts";
 import { page } from "./layout.ts";
-import { empty, panel, table } from "./parts.ts";
+import { empty, panel, table, token } from "./parts.ts";
 
-/** Each panel is one operation that reads. */
-const READS: readonly (readonly [operation: string, title: string])[] = [
-  ["system.prefs.list", "Prefs"],
-  ["template.list", "Templates"],
+type Read = RunResult | Dom0Error;
+
+/** What is read for the page, and under which heading it stands. */
+const DEVICE: readonly (readonly [operation: string, title: string])[] = [
+  ["host.name", "Name"],
   ["host.version", "Release"],
   ["host.kernel", "Kernel"],
   ["host.uptime", "Uptime"],
-  ["host.memory", "Memory of dom0"],
-  ["host.disk", "Disks of dom0"],
-  ["xen.info", "Xen"],
 ];
+const READS = [
+  "system.prefs.list",
+  "template.list",
+  "xen.list",
+  "xen.info",
+  "host.memory",
+  "host.disk",
+  ...DEVICE.map(([operation]) => operation),
+];
+
+/** What the buttons begin; each is a run that is followed. */
+const BEGINS: ReadonlySet<string> = new Set(["update.check", "template.install"]);
 
 export function globalRoutes(admin: Admin): readonly Route[] {
   return [{
@@ -27,81 +39,220 @@ export function globalRoutes(admin: Admin): readonly Route[] {
     access: "session",
     async answer(asked) {
       const by = askerOf(asked.session);
-      const read = async (operation: string): Promise<RunResult | Dom0Error> => {
-        try {
-          return await admin.channel.run(operation, {}, by);
-        } catch (error) {
-          if (error instanceof Dom0Error) return error;
-          throw error;
-        }
-      };
       const [view, ...results] = await Promise.all([
         viewOf(admin, asked),
-        ...READS.map(([operation]) => read(operation)),
+        ...READS.map((operation) => readOr(admin, operation, by)),
       ]);
-      const [prefs, ...others] = READS.map(([operation, title], index) =>
-        part(operation, title, results[index])
-      );
-      return page(view, {
-        title: "Global",
-        facts: "The system as a whole",
-        actions:
-          markup`<a class="btn" href="/execute?operation=update.check">Look for updates of dom0</a>`,
-        main:
-          markup`<div class="cols"><div class="c6 stack">${prefs}</div><div class="c6 stack">${others}</div></div>`,
-      });
+      return globalPage(view, new Map(READS.map((name, index) => [name, results[index] as Read])));
     },
+  }, {
+    method: "POST",
+    path: "/global/stage",
+    access: "session",
+    answer: (asked) => stageEdit(asked),
+  }, {
+    method: "POST",
+    path: "/global/begin",
+    access: "session",
+    answer: (asked) => begin(admin, asked),
   }];
 }
 
-function part(operation: string, title: string, result: RunResult | Dom0Error | undefined): Html {
-  return panel({ title, aside: markup`<code>${operation}</code>` }, content(operation, result));
+async function readOr({ channel }: Admin, operation: string, by: string): Promise<Read> {
+  try {
+    return await channel.run(operation, {}, by);
+  } catch (error) {
+    if (error instanceof Dom0Error) return error;
+    throw error;
+  }
 }
 
-function content(operation: string, result: RunResult | Dom0Error | undefined): Html {
-  if (result === undefined) return empty("Not asked.");
-  if (result instanceof Dom0Error) {
-    return empty(markup`<span class="bad">Cannot be read.</span> ${result.message}`);
-  }
-  const { exitCode, stdout, stderr, value } = result;
-  if (exitCode !== 0) {
-    return empty(
-      markup`<span class="bad">Cannot be read.</span> ${stderr.trim() || `exit ${exitCode}`}`,
-    );
-  }
-  if (operation === "system.prefs.list") return prefs(result);
-  if (Array.isArray(value)) return rows(value);
-  return markup`<div class="body"><pre tabindex="0">${lines(stdout.trimEnd())}</pre></div>`;
+function stageEdit({ form, session }: AskedBySession): Answer {
+  const text = (name: string): string => form.get(name) ?? "";
+  const problem = stage(session, {
+    vm: null,
+    operation: text("operation"),
+    name: text("name"),
+    before: text("before"),
+    after: text("after"),
+  });
+  if (problem !== null) session.notices.push({ kind: "bad", text: problem });
+  return seeOther("/global");
 }
 
-function prefs({ value }: RunResult): Html {
-  const all = typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.entries(value)
-    : [];
-  return table(
-    [{ name: "Property" }, { name: "Value" }, { name: "Note" }, {
-      name: "Action",
-      look: "num",
-      isSilent: true,
-    }],
-    all.map(([name, property]) => {
-      const { value: now = null, isDefault = false } = property as {
-        value?: string | null;
-        isDefault?: boolean;
-      };
-      return {
-        cells: [
-          markup`<code>${name}</code>`,
-          now === null || now === "" ? markup`<span class="soft">none</span>` : now,
-          markup`<span class="soft">${isDefault && "default"}</span>`,
-          markup`<a class="btn lean" href="/execute?operation=system.prefs.set&amp;property=${
-            encodeURIComponent(name)
-          }&amp;value=${encodeURIComponent(now ?? "")}">Edit<span class="vh"> ${name}</span></a>`,
-        ],
-      };
+async function begin({ channel }: Admin, { form, session }: AskedBySession): Promise<Answer> {
+  const operation = form.get("operation") ?? "";
+  if (!BEGINS.has(operation)) throw new HttpError(400, "there is no such button");
+  const template = (form.get("template") ?? "").trim();
+  try {
+    const values: Record<string, string> = template === "" ? {} : { template };
+    const { id } = await channel.begin(operation, values, askerOf(session));
+    return seeOther(`/execute/${id}`);
+  } catch (error) {
+    if (!(error instanceof Dom0Error)) throw error;
+    session.notices.push({ kind: "bad", text: `Nothing was begun: ${error.message}` });
+    return seeOther("/global");
+  }
+}
+
+function globalPage(view: View, read: ReadonlyMap<string, Read>): Answer {
+  const of = (operation: string): Read => read.get(operation) ?? new Dom0Error("Not asked.");
+  return page(view, {
+    title: "Global",
+    facts: "The system as a whole",
+    main: markup`<div class="cols"><div class="c7 stack">${prefs(view, of("system.prefs.list"))}${
+      plain("Memory of dom0", "host.memory", of("host.memory"))
+    }${plain("Disks of dom0", "host.disk", of("host.disk"))}</div><div class="c5 stack">${
+      device(of)
+    }${updates(view)}${templates(view, of("template.list"))}${
+      plain("Domains of Xen", "xen.list", of("xen.list"))
+    }${plain("Xen", "xen.info", of("xen.info"))}</div></div>`,
+  });
+}
+
+/** What was read, shown by its shape, or why there is nothing. */
+function content(result: Read, show: (done: RunResult) => Html): Html {
+  const why = result instanceof Dom0Error
+    ? result.message
+    : result.exitCode === 0
+    ? null
+    : result.stderr.trim() || `exit ${result.exitCode}`;
+  if (why !== null || result instanceof Dom0Error) {
+    return empty(markup`<span class="bad">Cannot be read.</span> ${why}`);
+  }
+  return show(result);
+}
+
+function plain(title: string, operation: string, result: Read): Html {
+  return panel(
+    { title, aside: markup`<code>${operation}</code>` },
+    content(result, ({ value, stdout }) => {
+      if (Array.isArray(value)) return rows(value);
+      if (typeof value === "object" && value !== null) return pairs(value);
+      return markup`<div class="body"><pre tabindex="0" aria-label="${title}">${
+        lines(stdout.trimEnd())
+      }</pre></div>`;
     }),
-    "edits",
   );
+}
+
+function device(of: (operation: string) => Read): Html {
+  const shown = (result: Read): string =>
+    result instanceof Dom0Error
+      ? result.message
+      : result.exitCode === 0
+      ? result.stdout.trim()
+      : result.stderr.trim();
+  return panel(
+    { title: "This device" },
+    markup`<div class="body"><dl class="facts">${
+      DEVICE.map(([operation, title]) => markup`<dt>${title}</dt><dd>${shown(of(operation))}</dd>`)
+    }</dl></div>`,
+  );
+}
+
+function updates({ session }: View): Html {
+  return panel(
+    { title: "Updates of dom0" },
+    markup`<div class="body stack"><div class="row"><form method="post" action="/global/begin">${
+      token(session)
+    }<input type="hidden" name="operation" value="update.check"><button>Look for updates</button></form><a class="btn" href="/execute?operation=update.install">Install them…</a></div><p class="small soft">Installing is of level full: it needs <a href="/sessions#elevated">elevated mode</a>.</p></div>`,
+  );
+}
+
+function templates({ session }: View, result: Read): Html {
+  return panel(
+    { title: "Templates", aside: markup`<code>template.list</code>` },
+    markup`${
+      content(result, ({ value }) => rows(Array.isArray(value) ? value : []))
+    }<form class="body row" method="post" action="/global/begin">${
+      token(session)
+    }<input type="hidden" name="operation" value="template.install"><label class="vh" for="template">Template to install</label><input id="template" name="template" size="22" required placeholder="fedora-42-minimal" autocomplete="off" spellcheck="false"><button class="lean">Install</button></form>`,
+  );
+}
+
+function prefs(view: View, result: Read): Html {
+  return panel(
+    { title: "Prefs", id: "prefs", isLive: true, aside: "edits are staged, then applied together" },
+    content(result, ({ value }) =>
+      table(
+        [{ name: "Property" }, { name: "Value" }, { name: "Note" }, {
+          name: "Action",
+          look: "num",
+          isSilent: true,
+        }],
+        Object.entries(typeof value === "object" && value !== null ? value : {}).map((
+          [name, property],
+        ) => prefRow(view, name, property as Property)),
+        "edits",
+      )),
+  );
+}
+
+interface Property {
+  readonly value?: string | null;
+  readonly isDefault?: boolean;
+}
+
+function prefRow(view: View, name: string, { value, isDefault = false }: Property) {
+  const now = value ?? "";
+  const staged = view.session.staged.find((one) => one.qube === null && one.setting === name);
+  const head = markup`<code>${name}</code>`;
+  if (staged !== undefined) {
+    return {
+      key: name,
+      look: markup` class="on"`,
+      cells: [
+        head,
+        markup`<del class="was">${staged.before || "empty"}</del> <ins class="now">${
+          staged.after || "empty"
+        }</ins>`,
+        "Staged",
+        markup`<a class="btn lean" href="/staged">Review<span class="vh"> the change of ${name}</span></a>`,
+      ],
+    };
+  }
+  if (view.query.get("edit") === name) {
+    return { key: name, look: markup` class="on"`, cells: editCells(view, name, now) };
+  }
+  return {
+    key: name,
+    cells: [
+      head,
+      now === ""
+        ? markup`<span class="soft">none</span>`
+        : markup`<span class="value">${now}</span>`,
+      markup`<span class="soft">${isDefault && "default"}</span>`,
+      markup`<a class="btn lean" href="/global?edit=${
+        encodeURIComponent(name)
+      }#prefs">Edit<span class="vh"> ${name}</span></a>`,
+    ],
+  };
+}
+
+function editCells({ session }: View, name: string, now: string): readonly Html[] {
+  const fields = (operation: string): Html =>
+    markup`${
+      token(session)
+    }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}"><input type="hidden" name="before" value="${now}">`;
+  return [
+    markup`<label for="value"><code>${name}</code></label>`,
+    markup`<form method="post" action="/global/stage" id="edit">${
+      fields("system.prefs.set")
+    }<input id="value" name="after" value="${now}" autofocus autocomplete="off" spellcheck="false" maxlength="1024"></form>`,
+    markup`<span class="soft">Now ${now || "none"}</span>`,
+    markup`<button class="lean main" form="edit">Stage</button> <a class="btn lean" href="/global">Cancel</a> <form method="post" action="/global/stage">${
+      fields("system.prefs.reset")
+    }<button class="lean">Default</button></form>`,
+  ];
+}
+
+function pairs(value: object): Html {
+  return markup`<div class="body"><dl class="facts">${
+    Object.entries(value).map(([name, one]) =>
+      markup`<dt>${name.replaceAll("_", " ")}</dt><dd>${String(one)}</dd>`
+    )
+  }</dl></div>`;
 }
 
 function rows(value: readonly unknown[]): Html {

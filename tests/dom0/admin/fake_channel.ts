@@ -321,6 +321,17 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
           },
         ],
       }),
+    explainCall: ({ source, target, service }) =>
+      service === "bad service"
+        ? Promise.reject(new Dom0Error("This cannot be judged here: bad service"))
+        : Promise.resolve(
+          service.startsWith("openclaw.")
+            ? {
+              ...{ verdict: "allow", targets: [target === "@default" ? "claw" : target], why: "" },
+              at: "/etc/qubes/policy.d/50-openclaw.policy:1",
+            }
+            : { verdict: "deny", targets: [], at: null, why: `no rule fits ${source}` },
+        ),
     keys: () =>
       Promise.resolve({
         keys: (dom0.now.daemon?.vms ?? []).map(({ vm, fingerprint, acceptsV1 }) => ({

@@ -60,3 +60,14 @@ Deno.test("a qube of the second page starts there, and the page is kept", async 
     assertEquals((await scene.post("/qubes", login, { press, query: "" })).status, 400, press);
   }
 });
+
+Deno.test("the tree says who has no network now, because a qube on the way does not run", async () => {
+  await using scene = await startScene();
+  const firewall = scene.dom0.qubes.get("sys-firewall");
+  assert(firewall !== undefined);
+  firewall.state = "Halted";
+  const { text } = await scene.get("/network", await scene.login());
+  assertMatch(text, /data-key="work">.*?no network now: <bdi>sys-firewall<\/bdi> does not run/s);
+  const first = text.slice(text.indexOf('data-key="sys-net"'), text.indexOf('data-key="work"'));
+  assert(!first.includes("no network now"), "nobody is in front of it, and sys-firewall is halted");
+});

@@ -58,6 +58,7 @@ function branch(
   clients: ReadonlyMap<string, readonly Qube[]>,
   above: ReadonlySet<string>,
 ): Html {
+  const cut = [...above].find((name) => view.qubes.byName.get(name)?.state !== "Running");
   return markup`<ul>${
     qubes.map(({ name, state }) => {
       const behind = above.has(name) ? [] : clients.get(name) ?? [];
@@ -65,6 +66,9 @@ function branch(
         qubeLink(view, name)
       }<span class="soft small">${state.toLowerCase()}${
         behind.length > 0 && `, ${many(behind.length, "qube")} through it`
+      }${
+        cut !== undefined && state === "Running" &&
+        markup`, <span class="wait">no network now: <bdi>${cut}</bdi> does not run</span>`
       }</span>${
         behind.length === 0 ? NOTHING : branch(view, behind, clients, new Set([...above, name]))
       }</li>`;

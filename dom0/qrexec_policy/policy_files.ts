@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Where policy files come from: a folder tree on disk, or one that a test made up. @module */
+/** Where policy files come from. @module */
 import { Refused } from "./policy_error.ts";
 
 /** What the loader needs of a file system. Links are followed. */
@@ -25,28 +25,6 @@ export function filesOnDisk(root: string): PolicyFiles {
   };
 }
 
-/** Made up: text by path, and folders that are there although empty. */
-export function filesInMemory(
-  texts: Readonly<Record<string, string>>,
-  emptyFolders: readonly string[] = [],
-): PolicyFiles {
-  const paths = Object.keys(texts);
-  const isFolder = (path: string) =>
-    emptyFolders.includes(path) || paths.some((file) => file.startsWith(`${path}/`));
-  return {
-    list(written) {
-      const folder = normal(written);
-      if (!isFolder(folder)) return undefined;
-      return paths.filter((path) => path.startsWith(`${folder}/`))
-        .map((path) => path.slice(folder.length + 1)).filter((name) => !name.includes("/"));
-    },
-    read(written) {
-      const path = normal(written);
-      return Object.hasOwn(texts, path) ? texts[path] : undefined;
-    },
-  };
-}
-
 /** A link that leads nowhere, or round in a circle, is no file to the engine either. */
 function stat(path: string): Deno.FileInfo | undefined {
   try {
@@ -65,14 +43,4 @@ function decoded(bytes: Uint8Array, path: string): string {
   } catch {
     throw new Refused(`${path}: not UTF-8`);
   }
-}
-
-/** Without "." and "..", as pathlib's resolve() makes it where there are no links. */
-function normal(path: string): string {
-  const parts: string[] = [];
-  for (const part of path.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return `/${parts.join("/")}`;
 }
