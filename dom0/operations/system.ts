@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The system as a whole: global properties, labels, templates, updates, policy, Xen, dom0 itself.
- * Sources: qubes_prefs.py, qvm_template.py in qubes-core-admin-client, qubes-dom0-update in
- * qubes-core-admin-linux, xl(1).
+ * Sources: qubes_prefs.py, qvm_template.py in qubes-core-admin-client, qubesd_query.py and
+ * api/admin.py in qubes-core-admin, qubes-dom0-update in qubes-core-admin-linux, xl(1).
  *
  * @module
  */
 
-import { type Definition } from "./operation.ts";
+import { type Definition, type Result, ResultError } from "./operation.ts";
 import { optional, required } from "./parameter.ts";
 import { COLON_VALUES, LINES, NOTHING, PROPERTIES, rows, TEXT, words } from "./result.ts";
 
@@ -15,7 +15,24 @@ const property = required("property", "the property, such as default_netvm");
 const UPDATING_SECONDS = 3600;
 const POLICY_FOLDER = "/etc/qubes/policy.d";
 
+/** qubesd's answer as it is: "0", a NUL, then a line each. */
+const ANSWERED_LINES: Result = {
+  ...LINES,
+  parse(text) {
+    if (!text.startsWith("0\0")) throw new ResultError("qubesd answered with no list");
+    return LINES.parse(text.slice(2));
+  },
+  format: (value) => `0\0${LINES.format(value)}`,
+};
+
 export const SYSTEM: Readonly<Record<string, Definition>> = {
+  // No other tool lists them.
+  "label.list": {
+    summary: "List the labels that a qube may have",
+    level: "monitor",
+    run: "qubesd-query --empty|-e --fail dom0 admin.label.List dom0",
+    result: ANSWERED_LINES,
+  },
   "system.prefs.list": {
     summary: "List all global properties",
     level: "monitor",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { LEVELS, type Operation } from "../../../dom0/operations/operation.ts";
+import { LEVELS, type Operation, ResultError } from "../../../dom0/operations/operation.ts";
 import { ParameterError, type Value } from "../../../dom0/operations/parameter.ts";
 import { recogniseNamed, recogniseWords } from "../../../dom0/operations/recognise.ts";
 import { parametersOf } from "../../../dom0/operations/spelling.ts";
@@ -153,6 +153,9 @@ const SHELL_WORDS: readonly (readonly string[])[] = [
   ["qubes-dom0-update", "-y", "evil-package"],
   ["qvm-volume", "revert", "work:private:x", "1"],
   ["xl", "destroy", "work"],
+  ["qubesd-query", "--empty", "--fail", "dom0", "admin.vm.Kill", "work"],
+  ["qubesd-query", "--empty", "--fail", "dom0", "admin.label.List", "dom0", "x"],
+  ["qubesd-query", "--fail", "dom0", "admin.label.List", "dom0"],
   ["hostname", "evil"],
   ["__proto__"],
   ["constructor"],
@@ -260,6 +263,7 @@ const RESULTS: readonly (readonly [name: string, text: string, value: unknown])[
     name: "varlibqubes",
     driver: "file-reflink",
   }]],
+  ["label.list", "0\0red\norange\n", ["red", "orange"]],
   ["xen.info", "host                   : dom0\nxen_commandline        : placeholder a=b: c\n", {
     host: "dom0",
     xen_commandline: "placeholder a=b: c",
@@ -301,6 +305,13 @@ for (const [name, text, value] of RESULTS) {
     assertEquals(result.parse(result.format(result.parse(text))), value as never);
   });
 }
+
+Deno.test("what qubesd refuses is no list of labels", () => {
+  const { result } = OPERATIONS.get("label.list") as Operation;
+  for (const text of ["", "red\n", "2\0PermissionDenied\0\0no\0"]) {
+    assertThrows(() => result.parse(text), ResultError);
+  }
+});
 
 const VIEW = createView({ hidden: new Set(["vault", "sys-secret"]) });
 

@@ -67,7 +67,7 @@ Deno.test("a qube outside and a qube that there is not are answered alike, by ev
       ...[["property", "memory"], ["value", "1"], ["feature", "x"], ["tag", "t"], ["service", "s"]],
       ...[["label", "red"], ["new_vm", "ai-two"], ["notes", "n"], ["action", "drop"]],
       ...[["rule_no", "0"], ["device_class", "usb"], ["device", "ai-one:1"], ["command", "id"]],
-      ...[["volume", "root"], ["bytes", "1"], ["revision", "1"]],
+      ...[["volume", "root"], ["bytes", "1"], ["revision", "1"], ["part", "proxy"]],
     ] as [string, string][]);
     const of = (vm: string): Judged => {
       const pairs = [...operation.parameters].filter(([key, one]) => !one.optional && key !== "vm")

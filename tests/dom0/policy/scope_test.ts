@@ -105,6 +105,9 @@ const PRINTS: Readonly<Record<string, Printer>> = {
     }${system.netvm}-dm 99 144 1 -b---- 2.0\n`,
   "xen.uptime": (system) =>
     `Name ID Uptime\n${each(system, ({ name, xenId }) => `${name} ${xenId} 1:00`)}`,
+  // The qube's own word, whatever dom0 has.
+  "openclaw.status": (_, { name }) => `{"qube":"${name}","proxy":"active"}\n`,
+  "openclaw.usage": () => '{"requests":3}\n',
   "template.list": ({ netvm }) => `installed|${netvm}|1|x\ninstalled|ai-1|1|x\n`,
 };
 
@@ -158,6 +161,7 @@ const VALUES: Readonly<Record<string, string>> = {
   },
   ...{
     template: "fedora",
+    part: "proxy",
     command: "id",
     service_name: "x",
     rpc_service: "q.R",
