@@ -9,7 +9,9 @@ import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.t
 import { VERSION } from "../shared/io/version.ts";
 import { PROGRAM } from "./remote/commands/cli_table.ts";
 import { type CommandLine, parseCommandLine } from "./remote/commands/cli_words.ts";
+import { helpText } from "./remote/commands/help.ts";
 import { runCommand } from "./remote/commands/run.ts";
+import { subCommand } from "./remote/commands/table.ts";
 import { type Layout, layoutOf } from "./remote/files/layout.ts";
 import { namingOsErrors } from "./remote/files/os_error.ts";
 import { visibleJson } from "./remote/client/visible_text.ts";
@@ -23,7 +25,6 @@ async function main(args: readonly string[]): Promise<number> {
   const noCommand = line.kind === "run" && line.given.words.length === 0 &&
     !line.given.has("command") && Deno.stdin.isTerminal();
   if (line.given.has("help") || noCommand) {
-    const { helpText } = await import("./remote/commands/help.ts");
     writeAll(Deno.stdout, helpText());
     return EXIT_OK;
   }
@@ -40,10 +41,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Only `run` is loaded at once: what a command needs to start counts in every command's time. */
 async function dispatch(line: CommandLine, layout: Layout): Promise<number> {
   if (line.kind === "run") return await runCommand(layout, line.given);
-  const { subCommand } = await import("./remote/commands/table.ts");
   return await subCommand(line.path)(layout, line.given);
 }
 

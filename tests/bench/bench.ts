@@ -13,6 +13,7 @@ import { finish, install, type Installed } from "../e2e/installed.ts";
 import { benchDaemonParts } from "./daemon_parts.ts";
 import { measureIdle } from "./idle.ts";
 import { type Add, interleaved, startReport, summary } from "./measure.ts";
+import { benchStarts } from "./starts.ts";
 import { openPublisher, type Publisher } from "./publisher.ts";
 
 /** The Python original on the same kind of machine, with a qvm-run that costs nothing. */
@@ -25,6 +26,8 @@ async function main(): Promise<number> {
   const { add, write } = startReport();
 
   await benchDaemonParts(add);
+  const built = Deno.env.get("QVM_REMOTE_BUILT");
+  if (built !== undefined) await benchStarts(built, add);
   await benchClient(qubes, add);
   const publisher = await openPublisher(qubes.world.vmHome("work"), "work");
   await benchPublished(publisher, add);

@@ -10,6 +10,7 @@ import type { Exchange } from "./exchange.ts";
 import { watchFolders } from "../../../shared/io/folder_watch.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Layout } from "../files/layout.ts";
+import { createRequestV1 } from "./request_v1.ts";
 import { createRequestV2, type RequestWords } from "./request_v2.ts";
 import { readVmName } from "../files/vm_name_file.ts";
 
@@ -35,7 +36,6 @@ export async function createExchange(
     if (command.mode === "op" || command.mode === "plan") {
       throw new UsageError("--protocol 1 knows commands and scripts only");
     }
-    const { createRequestV1 } = await import("./request_v1.ts");
     return await createRequestV1(layout, key, command);
   }
   const vm = await readVmName(layout) ?? await awaitVmName(request, onNameMissing);

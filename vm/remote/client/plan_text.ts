@@ -6,7 +6,6 @@
  * @module
  */
 
-import { parse } from "@std/yaml/parse";
 import { UserError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 
@@ -14,9 +13,16 @@ import { printable } from "../../../shared/protocol/printable.ts";
 const MAX_VALUES = 20_000;
 const MAX_DEPTH = 32;
 
+/** @std/yaml's. */
+export type ParseYaml = (text: string, options: { readonly schema: "core" }) => unknown;
+
 /** @throws {UserError} what JSON cannot say */
-export function planText(source: string, options: { readonly undoOnFailure: boolean }): string {
-  const value = checked(parseYaml(source));
+export function planText(
+  source: string,
+  parse: ParseYaml,
+  options: { readonly undoOnFailure: boolean },
+): string {
+  const value = checked(parsed(source, parse));
   const plan = Array.isArray(value) ? { steps: value } : value;
   if (typeof plan !== "object" || plan === null) {
     throw new UserError("the plan is neither a list of steps nor a mapping");
@@ -24,7 +30,7 @@ export function planText(source: string, options: { readonly undoOnFailure: bool
   return JSON.stringify(options.undoOnFailure ? { ...plan, undoOnFailure: true } : plan);
 }
 
-function parseYaml(source: string): unknown {
+function parsed(source: string, parse: ParseYaml): unknown {
   try {
     return parse(source, { schema: "core" });
   } catch (error) {

@@ -55,7 +55,7 @@ export async function deliver(layout: Layout, given: Given, asked: Delivery): Pr
     print(given, { id }, `${id}\n`);
     return EXIT_OK;
   }
-  const view = await viewOf(asked.form, given);
+  const view = viewOf(asked.form, given);
   const end = await runRequest(exchange, { answerMs: timeoutMs + ANSWER_GRACE_MS, connectMs }, {
     layout,
     interrupts,

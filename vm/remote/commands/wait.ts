@@ -48,7 +48,7 @@ async function fetchAnswer(
   if (isPresent(`${historyFolder(layout, id)}/exit`)) fetchFromHistory(layout, id);
   else if (given.has("cancel") && !isAnswered(layout, id)) exchange.cancel();
   const progress = createProgress(given, answerMs);
-  const view = await viewOf(form, given);
+  const view = viewOf(form, given);
   const end = await runRequest(exchange, { answerMs, connectMs: Infinity }, {
     layout,
     interrupts,

@@ -13,6 +13,7 @@ import type { AnswerForm } from "../files/answer_form.ts";
 import { attemptAsync } from "../files/local_failure.ts";
 import { type AnswerView, outputPorts, type ViewOptions } from "./answer_view.ts";
 import { parseJson } from "./parse_json.ts";
+import { explainedLines, operationLines } from "./value_lines.ts";
 
 export type ValueForm = Exclude<AnswerForm, "output" | "plan">;
 
@@ -30,7 +31,7 @@ export function valueView(form: ValueForm, options: ViewOptions): AnswerView {
         return writeAll(Deno.stdout, capture.json(id, end, exitCode, messages));
       }
       // What is in these is made safe for any terminal there.
-      const lines = wantsJson ? visibleJson(value) + "\n" : await linesOf(form, value);
+      const lines = wantsJson ? visibleJson(value) + "\n" : linesOf(form, value);
       await attemptAsync(async () => {
         if (lines === null) await stdout.sink(capture.bytes("stdout"));
         else writeAll(Deno.stdout, lines);
@@ -41,10 +42,9 @@ export function valueView(form: ValueForm, options: ViewOptions): AnswerView {
   };
 }
 
-/** null: it is not of a shape that can be shown so. Loaded when it is needed. */
-async function linesOf(form: ValueForm, value: unknown): Promise<string | null> {
+/** null: it is not of a shape that can be shown so. */
+function linesOf(form: ValueForm, value: unknown): string | null {
   const isColoured = Deno.stdout.isTerminal() && (Deno.env.get("NO_COLOR") ?? "") === "";
-  const { explainedLines, operationLines } = await import("./value_lines.ts");
   if (form === "operations") return operationLines(value, isColoured);
   return form === "explained" ? explainedLines(value) : null;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../../shared/io/program.ts";
+import { parse } from "@std/yaml/parse";
 import { planText } from "../../../../vm/remote/client/plan_text.ts";
 
-const text = (source: string, undoOnFailure = false): string => planText(source, { undoOnFailure });
+const text = (source: string, undoOnFailure = false): string =>
+  planText(source, parse, { undoOnFailure });
 
 Deno.test("planText() makes JSON of YAML, and leaves JSON what it is", () => {
   const cases: readonly (readonly [source: string, json: string])[] = [

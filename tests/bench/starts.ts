@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What a program's start costs: its bundled script with --version, as a multiple of an empty
+ * script's start in the same run.
+ *
+ * @module
+ */
+
+import { type Add, interleaved } from "./measure.ts";
+
+/**
+ * The same multiples of the bundles before operations and plans came in (the parent of "The programs
+ * stand in one table"), in one run with today's. A start may cost 5 % more than that.
+ */
+export const STARTS_BEFORE: ReadonlyMap<string, number> = new Map([
+  ["vm/qvm-remote", 1.2],
+  ["dom0/openclaw-tunnel", 1.1],
+  ["dom0/qvm-remote-dom0", 2.9],
+]);
+const ALLOWED = 1.05;
+const ROUNDS = 60;
+
+export async function benchStarts(built: string, add: Add): Promise<void> {
+  for (const [program, before] of STARTS_BEFORE) {
+    const [multiple = 0] = await multiplesOfEmpty([`${built}/${program}.js`]);
+    add({
+      name: `${program} --version, as a multiple of an empty script`,
+      value: multiple,
+      unit: "x",
+      goal: before * ALLOWED,
+    });
+  }
+}
+
+/** In turns: the machine is as busy for one as for the other. */
+export async function multiplesOfEmpty(scripts: readonly string[]): Promise<readonly number[]> {
+  const empty = await Deno.makeTempFile({ suffix: ".js" });
+  try {
+    const runs = Object.fromEntries([empty, ...scripts].map((path) => [path, () => start(path)]));
+    const times = await interleaved(ROUNDS, runs);
+    const [least = 0, ...others] = Object.values(times).map(({ p50 }) => p50);
+    return others.map((ms) => ms / least);
+  } finally {
+    await Deno.remove(empty);
+  }
+}
+
+async function start(script: string): Promise<void> {
+  const flags = ["--quiet", "--no-config", "--no-lock", "--no-remote", "--no-npm", "-A"];
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...flags, script, "--version"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  if (code !== 0) throw new Error(`${script} ended with code ${code}`);
+}
