@@ -38,7 +38,7 @@ async function main(words: readonly string[]): Promise<number> {
 
 async function serve(root: string): Promise<number> {
   requireRoot(root, "the server");
-  // What only "open" needs, the server has not.
+  // What only "open" needs, the server gives up.
   for (const program of ["sudo", "xdg-open", "systemctl"]) {
     await Deno.permissions.revoke({ name: "run", command: program });
   }
@@ -59,7 +59,7 @@ async function serve(root: string): Promise<number> {
 }
 
 async function open(path: string, root: string): Promise<number> {
-  // A browser of root's is a browser with root's rights: it gets the address, and chooses.
+  // A browser that root starts has root's rights: print the address instead and let the person choose.
   if (Deno.uid() === 0) return say(`${loginAddress(path, await rootsTicket(root))}\n`);
   const userFolder = Deno.env.get("XDG_RUNTIME_DIR");
   if (userFolder === undefined) {

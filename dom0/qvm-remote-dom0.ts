@@ -52,7 +52,7 @@ async function main(words: readonly string[]): Promise<number> {
     onlyVms: options.values("vm").map(vmFromWord),
     once: options.has("once"),
     dryRun: options.has("dry-run"),
-    // To the journal always; to a terminal if it was asked for.
+    // Always to the journal; to a terminal only on request.
     say: verbose || !Deno.stdout.isTerminal() ? (line) => writeAll(Deno.stdout, line) : () => {},
     cgroup: options.has("no-cgroup") ? false : options.value("cgroup"),
     clock: realClock,

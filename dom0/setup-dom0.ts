@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** setup-dom0: makes this Qubes ready for OpenClaw, and takes it back. @module */
+/** setup-dom0: sets this Qubes up for OpenClaw, and takes the setup back. @module */
 
 import { runProgram } from "../shared/io/program.ts";
 import { realTerminal } from "./cli/operator.ts";

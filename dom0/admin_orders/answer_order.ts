@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What the daemon does for the web admin: operations as the operator, and the operator's own
- * actions, by the functions of the command line. Who asked is on record with each change.
+ * actions, by the functions of the command line. The record of each change names who asked.
  *
  * @module
  */
@@ -48,7 +48,7 @@ export interface AnswerParts {
   readonly plan: OperatorPlanOptions;
   readonly policy: PolicyParts;
   readonly undo: UndoParts;
-  /** null: this daemon lets nothing wait. */
+  /** null: in this daemon no request can wait. */
   readonly parking: Parking | null;
 }
 
@@ -175,7 +175,7 @@ function approvalAnswers({ parking, policy: { audit } }: AnswerParts): Answers {
     ["deny", (order, by) => answered(parking?.deny(denyOf(order), webOf(by)))],
     ["revoke-grant", (order, by) => {
       const grant = parking?.grants.revoke(order.number("grant")) ?? null;
-      if (grant === null) throw new UserError("There is no such grant any more.");
+      if (grant === null) throw new UserError("That grant has ended.");
       const { number, vm, operation, targets } = grant;
       audit.record("grant-revoked", { grant: number, vm, operation, targets, approver: by });
       return Promise.resolve({});
@@ -229,7 +229,8 @@ function namedIn(
 
 /** @throws {UserError} what was not done, and why */
 async function answered(answer: Promise<Answer> | undefined): Promise<JsonValue> {
-  const { ok, text } = await answer ?? { ok: false, text: "nothing waits in this daemon" };
+  const { ok, text } = await answer ??
+    { ok: false, text: "this daemon asks nobody, so nothing waits" };
   if (!ok) throw new UserError(text);
   return { text };
 }
@@ -245,5 +246,5 @@ async function verify(paths: Paths): Promise<JsonValue> {
   return { isWhole: first === undefined, records, text };
 }
 
-/** Nobody looks on: a page shows what would be undone, and what was. */
+/** There is no terminal to show it on: a page shows what would be undone, and what was. */
 const UNSEEN = { agree: refuseUncertain, onStep: () => {} };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What the daemon does about keys for the web admin: the operator's actions, with what was compared. @module */
+/** Keys, for the web admin: the operator's own actions, bound to the fingerprint that was compared. @module */
 
 import { UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -20,7 +20,7 @@ export async function describeKeys(paths: Paths): Promise<JsonValue> {
   return { keys: keys.map((key) => ({ ...key })), faults: faults.map((fault) => ({ ...fault })) };
 }
 
-/** The key itself stays here: who asks compares a hash of it. */
+/** The key itself stays here: the page only gets its fingerprint. */
 export async function fingerprintOf(order: OrderFields): Promise<JsonValue> {
   const { fingerprint } = await fetchKey(vmFromWord(order.text("vm")));
   return { fingerprint };
@@ -51,7 +51,7 @@ function rightOf(order: OrderFields): Right {
   };
 }
 
-/** Fetched anew: between the look and the answer the VM may have got another one. */
+/** Fetched again: the VM may have a new key since the person looked. */
 async function comparedKey(vm: VmName, compared: string): Promise<string> {
   const { text, fingerprint } = await fetchKey(vm);
   if (fingerprint === compared) return text;

@@ -25,7 +25,7 @@ export interface Started {
   readonly id: string;
   readonly sequence: Sequence;
   readonly timeoutSeconds: number;
-  /** Called with output as it comes, good until it returns. */
+  /** Called with output as it comes; the bytes may be reused once it returns. */
   readonly onOutput: (stream: StreamNumber, bytes: Uint8Array) => void;
 }
 

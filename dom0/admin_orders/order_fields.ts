@@ -4,7 +4,7 @@
 import type { JsonValue } from "../operations/operation.ts";
 import { OrderError } from "../orders/order_file.ts";
 
-/** A file of policy is the largest thing in one. */
+/** The largest thing in an order is a policy file. */
 export const MAX_ORDER_BYTES = 512 * 1024;
 /** A page of records, or what an operation printed. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
@@ -14,7 +14,7 @@ export type OrderAnswer =
   /** For the person who asked. */
   | { readonly ok: false; readonly text: string };
 
-/** Root wrote it, and still it is read strictly: nothing is done by halves. */
+/** Read strictly although root wrote it: an order is done whole or not at all. */
 export interface OrderFields {
   /** @throws {OrderError} as do all of these */
   text(name: string): string;
@@ -38,7 +38,7 @@ function fieldsOf(fields: Readonly<Record<string, unknown>>): OrderFields {
   const get = <T>(name: string, is: (value: unknown) => value is T): T => {
     const value = fields[name];
     if (is(value)) return value;
-    throw new OrderError(`${name} is missing, or something else`);
+    throw new OrderError(`${name} is missing or of the wrong type`);
   };
   return {
     text: (name) => get(name, isText),

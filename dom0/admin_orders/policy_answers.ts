@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The policy as a page shows it: files, rules in force, what is odd, who may do what, and why. @module */
+/** The policy as a page shows it: files, rules in force, warnings, who may do what, and why. @module */
 
 import { createHash } from "node:crypto";
 import { durableWrite } from "../../shared/io/durable.ts";
@@ -65,7 +65,7 @@ export async function checkText(
   return { ...await check(new Map([...files, [named(file), text]]), parts) };
 }
 
-/** Only what is good is saved: a bad file would leave the old rules in force, and look new. */
+/** Only a valid file is saved: with a bad one the old rules would stay in force unnoticed. */
 export async function saveText(
   parts: PolicyParts,
   file: string,
@@ -104,7 +104,7 @@ export async function explain(
 
 function named(file: string): string {
   if (FILE_NAME.test(file)) return file;
-  throw new UserError("that is no name of a policy file");
+  throw new UserError("that is not the name of a policy file");
 }
 
 async function readFiles(folder: string): Promise<PolicyFiles | Error> {

@@ -34,8 +34,8 @@ export interface OperatorRunOptions {
 type Words = Readonly<Record<string, string>>;
 
 /**
- * All throw a ParameterError for a value that is none, and a UserError while dom0 is locked down for
- * what does more than to read.
+ * All throw a ParameterError for an invalid value and, while dom0 is locked down, a UserError for
+ * anything that does more than read.
  */
 export interface OperatorRun {
   /** @returns { exitCode, stdout, stderr, value } */
@@ -45,7 +45,7 @@ export interface OperatorRun {
   beginScript(text: string, by: string): Promise<JsonValue>;
 }
 
-/** What reads is not worth a record each time a page is made. */
+/** Reads are not recorded: there would be some for each page. */
 const READS = "monitor";
 const SCRIPT_SECONDS = 3600;
 
@@ -75,7 +75,7 @@ interface Work extends Omit<RunHead, "begunMs"> {
   readonly steps: readonly SequenceStep[];
   readonly timeoutSeconds: number;
   readonly valueOf: (stdout: string) => JsonValue;
-  /** null: nobody needs to know of it later. */
+  /** null: it is not recorded. */
   readonly told: AuditFields | null;
 }
 

@@ -7,7 +7,7 @@
  *     {"stream":1,"text":"…"}                                                      as it comes
  *     {"kind":"done","exitCode":0,"value":…,"endedMs":…}                           last
  *
- * A script is the value of "script". What an earlier daemon ran is gone: nobody ends it any more.
+ * A script is the value of "script". What an earlier daemon ran is removed: nothing would ever end it.
  *
  * @module
  */
@@ -84,7 +84,7 @@ export function createRunFiles(folder: string): RunFiles {
   };
 }
 
-/** What cannot be shown does not end what runs. */
+/** If the output cannot be shown, the command still goes on. */
 function putLine(file: Deno.FsFile, value: RunHead | RunPart | RunEnd): void {
   const bytes = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
   try {

@@ -11,7 +11,7 @@ import { nameOfRecord, type UndoRecord } from "../undo/undo_record.ts";
 import type { UndoStore } from "../undo/undo_store.ts";
 import { isSamePart, wayBack } from "../undo/way_back.ts";
 
-/** Each is looked at by a tool of Qubes; a person looks at the newest. */
+/** A Qubes tool has to look at each, and people only look at the newest. */
 const MOST = 40;
 
 export interface UndoParts {

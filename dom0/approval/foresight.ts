@@ -12,7 +12,7 @@ import type { Outlook } from "../operations/outlook.ts";
 import type { Values } from "../operations/spelling.ts";
 import type { PlanStep } from "../plans/plan.ts";
 
-/** Of what a step changes; `by` is the number of the step before that it is owed to. */
+/** Of what a step changes; `by` is the number of the earlier step that brings it about. */
 export type Foreseen =
   /** No step before touches it. */
   | { readonly kind: "now" }
@@ -87,7 +87,7 @@ function latest(known: readonly (Later | undefined)[]): Later | undefined {
   return known.reduce((last, one) => (one?.by ?? 0) > (last?.by ?? 0) ? one : last, undefined);
 }
 
-/** What an operation does beside the part that it is there to change. */
+/** What an operation changes besides its main part. */
 function note(operation: string, values: Values, by: number, notes: Notes): void {
   const text = (key: string): string => String(values.get(key) ?? "");
   const vm = text("vm");

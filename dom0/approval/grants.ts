@@ -21,7 +21,7 @@ export interface Granted {
 
 export interface Grant extends Granted {
   readonly number: number;
-  /** Whatever the values are. */
+  /** With any values. */
   readonly anyValues: boolean;
   readonly untilMs: number;
   /** Who gave it. */
@@ -40,7 +40,7 @@ export interface Grants {
 }
 
 export function createGrants(clock: Pick<Clock, "dateMs" | "spanMs">): Grants {
-  // By both clocks: one that is set back must not stretch a grant.
+  // Checked by both clocks: setting the clock back must not lengthen a grant.
   let kept: readonly (Grant & { readonly untilSpanMs: number })[] = [];
   let last = 0;
   const dropEnded = (): void => {

@@ -3,7 +3,7 @@
  * Tells the person at the screen that a request waits: a notification, and where dom0 has zenity a
  * dialog with the text that "show" prints, which answers as "approve" and "deny" do. There is one
  * dialog at a time, however many requests wait. It begins with nothing chosen: typing on into it, or
- * closing it, approves nothing and refuses nothing.
+ * closing it, neither approves nor refuses.
  *
  * What a VM wrote reaches the screen in the dialog only, as plain text on its stdin, and with every
  * character that is not plain ASCII shown by its number.
@@ -17,7 +17,7 @@ import type { ParkedView } from "./parked_view.ts";
 import { foldLines, presentRequest } from "./present.ts";
 import { findScreenUser, inSession, type RunTool } from "./screen.ts";
 
-/** A VM that parks and takes back, again and again, is not one notification each. */
+/** A VM that parks and withdraws again and again must not cause a notification each time. */
 const BETWEEN_NOTIFICATIONS_MS = 5_000;
 const DENY = "Deny";
 
@@ -27,7 +27,7 @@ export interface NotifyOptions {
   /** Whether dom0 has the program. */
   readonly has: (program: "notify-send" | "zenity") => boolean;
   readonly spanMs: () => number;
-  /** As it waits now; undefined: it does not. */
+  /** The request as it waits now; undefined if it no longer does. */
   readonly current: (view: ParkedView) => ParkedView | undefined;
   readonly scriptOf: (view: ParkedView) => Uint8Array | null;
   readonly approve: (order: Approve, by: Approver) => Promise<Answer>;
@@ -113,7 +113,7 @@ async function send(summary: string, body: string, { run }: NotifyOptions): Prom
   await run(inSession(user, unit, ["/usr/bin/notify-send", ...words]));
 }
 
-/** The body of a notification may be read as markup. */
+/** The notification server may read the body as markup. */
 export function withoutMarkup(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
@@ -162,7 +162,7 @@ function dialogOf({ vm }: ParkedView): readonly string[] {
   ];
 }
 
-/** For whoever looks which tools there are. */
+/** Whether a program is there, without starting it. */
 export function hasProgram(program: string): boolean {
   try {
     return Deno.statSync(`/usr/bin/${program}`).isFile;

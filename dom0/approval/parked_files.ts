@@ -18,12 +18,12 @@ export interface ParkedFiles {
   /** The script comes first: who sees a view can see the script. */
   putBody(name: Name, script: Uint8Array): void;
   put(view: ParkedView): void;
-  /** null: it is no script, or waits no more. */
+  /** null: it is not a script, or no longer waits. */
   body(name: Name): Uint8Array | null;
   remove(name: Name): void;
 }
 
-/** Nothing waits when a daemon starts: what an earlier one left there is gone. */
+/** Nothing waits when a daemon starts, so what an earlier one left there is removed. */
 export function createParkedFiles(folder: string): ParkedFiles {
   if (isPresent(folder)) Deno.removeSync(folder, { recursive: true });
   Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });

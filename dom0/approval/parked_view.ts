@@ -19,7 +19,7 @@ import type { Preview } from "./preview.ts";
 export type ParkedIdentity = Pick<AuthenticRequest, "vm" | "id" | "digest" | "why" | "timeoutMs">;
 
 /**
- * What may be granted for a while: nothing where each is to be looked at, for it destroys something;
+ * What may be granted for a while: nothing, where each request has to be looked at because it destroys something;
  * exactly the same again; or the same operation to the same qubes with any values. Any command line as
  * root is a rule of the policy, and no grant.
  */
@@ -41,7 +41,7 @@ export interface ParkedView {
   readonly targets: readonly string[];
   /** The rule that asks. */
   readonly rule: string;
-  /** What the VM gives as its reason: a claim. */
+  /** The reason that the VM gives; nobody has checked it. */
   readonly why: string | null;
   readonly timeoutMs: number;
   /** What runs, one after another, as far as it is known; null: a script, in a file of its own. */
@@ -110,7 +110,7 @@ export function wordsThatRun(
   return command.mode === "argv" ? [command.argv] : null;
 }
 
-const UNKNOWN_UNDO = "it cannot be undone: nobody knows what it changes";
+const UNKNOWN_UNDO = "it cannot be undone: what it changes is not known";
 const UNDO_TEXT: Readonly<Record<Subject["undo"], string>> = {
   all: 'by "qvm-remote-dom0 undo" and its id',
   some: 'some of its steps, by "qvm-remote-dom0 undo", its id and --step; not all',

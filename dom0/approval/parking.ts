@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Requests that wait for a person. One ends in exactly one way: a person says yes, and it runs; a
- * person says no; its time is over; the policy comes to deny it; or its VM, the operator or the
- * daemon ends it, as anything that was taken. Nothing looks whether a request still waits: each has
- * one timer, and everything else is an event.
+ * Requests that wait for a person. Each ends in exactly one way: a person approves it, and it runs; a
+ * person denies it; it expires; the policy no longer allows it; or its VM, the operator or the daemon
+ * ends it like any other request. Nothing is polled: each request has one timer, and everything else
+ * is an event.
  *
- * A yes is bound to what was shown. Before it counts, the policy is asked again and the preview is
- * made again; if that has changed, the request goes on waiting, with the new preview.
+ * An approval is bound to what was shown. Before it counts, the policy is asked again and the preview
+ * is made again; if either has changed, the request goes on waiting, with the new preview.
  *
  * @module
  */
@@ -102,16 +102,16 @@ export interface ParkingOptions {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly limits: () => { readonly maxParkedPerVm: number; readonly approvalExpiresMs: number };
-  /** null: nobody is to be told. */
+  /** null: there is nobody to tell. */
   readonly notice: Notice | null;
   readonly onChange: () => void;
 }
 
-/** One that waits. Of its body, which may be large, nothing is kept here. */
+/** One that waits. Its body, which may be large, is not kept here. */
 interface Entry extends ParkedTimes {
   readonly request: ParkedIdentity;
   readonly stored: StoredKey;
-  /** As it was parked; it knows how to ask again. */
+  /** The judgement at the time; it can be asked for again. */
   readonly judgement: Judgement;
   readonly words: ParkedView["argvs"];
   readonly granted: Granted;
@@ -166,11 +166,11 @@ export function createParking(options: ParkingOptions): Parking {
   };
 }
 
-/** What the ways out of waiting share. */
+/** Shared by all the ways in which waiting ends. */
 interface Lot {
   readonly options: ParkingOptions;
   find(name: { readonly vm: string; readonly id: string }): Entry | undefined;
-  /** It no longer waits. @returns false if that was so already: then it is another's to answer */
+  /** Ends the waiting. @returns false if it had ended already: then somebody else answers it */
   take(entry: Entry): boolean;
 }
 
@@ -215,7 +215,7 @@ async function showFirst(entry: Entry, lot: Lot): Promise<void> {
   entry.endNotice = lot.options.notice?.(view).end ?? entry.endNotice;
 }
 
-/** Fails to a view that says so: what cannot be shown is not hidden from a person. */
+/** If the preview fails, the view says so: the person must know that something could not be shown. */
 async function viewOf(entry: Entry, judgement: Judgement, { options }: Lot): Promise<ParkedView> {
   const preview = await previewOfRequest(judgement, options.read)
     .catch((error) => ({ rows: [], unknown: [errorText(error)] }));
@@ -255,13 +255,16 @@ async function approve(order: Approve, by: Approver, lot: Lot): Promise<Answer> 
   } catch (error) {
     if (grant !== null) lot.options.grants.revoke(grant.number);
     entry.refuse("not-recorded", null);
-    return { ok: false, text: `it was not run, for it cannot be recorded: ${errorText(error)}` };
+    return {
+      ok: false,
+      text: `it was not run, because it cannot be recorded: ${errorText(error)}`,
+    };
   }
   entry.run(judgement);
   return { ok: true, text: grant === null ? "approved" : `approved, and ${describeGrant(grant)}` };
 }
 
-/** null: by now it is not allowed, and it has been answered so. */
+/** null: the policy no longer allows it, and it has been refused. */
 async function judgeAgain(entry: Entry, lot: Lot): Promise<Judgement | null> {
   const { authority, audit } = lot.options;
   const closed = (): RefusalReason | null =>
@@ -277,20 +280,20 @@ async function judgeAgain(entry: Entry, lot: Lot): Promise<Judgement | null> {
   return null;
 }
 
-/** @returns why it may not be granted for a while; null: it may, or was not to be */
+/** @returns why it may not be granted for a while; null: it may, or nobody asked for that */
 export function objectionToGrant(
   { forSeconds, allLike }: Pick<Approve, "forSeconds" | "allLike">,
   { operation, grantable }: Pick<ParkedView, "operation" | "grantable">,
 ): string | null {
   if (forSeconds === null || grantable === "like") return null;
   if (grantable === "nothing") {
-    return `${operation} destroys or interrupts something: each is approved by itself, without --for`;
+    return `${operation} destroys or interrupts something: approve each one by itself, without --for`;
   }
   if (!allLike) return null;
-  return `any ${operation} of a VM is a rule of the policy, and no grant: leave --all-like out`;
+  return `any ${operation} of a VM needs a rule in the policy, not a grant: leave --all-like out`;
 }
 
-/** @returns null if it was this once */
+/** @returns null if it was approved for this once only */
 function grantOf(
   { forSeconds, allLike }: Approve,
   { granted }: Entry,
@@ -357,7 +360,7 @@ function dateText(dateMs: number): string {
 
 const NOT_WAITING: Answer = {
   ok: false,
-  text: "it does not wait any more: it was answered, was taken back, or its time is over",
+  text: "it no longer waits: it was answered, withdrawn, or has expired",
 };
 const CHANGED: Answer = {
   ok: false,
@@ -365,5 +368,5 @@ const CHANGED: Answer = {
 };
 const NO_LONGER_ALLOWED: Answer = {
   ok: false,
-  text: "by now it is not allowed, so it was refused",
+  text: "the policy no longer allows it, so it was refused",
 };

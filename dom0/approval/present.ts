@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What a person reads before saying yes or no: the same text on a terminal and in the dialog. Bytes
- * that a terminal or an eye may take for something else are shown as what they are. Pure.
+ * What a person reads before answering: the same text on a terminal and in the dialog. Bytes that a
+ * terminal, or an eye, may take for something else are shown by their numbers. Pure.
  *
  * @module
  */
@@ -37,10 +37,10 @@ export function presentRequest(view: ParkedView, script: Uint8Array | null): str
 function whatRuns({ argvs, steps }: ParkedView, script: Uint8Array | null): readonly string[] {
   if (steps !== null) {
     return [
-      "It does, one after another, each only if the one before succeeded:",
+      "It does these, one after another, each only if the one before succeeded:",
       ...steps.map((step) => `  ${visibleLine(step)}`),
       "",
-      "Of that, what is known now runs as root in dom0, without a shell:",
+      "As far as it is known now, this runs as root in dom0, without a shell:",
       ...(argvs ?? []).map((argv) => `  ${visibleLine(shellQuote(argv))}`),
     ];
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What an operation would change, read now in dom0, for the person or VM that is to know. @module */
+/** What an operation would change, read now in dom0, for the person or the VM that asks. @module */
 
 import type { JsonValue } from "../operations/operation.ts";
 import { type Outlook, outlookOf } from "../operations/outlook.ts";
@@ -24,7 +24,7 @@ export interface Preview {
 
 export const NO_PREVIEW: Preview = { rows: [], unknown: [] };
 
-/** What of a read value may be shown; null: none of it. */
+/** The part of a value that may be shown; null: none of it. */
 export type Show = (outlook: Outlook, read: JsonValue) => Promise<JsonValue | null>;
 
 const showAll: Show = (_outlook, read) => Promise.resolve(read);

@@ -47,7 +47,7 @@ export async function findScreenUser(run: RunTool): Promise<ScreenUser | null> {
 const PROPERTIES = ["Class", "Remote", "State", "Type", "Name", "User", "Display"]
   .map((name) => `--property=${name}`);
 
-/** What the session told its systemd, and else what sessions have as a rule. */
+/** What the session told its systemd; otherwise what sessions usually have. */
 async function environmentOf(
   uid: number,
   display: string,

@@ -55,7 +55,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["connect", {
     run: connect,
     words: CONNECT_WORDS,
-    about: "authorize a running VM with the key that is in it, after looking that it answers",
+    about: "authorize a running VM with its own key, after checking that it answers",
   }],
   ["disconnect", { run: disconnect, words: "VM", about: "revoke, and empty the VM's queue" }],
   ["keys", { run: keys, words: "[--json]", about: "the authorised VMs and their fingerprints" }],
@@ -63,7 +63,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["queue", {
     run: queue,
     words: "[status|clean|recover|debug] [VM] [--json]",
-    about: "look into the queues, or clear what nobody waits for",
+    about: "look into the queues, or clear out what nobody waits for",
   }],
   ["audit", {
     run: audit,
@@ -104,7 +104,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["show", {
     run: show,
     words: "ID [--json]",
-    about: "one of them, whole: what it runs, who wants it, what it would change",
+    about: "one of them in full: what it runs, who wants it, what it would change",
   }],
   ["approve", {
     run: approve,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What an operator's command needs: where things are, the terminal, the audit. @module */
+/** What an operator's command needs: paths, the terminal, the audit. @module */
 
 import { readLine } from "../../shared/io/read_line.ts";
 import { UserError, writeAll } from "../../shared/io/program.ts";
@@ -19,7 +19,7 @@ export interface Operator extends Acting {
   readonly askSecret: (question: string) => Promise<string>;
 }
 
-/** Commands that change something are root's. */
+/** Only root may change something. */
 export function requireRoot({ needsRoot }: Operator, what: string): void {
   if (needsRoot && Deno.uid() !== 0) {
     throw new UserError(`${what} must run as root`, ["put sudo in front of it"]);

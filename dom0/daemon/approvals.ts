@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What the daemon needs so that a person can be asked: a place to wait, and the person's orders. @module */
+/** What the daemon needs to ask a person: the place where requests wait, and the person's orders. @module */
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { errorText } from "../../shared/io/program.ts";
@@ -19,7 +19,7 @@ import { ordersFor, takeOperatorOrders } from "./orders.ts";
 
 export interface Approvals {
   readonly parking: Parking;
-  /** What waits is judged again when the rules are other ones. */
+  /** When the rules have changed, what waits is judged again. */
   followRules(rules: readonly Rule[] | null): void;
   /** The person at the screen hears of what ran without a question. */
   tellRun(what: Ran): void;

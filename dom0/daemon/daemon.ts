@@ -82,10 +82,10 @@ interface Daemon {
   readonly groups: GroupChoice | null;
   readonly desk: RequestDesk;
   readonly links: LinkSet;
-  /** null: nobody can be asked, by a dry run or by one that ends soon. */
+  /** null: nobody can be asked, as in a dry run or with --once. */
   readonly approvals: Approvals | null;
   readonly state: StateWriter;
-  /** From now on nothing new is run. Resolves when nothing of the operator's runs. */
+  /** Starts nothing new. Resolves when nothing runs for the operator any more. */
   stopTaking(): Promise<void>;
 }
 
@@ -219,7 +219,7 @@ function sourcesOf({ paths, environment, onlyVms }: DaemonOptions): SettingsOpti
   return { paths, keyStore: createKeyStore(paths.keyFolder), environment, onlyVms };
 }
 
-/** By what a person in dom0 is asked, and asks; null: nobody can be asked. */
+/** Questions to a person in dom0; null: nobody can be asked. */
 interface OperatorService {
   readonly approvals: Approvals | null;
   readonly parking: Approvals["parking"] | null;
@@ -275,7 +275,7 @@ function policyOf(settings: LiveSettings, { paths, clock }: DaemonOptions): Judg
   };
 }
 
-/** What the desk asks before it runs anything; always by the settings of that moment. */
+/** What the desk asks before it runs anything; always by the current settings. */
 function authorityOf(
   policy: JudgeOptions,
   settings: LiveSettings,

@@ -54,7 +54,7 @@ export function describeState(
   };
 }
 
-/** While something may have run that is not known any more; it ends at the date that it names. */
+/** While a request may have run of which there is no record; it ends at the date it names. */
 export function ledgerProblems(ledger: Ledger): readonly string[] {
   const why = ledger.wasLost ? "the ledger was lost or cut" : "the clock of dom0 was set back";
   return PROTOCOLS.flatMap((protocol) => {

@@ -12,7 +12,7 @@ import { delay } from "@std/async/delay";
 import { tryLock } from "../../shared/io/file_lock.ts";
 import { UserError } from "../../shared/io/program.ts";
 
-/** A command that only looks whether a daemon runs holds the lock for a moment. */
+/** A command that only checks whether a daemon runs holds the lock for a moment. */
 const TRIES = 10;
 const BETWEEN_TRIES_MS = 50;
 

@@ -14,7 +14,7 @@ import { type Changes, watchSettled } from "../settings/settled_changes.ts";
 import type { Paths } from "../settings/paths.ts";
 import { readSettings, type Settings, type SettingsOptions } from "../settings/settings.ts";
 
-/** A watched folder may be moved away and made anew: so a change is seen in any case. */
+/** A watched folder may be replaced, and its watch lost: this finds changes all the same. */
 const REREAD_INTERVAL_MS = 60_000;
 
 export interface LiveSettings {
@@ -23,7 +23,7 @@ export interface LiveSettings {
   reload(): Promise<void>;
   /** Reloads when a file changes, on SIGHUP, and once a minute. @returns ends that */
   watch(): () => void;
-  /** Nothing is taken up any more. */
+  /** Takes up no further changes. */
   close(): void;
 }
 

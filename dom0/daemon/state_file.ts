@@ -22,7 +22,7 @@ export interface VmState {
   readonly fingerprint: string;
   readonly acceptsV1: boolean;
   readonly lastEnd: string | null;
-  /** Ids of requests that run or wait to. */
+  /** Ids of requests that run or wait to run. */
   readonly open: readonly string[];
   /** Outcomes that the VM has not acknowledged. */
   readonly kept: number;

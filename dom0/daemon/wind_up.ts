@@ -11,7 +11,7 @@ export const END_MS = 4_000;
 /** A VM that is in a session gets this long to fetch the outcomes. A paused one will not. */
 const TELL_MS = 3_000;
 
-/** When it resolves, sessions may be closed: what could be said, was. */
+/** When it resolves, sessions may be closed: every VM that listens has its outcomes. */
 export async function windUp(
   desk: Pick<RequestDesk, "stop">,
   reason: StopReason,

@@ -16,10 +16,10 @@ import { NAME } from "../run/warden.ts";
 import { type Job, nameOf, type Seat } from "./job.ts";
 import type { OpenJobs } from "./open_jobs.ts";
 
-/** A VM may break its sessions as it likes; the record has the first few. */
+/** A VM may break its sessions as often as it likes; only the first few are recorded. */
 const RECORDED_SEATINGS = 8;
 
-/** "observed": nothing was done, by a desk that only looks, or for a session that is over. */
+/** "observed": nothing was done, because the desk only looks or the session is over. */
 export type Received =
   | { readonly job: Job }
   | { readonly refused: RefusalReason }
@@ -45,11 +45,11 @@ export interface Answers {
   endRefused(job: Job, refusal: Refusal, seat: Seat): Received;
   /** Of a taken one whose record has been made. */
   close(job: Job, reason: RefusalReason, text: string | null): void;
-  /** The session hears what becomes of the job, unless another one does already. */
+  /** The session is told what becomes of the job, unless another one has its seat. */
   sit(job: Job, seat: Seat): Received;
   /** The request has come again. */
   join(request: AuthenticRequest, seat: Seat): Received;
-  /** Its entry is all that a power cut left: it may have run, and nobody knows how it ended. */
+  /** A power cut left only its ledger entry: it may have run, and how it ended is not known. */
   answerLost(request: AuthenticRequest, seat: Seat): Received;
 }
 
@@ -113,7 +113,7 @@ export function createAnswers({ audit, store, jobs }: AnswersOptions): Answers {
   };
 }
 
-/** What is said of a refusal is worth no failure: the reason is in the outcome. */
+/** If this text cannot be given, nothing is lost: the reason is in the outcome. */
 function say(job: Job, text: string): void {
   try {
     job.append(2, utf8(`${NAME}: ${text}\n`));

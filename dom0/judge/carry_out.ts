@@ -49,14 +49,14 @@ export interface Taken {
   readonly stops: StopSwitch;
 }
 
-/** With what was found about it, and who hears of it. */
+/** With the ruling on it, and the seat that gets the answer. */
 export interface TakenRequest extends Taken {
   readonly request: AuthenticRequest;
   readonly ruling: Ruling;
   readonly seat: Seat;
 }
 
-/** What a request's way leads past. */
+/** What a request needs on its way. */
 export interface Way {
   readonly audit: Audit;
   readonly clock: Clock;
@@ -68,9 +68,9 @@ export interface Way {
   readonly execution: Execution;
   readonly concluding: Concluding;
   readonly informing: Informing;
-  /** null: nobody can be asked. */
+  /** null: there is nobody to ask. */
   readonly parking: Parking | null;
-  /** For rules that say notify=yes; null: nobody is to be told. */
+  /** For rules that say notify=yes; null: there is nobody to tell. */
   readonly tellRun: ((what: Granted) => void) | null;
   readonly onChange: () => void;
 }
@@ -169,7 +169,7 @@ type AboutWaiting = Pick<Waiting, "stored" | "judged" | "granted"> & {
   readonly request: AuthenticRequest;
 };
 
-/** From here on a person decides. Nothing that stays holds on to the request's body. */
+/** From here on a person decides. Nothing that is kept refers to the request's body. */
 function park(
   job: Job,
   work: KeptWork,
@@ -207,7 +207,7 @@ interface Admitted {
   readonly judged: JudgedCommand;
   readonly told: AuditFields;
   readonly written: Promise<void>;
-  /** A person has said yes to it, or will have before it runs. */
+  /** A person has approved it, or will have before it runs. */
   readonly isApproved: boolean;
 }
 
@@ -230,7 +230,7 @@ async function putOnRecord(
   }
 }
 
-/** An operation is run without a shell, by the words of the table, however it came. */
+/** However it was asked for, an operation runs without a shell, by the words of the table. */
 function keepWork(
   request: AuthenticRequest,
   { judged: { command, judgement }, isApproved }: Pick<Admitted, "judged" | "isApproved">,
@@ -265,12 +265,12 @@ function keepWork(
   return keepBody(workFolder, request, command);
 }
 
-/** What a person says yes to for a while: of a plan, the same operations in the same order. */
+/** What a grant is about: of a plan, the same operations in the same order. */
 function grantedBy({ vm }: AuthenticRequest, { command, judgement }: JudgedCommand): Granted {
   const { operation, targets, ran_sha256 } = decisionFields(judgement, command);
   const steps = judgement.plan?.plan.steps ?? [];
   const like = steps.map((step) => step.operation.name).join(",");
-  // Where a step's values are known only when it runs, nothing else is like it.
+  // A plan with values that are known only when it runs is like no other.
   const same = steps.every(isKnown) ? "" : ` ${ran_sha256}`;
   const what = judgement.plan === null ? operation : `${operation}(${like})${same}`;
   return { vm, operation: what, targets, ran: ran_sha256 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What a VM is told when it asks what it may do, or what dom0 would do with a request: only what it
- * may know. A target that it may not touch and one that there is not are answered by the same bytes.
+ * may know. The answers for a target that it may not touch and for one that does not exist are equal
+ * byte for byte.
  *
  * @module
  */
@@ -58,7 +59,7 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
         operation,
         decision: action,
         ...steps,
-        // A rule's place is for whoever may see everything.
+        // Only a VM that may see everything learns where a rule stands.
         ...view === null && plan === null ? { because } : {},
         ...rows.length > 0 ? { preview: rows } : {},
       }) + "\n";
@@ -66,7 +67,7 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
   };
 }
 
-/** Of what is read, what this VM could read itself. */
+/** The part of what was read that this VM could read itself. */
 function showFor(vm: VmName, judge: Judge): Show {
   return async ({ reads, values }, read) => {
     const pairs = [...values].map(([key, value]) => [key, String(value)] as const);

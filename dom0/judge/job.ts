@@ -23,10 +23,10 @@ export function nameOf({ vm, id }: JobRequest): Pick<JobRequest, "vm" | "id"> {
 
 /** A request's place in a live session. */
 export interface Seat {
-  /** Whether its session goes on. */
+  /** Whether its session is still open. */
   isOpen(): boolean;
   accepted(): void;
-  /** It waits for a person: to be said after `accepted`, in each session that takes the seat. */
+  /** It waits for a person: sent after `accepted`, in each session that takes the seat. */
   parked(): void;
   /** What was parked runs now. */
   approved(): void;
@@ -62,7 +62,7 @@ export interface Job {
   seatings(): number;
   /** Resolves when it has its outcome. */
   ended(): Promise<void>;
-  /** Resolves when it has ended, and no session is still to fetch its outcome. */
+  /** Resolves when it has ended and no session still has to fetch its outcome. */
   told(): Promise<void>;
   /** Sends what the seat has room for; the outcome when all output is sent. */
   pump(): void;
@@ -146,7 +146,7 @@ interface Delivery {
   outcomeSent: boolean;
 }
 
-/** Another session has nothing of it yet. */
+/** A new session has received nothing yet. */
 function beginAnew(delivery: Delivery, seat: Seat): void {
   delivery.seat = seat;
   delivery.outcomeSent = false;
@@ -175,7 +175,7 @@ function deliverStream({ spool, sent }: Delivery, seat: Seat, stream: StreamNumb
   }
 }
 
-/** Those who wait until nobody is still to be told. */
+/** Waiting until there is nobody left to tell. */
 interface Telling {
   told(): Promise<void>;
   /** To be called after each change. */
@@ -184,7 +184,7 @@ interface Telling {
 
 function createTelling(isTold: () => boolean): Telling {
   let waiting: (() => void)[] = [];
-  /** A moment later: what ended without a seat may be given one in the same turn. */
+  /** Deferred: a job that ended without a seat may get one in the same turn. */
   const look = (): void =>
     queueMicrotask(() => {
       if (!isTold()) return;

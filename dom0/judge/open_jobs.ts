@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The book of open jobs: every request that dom0 has taken and whose outcome its VM has not
- * acknowledged, by VM and id. It says how many a VM may have, and lets go of what nobody fetches.
+ * acknowledged, by VM and id. It limits how many a VM may have, and drops what nobody fetches.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { createJob, type Job, nameOf } from "./job.ts";
 
 /** An outcome that nobody fetched is kept this long. */
 const KEEP_OUTCOME_MS = 24 * 3600 * 1000;
-/** Of output that a VM has not acknowledged: beyond this it gets nothing new to run. */
+/** Output that a VM has not acknowledged: beyond this nothing new runs for it. */
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 
 export interface OpenJobs {
@@ -31,9 +31,9 @@ export interface OpenJobs {
   open(request: AuthenticRequest, onStop: (reason: StopReason) => void): Job;
   /** The VM has its outcome. */
   acknowledged(job: Job): void;
-  /** Whether one more may be open; one that its VM did not ask for may have to go for it. */
+  /** Whether one more may be open; it may drop one that the VM has not asked for again. */
   makeRoom(vm: VmName): boolean;
-  /** Lets go of outcomes that nobody fetched in a day. */
+  /** Drops outcomes that nobody fetched in a day. */
   forgetOld(): void;
 }
 
@@ -134,7 +134,7 @@ function isFull(kept: readonly Job[]): boolean {
   return kept.length >= MAX_OPEN_REQUESTS || bytes >= MAX_KEPT_BYTES;
 }
 
-/** The events that say so; a person's no is a refusal, too. */
+/** The events that record an end; a person's no counts as a refusal. */
 function recordedAs(kind: OutcomeKind): readonly string[] {
   return kind === "refused" ? ["refused", "denied", "expired"] : [kind];
 }

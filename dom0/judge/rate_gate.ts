@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The rate limits where requests come in: what counts for which, and what the operator hears. @module */
+/** The rate limits where requests come in: what counts against which, and what the operator is told. @module */
 
 import type { Clock } from "../../shared/io/clock.ts";
 import type { OutcomeKind } from "../../shared/protocol/outcome.ts";
@@ -33,7 +33,7 @@ export interface RateGateOptions {
   readonly tellBackedOff: ((vm: VmName) => void) | null;
 }
 
-/** Of a command that dom0 ended, or did not begin. What an operator or the VM ended is no failure. */
+/** Ends that dom0 caused. A command that an operator or its VM ended is not a failure. */
 const FAILURES: ReadonlySet<OutcomeKind> = new Set([
   "refused",
   "output-limit",
@@ -66,13 +66,13 @@ export function createRateGate(
     problems: () =>
       limits.backedOff(clock.spanMs()).map(({ vm, forMs }) => {
         const until = new Date(clock.dateMs() + forMs).toISOString();
-        return `${vm}: its requests are not signed with the key that dom0 has, and are not looked at ` +
+        return `${vm}: its requests are not signed with the key that dom0 has and are ignored ` +
           `until ${until}; "authorize --fetch ${vm}" takes a new key`;
       }),
   };
 }
 
-/** For whoever only looks. */
+/** For a dry run. */
 export const NO_RATE_GATE: RateGate = {
   mayBeHeard: () => true,
   wasSigned() {},

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * How often a VM may ask. Three counts for each: its requests, those of them that came to nothing
+ * How often a VM may ask. Three counts for each: its requests, those that came to nothing
  * (refused, or ended by dom0 for a limit), and requests that were not signed with its key. The first
- * two are tanks that fill again within a minute. After the third, again and again, the VM is not
- * listened to for a while, and the operator hears of it once. Pure: the moment is a parameter.
+ * two are token buckets that refill within a minute. After repeated bad signatures the VM is ignored for
+ * a while, and the operator is told once. Pure: the time is a parameter.
  *
- * Honest use meets none of these: the ledger bounds what a VM can have run to some 16,000 requests a
+ * Honest use reaches none of these: the ledger limits a VM to some 16,000 requests a
  * minute, and the client signs with the key that is there.
  *
  * @module
@@ -27,9 +27,9 @@ export interface RateLimits {
   badlySigned(vm: VmName, spanMs: number): boolean;
   /** @returns whether that ends a back-off, or a row of them */
   wellSigned(vm: VmName): boolean;
-  /** Its key is another one now: what was counted is of the old one. */
+  /** Its key has changed: the counts belong to the old one. */
   forget(vm: VmName): void;
-  /** Whether nothing of it is looked at now. */
+  /** Whether its requests are ignored now. */
   isBackedOff(vm: VmName, spanMs: number): boolean;
   backedOff(spanMs: number): readonly BackedOff[];
 }
@@ -39,7 +39,7 @@ export interface BackedOff {
   readonly forMs: number;
 }
 
-/** A key that was changed on one side only is tried a few times. */
+/** Some room for a key that was changed on one side only. */
 const BAD_BEFORE_BACKOFF = 5;
 const FIRST_BACKOFF_MS = 60_000;
 const LONGEST_BACKOFF_MS = 3600_000;
@@ -100,7 +100,7 @@ export function createRateLimits(settings: () => RateSettings): RateLimits {
   };
 }
 
-/** Holds a minute's worth, and fills evenly. */
+/** A token bucket: holds a minute's worth and refills evenly. */
 interface Tank {
   has(spanMs: number): boolean;
   /** @returns false if it is empty: then nothing is taken */

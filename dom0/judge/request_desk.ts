@@ -46,7 +46,7 @@ export interface RequestDesk {
   receive(vm: VmName, key: StoredKey, event: RequestEvent, seat: Seat): Promise<Received>;
   /** The VM has the outcome. */
   acknowledged(job: Job): void;
-  /** Ends what this VM has running, or everything. What comes later is none of its business. */
+  /** Ends what this VM has running now, or everything. It does not affect later requests. */
   stop(reason: StopReason, vm?: VmName): Stopping;
   jobs(): readonly Job[];
   /** Resolves when no command runs. */
@@ -57,7 +57,7 @@ export interface RequestDesk {
 }
 
 export interface Stopping {
-  /** No command of these runs any more. */
+  /** None of their commands runs any more. */
   readonly ended: Promise<unknown>;
   /** Every one of these VMs that is in a session has acknowledged the outcomes. */
   readonly told: Promise<unknown>;

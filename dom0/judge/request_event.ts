@@ -13,7 +13,7 @@ import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { JudgedForm } from "../policy/judge.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 
-/** How much of a VM's text one record has; the SHA-256 is of all of it. */
+/** How much of a VM's text a record keeps; the SHA-256 covers all of it. */
 export const AUDITED_CHARS = 200;
 
 export type RequestEvent = Extract<VmEvent, { kind: "request" | "request-v1" }>;
@@ -35,7 +35,7 @@ export function authenticateEvent(
     : authenticateV1(event.request, key, vm);
 }
 
-/** null: a body that is none, or something that this daemon does not do. */
+/** null: not a valid body, or something that this daemon cannot do. */
 export function commandOrNull({ mode, body }: AuthenticRequest): JudgedForm | null {
   try {
     return parseCommand(mode, body);

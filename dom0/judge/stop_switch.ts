@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Where the end of a taken request goes: what can be ended changes while it is on its way, and an
- * order to end it may come before there is anything.
+ * Where an order to end a taken request goes: what there is to end changes on its way, and the order
+ * may come before there is anything.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Requests of a VM are judged in the order in which they came, whatever their MACs take. @module */
+/** Requests of a VM are judged in the order in which they came, however long their MACs take. @module */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 

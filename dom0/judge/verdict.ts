@@ -37,7 +37,7 @@ export interface Arrival {
   readonly vm: VmName;
   readonly stored: StoredKey;
   readonly event: RequestEvent;
-  /** Whether the session goes on. */
+  /** Whether the session is still open. */
   readonly isOpen: () => boolean;
 }
 
@@ -50,7 +50,7 @@ export interface Authority {
 
 /** What stands behind the checks. */
 export interface Checks<Taken> extends Authority {
-  /** Keeps the order in which requests came, whatever their MACs take. */
+  /** Keeps the order in which requests came, however long their MACs take. */
   readonly inTurn: <T>(vm: VmName, work: Promise<T>) => Promise<T>;
   /** Whether dom0 has taken a request of this id, and its outcome is not acknowledged. */
   readonly isHeld: (request: AuthenticRequest) => boolean;
@@ -84,7 +84,7 @@ export type Ruling =
   | Judged<"deny">
   | Judged<"ask">
   | Judged<"run">
-  /** It is not to be done, only told of. */
+  /** It is only to be explained, not done. */
   | Judged<"explain">;
 
 export interface Judged<Next> {
@@ -140,7 +140,7 @@ function refused<Taken>(reason: RefusalReason, told: AuditFields = {}): Verdict<
   return { kind: "refused", reason, told };
 }
 
-/** What is wrong with a taken request, or what the policy says of it. Fails to a refusal. */
+/** What is wrong with a taken request, or what the policy says of it. If this fails, it is refused. */
 async function ruleOn(
   request: AuthenticRequest,
   stored: StoredKey,

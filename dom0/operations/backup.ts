@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Backups. The passphrase stays in dom0: a file there is named, never its content. Sources:
+ * Backups. The passphrase stays in dom0: a request names a file there, never its content. Sources:
  * qvm_backup.py, qvm_backup_restore.py in qubes-core-admin-client.
  *
  * @module
@@ -28,7 +28,7 @@ export const BACKUP: Readonly<Record<string, Definition>> = {
     result: NOTHING,
   },
   "backup.verify": {
-    summary: "Read a whole backup, say what it holds and whether it is sound; nothing is restored",
+    summary: "Read a whole backup and check it; nothing is restored",
     level: "monitor",
     parameters: {
       passphrase_file,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The output of an operation, held until it has ended: for a VM that may not see every qube, or that
- * wants the result as JSON. It is read as the value that it is, and what is hidden is left out. What
- * cannot be read is not shown at all. Messages on stderr are shown with hidden names replaced.
+ * wants the result as JSON. It is parsed, and what the VM may not see is left out. Output that cannot be
+ * parsed is not shown at all. Messages on stderr are shown with hidden names replaced.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { type JsonValue, type Result, ResultError } from "./operation.ts";
 import type { View } from "./view.ts";
 
 export interface FilteredOutput {
-  /** Keeps it: at most what a command may print. */
+  /** Keeps the output: at most what a command may print. */
   push(stream: StreamNumber, bytes: Uint8Array): void;
   /** Call once, when the operation has ended; `isDone`: with 0. */
   end(isDone: boolean): ShownOutput;
@@ -22,7 +22,7 @@ export interface FilteredOutput {
 export interface ShownOutput {
   readonly out: Uint8Array;
   readonly err: Uint8Array;
-  /** It was printed, and is not what the table says: stderr says so. */
+  /** There was output that does not have the form in the table: stderr says so. */
   readonly isUnreadable: boolean;
 }
 
@@ -30,8 +30,7 @@ export interface ShownOutput {
 export type OutputForm = "text" | "json";
 
 const NOTHING = new Uint8Array(0);
-const UNREADABLE =
-  "qvm-remote-dom0: what it printed has not the expected shape, and is not shown\n";
+const UNREADABLE = "qvm-remote-dom0: its output does not have the expected form and is not shown\n";
 
 /** @param view null: nothing is hidden */
 export function createFilteredOutput(
@@ -46,7 +45,7 @@ export function createFilteredOutput(
     end(isDone) {
       const text = textOf(1);
       const err = view?.maskMessage(textOf(2)) ?? textOf(2);
-      // Nothing printed is a value only of what ended well: no rows, nothing to say.
+      // No output is a value only if the operation succeeded: then it is an empty list.
       const hasValue = form === "json" ? isDone : text !== "";
       if (!hasValue) return { out: NOTHING, err: utf8(err), isUnreadable: false };
       const value = parseOrNull(result, text);

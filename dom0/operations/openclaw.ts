@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The agent VM: how OpenClaw and the proxy there do, by openclaw-ctl(1) in that qube. The words for the
- * shell of the qube are written here, and no value but one of a list goes into them. What it prints is
- * that qube's own word. None of these starts a qube.
+ * The agent VM: the state of OpenClaw and its proxy, from openclaw-ctl(1) in that qube. The command for
+ * the qube's shell is written here; only values from a fixed list go into it. What it prints is only
+ * that qube's own claim. None of these starts a qube.
  *
- * Each is two steps, so that its words are not taken for a "vm.run" with the same command.
+ * Each is two steps, so that a "vm.run" with the same command is not taken for it.
  *
  * @module
  */

@@ -12,7 +12,7 @@ import type { JsonSchema, Parameter, Qube, Value } from "./parameter.ts";
 import { parametersOf, parseSpelling, type Spelling, type Values } from "./spelling.ts";
 import type { View } from "./view.ts";
 
-/** "monitor" reads. "manage" changes what the tools of Qubes can change back, or ask twice about.
+/** "monitor" reads. "manage" makes changes that Qubes' tools can reverse, or confirm first.
  * "full" may run anything, or decides who may. */
 export type Level = "monitor" | "manage" | "full";
 export const LEVELS: readonly Level[] = ["monitor", "manage", "full"];
@@ -23,17 +23,17 @@ export interface Operation {
   readonly summary: string;
   readonly level: Level;
   readonly parameters: ReadonlyMap<string, Parameter>;
-  /** The qubes it would touch, those that values name only in passing included; dom0 for none.
+  /** The qubes it would touch, including any that its values merely mention; dom0 for none.
    * @throws {ParameterError} if a value should name a qube and does not */
   readonly touches: (values: Values) => readonly Qube[];
   /** Run in this order, each only if the one before ended with 0. Most have one. */
   readonly steps: readonly Spelling[];
-  /** Command lines that are this operation; a step is one too if it is the only one. */
+  /** Other command lines that mean this operation; if it has a single step, that one does, too. */
   readonly spellings: readonly Spelling[];
   readonly timeoutSeconds: number;
-  /** Something is lost that Undo cannot bring back, or that somebody works with right now. */
+  /** It loses something that undo cannot bring back, or that somebody is working with. */
   readonly destructive: boolean;
-  /** It tells of many qubes: of each qube is decided apart, and who is not to be seen is left out. */
+  /** Its result is about many qubes: each is decided about separately, and hidden ones are left out. */
   readonly lists: boolean;
   readonly result: Result;
   /** Where it exists only from a release of Qubes on. */
@@ -43,9 +43,9 @@ export interface Operation {
 /** How the output of the last step becomes a value, and what of it a VM may see. */
 export interface Result {
   readonly schema: JsonSchema;
-  /** @param text what the tool printed @throws {ResultError} if it is not shaped as expected */
+  /** @param text what the tool printed @throws {ResultError} if it does not have the expected form */
   readonly parse: (text: string) => JsonValue;
-  /** As the tool would have printed that value. */
+  /** The text that the tool would print for the value. */
   readonly format: (value: JsonValue) => string;
   /** Leaves out what is about qubes that may not be seen, and their names. */
   readonly keepVisible: (value: JsonValue, view: View) => JsonValue;
@@ -59,19 +59,19 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** A tool printed something else than the table says it prints. */
+/** The tool's output does not have the form that the table gives. */
 export class ResultError extends Error {
   override readonly name = "ResultError";
 }
 
-/** What a family's file says of an operation; the rest has a usual value. */
+/** What a family's file says about an operation; everything else has a default. */
 export interface Definition {
   readonly summary: string;
   readonly level: Level;
   readonly parameters?: Readonly<Record<string, Parameter>>;
-  /** Qubes that no parameter of such a kind names. */
+  /** Qubes that it touches besides those that its parameters name. */
   readonly alsoTouches?: (values: Values) => readonly Qube[];
-  /** The usage line that is run, or several that are run one after another. */
+  /** The usage line to run, or several to run one after another. */
   readonly run: string | readonly string[];
   /** More usage lines that are read as this operation. */
   readonly alsoSpelled?: readonly string[];
@@ -82,10 +82,10 @@ export interface Definition {
   readonly since?: "4.2" | "4.3";
 }
 
-/** Qubes' tools answer in a second; what starts or copies something says more. */
+/** Qubes' tools answer in a second; an operation that starts or copies something gives a longer limit. */
 const USUAL_TIMEOUT_SECONDS = 60;
 
-/** Makes an operation of its definition. A definition that contradicts itself is a bug. */
+/** Makes an operation from its definition. A definition that contradicts itself is a bug. */
 export function defineOperation(name: string, definition: Definition): Operation {
   const { summary, level, run, alsoSpelled = [], result } = definition;
   const parameters = new Map(Object.entries(definition.parameters ?? {}));

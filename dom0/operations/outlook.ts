@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What an operation would change, before it runs: what to read, which part of that will be another,
- * and what it will be. Where an operation ends a qube or its data, what is there and will be gone.
+ * What an operation would change, before it runs: what to read, which part of it will change, and to
+ * what. For an operation that ends a qube or removes its data: what exists and will be gone.
  *
  * @module
  */
@@ -19,11 +19,11 @@ export interface Outlook {
   readonly reads: string;
   readonly values: Values;
   readonly part: (read: JsonValue) => JsonValue;
-  /** undefined: nobody can say. */
+  /** undefined: not known. */
   readonly after: (before: JsonValue) => JsonValue | undefined;
 }
 
-/** @returns none for an operation that only reads, or of which nothing can be said */
+/** @returns none for an operation that only reads, or whose effect is not known */
 export function outlookOf(
   { operation, values }: Pick<Recognised, "operation" | "values">,
 ): Outlook[] {
@@ -117,7 +117,7 @@ function ruleRemoved(before: JsonValue, values: Values): JsonValue | undefined {
   return Array.isArray(before) ? before.toSpliced(Number(values.get("rule_no")), 1) : undefined;
 }
 
-/** What is there and will be gone. */
+/** What exists now and will be gone. */
 const LOSES: ReadonlyMap<string, (values: Values) => readonly Outlook[]> = new Map([
   ["vm.remove", (values) => [info(values), lastStart(values), revisions(values, "private")]],
   ["vm.rename", (values) => [info(values)]],
@@ -138,9 +138,9 @@ function info(values: Values): Outlook {
 }
 
 /**
- * Of a qube that runs: Xen's store has it, and only while it runs (start_time, qubesvm.py in
- * qubes-core-admin). Of one that is off Qubes keeps no such date; what its volumes kept of its last
- * shutdowns comes nearest.
+ * The start time is in Xen's store, only while the qube runs (start_time, qubesvm.py in
+ * qubes-core-admin). Qubes keeps no such date for a halted qube; the revisions of its volumes come
+ * nearest.
  */
 function lastStart(values: Values): Outlook {
   const vm = text(values, "vm");
@@ -148,7 +148,7 @@ function lastStart(values: Values): Outlook {
     what: `last start of ${vm}`,
     reads: "vm.prefs.get",
     values: new Map<string, Value>([["vm", vm], ["property", "start_time"]]),
-    part: (read) => dateOf(String(read)) ?? "not kept by Qubes, as it is off",
+    part: (read) => dateOf(String(read)) ?? "not known to Qubes while it is halted",
     after: () => undefined,
   };
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The kinds of parameters that operations take: for each, what may be written, as a parser and as
- * a JSON Schema for whoever asks from a VM. A value that does not parse is refused, never mended.
+ * a JSON Schema for whoever asks from a VM. A value that does not parse is refused, never repaired.
  *
- * No value may begin with "-": then none can be taken for an option, whatever tool it goes to.
+ * No value may begin with "-", so no tool can take it for an option.
  *
  * @module
  */
@@ -30,12 +30,12 @@ export interface JsonSchema {
 
 export type Value = string | number | boolean;
 
-/** What a parameter may be. Plain data, but for the parser. */
+/** A kind of parameter. Plain data, except for the parser. */
 export interface ParameterKind {
   readonly schema: JsonSchema;
   /** @throws {ParameterError} if it is not such a value */
   readonly parse: (untrustedWord: string) => Value;
-  /** The qubes that a value names, of a kind that names some. @throws {ParameterError} */
+  /** The qubes that a value names, for a kind whose values name qubes. @throws {ParameterError} */
   readonly qubesIn?: (value: Value) => readonly Qube[];
 }
 
@@ -47,12 +47,12 @@ export interface Parameter extends ParameterKind {
   readonly optional: boolean;
 }
 
-/** A value that is none of its kind. The message names it, in printable form. */
+/** A value that is not of its kind. The message names it, in printable form. */
 export class ParameterError extends Error {
   override readonly name = "ParameterError";
 }
 
-/** Most that one argument of a tool gets from here; far below the kernel's 128 KiB a word. */
+/** The longest argument for a tool; far below the kernel's 128 KiB a word. */
 const MAX_TEXT_CHARS = 4096;
 
 function matching(what: string, maxChars: number, pattern: string): ParameterKind {
@@ -101,7 +101,7 @@ const QUBE: ParameterKind = {
   schema: { type: "string", pattern: "^[A-Za-z][A-Za-z0-9_.-]*$", maxLength: 31 },
   parse(untrustedWord) {
     if (untrustedWord === "dom0") {
-      throw new ParameterError("dom0 is not a qube that this can be done to");
+      throw new ParameterError("this cannot be done to dom0");
     }
     return parseQube(untrustedWord);
   },
@@ -135,7 +135,7 @@ const DEVICE: ParameterKind = {
  * device_protocol.py, api/admin.py), but for values that begin with "-". */
 export const KINDS = {
   qube: QUBE,
-  /** A property: "-" for "_" is qvm-prefs' courtesy, and a second spelling. */
+  /** A property: qvm-prefs also takes "-" for "_", but that would be a second spelling. */
   property: matching("a property", 64, "^[a-z][a-z0-9_]*$"),
   /** Anything but control characters; may be empty. */
   text: matching("a value", MAX_TEXT_CHARS, "^(?!-)[^\\p{Cc}\\p{Zl}\\p{Zp}]*$"),
@@ -183,21 +183,21 @@ export const KINDS = {
   ),
   /** A file of qrexec policy by its name, without a folder. */
   policyFile: matching("a policy file", 128, "^[a-z0-9_][a-z0-9_.-]*\\.policy$"),
-  /** In dom0, absolute, with no "..": it is shown to a person as it is. */
+  /** In dom0, absolute, without "..", so that what a person is shown is the real place. */
   path: matching(
     "an absolute path",
     1024,
     "^(/(?!\\.\\.?(/|$))[A-Za-z0-9_.,@%+=-]+)+/?$",
   ),
   user: matching("a user", 32, "^[a-z_][a-z0-9_-]*$"),
-  /** A command line for the shell of a qube: not looked into, as the qube decides what it means. */
+  /** A command line for a qube's shell: not examined, because the qube decides what it means. */
   command: matching("a command", MAX_TEXT_CHARS, "^(?!-)[^\\p{Cc}\\p{Zl}\\p{Zp}]+$"),
   rpcService: matching(
     "a qrexec service",
     128,
     "^[A-Za-z][A-Za-z0-9_.-]*(\\+[A-Za-z0-9_.+-]*)?$",
   ),
-  /** A word of the command line that is there or not. */
+  /** A word of the command line that is either there or not. */
   flag: {
     schema: { type: "boolean" },
     parse(untrustedWord) {

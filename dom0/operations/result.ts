@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The shapes in which the tools of dom0 print, the values they become, and what of a value is shown
- * to a VM that may not see every qube. The tools pad tables with column(1); where a cell may hold
- * blanks it is the last one, or the shape says otherwise.
+ * The forms of output that dom0's tools have, the values they become, and what of a value is shown to a
+ * VM that may not see every qube. The tools pad tables with column(1); only the last cell may contain
+ * blanks, unless the form says otherwise.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { NOT_VISIBLE, type View } from "./view.ts";
 
 const STRING: JsonSchema = { type: "string" };
 
-/** Nothing to read: it was done, or it failed. */
+/** Output without meaning: it succeeded or it failed. */
 export const NOTHING: Result = {
   schema: { type: "object", properties: {}, additionalProperties: false },
   parse: () => ({}),
@@ -30,10 +30,10 @@ export const TEXT: Result = {
   keepVisible: hideName,
 };
 
-/** What a command in a qube printed: it is that qube's, whatever names are in it. */
+/** What a command in a qube printed: it belongs to that qube, whatever names are in it. */
 export const OWN_TEXT: Result = { ...TEXT, keepVisible: (value) => value };
 
-/** One thing a line. */
+/** One item a line. */
 export const LINES: Result = {
   schema: { type: "array", items: STRING },
   parse: (text) => lines(text),
@@ -47,7 +47,8 @@ export const NAMES: Result = {
   keepVisible: (value, view) => list(value).filter((line) => !view.hides(String(line))),
 };
 
-/** A tag is no qube's name, but qubesd tells by one which qube made this (qubes/api/admin.py). */
+/** A tag is not a qube's name, but one of qubesd's tags says which qube created this one
+ * (qubes/api/admin.py). */
 export const TAGS: Result = {
   ...LINES,
   keepVisible: (value, view) =>
@@ -261,7 +262,7 @@ function hideNames(value: JsonValue, view: View): JsonValue {
   );
 }
 
-/** What the parser of the same shape made; anything else is a bug. */
+/** What the parser of the same form returned; anything else is a bug. */
 function list(value: JsonValue): readonly JsonValue[] {
   if (Array.isArray(value)) return value;
   throw new Error("bug: not a list");

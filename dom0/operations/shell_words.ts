@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Splits a script into words if bash would do nothing to it but that. A script with anything that
- * bash might expand, substitute, redirect or join is no list of words, and stays a script.
+ * Splits a script into words if that is all bash would do with it. A script with anything that bash
+ * might expand, substitute, redirect or join is not a list of words and stays a script.
  *
  *     qvm-prefs work 'default user' "x y"     four words
  *     qvm-ls; id     qvm-ls *     $(id)     a\ b     two lines     not a list of words
  *
- * The rules are narrower than bash's: what is refused here costs a recognition, what is let
- * through wrongly would cost the policy its meaning.
+ * The rules are narrower than bash's: refusing too much only means that an operation is not recognised;
+ * accepting too much would undermine the policy.
  *
  * @module
  */
 
 /** Unquoted, these mean nothing to bash: no expansion, no operator, no blank of any locale. */
 const PLAIN = /^[A-Za-z0-9_.,:\/=@%+-]+/;
-/** Between single quotes everything is itself; control characters are left to scripts. */
+/** Between single quotes everything is literal; control characters are left to scripts. */
 const SINGLE_QUOTED = /^'([^'\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*)'/u;
-/** Between double quotes too, but for what expands, escapes or recalls. */
+/** Between double quotes as well, except what bash expands, escapes or recalls. */
 const DOUBLE_QUOTED = /^"([^"$`\\!\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*)"/u;
 const BLANKS = /^[ \t]+/;
 

@@ -3,7 +3,7 @@
 
 import type { JsonValue } from "./operation.ts";
 
-/** A rule of the firewall reads like one; a property says whether it is the default. */
+/** A firewall rule is written like one; a property says whether it is the default. */
 export function shownValue(value: JsonValue): string {
   if (value === null) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";

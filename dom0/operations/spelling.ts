@@ -31,7 +31,7 @@ export type ParseValue = (parameter: string, untrustedWord: string) => Value;
 export interface Spelling {
   readonly program: string;
   readonly segments: readonly Segment[];
-  /** The usage line that this is, for people. */
+  /** This usage line, for people. */
   readonly usage: string;
 }
 
@@ -110,8 +110,7 @@ function parsePositional(token: string, required: boolean): Positional {
   };
 }
 
-/** The names of all parameters, in the order of the usage line; those of flags that must be there
- * are none. */
+/** The names of all parameters, in the order of the usage line; a flag that must be there is not one. */
 export function parametersOf({ segments }: Spelling): readonly string[] {
   return segments.flatMap(({ options, positionals }) => [
     ...options.filter((option) => !isFixed(option)).map(({ parameter }) => parameter),
@@ -127,7 +126,7 @@ function isFixed({ shape, required }: Option): boolean {
  * Reads a command line as this spelling.
  *
  * @returns null if it is spelled otherwise
- * @throws {ParameterError} from `parse`, for a value that is none
+ * @throws {ParameterError} from `parse`, for an invalid value
  */
 export function readWords(
   { program, segments }: Spelling,
@@ -175,7 +174,7 @@ function readSegment(
   return end.includes(cursor.words[cursor.at++] ?? "");
 }
 
-/** As many as stand here. @returns false for one that is given twice or has no value */
+/** Reads as many options as there are. @returns false if one is given twice or has no value */
 function readOptions(
   options: readonly Option[],
   cursor: Cursor,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The one table of operations: everything that dom0 does by name. What is not in it is the
- * operation "shell", which this table does not hold.
+ * The one table of operations: everything that dom0 does by name. Whatever is not in it counts as the
+ * operation "shell", which is not in the table itself.
  *
  * @module
  */
@@ -36,10 +36,10 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(
     .map(([name, definition]) => [name, defineOperation(name, definition)]),
 );
 
-/** What is not an operation of the table: a script, or words that are none. */
+/** The name for everything else: a script, or words that match no operation. */
 export const SHELL = "shell";
 
-/** An operation as plain data, for whoever asks: no parser, nothing of dom0's own. */
+/** An operation as plain data, for VMs that ask: no parser, nothing internal to dom0. */
 export interface OperationDescription {
   readonly name: string;
   readonly summary: string;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What an operation changes, and how that is taken back. Before it runs, an operation that only
- * reads tells what is there; the part of it that will change is kept, and from that the steps back
- * are made. The same part, read before and after, is what a person is shown.
+ * What an operation changes, and how that is undone. Before it runs, another operation reads what is
+ * there; the part that will change is kept, and the steps back are made from it. The same part, read
+ * before and after, is what a person is shown.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface Step {
 }
 
 export interface Change {
-  /** The operation that reads what is there. Its parameters are among those of the one that changes. */
+  /** The operation that reads the current state. Its parameters are among those of the changing one. */
   readonly reads: string;
   /** The part that will change, as a value that can be compared and shown. */
   readonly part: (read: JsonValue, values: Values) => JsonValue;
@@ -61,7 +61,7 @@ function property(family: "vm.prefs" | "system.prefs"): Change {
   };
 }
 
-/** The values of these names, of those that there are. */
+/** The values with these names, as far as there are any. */
 function own(values: Values, names: readonly string[]): Record<string, Value> {
   return Object.fromEntries([...values].filter(([name]) => names.includes(name)));
 }
@@ -99,7 +99,7 @@ const NOTES: Change = {
   reads: "vm.notes.get",
   part: (read) => read,
   back(before, values) {
-    // One line is what an argument carries.
+    // An argument carries one line only.
     if (typeof before !== "string" || before.includes("\n")) return null;
     return [step("vm.notes.set", { vm: text(values, "vm"), notes: before })];
   },
@@ -125,7 +125,7 @@ const PAUSE: Change = {
   },
 };
 
-/** All rules: a number means something only among them. */
+/** All rules: the number of one means something only among all. */
 const FIREWALL_ADD: Change = {
   reads: "vm.firewall.list",
   part: (read) => read,
@@ -150,7 +150,7 @@ const FIREWALL_REMOVE: Change = {
   },
 };
 
-/** A reset leaves one rule, "accept". The old ones come after it, then it goes. */
+/** A reset leaves one rule, "accept". The old ones are added after it, then it is removed. */
 const FIREWALL_RESET: Change = {
   ...FIREWALL_ADD,
   back(before, values) {
@@ -176,7 +176,7 @@ function ruleValues(rule: JsonValue): Record<string, Value> {
   );
 }
 
-/** Who has the device. */
+/** Which qube has the device. */
 const DEVICE: Change = {
   reads: "device.list",
   part: (read, values) =>
@@ -197,7 +197,7 @@ function existence(parameter: string, back: Change["back"]): Change {
   };
 }
 
-/** What each operation changes. One that is not here cannot be taken back. */
+/** What each operation changes. One that is not listed cannot be undone. */
 export const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
   ["vm.prefs.set", property("vm.prefs")],
   ["vm.prefs.reset", property("vm.prefs")],

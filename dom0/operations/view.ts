@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What of the system a VM may see, and what stands in the place of the rest. @module */
+/** What a VM may see of the system, and what replaces the rest. @module */
 
-/** Stands where the name of a qube stands that may not be seen. */
+/** Replaces the name of a qube that the VM may not see. */
 export const NOT_VISIBLE = "(not visible)";
 
 export interface View {
-  /** Whether there is such a qube and it may not be seen. */
+  /** Whether the qube exists and the VM may not see it. */
   readonly hides: (name: string) => boolean;
   /** The text with each hidden name in it replaced, alone or inside another, as in "vm-work-root". */
   readonly mask: (text: string) => string;
-  /** The same for what a tool says about a request: names that the request itself has in it stay. */
+  /** The same for a tool's messages about a request: names in the request itself stay. */
   readonly maskMessage: (text: string) => string;
 }
 
 export interface Names {
-  /** Of qubes that may not be seen. */
+  /** Of hidden qubes. */
   readonly hidden: ReadonlySet<string>;
-  /** Of the others: where one of these stands, no part of it is a hidden one. */
+  /** Of the other qubes: no part of these is taken for a hidden name. */
   readonly visible?: ReadonlySet<string>;
-  /** Hidden ones that a request has in it: what is missing from "no property vault" would tell. */
+  /** Hidden names in the request itself: leaving them out of "no property vault" would reveal them. */
   readonly said?: ReadonlySet<string>;
 }
 
 export function createView({ hidden, visible = new Set(), said = new Set() }: Names): View {
-  // A longer name first: "work-web" is not "work" and "-web".
+  // Longer names first: "work-web" is not "work" and "-web".
   const names = [...hidden, ...visible].sort((a, b) => b.length - a.length).map(escaped);
   const pattern = names.length === 0
     ? null

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Qubes come, run and go. Sources: qvm_ls.py, qvm_create.py, qvm_clone.py, qvm_start.py,
+ * Creating, running and removing qubes. Sources: qvm_ls.py, qvm_create.py, qvm_clone.py, qvm_start.py,
  * qvm_shutdown.py, qvm_kill.py, qvm_pause.py, qvm_unpause.py, qvm_remove.py in
  * qubes-core-admin-client 4.2 and 4.4.
  *

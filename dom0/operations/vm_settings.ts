@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What is set for a qube: properties, features, tags, services, notes. Sources: qvm_prefs.py,
+ * A qube's settings: properties, features, tags, services, notes. Sources: qvm_prefs.py,
  * qvm_features.py, qvm_tags.py, qvm_service.py, qvm_notes.py in qubes-core-admin-client.
  *
  * @module

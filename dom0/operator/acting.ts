@@ -6,7 +6,7 @@ import type { AuditFields } from "../record/audit_chain.ts";
 import { openAudit } from "../record/audit_log.ts";
 import type { Paths } from "../settings/paths.ts";
 
-/** An operator's action takes it first: on the command line, or for a page of the web admin. */
+/** The first parameter of each operator's action, whether from the command line or the web admin. */
 export interface Acting {
   readonly paths: Paths;
   /** The user who acts, by name or number; behind sudo, the one in front of it. */

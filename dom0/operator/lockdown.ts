@@ -11,7 +11,7 @@ import { UNIT } from "./service.ts";
 /**
  * Resolves when nothing runs any more.
  *
- * @throws {UserError} the daemon has not stopped everything in time; nothing new is run all the same
+ * @throws {UserError} the daemon has not stopped everything in time; nothing new runs, though
  */
 export async function lockDown(acting: Acting): Promise<void> {
   const { paths } = acting;

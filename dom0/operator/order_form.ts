@@ -4,9 +4,9 @@
 import type { Answer, Approve, Approver, Deny } from "../approval/parking.ts";
 import { OrderError } from "../orders/order_file.ts";
 
-/** Far more than an order is. */
+/** Far larger than any order. */
 export const MAX_ORDER_BYTES = 16 * 1024;
-/** For a grant: longer ones are rules of the policy. */
+/** The longest grant: for longer ones there is the policy. */
 export const MAX_GRANT_SECONDS = 24 * 3600;
 export const MAX_REASON_CHARS = 200;
 
@@ -15,7 +15,7 @@ export type Order =
   | { readonly order: "deny"; readonly by: Approver; readonly what: Deny }
   | { readonly order: "revoke-grant"; readonly by: Approver; readonly grant: number };
 
-/** Root wrote it, and still it is read strictly: nothing is done by halves. @throws {OrderError} */
+/** Read strictly although root wrote it: an order is done whole or not at all. @throws {OrderError} */
 export function parseOrder(text: string): Order {
   const value = fieldsOf(parseJson(text));
   const by = approverOf(value["by"]);

@@ -8,10 +8,10 @@ import { printable } from "../../shared/protocol/printable.ts";
 import type { ParkedView } from "../approval/parked_view.ts";
 import type { Paths } from "../settings/paths.ts";
 
-/** A preview of all rules of a firewall is the longest. */
+/** The longest is a preview with all rules of a firewall. */
 const MAX_VIEW_BYTES = 4 * 1024 * 1024;
 
-/** Oldest first. What a daemon that was killed has left there waits no more. */
+/** Oldest first. What a daemon that was killed left there no longer waits. */
 export async function listParked({ parkedFolder }: Paths): Promise<readonly ParkedView[]> {
   const names = await ifPresent(Array.fromAsync(Deno.readDir(parkedFolder), ({ name }) => name));
   const views = await Promise.all(
@@ -46,7 +46,7 @@ export function findParked(views: readonly ParkedView[], word: string): ParkedVi
   }
   if (found.length > 1) {
     const which = found.map(({ number }) => number).join(", ");
-    throw new UserError(`${printable(word)} may be each of these requests: ${which}`, [
+    throw new UserError(`${printable(word)} fits several requests: ${which}`, [
       "give a number, or more of the id",
     ]);
   }

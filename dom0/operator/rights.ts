@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Which VMs may send requests: a key, a place in the list of VMs, and a file of rules. What is said to
- * be given or taken away is on the disk, and in force in the daemon that runs.
+ * Which VMs may send requests: a key, a place in the list of VMs, and a file of rules. When an
+ * action returns, the change is on the disk, and in force in the running daemon.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export async function giveRight(
   await recordAction(acting, "authorize", { vm, fingerprint, ...given, accept_v1: acceptsV1 });
   await durableFolder(paths.keyFolder);
   await inTurn(paths.keyFolder, async () => {
-    // The key comes last: without it nothing of the rest has an effect.
+    // The key comes last: without it the rest has no effect.
     await durableFolder(paths.policyFolder);
     const file = `${paths.policyFolder}/${grantFileName(vm)}`;
     await durableWrite(file, grantText(vm, grant, scope));
@@ -91,7 +91,7 @@ export async function fetchKey(
   vm: VmName,
 ): Promise<{ readonly text: string; readonly fingerprint: string }> {
   const answer = await askQueue(vm, "key");
-  if (answer.kind !== "key") throw new UserError(`${vm} answered with something else than a key`);
+  if (answer.kind !== "key") throw new UserError(`${vm} answered with something that is not a key`);
   const { fingerprint } = await parseKey(answer.untrustedText);
   return { text: answer.untrustedText, fingerprint };
 }
@@ -144,7 +144,7 @@ async function changeVmList(
   const { config, problems } = parseConfig(text);
   const first = problems[0];
   if (first !== undefined) {
-    throw new UserError(`${file}:${first.line}: ${first.text}`, ["mend it, then try again"]);
+    throw new UserError(`${file}:${first.line}: ${first.text}`, ["correct it, then try again"]);
   }
   const vms = change(config.vms);
   if (vms !== config.vms) await durableWrite(file, withVmList(text, vms));

@@ -20,7 +20,7 @@ import { type Acting, recordAction } from "./acting.ts";
 export interface UndoWanted {
   /** Of a request, a plan or an undo. */
   readonly id: string;
-  /** null: whoever asked for it, if only one did. */
+  /** null: the VM that made the request, if only one did. */
   readonly vm: string | null;
   /** null: all of them. */
   readonly step: number | null;
@@ -68,7 +68,7 @@ export async function takeBack(
   return await run(acting, records, { store, tools, onStep: witness.onStep });
 }
 
-/** For who looks at nothing: what may be half done needs a person who does. @throws {UserError} */
+/** With nobody to look: what may be half done needs a person. @throws {UserError} */
 export function refuseUncertain(all: readonly ToUndo[]): void {
   const half = all.find(({ record }) => record.status !== "kept");
   if (half === undefined) return;
@@ -85,7 +85,7 @@ async function refuseLockdown({ paths }: Acting): Promise<void> {
   ]);
 }
 
-/** Two at once would each look at what the other changes. */
+/** Two at once would each see the other's changes half done. */
 async function lockUndo({ paths }: Acting): Promise<AsyncDisposable> {
   await durableFolder(paths.undoFolder);
   const file = await Deno.open(`${paths.undoFolder}/.lock`, { write: true, create: true });
@@ -96,7 +96,7 @@ async function lockUndo({ paths }: Acting): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => Promise.resolve(file.close()) };
 }
 
-/** What is to be taken back. @throws {UserError} if that is nothing, or not clear */
+/** What is to be taken back. @throws {UserError} if there is nothing, or several */
 async function recordsOf(
   store: UndoStore,
   { id, vm, step }: UndoWanted,
@@ -109,7 +109,7 @@ async function recordsOf(
   const found = ofId.filter((record) => step === null || record.step === step);
   const which = `${printable(id)}${step === null ? "" : `, step ${step}`}`;
   if (found.length === 0) {
-    throw new UserError(`nothing is kept that would undo ${which}`, [
+    throw new UserError(`nothing was kept that could undo ${which}`, [
       'see "qvm-remote-dom0 history --undoable"; it is kept for 30 days, of the newest 1,000',
     ]);
   }

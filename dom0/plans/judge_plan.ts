@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What the policy says of a plan: of each step, and of the whole. It is denied if one step is, and asks
- * if one does. A qube that an earlier step makes is taken for made, with the tag that dom0 will give it:
+ * if one does. A qube that an earlier step creates counts as there, with the tag that dom0 will give it:
  * so a VM that gets its own qubes may make one and start it.
  *
- * A step whose values come from other steps may have any target: here the best that its VM has counts.
- * When its turn comes it is judged anew with what it has become, as is every step.
+ * A step whose values come from other steps may have any target: here the best one that its VM has
+ * counts. When its turn comes it is judged again with its real values, as is every step.
  *
  * Pure.
  *
@@ -36,7 +36,7 @@ export interface JudgedPlan {
   readonly decision: Decision;
 }
 
-/** @throws {PlanError} a step asks, and nobody could see what it would be */
+/** @throws {PlanError} a step needs a person, who could not see what it would do */
 export function judgePlan(vm: VmName, plan: Plan, state: PolicyState): JudgedPlan {
   const steps: JudgedStep[] = [];
   let { known } = state;
@@ -68,13 +68,11 @@ function judgeStep(vm: VmName, step: PlanStep, state: PolicyState): JudgedStep {
 
 function openDecision(vm: VmName, { operation }: PlanStep, state: PolicyState): Decision {
   const action = bestDecision(vm, operation, state);
-  const because = action === "deny"
-    ? "no target that it may have"
-    : "the best target that it may have";
+  const because = action === "deny" ? "no possible target" : "the best possible target";
   return { action, because, options: {} };
 }
 
-/** Of what makes a qube: the parameter that names it, and the one that names whose copy it is. */
+/** Operations that create a qube: the parameter that names it, and the one that names its original. */
 const MAKES: ReadonlyMap<string, { readonly made: string; readonly like: string | null }> = new Map(
   [
     ["vm.create", { made: "vm", like: null }],
@@ -137,7 +135,7 @@ function decisionOf(steps: readonly JudgedStep[]): Decision {
   };
 }
 
-/** The narrowest of each; the time is that of all steps together. What a step creates is its own. */
+/** The narrowest limits; the time is for all steps together. What a step creates is its own affair. */
 function optionsOf(all: readonly RuleOptions[]): RuleOptions {
   const least = (values: readonly (number | undefined)[]): number | undefined => {
     const set = values.filter((value) => value !== undefined);

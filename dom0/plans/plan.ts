@@ -43,11 +43,11 @@ export interface Plan {
 export interface PlanStep {
   /** From 1 on. */
   readonly number: number;
-  /** By which later steps use its result. */
+  /** The name by which later steps use its result. */
   readonly name: string | null;
   readonly operation: Operation;
   readonly words: ReadonlyMap<string, Template>;
-  /** Those that no other step's result is in. */
+  /** Values with no other step's result in them. */
   readonly known: Values;
 }
 
@@ -86,14 +86,14 @@ function parseJson(untrustedText: string): unknown {
   try {
     return JSON.parse(untrustedText);
   } catch {
-    throw new PlanError("the plan is no JSON");
+    throw new PlanError("the plan is not JSON");
   }
 }
 
 /** With no key of Object's own: "__proto__" is a key as any other, and an unknown one. */
 function entriesOf(value: unknown, what: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new PlanError(`${what} is no mapping of keys to values`);
+    throw new PlanError(`${what} is not a mapping of keys to values`);
   }
   return Object.assign(Object.create(null), Object.fromEntries(Object.entries(value)));
 }
@@ -140,7 +140,7 @@ function parseWord(operation: Operation, key: string, value: unknown, where: str
   }
   if (typeof value === "number" || typeof value === "boolean") return [String(value)];
   if (typeof value !== "string") {
-    throw new PlanError(`${where}: ${key} is no string, number or boolean`);
+    throw new PlanError(`${where}: ${key} is not a string, number or boolean`);
   }
   try {
     return parseTemplate(value);
@@ -154,7 +154,7 @@ function requireResult(name: string, before: readonly PlanStep[], where: string)
   const step = before.find((one) => one.name === name);
   const variable = referenceText({ step: name, path: [] });
   if (step === undefined) {
-    throw new PlanError(`${where}: no earlier step is named as in ${variable}`);
+    throw new PlanError(`${where}: no earlier step has the name in ${variable}`);
   }
   if (step.operation.result === NOTHING) {
     throw new PlanError(`${where}: ${variable}: ${step.operation.name} has no result`);
@@ -181,8 +181,8 @@ export function unseenIn({ words, known }: PlanStep): readonly string[] {
 }
 
 /**
- * Whether a person who says yes to the plan says yes to this step: not to one that destroys something
- * or ends somebody's work, of which they cannot see what it will be.
+ * Whether approving the plan approves this step: not one that destroys something or ends somebody's
+ * work, if the person could not see its values.
  */
 export function canBeApproved(step: PlanStep): boolean {
   return !step.operation.destructive || unseenIn(step).length === 0;

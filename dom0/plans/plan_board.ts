@@ -4,7 +4,7 @@
  *
  *     <vm>-<id>.json   a plan that runs or has run, see plan_view.ts
  *
- * Of each VM the newest are kept, until the machine is started anew.
+ * The newest of each VM are kept until dom0 reboots.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export interface PlanBoardOptions {
 const MOST_PLANS = 20;
 const NAME = /^(.+)-([0-9]{8}-[0-9]{6}-[0-9]{1,10}-[0-9a-f]{8})\.json$/;
 
-/** What an earlier daemon was doing is not done any more. */
+/** A plan of an earlier daemon no longer runs. */
 export function createPlanBoard(
   { folder, dateMs, mostPlans = MOST_PLANS }: PlanBoardOptions,
 ): PlanBoard {

@@ -15,8 +15,8 @@ import type { PlanLine, StepLine } from "./run_plan.ts";
  *     running
  *     done
  *     failed
- *     refused   nothing of it ran: the policy, a value that is not there, or that is another by now
- *     stopped   it was cut off, and may be half done
+ *     refused   it did not run: because of the policy, or a value that is missing or has changed
+ *     stopped   it was cut off and may be half done
  *     undone    what was there before it is there again
  */
 export type StepState =
@@ -39,7 +39,7 @@ export interface PlanStepView {
   readonly said: string | null;
   /** As JSON; null: it has none, or it is too long. */
   readonly result: string | null;
-  /** What it changes, before it ran and after; null: nothing was, or can be, read. */
+  /** What it changes, before it ran and after; null: it was not, or cannot be, read. */
   readonly before: Seen;
   readonly after: Seen;
   readonly endedMs: number | null;
@@ -53,7 +53,7 @@ export interface PlanView {
   readonly by: string;
   readonly begunMs: number;
   readonly endedMs: number | null;
-  /** "interrupted": its daemon ended, and nobody knows how far the step that ran has come. */
+  /** "interrupted": its daemon ended, and how far the running step came is not known. */
   readonly state: "running" | "done" | "failed" | "stopped" | "interrupted";
   readonly steps: readonly PlanStepView[];
   readonly undoOnFailure: boolean;
@@ -63,7 +63,7 @@ export interface PlanView {
 
 export type PlanOwner = Pick<PlanView, "vm" | "id" | "by">;
 
-/** Every change is written anew: what is long in it is in the answer to whoever asked. */
+/** The whole view is written at each change, so long texts are cut; the answer to the VM has all. */
 const MAX_TEXT_CHARS = 400;
 const MAX_SAID_CHARS = 1000;
 const MAX_SEEN_CHARS = 4000;

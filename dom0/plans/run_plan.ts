@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * A plan as a sequence of commands. When a step's turn comes its variables are filled in, its words are
- * read by their parameters' parsers, and the policy is asked about what it has become: a step that is
- * not allowed by then ends the plan before it. What an undo of it needs is on the disk before it runs.
+ * A plan as a sequence of commands. When a step's turn comes, its variables are filled in, its values
+ * are read by their parameters' parsers, and the policy is asked about the result: a step that is not
+ * allowed ends the plan before it runs. What its undo needs is on the disk before it runs.
  *
  * What it came to is one JSON line a step, as it ends, and one for the plan:
  *
@@ -31,26 +31,26 @@ export interface PlanRun {
   /** Whose it is; "dom0" for the operator's. */
   readonly vm: string;
   readonly id: string;
-  /** A person has said yes to the whole; else a step that asks ends it. */
+  /** A person has approved the whole plan; otherwise a step that asks ends it. */
   readonly isApproved: boolean;
   readonly judge: (call: OperationCall) => Promise<Judgement>;
-  /** Looks at what is there before a step changes it. @returns why it is not to run; null: nothing */
+  /** Looks at what a step is about to change. @returns why it must not run; null: it may */
   readonly objection: (step: PlanStep, before: Seen) => string | null;
   /** What dom0 does itself when a step has ended well. @returns what went wrong; null: nothing */
   readonly afterwards: (judgement: Judgement) => Promise<string | null>;
   readonly keeper: UndoKeeper;
-  /** Takes back what is kept of these steps, the last one first. @returns those that are undone */
+  /** Undoes these steps, the last one first. @returns those that are undone */
   readonly undo: (steps: readonly number[], mayGoOn: () => boolean) => Promise<readonly number[]>;
   readonly progress: PlanProgress;
 }
 
-/** Hears how far a plan has come. */
+/** Told how far a plan has come. */
 export interface PlanProgress {
   /** The turn of this step has come. */
   begun(step: number): void;
   /** What it will change is this now. */
   seen(step: number, before: Seen): void;
-  /** @param after what is there now of what it changes; null: nothing was, or can be, read */
+  /** @param after what it changed, as it is now; null: it was not, or cannot be, read */
   stepEnded(line: StepLine, after: Seen): void;
   ended(line: PlanLine): void;
 }
@@ -79,14 +79,14 @@ export interface PlanLine {
 
 /** Of a step's messages. */
 const MAX_STDERR_CHARS = 4096;
-/** The operator ended it: then nothing more is run, not even an undo. */
+/** The operator ended it: then nothing more runs, not even an undo. */
 const ENDED_BY_OPERATOR: ReadonlySet<StopReason | null> = new Set<StopReason | null>([
   "revoked",
   "locked-down",
   "stopping",
 ]);
 
-/** What is known of a plan while it runs. */
+/** The state of a plan while it runs. */
 interface Progress {
   /** Of steps with a name. */
   readonly results: Map<string, JsonValue>;
@@ -185,7 +185,7 @@ async function beginStep(
 
 const NOT_ALLOWED = "the policy in dom0 does not allow it";
 const NOBODY_ASKED =
-  "the policy wants a person in dom0 to confirm it, and nobody has seen what it has become";
+  "the policy wants a person in dom0 to confirm it, and nobody has seen its final values";
 
 /** The values come from the VM, from tools, or from what other steps printed: any may be wrong. */
 function refuse(step: PlanStep, error: unknown, print: Print, run: PlanRun): never {
@@ -239,7 +239,7 @@ function tellEnd(line: StepLine, after: Seen, print: Print, { progress }: PlanRu
   printLine(print, line);
 }
 
-const UNREADABLE = "what it printed has not the expected shape";
+const UNREADABLE = "its output does not have the expected form";
 
 /** What the VM may see of it. null: it cannot be read */
 function readResult(

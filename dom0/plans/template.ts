@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * A value of a plan's step: text in which results of earlier steps may stand.
+ * A value of a plan's step: text that may contain results of earlier steps.
  *
  *     ${NAME}              all of the result of the step with that name
  *     ${NAME.KEY.KEY}      a part of it; a list's parts are counted from 0: ${qubes.0.name}
  *     $${                  the two characters "${"
  *
- * What comes in must be one string, number or boolean. It becomes a part of the word and nothing else:
- * it is not looked at for variables again, and the word as a whole is read by its parameter's parser.
+ * What is filled in must be one string, number or boolean. It becomes part of the word and nothing
+ * else: no variables are looked for in it, and the parameter's parser reads the word as a whole.
  * Pure.
  *
  * @module
@@ -58,7 +58,7 @@ export function parseTemplate(untrustedText: string): Template {
   return [...parts, text];
 }
 
-/** A text that is one, whatever stands in it. */
+/** Plain text, whatever it contains. */
 export function escapeTemplate(text: string): string {
   return text.replaceAll("${", () => "$${");
 }
@@ -78,7 +78,7 @@ export function referenceText({ step, path }: Reference): string {
 
 /**
  * @param results of the steps that have ended, by name
- * @throws {TemplateError} for a part that there is not, or that is no single value
+ * @throws {TemplateError} for a part that does not exist or is not a single value
  */
 export function fillTemplate(template: Template, results: ReadonlyMap<string, JsonValue>): string {
   return template.map((part) => typeof part === "string" ? part : textOf(part, results)).join("");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What a VM may do with each operation, on the best target that it has: for whoever asks it. @module */
+/** What a VM may do with each operation, on the best target that it has. @module */
 
 import type { Operation } from "../operations/operation.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What is odd about rules that are well written: one that is never reached, a grant that comes
- * before the refusal it makes void, a qube or a tag that nobody has.
+ * Warnings about valid rules: one that is never reached, an allow that stands before the deny it makes
+ * void, a qube or a tag that does not exist.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Warning {
   readonly text: string;
 }
 
-/** What there is in the system now; null: it could not be learned, and is not looked at. */
+/** The qubes and tags that exist now; null: not known, and not checked. */
 export interface Inventory {
   readonly qubes: ReadonlySet<string>;
   readonly tags: ReadonlySet<string>;
@@ -64,7 +64,7 @@ function coversOperation(wide: OperationPattern, narrow: OperationPattern): bool
   return covered.every((name) => covering.has(name));
 }
 
-/** All that there are, with "shell" among the operations of level full. */
+/** All of them; "shell" counts as an operation of level full. */
 function namesOf(pattern: Exclude<OperationPattern, { kind: "any" }>): readonly string[] {
   switch (pattern.kind) {
     case "one":

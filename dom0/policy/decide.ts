@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Who may do what: the rules from the first to the last, and the first that matches counts. No
- * match is deny. What a rule asks about a qube and cannot be learned is deny, too: passing the rule
- * over might reach one that allows more.
+ * Who may do what: of the rules, the first that matches counts. No match is deny. Deny is also the
+ * answer if a rule depends on a fact about a qube that cannot be learned: skipping the rule might reach
+ * one that allows more.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Action, QubeFacts, QubePattern, Question, Rule, RuleOptions } from
 
 export interface Decision {
   readonly action: Action;
-  /** The rule that decided, as "30-work.policy:2"; else why it is deny. */
+  /** The rule that decided, as "30-work.policy:2"; otherwise why it is deny. */
   readonly because: string;
   readonly options: RuleOptions;
 }
@@ -41,7 +41,7 @@ export function decide(
     .reduce(stricter, { action: "allow", because: "", options: {} });
 }
 
-/** What one VM may do by one operation: a function that is asked for each target. */
+/** What one VM may do with one operation: a function of the target. */
 export function decider(
   rules: readonly Rule[],
   question: Omit<Question, "targets">,
@@ -49,7 +49,7 @@ export function decider(
   nowMs: number,
   trace: Trace | null = null,
 ): (target: VmName | null) => Decision {
-  // What does not fit whoever asks fits no target either, and is looked at once.
+  // A rule that does not fit the VM that asks fits no target: that is checked once.
   const fitting: Looked[] = [];
   const looked: Looked[] = [];
   for (const rule of rules) {
@@ -116,7 +116,7 @@ export function hasExpired({ expiresMs }: RuleOptions, nowMs: number): boolean {
   return expiresMs !== undefined && nowMs > expiresMs;
 }
 
-/** All but the target. What costs nothing to know first. */
+/** Everything but the target; the cheap checks first. */
 function fitsAsked(
   { operation, source, options }: Rule,
   question: Omit<Question, "targets">,
@@ -128,7 +128,7 @@ function fitsAsked(
   return fitsQube(source, question.vm, facts, "source");
 }
 
-/** Whoever asks for it, and of what. */
+/** Who asks, and for what. */
 export function fitsOperation(
   pattern: Rule["operation"],
   { operation, level }: Omit<Question, "targets" | "vm">,

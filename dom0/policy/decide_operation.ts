@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What becomes of one request of a VM: allowed, asked or denied, and what of its result the VM gets
- * to see. A VM that may not do an operation to a qube hears the same of it as of one that there
- * is not.
+ * to see. For a qube to which it may not do an operation, a VM gets the same answer as for one
+ * that does not exist.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export function decideOperation(
 ): Judged {
   const { name, level } = recognised?.operation ?? { name: SHELL, level: "full" };
   const asked: Omit<Question, "targets"> = { vm, operation: name, level };
-  // Whoever wants to know why hears of every rule.
+  // For an explanation, every rule is reported.
   const about = trace === null ? rulesAbout(rules, asked) : rules;
   if (recognised === null) {
     return {
@@ -56,7 +56,7 @@ export function decideOperation(
   if (!operation.lists) {
     const decision = decide(about, { ...asked, targets: touches }, known, nowMs, trace);
     if (decision.action === "deny") return { decision, view: null };
-    if (cannotHide) return denied("which qubes there are is not known");
+    if (cannotHide) return denied("the list of qubes could not be read");
     return { decision, view: viewOf(known, decideTarget, decision, recognised) };
   }
   if (cannotHide) return denied("which qubes there are is not known");
@@ -68,7 +68,7 @@ export function decideOperation(
   return { decision: best, view: viewOf(known, decideTarget, best, recognised) };
 }
 
-/** Whether it may do this to some qubes only: then names of others have to be known, to hide them. */
+/** Whether it may do this to some qubes only: then the names of the others must be known, to hide them. */
 function isScoped(decideTarget: (target: Qube) => Decision): boolean {
   return decideTarget(parseQube("a-qube-that-nobody-has")).action === "deny";
 }
@@ -83,7 +83,7 @@ export function allQubes({ inventory }: KnownQubes): readonly Qube[] {
   return [null, ...names.map(qubeOrNull)];
 }
 
-/** Qubes' own names are qubes' names; one that is not is nobody's. */
+/** A name from Qubes is a valid name; any other belongs to no qube. */
 function qubeOrNull(name: string): Qube {
   try {
     return parseQube(name);
@@ -93,7 +93,7 @@ function qubeOrNull(name: string): Qube {
   }
 }
 
-/** Sees every qube to which it may do the same with no more questions than were asked now. */
+/** Sees the qubes to which it may do the same without more questions than this time. */
 function viewOf(
   known: KnownQubes,
   decideTarget: (target: Qube) => Decision,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The file of rules that "authorize --grant" writes for a VM: one that a person would have written,
- * and goes on writing by hand.
+ * The file of rules that "authorize --grant" writes for a VM, as a person would write it, and may edit
+ * it afterwards.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export const GRANT_TEXT: Readonly<Record<GrantLevel, string>> = {
     "and with it every other VM",
 };
 
-/** Which qubes the grant is about: all, or those with a tag, in which dom0 has no part. */
+/** Which qubes the grant is about: all, or those with a tag, which never include dom0. */
 export type Scope = { readonly tag: string } | null;
 
 export function parseGrant(word: string): GrantLevel | null {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The one call that decides about a request: what operation it is, what the rules say, and what of
- * the result its VM may see. Facts about qubes are learned only where a rule asks for them, so a VM
- * that may do everything waits for no tool.
+ * the result its VM may see. Facts about qubes are read only where a rule needs them, so a VM that may
+ * do everything waits for no tool.
  *
  * @module
  */
@@ -28,12 +28,12 @@ export interface Judgement extends Judged {
   readonly recognised: Recognised | null;
   /** null: it is no plan. */
   readonly plan: JudgedPlan | null;
-  /** The same question, by the rules and the qubes of then. */
+  /** Asks again, by the rules and the qubes of that moment. */
   readonly again: () => Promise<Judgement>;
 }
 
 export interface JudgeOptions {
-  /** In force now; null: there are none that could be read, and nothing is allowed. */
+  /** In force now; null: they could not be read, and nothing is allowed. */
   readonly rules: () => readonly Rule[] | null;
   readonly facts: (tags: ReadonlySet<string>) => Promise<KnownQubes>;
   readonly dateMs: () => number;
@@ -43,7 +43,7 @@ export interface JudgeOptions {
 export type JudgedForm = Command;
 
 /**
- * @throws {ParameterError} it names an operation that there is not, or with wrong values
+ * @throws {ParameterError} it names an unknown operation, or wrong values
  * @throws {PlanError} it is no plan
  */
 export type Judge = (vm: VmName, command: JudgedForm) => Promise<Judgement>;
@@ -53,7 +53,7 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
     const again = (): Promise<Judgement> => judge(vm, recognised);
     const inForce = rules();
     if (inForce === null) {
-      return { recognised, plan: null, again, ...denied("no policy that can be read") };
+      return { recognised, plan: null, again, ...denied("the policy cannot be read") };
     }
     const nowMs = dateMs();
     const isKnown = !asksForFacts(inForce, vm, recognised?.operation ?? null, nowMs);
@@ -75,7 +75,7 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
     const asks = plan.steps.some(({ operation }) => asksForFacts(inForce, vm, operation, nowMs));
     const known = asks ? await facts(scopeTags(inForce)) : NOBODY_ASKS;
     const judged = judgePlan(vm, plan, { rules: inForce, known, nowMs });
-    // Of each step's result it is decided anew what may be seen, when its turn comes.
+    // What may be seen of a step's result is decided when its turn comes.
     return { recognised: null, plan: judged, again, decision: judged.decision, view: null };
   };
   return async (vm, command) =>
@@ -84,7 +84,7 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
       : await judge(vm, recognise(command));
 }
 
-/** Where the decision is the same whatever there is. */
+/** Where the decision does not depend on the qubes. */
 const NOBODY_ASKS: KnownQubes = {
   inventory: { types: new Map(), tagged: new Map() },
   tagsOf: () => new Set(),
@@ -105,8 +105,8 @@ function recognise(command: Exclude<JudgedForm, { readonly mode: "plan" }>): Rec
 }
 
 /**
- * Whether deciding takes a look at tags, classes or names of qubes: not if the first rule that is
- * about this VM and this operation is about every target alike.
+ * Whether the decision needs tags, classes or names of qubes: not if the first rule for this VM and
+ * this operation applies to every target.
  */
 export function asksForFacts(
   rules: readonly Rule[],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Reads the files of policy: in order of their names, one rule a line. A line that is not a rule
- * is named with its file, line and column, and with what should stand there.
+ * Reads the policy files in the order of their names, one rule a line. An error names file, line and
+ * column, and what was expected there.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
 import type { Action, OperationPattern, QubePattern, Rule, RuleOptions } from "./rule.ts";
 
-/** A file includes files that include files, so far and no farther. */
+/** How deeply files may include each other. */
 const MAX_INCLUDE_DEPTH = 8;
-/** More than a person reads; deciding looks at each. */
+/** More than a person can oversee; a decision may look at each. */
 const MAX_RULES = 10_000;
 
 /** A line that is not a rule. */

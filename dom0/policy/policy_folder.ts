@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The folder of policy, /etc/qubes/remote-policy.d: read whole, or not at all. Nothing is read that
- * somebody else than root could have changed.
+ * The folder of policy, /etc/qubes/remote-policy.d: read whole, or not at all. Nothing is
+ * read that anyone but root could have changed.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { printable } from "../../shared/protocol/printable.ts";
 import type { PolicyFiles } from "./parse_policy.ts";
 
 const MAX_POLICY_BYTES = 256 * 1024;
-/** Each is a file that a person wrote. */
+/** People write these files. */
 const MAX_FILES = 1_000;
 const WRITABLE_BY_OTHERS = 0o022;
 /** What editors and package managers leave beside a file; hidden files. */
 const LEFT_OVER = /^[^A-Za-z0-9]|~$|\.(rpmnew|rpmsave|rpmorig|dpkg-\w+|swp|bak)$/;
 
 /**
- * @param ownerUid who may have written it; null: anybody, for tests
+ * @param ownerUid the only permitted owner; null: any, for tests
  * @throws {UserError} naming what cannot be read, or what others could have changed
  */
 export async function readPolicyFolder(
@@ -39,7 +39,7 @@ export async function readPolicyFolder(
     }
   }
   for (const name of names.sort()) {
-    // A folder that is none of policy's is passed over; one that is called a policy is not.
+    // Subfolders are ignored, but not one that has the name of a policy file.
     const path = `${folder}/${name}`;
     if (!name.endsWith(".policy") && !(await Deno.stat(path)).isFile) continue;
     files.set(name, await readChecked(path, ownerUid));
@@ -70,7 +70,7 @@ function checkWriters(path: string, { uid, mode }: Deno.FileInfo, ownerUid: numb
     ]);
   }
   if (((mode ?? 0) & WRITABLE_BY_OTHERS) !== 0) {
-    throw new UserError(`${shown} can be changed by others than its owner`, [
+    throw new UserError(`${shown} can be changed by users other than its owner`, [
       `look at it, then run "chmod go-w ${path}"`,
     ]);
   }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What rules and lists rest on: which qubes there are, their classes, and who has which tag. It
- * comes from Qubes' own tools and is kept only while qubesd has saved nothing since: qubesd writes
- * its store anew with each change, so a store that is the same file still says the same. (app.py,
- * save(), in qubes-core-admin.)
+ * The facts that rules and lists rest on: the qubes, their classes and their tags. They come from
+ * Qubes' own tools and are kept until qubesd saves again: it writes a new store file with each change,
+ * so while the file is the same one, nothing has changed. (app.py, save(), in qubes-core-admin.)
  *
  * @module
  */
@@ -18,7 +17,7 @@ export interface Inventory {
 }
 
 export interface FactsSource {
-  /** Another text after each change; null if it cannot be told. */
+  /** A different text after each change; null if that cannot be told. */
   readonly stamp: () => string | null;
   /** @throws if it cannot be learned */
   readonly read: (tags: ReadonlySet<string>) => Promise<Inventory>;
@@ -29,9 +28,9 @@ export interface KnownQubes extends QubeFacts {
   readonly inventory: Inventory | null;
 }
 
-/** Nothing rests on what is not known. */
+/** What is not known allows nothing. */
 const UNKNOWN: KnownQubes = { inventory: null, tagsOf: () => null, typeOf: () => null };
-/** A change while it is read makes it worthless; changes that go on and on make it unknown. */
+/** After a change during the reading it is read again; after too many, the facts count as unknown. */
 const MAX_READS = 3;
 
 /** @returns what is known now, with these tags at least; reads only what may have changed */
@@ -67,7 +66,7 @@ export function createQubeFacts(
 
 const NO_TAGS: ReadonlySet<string> = new Set();
 
-/** A name that there is not has no tags and no class: no rule is about it but "*". */
+/** A name that does not exist has no tags and no class: only "*" matches it. */
 function factsOf(inventory: Inventory): KnownQubes {
   const tags = new Map<string, Set<string>>();
   for (const [tag, names] of inventory.tagged) {

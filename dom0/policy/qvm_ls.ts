@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Where facts about qubes come from in dom0: qvm-ls, whose words are stable, and the store that
- * qubesd writes anew with each change.
+ * Facts about qubes in dom0, from qvm-ls, whose options are stable, and from the store file that qubesd
+ * replaces with each change.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { KINDS } from "../operations/parameter.ts";
 import type { FactsSource, Inventory } from "./qube_facts.ts";
 
-/** Each call of qvm-ls is a Python that talks to qubesd: a tenth of a second, or a busy system. */
+/** Each qvm-ls starts a Python that talks to qubesd: a tenth of a second, more on a busy system. */
 const TOOL_TIMEOUT_MS = 20_000;
 
 /** @param storeFile /var/lib/qubes/qubes.xml */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What a rule of policy is, and what is asked of the rules. A file of rules reads like qrexec's:
+ * What a policy rule is, and what the rules are asked. A file of rules reads like qrexec's:
  *
  *     # operation    source   target     action
  *     @monitor       @anyvm   *          allow
@@ -42,7 +42,7 @@ export interface RuleOptions {
   readonly memoryBytes?: number;
   /** From then on the rule is passed over. */
   readonly expiresMs?: number;
-  /** Whether a person at the screen hears of it; only of what is asked, if nothing is said. */
+  /** Whether the person at the screen is notified; by default, only of what needs an answer. */
   readonly notify?: boolean;
   /** A qube that is created under this rule gets this tag. */
   readonly createTag?: string;
@@ -70,13 +70,13 @@ export interface Question {
   readonly targets: readonly (VmName | null)[];
 }
 
-/** What is known of qubes. null: it could not be learned, so nothing rests on it. */
+/** What is known of qubes. null: it could not be learned, and allows nothing. */
 export interface QubeFacts {
   readonly tagsOf: (qube: VmName) => ReadonlySet<string> | null;
   readonly typeOf: (qube: VmName) => string | null;
 }
 
-/** Whether anything may be said of the VM: without a rule all is denied. */
+/** Whether any rule is about the VM: without one everything is denied. */
 export function hasRule(rules: readonly Rule[], vm: VmName): boolean {
   return rules.some(({ source }) => source.kind !== "one" || source.name === vm);
 }

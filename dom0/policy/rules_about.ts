@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Of all rules those that can decide about one VM and one operation, in their order. Which of them
- * matches first, and with it every decision, is the same as of all rules: left out is what is about
- * another operation or another VM, and what the same words or a rule about everything precede.
+ * matches first, and so every decision, is the same as with all rules: left out are rules about other
+ * operations or other VMs, and those that can never be reached.
  *
- * They are picked out once for each set of rules, so that a request does not pay for rules that are
- * about others.
+ * They are selected once for each set of rules, so that a request does not pay for rules about others.
  *
  * @module
  */

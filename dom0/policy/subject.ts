@@ -8,7 +8,7 @@ import { CHANGES } from "../operations/undo.ts";
 import type { JudgedPlan } from "../plans/judge_plan.ts";
 import type { Judgement } from "./judge.ts";
 
-/** As which a plan is recorded and shown. */
+/** The operation's name under which a plan is recorded and shown. */
 export const PLAN = "plan";
 
 export interface Subject {
@@ -19,7 +19,7 @@ export interface Subject {
   /** The qubes that it touches, as far as they are known; "dom0" for none. */
   readonly targets: readonly string[];
   readonly destructive: boolean;
-  /** Whether there is a way back: of a plan, of all steps that change something, or of some. */
+  /** Whether it can be undone: a plan wholly, in part, or not. */
   readonly undo: "all" | "some" | "none";
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * How far the audit has come, kept apart from it, so that an end that was cut off is missed. Whoever
- * may write in the folder of the logs may not write here. There are two such files, of one line each:
+ * How far the audit has come, kept apart from it, so that cutting off its end is noticed. Whoever may
+ * write to the log folder may not write here. There are two such files, of one line each:
  *
  *     /var/lib/qvm-remote/audit-anchor   what is on the disk. It is written after each sync of the
  *                                        audit and never waits for the disk itself: so a power cut
@@ -40,13 +40,13 @@ export function anchorText({ dropped, seq, hash }: Anchor): string {
   return `audit-anchor 1 dropped=${digits(dropped)} seq=${digits(seq)} hash=${hash}\n`;
 }
 
-/** null: it is no anchor. */
+/** null: not an anchor. */
 export function parseAnchor(text: string): Anchor | null {
   const [, dropped, seq, hash] = LINE.exec(text) ?? [];
   return hash === undefined ? null : { dropped: Number(dropped), seq: Number(seq), hash };
 }
 
-/** What both files say; null for one that is missing or is no anchor. */
+/** What both files say; null for one that is missing or not an anchor. */
 export interface Anchors {
   readonly onDisk: Anchor | null;
   readonly live: Anchor | null;
@@ -60,13 +60,13 @@ function readAnchor(path: string): Anchor | null {
   return parseAnchor(new TextDecoder().decode(readIfPresent(path)));
 }
 
-/** The one that knows of more. */
+/** The one that is further on. */
 export function newestAnchor({ onDisk, live }: Anchors): Anchor | null {
   if (onDisk === null || live === null) return onDisk ?? live;
   return live.seq > onDisk.seq ? live : onDisk;
 }
 
-/** How far a record falls short of its anchor. */
+/** How the chain falls short of its anchor. */
 export type Shortfall =
   | { readonly kind: "cut"; readonly from: number; readonly to: number }
   | { readonly kind: "altered"; readonly seq: number };
@@ -79,16 +79,16 @@ export function shortfall(anchor: Anchor, end: ChainEnd): Shortfall | null {
     : null;
 }
 
-/** Each call is made under the lock of the audit: several programs may record at once. */
+/** Call only under the audit's lock: several programs may record at once. */
 export interface AnchorWriter {
   read(): Anchors;
-  /** There was none: from now on there is, on the disk when this returns. */
+  /** Begins an anchor where there was none; on the disk when this returns. */
   begin(end: ChainEnd): void;
   /** It is in the file. */
   recorded(end: ChainEnd): void;
   /** It is on the disk. */
   synced(end: ChainEnd): void;
-  /** Records up to this one are about to be dropped; known on the disk when this returns. */
+  /** Records up to this one are about to be dropped; noted on the disk when this returns. */
   dropping(upTo: number): void;
 }
 
@@ -115,7 +115,7 @@ export function createAnchorWriter(paths: AnchorPaths): AnchorWriter {
     },
     dropping(upTo) {
       const before = onDisk();
-      if (before === null) return; // it is begun anew with the next sync, and that is on record
+      if (before === null) return; // the next sync begins a new one, and that is recorded
       writeOver(anchorFile, { ...before, dropped: Math.max(before.dropped, upTo) }, "", "wait");
     },
   };

@@ -13,15 +13,15 @@ import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
 import { keepShares, keptFile } from "./audit_share.ts";
 
 export const KEPT_FILES = 8;
-/** Of a file's size each VM keeps this part of what is dropped. */
+/** The part of a file's size that is kept for each VM of what is dropped. */
 const SHARES = 8;
 const NEWLINE = 0x0a;
 
 export interface AppendedFile {
-  /** Opens the file anew if another process rotated it or added to it; says whether it did. */
+  /** Reopens the file if another process rotated it or added to it; says whether one did. */
   followPath(): boolean;
   append(line: string): void;
-  /** What was appended, and the file's name, are on the disk. */
+  /** Syncs what was appended, and the file's name. */
   sync(): Promise<void>;
   close(): void;
 }
@@ -38,7 +38,7 @@ export function openAppended(
   let isNameSynced = false;
   let isUnsynced = false;
   const open = (): void => {
-    // It may be rotated away: whoever waits for a sync then waits for that of another file.
+    // The file may be rotated meanwhile: who waits for its sync must not get another file's.
     if (isUnsynced) file?.syncDataSync();
     file?.close();
     [isNameSynced, isUnsynced] = [false, false];

@@ -29,7 +29,7 @@ export interface ChainedRecord extends ChainEnd {
   readonly line: string;
 }
 
-/** What each record has of itself: a second one of that name would hide what it says. */
+/** The fields that every record has: another field of that name would hide the real one. */
 const OWN_FIELDS = ["seq", "time", "event", "prev", "hash"] as const;
 
 export function chainRecord(
@@ -73,7 +73,7 @@ export function checkChain(
   return { ok: true, end: end ?? { seq: 0, hash: CHAIN_START }, records };
 }
 
-/** Seq and hash of a line; null if it is no record. */
+/** Seq and hash of a line; null if it is not a record. */
 export function endOfLine(line: string): ChainEnd | null {
   const [, , seq, , hash] = RECORD.exec(line) ?? [];
   return seq === undefined || hash === undefined ? null : { seq: Number(seq), hash };
@@ -87,7 +87,7 @@ export interface RecordLink extends ChainEnd {
   readonly event: string;
 }
 
-/** null: it is no record. */
+/** null: not a record. */
 export function linkOf(line: string): RecordLink | null {
   const [, text = "", seq, prev = "", hash = ""] = RECORD.exec(line) ?? [];
   if (seq === undefined) return null;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What became of the audit since it was written: follows the chain through all files, compares it
- * with its anchors, and says of each fault what kind it is. Pure: whoever calls reads the files.
+ * Whether the audit is as it was written: follows the chain through all files, compares it with its
+ * anchors, and names the kind of each fault. Pure: the caller reads the files.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type Anchors, newestAnchor } from "./anchor.ts";
 import { CHAIN_START, type ChainEnd, linkOf, type RecordLink } from "./audit_chain.ts";
 
 export type FindingKind =
-  /** A record says something else than when it was written. */
+  /** A record was changed after it was written. */
   | "edited"
   /** Records were taken out of a file. */
   | "deleted"
@@ -20,7 +20,7 @@ export type FindingKind =
   | "put-in"
   /** The newest records are gone. */
   | "cut"
-  /** Nothing says how far the audit had come. */
+  /** There is no anchor, so how far the audit had come is not known. */
   | "anchor-missing";
 
 export interface Finding {
@@ -33,11 +33,11 @@ export interface Finding {
 
 export interface CheckedAudit {
   readonly findings: readonly Finding[];
-  /** What whoever reads the result should know, and what is no fault. */
+  /** What the reader of the result should know; not faults. */
   readonly notes: readonly string[];
   readonly records: number;
   readonly end: ChainEnd;
-  /** Up to here nothing can be cut off unnoticed; null: there is no anchor. */
+  /** Up to this record nothing can be cut off unnoticed; null: there is no anchor. */
   readonly anchored: number | null;
 }
 
@@ -49,7 +49,7 @@ export interface AuditCheck {
 }
 
 /**
- * @param anchors read before the files are, so that the audit may only have grown
+ * @param anchors read before the files, so that the audit can only have grown since
  * @param mayBeginAnywhere the oldest files were dropped, and no anchor says how far
  */
 export function checkAudit(
@@ -107,7 +107,7 @@ function checkLine(check: Check, text: string): void {
   if (!follows(check, link)) return;
   if (link.event === "audit-anchored") {
     check.notes.push(
-      `The anchor was begun with #${link.seq}: whether an end was cut off before, nobody can say.`,
+      `The anchor was begun with #${link.seq}: whether an end was cut off before that is not known.`,
     );
   }
   check.before = { seq: link.seq, hash: link.hash, file: check.place.file };
@@ -120,7 +120,7 @@ function compare(check: Check, link: RecordLink): void {
   }
 }
 
-/** Whether the record may stand here: what does not is left out of the chain. */
+/** Whether the record belongs here; one that does not is left out of the chain. */
 function follows(check: Check, link: RecordLink): boolean {
   const { before, place } = check;
   if (before === null) {
@@ -170,7 +170,7 @@ const NO_ANCHOR = "its anchor is missing, so a cut end is not noticed. That is s
   "upgrade, until the daemon runs; later somebody has removed it";
 
 function behind(count: number, anchored: number): string {
-  return `The anchor is of #${anchored}, ${count} before the end: so it is after a power cut, while ` +
+  return `The anchor is of #${anchored}, ${count} before the end: this is so after a power cut, while ` +
     "the daemon writes, or if somebody put an old anchor in its place.";
 }
 

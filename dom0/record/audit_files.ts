@@ -11,7 +11,7 @@ import { keptFile } from "./audit_share.ts";
 
 export type AuditRecord = AuditFields & { readonly time: string; readonly event: string };
 
-/** Those of the chain that there are. */
+/** The files of the chain that exist. */
 export async function chainFiles(auditFile: string): Promise<readonly string[]> {
   const paths = [auditFile];
   for (let age = 1; age <= KEPT_FILES; age++) paths.unshift(`${auditFile}.${age}`);
@@ -25,7 +25,7 @@ export async function allAuditFiles(auditFile: string): Promise<readonly string[
   return [...await exists(kept) ? [kept] : [], ...await chainFiles(auditFile)];
 }
 
-/** No record is as long; what somebody put in may be. */
+/** No record of ours is as long; a line that somebody put in may be. */
 const MAX_LINE_CHARS = 16 * 1024 * 1024;
 
 /** Line by line: the files may be large. A last line without newline counts too. */
@@ -40,7 +40,7 @@ export async function* linesOf(path: string): AsyncGenerator<string> {
   if (cutter.rest() !== "") yield cutter.rest();
 }
 
-/** null: a line that someone changed may be anything. */
+/** null: not a record, as a changed line may not be one. */
 export function parseRecord(line: string): AuditRecord | null {
   try {
     const value = JSON.parse(line);
@@ -54,7 +54,7 @@ export function parseRecord(line: string): AuditRecord | null {
 /** The files may be rotated while they are read. */
 const MAX_READINGS = 5;
 
-/** Each of these can be checked by itself; that none is missing between them, nobody can say. */
+/** Each of these can be checked by itself; whether one is missing between them is not known. */
 export async function checkKeptRecords(
   auditFile: string,
 ): Promise<{ readonly findings: readonly Finding[]; readonly records: number }> {

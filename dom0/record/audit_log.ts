@@ -33,7 +33,7 @@ import { firstOf, readTail, repairTail, TAIL_BYTES } from "./audit_tail.ts";
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 export interface Audit {
-  /** Throws if it cannot be written: what cannot be recorded must not happen. */
+  /** @throws if it cannot be written: what cannot be recorded must not happen. */
   record(event: string, fields: AuditFields): void;
   /** Resolves when what was recorded until now is on the disk; calls at once share a sync. */
   sync(): Promise<void>;
@@ -44,7 +44,7 @@ export interface AuditOptions extends AnchorPaths {
   readonly auditFile: string;
   readonly logFile: string;
   readonly dateMs: () => number;
-  /** Gets each line for people as well. */
+  /** Also gets each line of the log for people. */
   readonly alsoTo?: (line: string) => void;
   readonly maxFileBytes?: number;
 }
@@ -119,10 +119,10 @@ function openFiles(options: AuditOptions): AuditFiles {
   return { machine, people: openAppended(logFile, maxFileBytes), anchor };
 }
 
-/** The chain as this program knows it. Whoever adds to it holds the lock. */
+/** The chain as this program knows it. To add to it, hold the lock. */
 interface Chain {
   add(event: string, fields: AuditFields): void;
-  /** Goes on from what others wrote, or what an earlier program left. */
+  /** Continues after what other programs wrote. */
   takeUp(): void;
   end(): ChainEnd;
 }
@@ -137,7 +137,7 @@ function createChain(options: AuditOptions, { machine, people, anchor }: AuditFi
     end = record;
     anchor.recorded(end);
     const line = `${time} #${end.seq} ${end.hash.slice(0, 8)} ${formatEvent(event, fields)}\n`;
-    // A line that a full disk cut in its middle stays, but the next one begins anew.
+    // A line that a full disk cut short stays; the next one begins on a new line.
     if (people.followPath() && isCutOff(logFile)) people.append("\n");
     people.append(line);
     alsoTo(line);
@@ -151,7 +151,7 @@ function createChain(options: AuditOptions, { machine, people, anchor }: AuditFi
       const anchors = anchor.read();
       const known = newestAnchor(anchors);
       const short = known === null ? null : shortfall(known, end);
-      // No number is given twice: what is missing leaves a gap, and this record stands behind it.
+      // No number is used twice: missing records leave a gap, and this record comes after it.
       if (known !== null && short !== null) end = { seq: known.seq, hash: end.hash };
       const isNew = end.seq === 0;
       if (anchors.onDisk === null) anchor.begin(end);
@@ -166,7 +166,7 @@ function createChain(options: AuditOptions, { machine, people, anchor }: AuditFi
   };
 }
 
-/** Where a full disk must not keep from the VM what it waits for. */
+/** Records what must reach the VM even if the disk is full. */
 export function recordQuietly(audit: Audit, event: string, fields: AuditFields): void {
   try {
     audit.record(event, fields);
@@ -183,8 +183,8 @@ export type IsOnRecord = (
 ) => boolean;
 
 /**
- * Looks for events of requests among the newest records, as they are now. What happened before
- * the oldest of these is taken for recorded: only the last event before a crash can be missing.
+ * Looks for events of requests among the newest records. Events older than those count as recorded:
+ * only the last event before a crash can be missing.
  */
 export function newestRecords(auditFile: string): IsOnRecord {
   const tail = ifPresentSync(() => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The audit for people: which VM did what to which qube, how often, and how it ended; what operators
- * did; what was wrong. Records go in one by one, one page comes out. Pure.
+ * The audit for people, on one page: which VM did what to which qube, how often, and how it ended; what
+ * operators did; what went wrong. Records go in one by one. Pure.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export interface ReportRow {
   /** "dom0" for none. */
   readonly targets: readonly string[];
   readonly done: number;
-  /** Ended otherwise than with exit code 0. */
+  /** Ended, but not with exit code 0. */
   readonly failed: number;
   /** How often for each reason. */
   readonly refused: Readonly<Record<string, number>>;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Each VM has a share of the record, and so has dom0 itself. When the oldest file is dropped, the
- * newest records of each that fit into its share are kept: a VM that asks for much can push out
- * its own records, and nobody else's. They are single records then, no longer a chain.
+ * newest records of each that fit into its share are kept: a VM that asks a lot can push out only its
+ * own records. They are single records then, no longer a chain.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export function keepShares(dropped: string, kept: string, shareBytes: number): v
   }
 }
 
-/** Records are ASCII. A line that was cut off is not taken along. */
+/** Records are ASCII. A line that was cut off is left out. */
 function linesOf(bytes: Uint8Array | undefined): readonly string[] {
   return bytes === undefined
     ? []

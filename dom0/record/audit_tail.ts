@@ -17,8 +17,8 @@ export function readTail(file: Deno.FsFile, size: number): Uint8Array {
 }
 
 /**
- * Where the chain ends. A last line without its newline was cut off by a crash or a full disk:
- * it is taken away, and the next record says so.
+ * Where the chain ends. A last line without a newline was cut off by a crash or a full disk: it is
+ * removed, and the next record says so.
  */
 export function repairTail(path: string): { readonly end: ChainEnd; readonly tornBytes: number } {
   const start: ChainEnd = { seq: 0, hash: CHAIN_START };

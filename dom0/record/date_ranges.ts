@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * A few ranges of dates in place of many dates. Two that are near are one, so a range may hold
- * dates that nobody added: what they are for must be safe with more of them. A clock that was far
- * off leaves a range of its own, apart from the rest. Pure.
+ * A few ranges of dates in place of many dates. Near ranges are joined, so one may contain dates that
+ * were never added: use them only where too many dates are safe. A clock that was far off leaves a
+ * range of its own. Pure.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What the record says of each decision, whatever it was: the operation, the qubes that it touches,
+ * What is recorded of every decision: the operation, the qubes that it touches,
  * the rule that decided, and the hash of what runs or would run. Pure.
  *
  * @module
@@ -11,7 +11,7 @@ import { type Command, encodeCommand } from "../../shared/protocol/command.ts";
 import type { Judgement } from "../policy/judge.ts";
 import { subjectOf } from "../policy/subject.ts";
 
-/** Fields of a record; a type, so that they are AuditFields as they are. */
+/** Fields of a record; a type alias, not an interface, so that it is assignable to AuditFields. */
 export type DecisionFields = {
   readonly operation: string;
   readonly targets: readonly string[];

@@ -4,8 +4,8 @@
  * anything of it runs. Many requests share one sync.
  *
  * A second file, "ledger.dates", says on which dates something was taken, some time ahead, so that
- * it is written once a minute. A ledger that is gone, or cut, while that file says there was one, is
- * not replaced by an empty one in silence: requests of those dates are refused.
+ * it is written once a minute. A ledger that is missing or cut short while that file says there was
+ * one is not silently replaced by an empty one: requests of those dates are refused.
  *
  * @module
  */
@@ -30,11 +30,11 @@ import {
   type Taken,
 } from "./ledger_memory.ts";
 
-/** The file is written anew when it has this many lines more than are still needed. */
+/** The file is rewritten when it has this many lines more than it needs. */
 const SLACK_LINES = 4096;
 /**
- * Entries of one VM: at some 150 bytes each, what a VM may cost. A VM that has 200 commands run
- * each second needs 72,000 for protocol 2.
+ * The most entries of one VM, at some 150 bytes each. A VM that runs 200 commands each second needs
+ * 72,000 with protocol 2.
  */
 const MAX_ENTRIES_PER_VM = 100_000;
 /** "ledger.dates" is written so far ahead. If the ledger is lost, requests are refused as long. */
@@ -42,7 +42,7 @@ const AHEAD_MS = 60_000;
 
 export interface Ledger {
   has(request: Pick<Taken, "vm" | "id">): boolean;
-  /** Why this request must not run: it was taken, or may have been and is forgotten. */
+  /** Why this request must not run: it was taken, or may have been taken and forgotten. */
   objection(
     request: Pick<AuthenticRequest, "vm" | "id" | "protocol" | "issuedAtMs">,
   ): RefusalReason | null;
@@ -53,17 +53,17 @@ export interface Ledger {
   /** Remembers at once, resolves when it is on the disk. Rejects if the disk refused: do not run. */
   add(request: Taken): Promise<void>;
   size(): number;
-  /** Whether so much is remembered of this VM that it has to wait until some is forgotten. */
+  /** Whether this VM has so many entries that it must wait until some are forgotten. */
   isFull(vm: VmName): boolean;
-  /** What was there when it was opened is not what "ledger.dates" says. */
+  /** When it was opened, it did not agree with "ledger.dates". */
   readonly wasLost: boolean;
-  /** Requests that a VM issues now are refused until that date; null: they are not. */
+  /** New requests are refused until that date; null: they are not. */
   refusesUntilMs(protocol: Protocol): number | null;
   /** Resolves when what was noted is written. */
   close(): Promise<void>;
 }
 
-/** What the ledger needs of a disk; tests make each call fail in turn. */
+/** The disk as the ledger uses it; tests make each call fail in turn. */
 export interface LedgerDisk {
   read(): Promise<string>;
   /** Resolves when it is on the disk. */
@@ -129,7 +129,7 @@ interface WriterParts {
   readonly dateMs: () => number;
 }
 
-/** Writes what waits, all of it at once, while what comes meanwhile waits for the next time. */
+/** Writes everything that waits in one go; what comes meanwhile waits for the next. */
 interface LedgerWriter {
   /** Resolves when it is on the disk. */
   add(request: Taken, atMs: number): Promise<void>;
@@ -224,7 +224,7 @@ function isLost(memory: LedgerMemory, dates: RangesByProtocol): boolean {
 export function ledgerFile(path: string): LedgerDisk {
   const datesPath = `${path}.dates`;
   let file: Deno.FsFile | null = null;
-  /** It is there: opening the ledger writes it anew. */
+  /** It exists: opening the ledger rewrites it. */
   const write = async (text: string): Promise<Deno.FsFile> => {
     file ??= await Deno.open(path, { append: true });
     await writeFully(file, new TextEncoder().encode(text));

@@ -27,7 +27,7 @@ import { type DateRange, overlapping, withRange } from "./date_ranges.ts";
 export type Protocol = AuthenticRequest["protocol"];
 export const PROTOCOLS: readonly Protocol[] = [1, 2];
 
-/** A clock that is set back by no more keeps what it knows by id, and refuses nothing new. */
+/** If the clock is set back by no more than this, requests are still known by id and no new one is refused. */
 const KEEP_AHEAD_MS = 3600 * 1000;
 const ENTRY = /^([0-9]{1,15}) ([12]) ([^ ]+) ([^ ]+)(?: ([0-9a-f]{32}))?$/;
 const ANSWERED = /^answered ([^ ]+) ([^ ]+)$/;
@@ -52,12 +52,12 @@ export interface LedgerMemory {
   owes(request: Taken): boolean;
   /** False if it did not owe one. */
   answered(vm: string, id: string): boolean;
-  /** The dates of these are forgotten too: what was taken then is not known. */
+  /** The dates in these ranges count as forgotten: what was taken then is not known. */
   loseRanges(ranges: RangesByProtocol): void;
   forgetOld(nowMs: number): void;
   /** The range of forgotten dates on which a request with this date may have been taken. */
   forgottenFor(dated: Pick<AuthenticRequest, "protocol" | "issuedAtMs">): DateRange | undefined;
-  /** Whether it knows of something taken, or forgotten, in that time. */
+  /** Whether something was taken, or forgotten, in that time. */
   knowsOf(protocol: Protocol, range: DateRange): boolean;
   size(): number;
   /** Entries of one VM. */

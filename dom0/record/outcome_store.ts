@@ -8,8 +8,8 @@
  *     <id>.meta      the outcome, by rename: the command has ended
  *
  * The calls are synchronous: each is a few microseconds of page cache, and order matters more.
- * Nothing here waits for the disk. What a power cut takes of it, the ledger still knows was taken:
- * that request is answered as interrupted.
+ * Nothing here waits for the disk. If a power cut loses some of it, the ledger still knows that the
+ * request was taken, and it is answered as interrupted.
  *
  * @module
  */
@@ -58,7 +58,7 @@ export interface OutcomeStore {
   /** Opens the output of a kept request again. */
   reopen(vm: VmName, id: RequestId): Spool;
   forget(vm: VmName, id: RequestId): void;
-  /** All that is kept. What has no outcome was interrupted and gets that outcome now. */
+  /** All that is kept. A request without an outcome was interrupted, and gets that outcome now. */
   recover(): KeptRequest[];
 }
 
@@ -110,7 +110,7 @@ function removeAll(path: string): void {
   for (const end of FILES_OF_ONE) removeIfPresent(`${path}.${end}`);
 }
 
-/** null: what a crash left of a request that is answered, or was not yet taken. */
+/** null: left over by a crash from a request that was answered, or not yet taken. */
 function recoverOne(
   vm: VmName,
   id: RequestId,
@@ -133,7 +133,7 @@ function recoverOne(
   const spool = openSpool(path);
   const outcome = interruptedOutcome(id, nonce, spool);
   spool.close();
-  // A power cut may keep the outcome and lose a part of the output that it vouches for.
+  // After a power cut the outcome may be there and part of its output lost.
   if (ended !== null && isSame(ended.out, outcome.out) && isSame(ended.err, outcome.err)) {
     return { request, outcome: ended, keptSinceMs, wasInterrupted: false };
   }
@@ -141,7 +141,7 @@ function recoverOne(
   return { request, outcome, keptSinceMs, wasInterrupted: true };
 }
 
-/** What came of it nobody can say: it may have run, and what it printed until then is there. */
+/** How it ended is not known: it may have run, and its output up to then is kept. */
 export function interruptedOutcome(
   id: RequestId,
   nonce: string,
@@ -190,7 +190,7 @@ function openSpool(base: string, age: "new" | "kept" = "kept"): Spool {
     files.set(stream, opened);
     return opened;
   };
-  // Most commands print nothing on one stream or on both: no file then.
+  // Most commands print nothing on one stream or on both: then there is no file.
   for (const stream of [1, 2] as const) {
     if (age === "kept" && isPresent(pathOf(stream))) open(stream);
   }

@@ -10,7 +10,7 @@ import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
 
 const ENDS: ReadonlySet<string> = new Set(Object.keys(EXIT_OF_KIND));
 
-/** What nobody asked for: of the daemon, the record or a VM that does not keep to the protocol. */
+/** Trouble with the daemon, the record, or a VM that breaks the protocol. */
 const TROUBLE: ReadonlySet<string> = new Set([
   "problem",
   "violation",

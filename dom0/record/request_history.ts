@@ -38,14 +38,14 @@ export function isGood({ kind, exitCode }: RequestEnd): boolean {
 }
 
 export interface RequestHistory {
-  /** Records that are of no request are passed over. */
+  /** Records that do not belong to a request are ignored. */
   add(record: AuditRecord): void;
   /** In the order in which they came. */
   requests(): readonly PastRequest[];
 }
 
 const DECISIONS: ReadonlySet<string> = new Set(["accepted", "parked", "approved"]);
-/** Of one that waited for a person: its record is that of the answer. */
+/** For a request that waited for a person, the answer is its record. */
 const NOT_APPROVED: ReadonlySet<string> = new Set(["denied", "expired"]);
 const ENDS: ReadonlySet<string> = new Set([...Object.keys(EXIT_OF_KIND), ...NOT_APPROVED]);
 
@@ -74,7 +74,7 @@ function newRequest(vm: string, id: string, time: string): PastRequest {
   return { vm, id, firstTime: time, lastTime: time, ...nothing };
 }
 
-/** What a decision's record says of the request. */
+/** What the record of a decision says about the request. */
 function asked(record: AuditRecord): Partial<PastRequest> {
   const { operation, command, targets, rule } = record;
   if (operation === undefined) return {};

@@ -21,14 +21,14 @@ import { createCgroupSupply } from "./cgroup_supply.ts";
 import type { GroupEnd, Groups, LimitsInForce, Totals } from "./process_group.ts";
 import { PREPARE_CGROUPS, runBash } from "./warden.ts";
 
-/** What was killed takes a moment to be gone. */
+/** Killed processes take a moment to disappear. */
 const BUSY_WAIT_MS = 5;
-/** After the keeper has ended, or could not be started. */
+/** Wait after the keeper has ended or could not be started. */
 const RETRY_MS = 100;
 /** How often a command is looked at. Without a limit in the kernel, a fork bomb has this long. */
 const LOOK_SECONDS = { kernel: 0.25, watched: 0.02 } as const;
 
-/** This machine, or this place in it, has no cgroup that can be divided. */
+/** There is no cgroup here that can be divided. */
 export class CgroupError extends Error {
   override readonly name = "CgroupError";
 }
@@ -94,7 +94,7 @@ function groupsIn(commands: string, limits: CgroupLimits): Groups {
   };
 }
 
-/** Until nothing of it is left, however long that takes: it is not given back before. */
+/** Waits until nothing of it is left, however long that takes; only then is it given back. */
 async function settle(keeper: CgroupKeeper, cgroup: string): Promise<GroupEnd> {
   for (;;) {
     const answer = await keeper.settle(cgroup).catch(() => "gone");

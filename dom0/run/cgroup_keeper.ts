@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * One bash that lives as long as the daemon and does to cgroups what is asked of it. It is
- * there before a command can take every process that is to be had. What it watches is watched on
- * by the next one, if somebody ends it.
+ * One bash that lives as long as the daemon and acts on cgroups. It is started before any command could
+ * use up all processes. If something ends it, the next one goes on watching what it watched.
  *
  * @module
  */
@@ -11,7 +10,7 @@ import { textLines } from "../../shared/io/lines.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import { CGROUP_KEEPER, CLEAN_ENV, KEEPER_END, NAME } from "./warden.ts";
 
-/** Between two attempts to start it again while something is to be watched. */
+/** Between attempts to start it again while there is something to watch. */
 const RESTART_MS = 100;
 
 export interface CgroupKeeper {
@@ -20,7 +19,7 @@ export interface CgroupKeeper {
    * @returns its one line @throws {Error} if it has ended; the next call starts another
    */
   ask(verb: string, cgroup: string): Promise<string>;
-  /** Kills the cgroup when it has too many processes, until it is settled. */
+  /** Kills the cgroup whenever it has too many processes, until settled. */
   watch(cgroup: string, most: string): void;
   /** @returns see SETTLE @throws {Error} as ask() */
   settle(cgroup: string): Promise<string>;

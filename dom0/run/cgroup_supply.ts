@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Where cgroups for commands come from and go to: many at a time, when the answers are out, by one
- * bash. (Deno would need every permission there is to make or remove one.) It makes as many ahead
- * as were taken since its last turn; one that is not there yet, its warden makes itself.
+ * Makes and removes the cgroups of commands: many at a time, after the answers are sent, with one bash.
+ * (Deno would need every permission there is for that.) It makes as many ahead as were taken since its
+ * last turn; if one is missing, its warden makes it.
  *
  * @module
  */
@@ -10,16 +10,16 @@
 import { runBash, TURN_OVER_CGROUPS } from "./warden.ts";
 
 const TURN_DELAY_MS = 250;
-/** How many are kept ready. The kernel has some 10 KB for each. */
+/** How many are kept ready. Each costs the kernel some 10 KB. */
 const LEAST_READY = 4;
 const MOST_READY = 64;
 
 export interface CgroupSupply {
-  /** One that nobody was in, or its name if it is still to be made. Never given twice. */
+  /** An unused one, or only its name if it has yet to be made. Never given out twice. */
   take(): string;
   /** Nothing is in it any more. */
   giveBack(cgroup: string): void;
-  /** What is still there goes with the folder. */
+  /** The rest is removed with the folder. */
   close(): void;
 }
 

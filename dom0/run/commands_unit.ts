@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * A unit of systemd's that the commands are in, beside the daemon's: what hardens the daemon
- * (seccomp, capabilities, read-only trees) is inherited by every child and cannot be taken off
- * again, and would keep root's commands from their work.
+ * A systemd unit for the commands, beside the daemon's: the daemon's hardening (seccomp, capabilities,
+ * read-only trees) is inherited by every child, cannot be undone there, and would keep root's commands
+ * from their work.
  *
  *     qvm-remote-dom0.service       hardened: the daemon
  *     qvm-remote-commands.service   as any service of root's: one bash that starts the wardens,
@@ -27,10 +27,10 @@ const PROPERTIES = [
   "Delegate=yes",
   "TasksMax=infinity",
   "LimitCORE=0",
-  // As of the daemon: commands set theirs to 0.
+  // The same as the daemon's: commands set theirs to 0.
   "OOMScoreAdjust=-900",
   "OOMPolicy=continue",
-  // A child of bash cannot have back what was ignored from the start.
+  // A signal that bash was started with ignored stays ignored in its children.
   "IgnoreSIGPIPE=no",
 ];
 
@@ -39,7 +39,7 @@ export interface CommandsUnit {
   readonly pid: number;
   /** @throws {Error} if no process can be started */
   spawn(cgroup: string): WardenProcess;
-  /** Rejects when it has ended though nobody closed it; all commands have ended with it. */
+  /** Rejects when it ended without being closed; all commands have ended with it. */
   readonly failed: Promise<never>;
   close(): void;
 }
@@ -65,7 +65,7 @@ export async function startCommandsUnit(
   const bash = await startBash(before);
   const waiting: WaitingWardens = new Map();
   const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {}); // it may be that nobody waits for it yet
+  failed.promise.catch(() => {}); // nobody may be waiting for it yet
   let closed = false;
   let made = 0;
   Promise.race([follow(bash.answers, waiting), bash.ended]).catch(() => {}).finally(() => {

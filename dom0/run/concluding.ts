@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What comes of a run: its output is kept as it comes, and its end is kept and on record before the
- * VM is told.
+ * The results of a run: its output is stored as it comes; its end is stored and recorded before the VM
+ * is told.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface Concluding {
   keep(job: Job, stream: StreamNumber, bytes: Uint8Array): boolean;
   /** @param limit the one that ended it, as it was in force */
   conclude(job: Job, ended: Ended, start: Start | null, limit?: number | null): void;
-  /** Nobody knows how it ended. */
+  /** How it ended is not known. */
   concludeFailed(job: Job, error: unknown): void;
   /** It did not start. */
   endUnstarted(job: Job, reason: StopReason): void;

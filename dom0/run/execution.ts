@@ -17,7 +17,7 @@ import { startSequence } from "./sequence.ts";
 import { NAME } from "./warden.ts";
 import type { Wardens } from "./wardens.ts";
 
-/** The operation was done, and what dom0 has to do with it was not. */
+/** The operation succeeded, but what dom0 had to do after it failed. */
 const EXIT_AFTERWARDS_FAILED = 1;
 const NO_OUTPUT: ShownOutput = {
   out: new Uint8Array(0),
@@ -146,7 +146,7 @@ function limitsOf(config: Config, work: KeptWork, terms: RunTerms): Limits {
   };
 }
 
-/** What the terms say of a command that has ended. */
+/** Applies the terms to a command that has ended. */
 async function fulfil(
   job: Job,
   terms: RunTerms,

@@ -11,7 +11,7 @@ import type { Groups, LimitsInForce, Totals } from "./process_group.ts";
 import { killMarked, sessionGroups } from "./session_groups.ts";
 import { createWardens, type Wardens } from "./wardens.ts";
 
-/** What an earlier daemon had may take a moment to end. */
+/** The commands of an earlier daemon may take a moment to end. */
 const ATTEMPTS = 5;
 const RETRY_MS = 500;
 
@@ -39,7 +39,7 @@ export interface GroupOptions {
 /** @throws {UserError} there is no cgroup for the commands, and nobody said --no-cgroup */
 export async function prepareGroups(options: GroupOptions, totals: Totals): Promise<GroupChoice> {
   const { paths, cgroup } = options;
-  // Two daemons on one machine (tests) must not take each other's commands for left ones.
+  // Two daemons on one machine (in tests) must not take each other's commands for leftovers.
   const digest = await crypto.subtle.digest("SHA-256", utf8(paths.outcomeFolder));
   const instance = `qr-${toHex(new Uint8Array(digest, 0, 4))}-`;
   const markPrefix = `${instance}${Deno.pid}-`;

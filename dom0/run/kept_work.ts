@@ -16,7 +16,7 @@ export interface KeptWork {
   drop(): void;
 }
 
-/** Steps that dom0 made itself: they are small, whatever the request was like. */
+/** Steps that dom0 made itself: small, however large the request. */
 export function keepSteps(
   request: Pick<AuthenticRequest, "timeoutMs">,
   steps: readonly SequenceStep[],
@@ -45,7 +45,7 @@ export function keepBody(
   return onDisk(path, command.mode, timeoutMs);
 }
 
-/** A function of its own, so that nothing here holds on to the body. */
+/** A separate function, so that its closure does not keep the body alive. */
 function onDisk(path: string, mode: ProcessCommand["mode"], timeoutMs: number): KeptWork {
   const drop = (): void => void removeIfPresent(path);
   const begin = (): ProcessCommand => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The processes of one command, as a whole: that they are not too many, and how to end them all.
- * Two ways, one interface: a cgroup (cgroup_groups.ts), and where the operator said --no-cgroup,
- * what can be found in /proc (session_groups.ts).
+ * The processes of one command: limiting their number, and ending them all. There are two
+ * implementations: a cgroup (cgroup_groups.ts) and, with --no-cgroup, what can be found in /proc
+ * (session_groups.ts).
  *
  * Deno opens /proc and /sys only to programs with every permission. This daemon has no network
  * permission, so a few lines of bash look there for it: warden.ts has all of them.
@@ -12,7 +12,7 @@
 
 export interface ProcessGroup {
   signal(signal: "TERM" | "KILL"): Promise<void>;
-  /** Ends what is left and gives the group back. In a hurry, what is not seen is ended later. */
+  /** Ends what is left and gives the group back. In a hurry, processes that are not seen are ended later. */
   close(inHurry: boolean): Promise<GroupEnd>;
 }
 
@@ -21,7 +21,7 @@ export interface GroupEnd {
   readonly hadTooManyProcesses: boolean;
   /** The kernel refused it a process, at the limit. */
   readonly wasRefusedProcess: boolean;
-  /** The kernel ended a process of it: at the limit of its own memory, or at that of all commands. */
+  /** The kernel killed one of its processes: at its own memory limit, or at that of all commands. */
   readonly ranOutOfMemory: "own" | "total" | null;
 }
 
@@ -50,9 +50,9 @@ export interface LimitsInForce {
 
 export interface Groups {
   readonly limits: LimitsInForce;
-  /** A name for the cgroup of a command to come, never given twice; "" for none. */
+  /** A name for the cgroup of a future command, never given out twice; "" for none. */
   newCgroup(): string;
-  /** A cgroup that no command came to be in. */
+  /** A cgroup that was not used after all. */
   dropCgroup(cgroup: string): void;
   make(member: Member): ProcessGroup;
   setTotals(totals: Totals): Promise<void>;

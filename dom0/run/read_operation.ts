@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** An operation that dom0 itself does to learn something, as the value that it is. @module */
+/** Runs a reading operation for dom0 itself, and gives its value. @module */
 
 import { errorText } from "../../shared/io/program.ts";
 import { runTool } from "../../shared/io/run_tool.ts";
@@ -15,7 +15,7 @@ export class ReadError extends Error {
 /** @throws {ReadError} */
 export type ReadOperation = (name: string, values: Values) => Promise<JsonValue>;
 
-/** The tools answer in a second; a person who waits for a preview does not wait for ever. */
+/** The tools answer in a second; a person who waits for a preview must not wait for ever. */
 const LIMIT_MS = 20_000;
 
 /** Starts Qubes' own tools, found on PATH. */

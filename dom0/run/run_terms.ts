@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** On which terms a request is run: what the rule that allowed it says beside "allow". @module */
+/** The terms on which a request runs: what the rule says besides "allow". @module */
 
 import { runTool } from "../../shared/io/run_tool.ts";
 import type { RequestFlag } from "../../shared/protocol/flags.ts";
@@ -7,19 +7,19 @@ import { createFilteredOutput, type FilteredOutput } from "../operations/filtere
 import type { Judgement } from "../policy/judge.ts";
 
 export interface RunTerms {
-  /** Caps on what the configuration allows anyway; Infinity: none of its own. */
+  /** Caps below what the configuration allows; Infinity: none. */
   readonly maxTimeoutMs: number;
   readonly maxMemoryBytes: number;
   /** Holds the output back until its end: for a VM that may not see every qube, or wants JSON. */
   readonly output: FilteredOutput | null;
   /**
-   * What dom0 does itself when it has ended well.
+   * What dom0 does itself after it has succeeded.
    * @returns what went wrong, for the VM; null: nothing
    */
   readonly afterwards: () => Promise<string | null>;
 }
 
-/** Of what is run as it is asked for. */
+/** For requests without such terms. */
 export const NO_TERMS: RunTerms = {
   maxTimeoutMs: Infinity,
   maxMemoryBytes: Infinity,
@@ -50,7 +50,7 @@ export function termsOf(
   };
 }
 
-/** The operations that make a qube, and the parameter that names it. */
+/** The operations that create a qube, and the parameter that names it. */
 const CREATES: ReadonlyMap<string, string> = new Map([["vm.create", "vm"], ["vm.clone", "new_vm"]]);
 const TAG_TIMEOUT_MS = 20_000;
 
@@ -63,6 +63,6 @@ async function addTag(qube: string, tag: string): Promise<string | null> {
     });
     return code === 0 ? null : `${qube} was made, but could not be given the tag ${tag}`;
   } catch {
-    return `${qube} was made, but qvm-tags cannot be run: it has not the tag ${tag}`;
+    return `${qube} was made, but qvm-tags cannot be run: it does not have the tag ${tag}`;
   }
 }

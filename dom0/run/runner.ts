@@ -21,15 +21,15 @@ import type { Warden, WardenProcess, Wardens } from "./wardens.ts";
 /** Between TERM and KILL. */
 const GRACE_MS = 2_000;
 const KILL_AGAIN_MS = 100;
-/** So often killed, it has ended, though nobody is left who could say so. */
+/** After this many kills it counts as ended, though nothing can confirm it. */
 const MOST_KILLS = 50;
-/** After the first process ended, its output is read on at most this long. */
+/** After the first process has ended, its output is read for at most this much longer. */
 const DRAIN_MS = 1_000;
 const QUIET_MS = 20;
-/** A command that the kernel ended at the limit of its memory was killed. */
+/** The kernel kills a command at its memory limit. */
 const EXIT_KILLED = 137;
 
-/** Why a command was ended before it ended itself. */
+/** Why a command was ended before its own end. */
 export type StopReason = Exclude<OutcomeKind, "done" | "refused" | LimitKind>;
 
 /** The group says so, when it has ended. */
@@ -53,7 +53,7 @@ export interface RunOptions {
   readonly workFolder: string;
   readonly groups: Groups;
   readonly wardens: Wardens;
-  /** Called with output as it comes, good until it returns; at most maxOutputBytes a stream. */
+  /** Called with output as it comes, at most maxOutputBytes a stream; the bytes may be reused after it returns. */
   readonly onOutput: (stream: StreamNumber, bytes: Uint8Array) => void;
 }
 
@@ -89,7 +89,7 @@ export function startCommand(options: RunOptions): RunningCommand {
   return { stop: stopper.stop, ended };
 }
 
-/** The words that a warden waits for. */
+/** The order that a warden waits for. */
 function orderOf(
   argv: readonly string[],
   { environment, path, mark, limits }: RunOptions,
@@ -115,7 +115,7 @@ function orderOf(
   ];
 }
 
-/** What floods, and what was revoked or locked down, gets no time to go on. */
+/** A command that floods, or was revoked or locked down, gets no grace time. */
 const AT_ONCE: ReadonlySet<StopReason> = new Set<StopReason>([
   ...["output-limit", "revoked", "locked-down", "stopping"] as const,
 ]);
@@ -137,12 +137,12 @@ function createStopper(group: ProcessGroup): Stopper {
   let sending = Promise.resolve();
   let kills = 0;
   const hopeless = Promise.withResolvers<void>();
-  // A bash that cannot be started now (too many processes) is one that is started again soon.
+  // If no bash can be started now (too many processes), it is tried again soon.
   const send = (signal: "TERM" | "KILL"): Promise<void> => {
     sending = sending.then(() => closed ? undefined : group.signal(signal)).catch(() => {});
     return sending;
   };
-  // Again until it has ended: in its first moment a command is not in its group yet.
+  // Repeated until it has ended: at first a command is not yet in its group.
   const kill = async (): Promise<void> => {
     await send("KILL");
     if (++kills >= MOST_KILLS) hopeless.resolve();
@@ -152,7 +152,7 @@ function createStopper(group: ProcessGroup): Stopper {
     stop(why) {
       if (reason !== null) return;
       reason = why;
-      if (closed) return; // what was its group may be another command's now
+      if (closed) return; // its group may belong to another command now
       if (AT_ONCE.has(why)) return void kill();
       void send("TERM");
       timer = setTimeout(kill, GRACE_MS);
@@ -188,7 +188,7 @@ async function follow(
     clearTimeout(timeout);
     await stopper.close();
     const endedItself = stopper.reason() === null && status.signal === null;
-    // A stream that stays open is held by a child in the background.
+    // A child in the background may keep a stream open.
     const streamsEnded = await within(QUIET_MS, Promise.all(readers.map(({ done }) => done)));
     const end = await group.close(endedItself && streamsEnded);
     await drain(readers);
@@ -213,7 +213,7 @@ function limitOf(
   return ranOutOfMemory !== null && wasKilled ? "memory-limit" : null;
 }
 
-/** What an outcome cannot say, for whoever reads the command's stderr. */
+/** What the outcome cannot express, for the reader of the command's stderr. */
 function limitNotes(
   { wasRefusedProcess, ranOutOfMemory }: GroupEnd,
   limit: LimitKind | null,

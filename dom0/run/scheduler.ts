@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Whose command runs next. VMs take turns, however much one of them asks for; each has a limit,
- * and all together have one. Pure: it calls what it was given, and knows no clock.
+ * Whose command runs next. VMs take turns, however much one of them asks for; there is a limit for
+ * each and one for all. Pure: it only calls what it was given, and has no clock.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface SlotLimits {
 }
 
 export interface Scheduler {
-  /** Calls `start` now or later, once. The returned function takes it back if it waits. */
+  /** Calls `start` once, now or later. The returned function withdraws it if it still waits. */
   enqueue(vm: VmName, start: () => void): { readonly withdraw: () => boolean };
   /** A command of this VM has ended. */
   finished(vm: VmName): void;

@@ -32,10 +32,10 @@ export interface SequenceStep {
    * @throws {StepRefused} nothing is run, and the sequence ends here
    */
   readonly begin: (print: Print) => ProcessCommand | Promise<ProcessCommand>;
-  /** Takes what it prints, in the place of the request's own output. */
+  /** Receives its output, instead of the request's own. */
   readonly output?: (stream: StreamNumber, bytes: Uint8Array) => void;
   /**
-   * Called when it has ended, however it ended; waited for, whoever stops the sequence.
+   * Called when it has ended, in whatever way; awaited even if the sequence is stopped.
    *
    * @throws {StepRefused} the sequence ends here, though the step may have ended well
    */
@@ -48,14 +48,14 @@ export type Print = (text: string) => void;
 export interface Sequence {
   readonly steps: readonly SequenceStep[];
   /**
-   * Called once, when the last step that ran has ended; waited for. What the sequence came to stays.
+   * Called once, after the last step that ran; awaited. It cannot change the result.
    *
    * @param stopped why somebody has stopped it until now; null: nobody has
    */
   readonly finish?: (ended: Ended, print: Print, stopped: () => StopReason | null) => Promise<void>;
 }
 
-/** A step that runs these words, whatever came before it. */
+/** A step that runs these words unconditionally. */
 export function argvStep(words: readonly string[]): SequenceStep {
   const [program, ...args] = words;
   if (program === undefined) throw new Error("bug: no program");
@@ -83,13 +83,13 @@ export function startSequence(options: SequenceOptions): RunningCommand {
   return { stop: halt.stop, ended: runAll() };
 }
 
-/** Who stops a sequence reaches the step that runs, or keeps the next one from starting. */
+/** A stop reaches the step that runs, or keeps the next one from starting. */
 interface Halt {
   stop(reason: StopReason): void;
   reason(): StopReason | null;
   /** What is to be stopped from now on; null: nothing runs. */
   follow(running: RunningCommand | null): void;
-  /** What the work comes to, or undefined as soon as somebody stops the sequence. */
+  /** The result of the work, or undefined as soon as the sequence is stopped. */
   unlessStopped<T>(work: Promise<T>): Promise<T | undefined>;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Process groups found in /proc: members are in the command's session, or carry its mark in
- * their environment. A process that does both setsid() and a new environment escapes, and a fork
- * bomb can be faster than the counting. So it is used only where the operator said --no-cgroup.
+ * their environment. A process that calls setsid() and replaces its environment escapes, and a fork
+ * bomb can outrun the counting. So this is used only with --no-cgroup.
  *
  * @module
  */
@@ -10,7 +10,7 @@
 import type { Groups, Member, ProcessGroup } from "./process_group.ts";
 import { MARKED, runBash } from "./warden.ts";
 
-/** A look through all of /proc takes milliseconds: for commands that ended well, one for many. */
+/** Searching /proc takes milliseconds: commands that ended normally share one search. */
 const SWEEP_DELAY_MS = 250;
 const COUNT_INTERVAL_MS = 500;
 
@@ -72,7 +72,7 @@ function sessionGroup(
   };
 }
 
-/** Ends what an earlier daemon's commands left: every process with a mark that begins so. */
+/** Ends what an earlier daemon's commands left: every process whose mark begins with this. */
 export async function killMarked(markPrefix: string): Promise<void> {
   await runBash(MARKED, "KILL", "", `${markPrefix}*`);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Processes that wait to become commands: between two commands some are started ahead, so that
- * the next need not wait for a process, a session, a bash and a cgroup.
+ * Processes that wait to become commands: some are started ahead between two commands, so that the
+ * next one need not wait for a process, a session, a bash and a cgroup.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { Groups } from "./process_group.ts";
 import { NAME, WARDEN } from "./warden.ts";
 
-/** The answer to the last command goes out first. */
+/** Delay, so that the answer to the last command goes out first. */
 const REFILL_DELAY_MS = 5;
 /** While one gets its order, the other may still be on its way into its cgroup. */
 const READY = 2;
@@ -35,7 +35,7 @@ export interface Warden {
 
 export interface Wardens {
   /**
-   * Gives the order to a process that leads its session.
+   * Hands the order to a process that leads its own session.
    *
    * @param order see WARDEN; no word may have a NUL
    * @throws {Error} if no process can be started
@@ -60,7 +60,7 @@ export function createWardens(
   const startAhead = (): void => {
     const warden = spawnWarden();
     ready = [...ready, warden];
-    // Nobody should end it, but a command runs as root and may end what it likes.
+    // Nothing should end it, but commands run as root and may kill anything.
     warden.child.status.then(() => {
       if (!ready.includes(warden)) return;
       ready = ready.filter((other) => other !== warden);

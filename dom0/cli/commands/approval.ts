@@ -24,7 +24,7 @@ export async function pending(operator: Operator, words: readonly string[]): Pro
   return 0;
 }
 
-/** Nothing waits where no daemon runs. */
+/** Without a daemon nothing waits. */
 async function waitingNow({ paths }: Operator): Promise<readonly ParkedView[]> {
   return await readDaemonState(paths) === undefined ? [] : await listParked(paths);
 }
@@ -55,7 +55,7 @@ const printTable: Print = ({ print }, views) => {
   }
 };
 
-/** Until it is ended, or the daemon is. */
+/** Until it is interrupted, or the daemon ends. */
 async function watchPending(operator: Operator, print: Print): Promise<void> {
   const { parkedFolder } = operator.paths;
   const seen = new Map<string, string>();
@@ -110,7 +110,7 @@ export async function approve(operator: Operator, words: readonly string[]): Pro
   return await order(operator, { order: "approve", by: await approverHere(operator), what });
 }
 
-/** The whole of it, and a word that is typed. */
+/** Shows all of it; only a typed word approves. */
 async function confirm(
   operator: Operator,
   view: ParkedView,
@@ -194,7 +194,7 @@ async function order(operator: Operator, given: Parameters<typeof giveOrder>[1])
   return 0;
 }
 
-/** Who sits here: behind sudo the user who called it. */
+/** The person at this terminal: under sudo, the user who called it. */
 async function approverHere({ isTerminal, invokedBy }: Operator): Promise<Approver> {
   return { user: invokedBy, via: isTerminal ? await terminalName() : "no terminal" };
 }

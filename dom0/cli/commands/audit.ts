@@ -125,7 +125,7 @@ async function verify(operator: Operator, words: readonly string[]): Promise<num
   for (const note of notes) operator.print(`${note}\n`);
   if (kept.records > 0 && kept.findings.length === 0) {
     operator.print(
-      `${kept.records} older ones of files that were dropped are whole, each by itself.\n`,
+      `${kept.records} older ones, in files whose beginning was dropped, are unbroken within each file.\n`,
     );
   }
   return ok ? 0 : 1;

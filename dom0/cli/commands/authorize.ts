@@ -55,7 +55,7 @@ export async function authorize(operator: Operator, words: readonly string[]): P
   return await store(operator, vm, keyText, right);
 }
 
-/** authorize with the key fetched from the running VM, and a look whether the VM answers. */
+/** authorize with the key fetched from the running VM, after a check that the VM answers. */
 export async function connect(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(words, CONNECT_OPTIONS, {}, "anywhere");
   expectWords(options.rest, 1, 2, `qvm-remote-dom0 connect ${CONNECT_WORDS}`);
@@ -72,7 +72,7 @@ export async function connect(operator: Operator, words: readonly string[]): Pro
 }
 
 function rightOf(operator: Operator, vm: VmName, options: ParsedWords): Right {
-  const scope = scopeOf(options); // before anybody is asked
+  const scope = scopeOf(options); // before any question is asked
   const grant = grantOf(operator, vm, options.value("grant"));
   return { grant, scope, acceptsV1: options.has("accept-v1") };
 }
@@ -98,7 +98,7 @@ function grantOf(operator: Operator, vm: VmName, word: string | undefined): Gran
     ]);
   }
   if (!operator.isTerminal) {
-    throw new UserError(`what ${vm} may do is not said`, [
+    throw new UserError(`it is not said what ${vm} may do`, [
       `add "--grant monitor" to let ${vm} read, "--grant full" to let it run any command, as root`,
     ]);
   }
@@ -129,11 +129,11 @@ async function comparedKey(
   if (expected !== undefined) {
     if (expected.trim() === fingerprint) return text;
     throw new UserError(`the key of ${vm} has the fingerprint ${fingerprint}`, [
-      `it was to be ${printable(expected)}; nothing was stored`,
+      `--fingerprint says ${printable(expected)}; nothing was stored`,
     ]);
   }
   if (!operator.isTerminal) {
-    throw new UserError(`nobody can compare the fingerprint of ${vm}: ${fingerprint}`, [
+    throw new UserError(`there is nobody to compare the fingerprint of ${vm}: ${fingerprint}`, [
       `add "--fingerprint ${fingerprint}" if "qvm-remote key fingerprint" in ${vm} says the same`,
     ]);
   }
@@ -173,7 +173,7 @@ export async function revoke(operator: Operator, words: readonly string[]): Prom
   return await takeAway(operator, vmFromWord(rest[0] ?? ""), "revoke");
 }
 
-/** revoke, and the VM's queue emptied of what nobody waits for. */
+/** revoke, and clear the VM's queue of what nobody waits for. */
 export async function disconnect(operator: Operator, words: readonly string[]): Promise<number> {
   const { rest } = parseWords(words, {});
   expectWords(rest, 1, 1, "qvm-remote-dom0 disconnect VM");

@@ -34,7 +34,7 @@ interface Entry {
   readonly kept: readonly string[];
 }
 
-/** "partly": an undo of it was cut off or failed. "no": it cannot be, or it is kept no more. */
+/** "partly": an undo of it was cut off or failed. "no": it cannot be undone, or is no longer kept. */
 type Undoable = "yes" | "undone" | "partly" | "no";
 
 export async function history(operator: Operator, words: readonly string[]): Promise<number> {

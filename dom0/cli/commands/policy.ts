@@ -89,7 +89,7 @@ async function list(operator: Operator, words: readonly string[]): Promise<numbe
   return 0;
 }
 
-/** Which rule decides about a command line of a VM, and why those before it do not. */
+/** Which rule decides about a command line of a VM, and why those before it do not match. */
 async function explain(operator: Operator, words: readonly string[]): Promise<number> {
   const [vmWord, ...rest] = words;
   const command = rest[0] === "--" ? rest.slice(1) : rest;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** status, queue, check-config: looking at what is set and what is going on. @module */
+/** status, queue, check-config: what is configured and what is going on. @module */
 
 import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
 import { exists } from "../../../shared/io/files.ts";
@@ -108,7 +108,7 @@ export async function queue(operator: Operator, words: readonly string[]): Promi
   return rows.some((row) => row.error !== undefined) ? 1 : 0;
 }
 
-/** Without a daemon, what it left unanswered in dom0 is given its outcome here. */
+/** Without a daemon, requests that an earlier one left unanswered get their outcome here. */
 async function recoverHere(operator: Operator): Promise<void> {
   const { paths } = operator;
   if (!await exists(paths.libFolder)) return;

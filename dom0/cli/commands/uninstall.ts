@@ -57,7 +57,7 @@ export async function uninstall(operator: Operator, words: readonly string[]): P
 async function installedFiles({ fileList }: Installation): Promise<readonly string[]> {
   const text = await ifPresent(readSmallText(fileList, MAX_LIST_BYTES));
   if (text === undefined) {
-    throw new UserError(`nothing to go by: there is no ${fileList}`, [
+    throw new UserError(`what was installed is not known: there is no ${fileList}`, [
       "if a package installed this, remove the package",
       'from a checkout of this version: "sudo make uninstall-dom0"',
     ]);
@@ -68,7 +68,7 @@ async function installedFiles({ fileList }: Installation): Promise<readonly stri
   throw new UserError(`${fileList} names "${foreign}", which install-dom0 does not install`);
 }
 
-/** What somebody else has to do first: with the programs gone, nobody could. */
+/** Refuses while there is something that could no longer be done without these programs. */
 async function refuseWhereItCannotEnd({ setupRecord }: Installation): Promise<void> {
   if (await exists(setupRecord)) {
     throw new UserError(`setup-dom0 changed VMs, policy or services: ${setupRecord} says what`, [
@@ -84,7 +84,7 @@ async function refuseWhereItCannotEnd({ setupRecord }: Installation): Promise<vo
   }
 }
 
-/** A template's instances are stopped by a pattern, and disabled by the template's name. */
+/** Instances of a template unit are stopped by a pattern and disabled by the template's name. */
 async function endUnits(units: readonly string[]): Promise<void> {
   if (units.length === 0) return;
   await systemctl("stop", ...units.map((unit) => unit.replace("@.", "@*.")));
