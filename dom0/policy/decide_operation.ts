@@ -59,7 +59,7 @@ export function decideOperation(
     if (cannotHide) return denied("the list of qubes could not be read");
     return { decision, view: viewOf(known, decideTarget, decision, recognised) };
   }
-  if (cannotHide) return denied("which qubes there are is not known");
+  if (cannotHide) return denied("the list of qubes could not be read");
   // A list is about all qubes: it is given if one of them may be listed, and has no other in it.
   const decisions = allQubes(known).map((qube) => decideTarget(qube));
   const best = decisions.find(({ action }) => action === "allow") ??

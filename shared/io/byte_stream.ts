@@ -39,7 +39,7 @@ export function createSender(
 }
 
 /**
- * Gives each frame of a stream to `take`, in order, waiting for it before the next.
+ * Gives each frame of a stream to `take`, in order, and waits for it before the next.
  *
  * @param lends whether a frame's bytes are good only until `take` is done with it
  * @throws {ProtocolError} for a bad or cut frame, and whatever `take` throws
@@ -54,20 +54,20 @@ export async function readFrames(
   await createChunkReader(stream).each(async (untrustedChunk) => {
     for (const frame of decoder.push(untrustedChunk)) {
       const taken = take(frame);
-      if (taken !== undefined) await taken; // a turn of the event loop for each would cost more
+      if (taken !== undefined) await taken; // waiting a turn of the event loop for each would cost more
     }
   });
   decoder.end();
 }
 
-/** Most streams bring less than this: a command's output, an answer. */
+/** Most streams carry less than this: a command's output, an answer. */
 const FIRST_CHUNK_BYTES = 4 * 1024;
 /** One read of a full pipe. */
 const CHUNK_BYTES = 64 * 1024;
 
 export interface ChunkReader {
   /**
-   * Gives what the stream brings to `take`, piece by piece. A piece is good only until `take` is
+   * Gives the stream's bytes to `take`, piece by piece. A piece is valid only until `take` is
    * done with it: where the stream can fill one, one buffer is used again and again. What ends it
    * early cancels the stream.
    */

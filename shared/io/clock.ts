@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What time it is: nothing else asks the machine. Two questions that are not the same:
+ * What time it is: no other module asks the machine. These are two different questions:
  *
  * - How long did it take? spanMs(), CLOCK_MONOTONIC: it never goes back, whoever sets the clock,
- *   and it stands still while the machine sleeps, as the timers do. So a deadline is awake time:
- *   who was asleep with us is not late.
+ *   and like the timers it stands still while the machine sleeps. So deadlines count time awake:
+ *   a peer that slept with us is not late.
  * - When was it? dateMs(), CLOCK_REALTIME: it may be set in either direction at any moment. What
  *   must not be forgotten by mistake does not rest on it alone (dom0/record/ledger.ts).
  *
@@ -16,7 +16,7 @@ export interface Clock {
   dateMs(): number;
   /** ms since some moment of this process. */
   spanMs(): number;
-  /** Runs it again and again; once for all the turns that were slept through. @returns ends that */
+  /** Runs it again and again; turns missed while the machine slept are made up for by one. @returns ends that */
   every(ms: number, run: () => void): () => void;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What a mistyped word was meant to be. (The distance of @std/text counts two edits for letters
- * that are exchanged, which is what fingers do most.)
+ * What a mistyped word was meant to be. (The distance of @std/text counts two edits for swapped
+ * letters, the most frequent mistake.)
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import { UsageError } from "./program.ts";
 import { printable } from "../protocol/printable.ts";
 
-/** The known word that is most like this one; undefined if none is. "--time" is "--timeout". */
+/** The known word that is closest to this one; undefined if none is close. "--time" is "--timeout". */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
   const begun = known.filter((one) => word.length > 1 && one.startsWith(word));
   if (begun.length === 1) return begun[0];
@@ -17,7 +17,7 @@ export function nearestWord(word: string, known: readonly string[]): string | un
   return known.find((one) => one === typed || isOneEditAway(typed, one));
 }
 
-/** One letter added, left out or changed, or two that stand side by side exchanged. */
+/** One letter added, left out or changed, or two neighbours swapped. */
 export function isOneEditAway(a: string, b: string): boolean {
   const shorter = Math.min(a.length, b.length);
   let start = 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What a program says is done must still be so after a power cut. A file system writes when it
- * likes, contents and names apart: a file is on the disk after its fsync, and that it has this
- * name, or no longer has it, after the fsync of its folder. Each call here resolves when both are.
+ * What a program reports as done must survive a power cut. A file system writes contents and names
+ * separately, when it likes: a file's contents are on the disk after its fsync, its name, or the name's
+ * removal, after the fsync of its folder. Each call here resolves when both are.
  *
- * For what nobody was promised there is writeAtomically(), which costs no wait for a disk.
+ * Where nothing was promised, writeAtomically() does not wait for the disk.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export async function durableWrite(
   await putInPlace(path, async (temporary) => {
     using file = await Deno.open(temporary, { write: true, createNew: true, mode: PRIVATE_FILE });
     await writeFully(file, data);
-    await Deno.chmod(temporary, mode); // whatever the umask is
+    await Deno.chmod(temporary, mode); // regardless of the umask
     await file.sync();
   });
   await syncFolderOf(path);
@@ -65,7 +65,7 @@ export async function durableFolder(path: string, mode = PRIVATE_FOLDER): Promis
   }
 }
 
-/** What this program may not look at is not its own to make. */
+/** A folder that this program may not look at is not its own to create. */
 async function isThere(path: string): Promise<boolean> {
   try {
     return await ifPresent(Deno.stat(path)) !== undefined;
@@ -75,7 +75,7 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** That the file has its name, or no longer has it, is on the disk. */
+/** Syncs a folder: its files' names, and removals of names, are on the disk. */
 export async function syncFolderOf(path: string): Promise<void> {
   try {
     using folder = await Deno.open(dirname(path), { read: true });

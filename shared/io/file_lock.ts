@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Who still lives: a program that owns something holds an exclusive flock on a file, and the
- * kernel lets go of it when the program ends, however it ends. (Deno gives a restricted program
- * no look at /proc, so a process number says nothing; and it would be used again some day.)
+ * Which programs are still alive: a program that owns something holds an exclusive flock on a file, and
+ * the kernel releases it when the program ends, in whatever way. (Deno lets no restricted program look
+ * at /proc, so a process number would say nothing, and numbers are reused.)
  *
  * @module
  */
@@ -10,10 +10,10 @@
 import { ifPresent } from "./files.ts";
 import { within } from "./timing.ts";
 
-/** Before 2.5 Deno can wait for a lock but not try for one; a lock that is free is had at once. */
+/** Before 2.5, Deno can wait for a lock but not try to get one; a free lock is granted at once. */
 const TRY_MS = 150;
 
-/** Whether a lock that is not free can be left alone; else asking for it is waiting for it. */
+/** Whether Deno can try for a lock without waiting for it. */
 export function canTryLock(): boolean {
   return "tryLock" in Deno.FsFile.prototype;
 }

@@ -33,13 +33,13 @@ export async function makePrivateFolder(path: string): Promise<void> {
 
 export interface WriteOptions {
   readonly mode?: number;
-  /** Where the new file grows up; the same file system. Default: beside it, as ".NAME.RANDOM". */
+  /** Where the new file is written first, on the same file system. Default: beside it, as ".NAME.RANDOM". */
   readonly temporaryPath?: string;
 }
 
 /**
- * Readers see the old file or the new one, never a part. Fails without a trace. A power cut may
- * take it back: what was promised is written with durable.ts.
+ * Readers see the old file or the new one, never a part. If it fails, nothing is left behind. A power
+ * cut may undo it: for anything that was promised there is durable.ts.
  */
 export async function writeAtomically(
   path: string,
@@ -52,7 +52,7 @@ export async function writeAtomically(
   }, temporaryPath);
 }
 
-/** Makes it under another name, where a new one grows up, and renames it. Fails without a trace. */
+/** Makes it under a temporary name and renames it. If it fails, nothing is left behind. */
 export async function putInPlace(
   path: string,
   make: (temporary: string) => Promise<void>,
@@ -86,7 +86,7 @@ export async function readSmallText(path: string, maxBytes: number): Promise<str
   return new TextDecoder().decode(await readSmall(path, maxBytes));
 }
 
-/** Reads at most the cap, whatever stat says of the size. */
+/** Reads at most the cap, whatever size stat gives. */
 export async function readSmall(path: string, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   using file = await Deno.open(path, { read: true });
   if (!(await file.stat()).isFile) throw new UserError(`${path} is not a regular file`);

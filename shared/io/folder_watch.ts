@@ -4,12 +4,12 @@
  *
  * - a file name that is not UTF-8 makes next() throw, and the watch is still good;
  * - with 16 changes waiting (2.4.2), or some more (2.9.6), further ones are dropped, on 2.4.2
- *   without a word. At least that many are delivered after the loss, so whoever looks for
- *   itself once after UNRELIABLE_AFTER changes has missed nothing;
- * - Deno opens what has changed, to see whether it lies in the folder. Of a symlink that leads
- *   out of it nothing is told; at a FIFO the watch stands still, until somebody opens the
- *   other end (vm/remote/files/set_aside.ts does). So nobody may rely on the watch alone;
- * - of a relative path, changes are lost: paths must be absolute.
+ *   silently. At least that many are delivered after the loss, so if you read the folder yourself
+ *   once after UNRELIABLE_AFTER changes, you have missed nothing;
+ * - Deno opens what has changed, to see whether it lies in the folder. A symlink that leads out of
+ *   it is not reported; a FIFO stops the watch until somebody opens the other end
+ *   (vm/remote/files/set_aside.ts does). So never rely on the watch alone;
+ * - with a relative path, changes are lost: paths must be absolute.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface FolderChange {
   readonly paths: readonly string[];
   /** A watched folder itself was moved or removed: the watch is over. */
   readonly folderGone: boolean;
-  /** "opened": or closed; nothing says that it changed. */
+  /** "opened": or closed, without a sign of a change. */
   readonly kind: "gone" | "here" | "opened" | "unknown";
 }
 

@@ -3,7 +3,7 @@
 
 import { printable } from "../protocol/printable.ts";
 
-/** A line that is wrong, for people; line 0 is what did not come from the file. */
+/** What is wrong with a line, for people; line 0 stands for values from elsewhere. */
 export interface LineProblem {
   readonly line: number;
   readonly text: string;
@@ -18,7 +18,7 @@ export interface KeyValue {
 
 const LINE = /^([A-Z][A-Z0-9_]*)=("[^"]*"|'[^']*'|[^"'#]*)(?:\s+#.*)?$/;
 
-/** Every line but comments and empty ones; one that is not understood is a problem. */
+/** Every line except comments and empty ones; one that cannot be read is a problem. */
 export function readKeyValues(
   text: string,
 ): { readonly entries: readonly KeyValue[]; readonly problems: readonly LineProblem[] } {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Lines of a text that comes in pieces, none of them longer than is agreed. @module */
+/** Lines of a text that comes in pieces, with a cap on their length. @module */
 
 export interface LineCutter {
   /** The lines that this piece completes, without their newlines. */
   push(part: string): readonly string[];
-  /** What came behind the last newline. */
+  /** What came after the last newline. */
   rest(): string;
 }
 
-/** @param maxChars of a line: what is longer loses its end */
+/** @param maxChars longer lines are cut */
 export function createLineCutter(maxChars: number): LineCutter {
   let rest = "";
   return {

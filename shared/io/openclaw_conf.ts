@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * /etc/qubes/openclaw.conf, in dom0 and in client VMs: which VM the agents live in, and on which
- * ports. KEY=value lines as the original had them; a line that is not understood makes the
- * whole file bad, and is named.
+ * ports. KEY=value lines as the original had them; a line that cannot be read makes the whole file bad,
+ * and is named.
  *
  * @module
  */
@@ -65,13 +65,13 @@ export function parseOpenclawConf(
   return { conf, problems: problems.toSorted((a, b) => a.line - b.line) };
 }
 
-/** Of these files the first that is there, and no other. @throws {ConfigError} naming each bad line */
+/** Reads the first of these files that exists, and no other. @throws {ConfigError} naming each bad line */
 export async function readFirstConf(paths: readonly string[]): Promise<OpenclawConf> {
   const present = await Promise.all(paths.map(exists));
   return await readOpenclawConf(paths[present.indexOf(true)] ?? paths[0] ?? "");
 }
 
-/** In a client VM: this user's configuration, and everybody's, which is read without it. */
+/** In a client VM: this user's configuration or, if there is none, the system's. */
 export function clientConfFiles(home: string, root: string): readonly string[] {
   return [`${home}/.config/openclaw/connect.conf`, `${root}/etc/qubes/openclaw.conf`];
 }

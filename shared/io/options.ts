@@ -3,8 +3,8 @@
  * The words of a command line, read strictly: options end at "--", and unless they may stand
  * anywhere at the first other word; an unknown or repeated option is an error, a value is never
  * guessed. The word "help" or "version" alone is the option of that name, where there is one.
- * (@std/cli accepts unknown options, gives them the next word for a value, and loses where "--"
- * stood.)
+ * (@std/cli accepts unknown options, takes the next word for their value, and does not tell where "--"
+ * was.)
  *
  * @module
  */
@@ -58,14 +58,14 @@ export function parseWords(
   };
 }
 
-/** The words, as far as they are read. */
+/** The words, and how far they have been read. */
 interface Reading {
   readonly words: readonly string[];
   readonly kinds: ReadonlyMap<string, OptionKind>;
   readonly letters: ReadonlyMap<string, string>;
   /** The values of each option, by its name; one empty text for a flag. */
   readonly found: Map<string, string[]>;
-  /** The word that is looked at. */
+  /** The current word. */
   at: number;
 }
 
@@ -122,7 +122,7 @@ function takeLetters(reading: Reading, word: string): void {
 }
 
 const AS_WORDS: ReadonlySet<string> = new Set(["help", "version"]);
-/** What a text processor makes of "--". */
+/** What text processors turn "--" into. */
 const OTHER_DASH = /^[\u2010-\u2015\u2212]/;
 
 function unknownOption(word: string, known: readonly string[]): UsageError {

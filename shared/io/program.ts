@@ -6,7 +6,7 @@ import { printable } from "../protocol/printable.ts";
 export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
-/** sysexits.h EX_CONFIG: starting again would not mend it. */
+/** sysexits.h EX_CONFIG: starting again would not help. */
 export const EXIT_CONFIG = 78;
 /** A bug of ours: sysexits.h calls 70 EX_SOFTWARE. */
 export const EXIT_BUG = 70;

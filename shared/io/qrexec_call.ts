@@ -8,8 +8,8 @@ import { ifPresentSync } from "./sync_files.ts";
 /** How much of the call's stderr is kept to say why it failed. The rest is read and dropped. */
 const KEPT_STDERR_CHARS = 400;
 /**
- * Of one call, however long it lasts. A service that is in order says next to nothing, and each byte
- * of one that never ends costs this side processor time.
+ * The most that a call may write to stderr, however long it lasts. A working service writes next to
+ * nothing, and an endless stream would cost this side processor time.
  */
 export const MAX_CALL_STDERR_BYTES = 1024 * 1024;
 
@@ -23,7 +23,7 @@ export interface CallEnd {
 export interface QrexecCall {
   readonly output: ReadableStream<Uint8Array>;
   readonly input: Sender;
-  /** Says to the far side that nothing more comes. */
+  /** Tells the far side that nothing more comes. */
   closeInput(): void;
   /** Ends the local end of the call. The far side notices by its stdin. */
   kill(): void;
@@ -92,7 +92,7 @@ async function keepTail(
 }
 
 /**
- * What qrexec's client and Xen's libraries say when it is this side that has no vchan: the kernel's
+ * What qrexec's client and Xen's libraries say when this side gets no vchan: the kernel's
  * limit of shared pages is reached (xen_gntalloc.limit), or /dev/xen may not be opened.
  */
 const LOCAL_FAILURE =
@@ -114,7 +114,7 @@ export function saidOnStderr(untrustedStderr: string): string {
 
 /**
  * Whether a VM is halted for sure: qrexec-daemon keeps a socket qrexec.<vm> for each running VM.
- * False where that folder tells nothing, because no VM at all has one.
+ * False also where that folder tells nothing, because no VM has a socket there.
  */
 export function isSurelyHalted(qrexecFolder: string, vm: string): boolean {
   const sockets = qrexecSockets(qrexecFolder);
@@ -126,7 +126,7 @@ export function hasQrexecSocket(qrexecFolder: string, vm: string): boolean {
   return qrexecSockets(qrexecFolder).includes(`qrexec.${vm}`);
 }
 
-/** Another text for each start of the VM; "" while it has no socket. */
+/** A different text for each start of the VM; "" while it has no socket. */
 export function qrexecIncarnation(qrexecFolder: string, vm: string): string {
   const info = ifPresentSync(() => Deno.lstatSync(`${qrexecFolder}/qrexec.${vm}`));
   return info === undefined ? "" : `${info.ino} ${info.mtime?.getTime()}`;

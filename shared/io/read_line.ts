@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** One line from the terminal, or whatever else is standard input. @module */
+/** One line from standard input, a terminal or anything else. @module */
 
 import { UserError } from "./program.ts";
 
@@ -7,7 +7,7 @@ const MAX_LINE_BYTES = 4096;
 const [LF, CR] = [0x0a, 0x0d]; // CR: what a terminal in raw mode sends
 
 /**
- * Byte by byte, so that nothing behind the line is taken from whoever reads next.
+ * Read byte by byte, so that what follows the line is left for the next reader.
  *
  * @returns null at the end of input
  * @throws {UserError} if the line is too long

@@ -7,11 +7,11 @@ import { within } from "./timing.ts";
 export type Argv = readonly [program: string, ...args: string[]];
 
 export interface ToolOptions {
-  /** How long it may run; without it, until it ends. */
+  /** How long it may run; by default, without a limit. */
   readonly limitMs?: number;
-  /** What its stdin gets; none: nothing to read. */
+  /** What it gets on stdin; by default nothing. */
   readonly input?: string;
-  /** False: not even read, and both texts are empty. */
+  /** False: its output is not read, and both texts are empty. */
   readonly isHeard?: boolean;
 }
 

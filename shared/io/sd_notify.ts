@@ -7,8 +7,8 @@
  *     WATCHDOG=1            logger(1), one process that is there from the start: it sends a datagram
  *                           for each line that it reads, so a ping needs no process
  *
- * What cannot be said now, for want of a process or anything else, is said as soon as it can be;
- * it never ends the daemon.
+ * What cannot be sent now, because no process can be started or for another reason, is sent as soon as
+ * possible; a failure never ends the daemon.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export function createNotifier(
   environment: {
     readonly notifySocket: string | undefined;
     readonly watchdogUsec: string | undefined;
-    /** Asked before each ping; without it, running is being alive. */
+    /** Asked before each ping; without it, a running daemon counts as alive. */
     readonly isAlive?: () => Promise<boolean>;
   },
 ): Notifier {
@@ -46,8 +46,8 @@ export function createNotifier(
     if (state === PING && pinger !== null && await pinger.ping()) return;
     await systemdNotify(notifySocket, state);
   });
-  // A third of the limit: one may be lost. On the event loop that does the work: a daemon that is
-  // stuck is silent.
+  // A third of the limit, so that one may be lost. It runs on the event loop that does the work: a
+  // daemon that is stuck sends nothing.
   const timer = pinger === null ? undefined : setInterval(async () => {
     if (await isAlive()) await teller.tell(PING);
   }, watchdogMs / 3);
@@ -109,7 +109,7 @@ async function systemdNotify(notifySocket: string, state: string): Promise<void>
 }
 
 interface Pinger {
-  /** @returns whether there was somebody to send it */
+  /** @returns whether there was a process to send it */
   ping(): Promise<boolean>;
   close(): void;
 }
@@ -117,7 +117,7 @@ interface Pinger {
 /**
  * logger(1) puts a header in front of each line: "<13>", the date, the tag, ": ". The tag brings
  * lines of its own, so the datagram has a line WATCHDOG=1; systemd reads a datagram line by line
- * and passes over what it does not know (sd_notify(3)).
+ * and ignores what it does not know (sd_notify(3)).
  */
 function createPinger(notifySocket: string): Pinger {
   let writer: WritableStreamDefaultWriter<Uint8Array> | null = null;
@@ -135,7 +135,7 @@ function createPinger(notifySocket: string): Pinger {
       });
       return started;
     } catch {
-      return null; // no process to be had now, or no logger
+      return null; // no process can be started now, or there is no logger
     }
   };
   writer = start();

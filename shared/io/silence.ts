@@ -11,7 +11,7 @@ import type { Clock } from "./clock.ts";
 
 export interface Silence {
   heard(): void;
-  /** To be called at the pace that was promised. @returns ms of silence */
+  /** Call it at the agreed interval. @returns ms of silence */
   lookMs(): number;
 }
 
@@ -25,7 +25,7 @@ export function createSilence(paceMs: number, { spanMs }: Pick<Clock, "spanMs">)
     lookMs() {
       const nowMs = spanMs();
       const lateMs = nowMs - lookedAtMs - paceMs;
-      // A look that is a little late is a busy machine; one that is a whole turn late was away.
+      // A call that is a little late means a busy machine; one that is a whole turn late, a pause.
       if (lateMs > paceMs) heardAtMs = Math.min(nowMs, heardAtMs + lateMs);
       lookedAtMs = nowMs;
       return nowMs - heardAtMs;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Files that may be missing, or that another program may take away at any moment: then that is
- * the answer, not an error. Synchronous: a call takes microseconds on a local disk, a turn
- * through a thread a hundred, and between two of them nothing else of this program happens.
+ * Files that may be missing, or that another program may remove at any moment: that is an answer, not
+ * an error. Synchronous: a call takes microseconds on a local disk, while a thread takes a hundred, and
+ * nothing else in this program happens between two calls.
  *
  * @module
  */

@@ -3,7 +3,7 @@
 
 import { delay } from "@std/async/delay";
 
-/** To be awaited to its end: in a Promise.race() its listener would stay. See unlessAborted(). */
+/** Await it to the end: in a Promise.race() its listener would stay. See unlessAborted(). */
 export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -12,8 +12,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * What the work comes to, or undefined if the signal fires before. Nothing of it is left behind,
- * however often it is called with the same signal.
+ * The result of the work, or undefined if the signal fires first. Leaves no listener behind, however
+ * often it is called with the same signal.
  */
 export async function unlessAborted<T>(
   signal: AbortSignal,
@@ -30,7 +30,7 @@ export async function unlessAborted<T>(
   }
 }
 
-/** For that long, or until the signal; nothing of it is left behind, however often it is called. */
+/** Waits that long, or until the signal. Leaves no listener behind, however often it is called. */
 export async function pause(ms: number, until: AbortSignal): Promise<void> {
   await delay(ms, { signal: until }).catch(() => {}); // it rejects only when the signal fires
 }

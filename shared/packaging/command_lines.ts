@@ -40,7 +40,7 @@ export interface Command extends Usage {
 /** Options and words at the top are those without a command. */
 export interface CommandLine extends Usage {
   readonly program: string;
-  /** "--" ends the options, and what follows is another program's. */
+  /** "--" ends the options; what follows belongs to another program. */
   readonly endsAtDashes?: true;
   readonly commands: readonly Command[];
 }

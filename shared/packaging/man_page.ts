@@ -5,11 +5,11 @@
  *     .OPTION timeout          heads the text about --timeout, and
  *     .OPTION AGENT-VM agent-vm    that about a word and the option that says the same;
  *     .COMMAND key gen         heads the text about a command; several are parted by commas;
- *     .OPTIONS, .COMMANDS      stand for all that the page says nothing about by itself, each with
+ *     .OPTIONS, .COMMANDS      stand for everything that the page does not describe itself, each with
  *                              the line about it that is in the program's table.
  *
  * What an option or a command is called, its short name, its value and its words are in the table
- * alone. A page that names what is not there, or leaves something out, is an error. Pure.
+ * alone. A page that names something that does not exist, or leaves something out, is an error. Pure.
  *
  * @module
  */
@@ -17,7 +17,7 @@
 import type { Command, CommandLine } from "./command_lines.ts";
 import type { OptionLine } from "./usage.ts";
 
-/** @throws {Error} naming what the page says too much or too little */
+/** @throws {Error} naming what the page has too much or lacks */
 export function manPage(source: string, line: CommandLine): string {
   const options = new Map(
     [...line.commands, line].flatMap((one) => one.options).map((option) => [option.name, option]),
@@ -97,7 +97,7 @@ function commandText({ path, usage }: Command): string {
   return usage === "" ? inFonts(path) : `${inFonts(path)} ${inFonts(usage)}`;
 }
 
-/** What is typed as it stands is bold, what stands for something is italic. */
+/** What is typed literally is bold, a placeholder is italic. */
 function inFonts(usage: string): string {
   const fonted = usage.replace(/-{0,2}[A-Za-z@0-9][\w:@-]*|--/g, (word) => {
     const tag = /^(@[a-z]+:)(.+)$/.exec(word);

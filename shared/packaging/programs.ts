@@ -22,7 +22,7 @@ export interface Permissions {
   readonly write?: readonly string[] | "any";
   readonly env: readonly string[];
   readonly sys?: readonly string[];
-  /** What is only known on the machine: the launcher asks "NAME permissions" for more flags. */
+  /** Some permissions are known only on the machine: the launcher asks "NAME permissions" for them. */
   readonly configured?: true;
 }
 
@@ -60,7 +60,7 @@ export interface Program {
   readonly userUnits?: readonly string[];
 }
 
-/** For programs that run always and do little. */
+/** For programs that always run and do little. */
 const SMALL_HEAP = ["--max-semi-space-size=1", "--lite-mode"];
 const NO_FOREIGN_CODE = ["ffi", "import"] as const;
 const LOOPBACK = ["127.0.0.1", "[::1]"];
@@ -101,7 +101,7 @@ export const PROGRAMS: readonly Program[] = [
     part: "daemon",
     into: "@BINDIR@",
     compiled: true,
-    // It runs commands as root for its VMs, so a list of files or programs it may touch would
+    // It runs commands as root for its VMs, so a list of files or programs that it may touch would
     // promise what it cannot keep; and QUBES_CLAW_ROOT moves its files.
     permissions: {
       deny: ["net", ...NO_FOREIGN_CODE],
@@ -297,7 +297,7 @@ export const PROGRAMS: readonly Program[] = [
     side: "vm",
     part: "ports",
     into: "@BINDIR@",
-    // Root's tool for the rpc folders. Deno makes links only for a program that may read and
+    // A tool for root, for the rpc folders. Deno makes links only for a program that may read and
     // write everywhere; so what is narrow is the rest: no network, and one program that answers.
     permissions: {
       deny: ["net", ...NO_FOREIGN_CODE],

@@ -19,7 +19,7 @@ import { ProtocolError } from "./refusal.ts";
 export const CAPABILITIES = ["ends", "operations"] as const;
 export type Capability = typeof CAPABILITIES[number];
 
-/** Before it is known what the peer can: nothing. */
+/** Until it is known what the peer can do: nothing. */
 export const NO_CAPABILITIES: ReadonlySet<Capability> = new Set();
 
 const WORD = /^[a-z][a-z0-9-]*$/;
@@ -62,7 +62,7 @@ export function encodeCapabilities(words: readonly string[]): Bytes {
 }
 
 /**
- * Those of the peer's words that this side knows.
+ * The peer's capabilities that this side knows.
  *
  * @example
  * ```ts

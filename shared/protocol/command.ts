@@ -5,7 +5,7 @@ import { type Bytes, parseUtf8, utf8 } from "./bytes.ts";
 import type { Mode } from "./envelope.ts";
 import { ProtocolError } from "./refusal.ts";
 
-/** What a process can be started for. */
+/** Commands that are run as they are. */
 export type ProcessCommand =
   | { readonly mode: "argv"; readonly argv: readonly [program: string, ...args: string[]] }
   | { readonly mode: "script"; readonly script: Bytes };
@@ -21,7 +21,7 @@ export interface OperationCall {
 export type Command =
   | ProcessCommand
   | OperationCall
-  /** JSON as far as the VM says; dom0 parses it. */
+  /** The VM says that this is JSON; dom0 parses it. */
   | { readonly mode: "plan"; readonly text: string };
 
 const NUL = 0;
@@ -95,7 +95,7 @@ function wordsOf(command: Extract<Command, { mode: "argv" | "op" }>): readonly s
   return [command.name, ...command.pairs.map(([key, value]) => `${key}=${value}`)];
 }
 
-/** How much of a script or a plan a line for logs has. */
+/** How much of a script or a plan a log line shows. */
 const DESCRIBED_BYTES = 2048;
 
 /**

@@ -22,8 +22,8 @@
  *      | <- pong { token } ----------------------- |
  *      x -- close                                  |   anything else: audit, close, back off
  *
- * A request sent again after a broken session (same id, same MAC) is the same request: dom0
- * joins it to what is running or gives the outcome it kept. Pure: it makes and checks messages.
+ * A request sent again after a broken session (same id, same MAC) is the same request: dom0 joins it
+ * to the running command or sends the outcome that it kept. Pure: it makes and checks messages.
  *
  * @module
  */
@@ -75,7 +75,7 @@ export interface Dom0Session {
   /** @throws {ProtocolError} on anything but what the drawing allows; the session is over */
   receive(frame: Frame): VmEvent;
   credit(count: number): Bytes;
-  /** null while the last one is unanswered: a VM that wakes up answers one. */
+  /** null while the last one is unanswered: a VM that wakes up need answer only one. */
   ping(): Bytes | null;
   accepted(seq: number): Bytes;
   /** It waits for a person, from here to `approved` or the outcome; null: the VM cannot be told. */

@@ -71,7 +71,7 @@ export interface RequestFields {
   readonly body: Bytes;
 }
 
-/** What a request has that wants nothing but to be run. */
+/** The fields of a request that is simply to be run. */
 export const PLAIN_REQUEST: Pick<RequestFields, "flags" | "why"> = { flags: NO_FLAGS, why: null };
 
 /**
@@ -92,7 +92,7 @@ export function neededCapability(
   return isFirstForm ? null : "operations";
 }
 
-/** Well-formed, and nothing more: whoever made it may not hold the key. */
+/** Only known to be well-formed: its maker may not hold the key. */
 export interface UnverifiedRequest {
   readonly fields: RequestFields;
   readonly untrustedMac: Bytes;

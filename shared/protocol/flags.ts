@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What a request wants beside being run, as the line "flags" has it: "-", or words in the order of
- * the alphabet, each once, joined by commas.
+ * How a request is to be treated, as the line "flags" has it: "-", or words in alphabetical order, each
+ * once, joined by commas.
  *
  *     explain    say what dom0 would do with it, and do nothing
  *     json       only of an operation: its result as the typed value of the table, one JSON text
@@ -11,14 +11,14 @@
 
 import { ProtocolError } from "./refusal.ts";
 
-/** In the order of the alphabet: so they are spelled. */
+/** In alphabetical order, as in the line. */
 export const REQUEST_FLAGS = ["explain", "json"] as const;
 export type RequestFlag = typeof REQUEST_FLAGS[number];
 
 export const NO_FLAGS: ReadonlySet<RequestFlag> = new Set();
 
 /**
- * @throws {ProtocolError} "bad-envelope" for a word that is none, or another spelling
+ * @throws {ProtocolError} "bad-envelope" for an unknown word or another spelling
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Frames: how a byte stream is cut into messages. Message borders of qrexec mean nothing.
+ * Frames: how a byte stream is cut into messages. The sizes in which qrexec delivers it mean nothing.
  *
  *     +----------------+--------+----------------+
  *     | length, u32 BE |  type  |    payload     |
@@ -37,8 +37,8 @@ export interface FrameDecoder {
 /**
  * @param maxPayloadBytes the cap of each type that may arrive; any other type is refused as
  *   soon as its byte is seen, before its payload is waited for.
- * @param lends a payload that came in one piece is a view of that piece: it saves the copy for
- *   one who is done with the frame before he uses the piece again
+ * @param lends a payload that came in one piece is a view of that piece, which saves a copy: be
+ *   done with the frame before you reuse the piece
  *
  * @example
  * ```ts

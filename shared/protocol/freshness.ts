@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Replay protection: a request is taken only while it is fresh, and once. What is not fresh is
- * refused by its date alone, so the ledger of taken requests may forget what is older.
+ * Replay protection: a request is taken only while it is fresh, and only once. One that is not fresh is
+ * refused by its date alone, so the ledger of taken requests may forget older ones.
  *
  * @module
  */

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The original's limit for a command, kept: a script larger than this is a file to copy. */
+/** The original's limit for a command, kept: copy anything larger as a file. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 /** The reason a VM gives: one line that a person reads. A character of UTF-8 has 4 bytes at most. */
 export const MAX_WHY_CHARS = 200;

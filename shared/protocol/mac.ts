@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What is under a MAC: a label, then every field, each behind its length. A MAC made for one
- * purpose fits no other, and no two lists of fields have the same bytes.
+ * What a MAC covers: a label, then every field, each after its length. So a MAC made for one purpose
+ * fits no other, and no two lists of fields give the same bytes.
  *
  * @module
  */

@@ -60,12 +60,12 @@ export interface Outcome {
   readonly limit?: number | null;
 }
 
-/** The kinds that a limit makes. */
+/** The kinds that a limit causes. */
 const LIMIT_KINDS: ReadonlySet<OutcomeKind> = new Set(
   ["timeout", "output-limit", "process-limit", "memory-limit"] as const,
 );
 
-/** A word that came with a capability, and what comes nearest to it in a session without that. */
+/** A word that belongs to a capability, and the nearest one for a session without it. */
 interface Later<Word> {
   readonly with: Capability;
   readonly before: Word;
@@ -87,7 +87,7 @@ const LATER_REASONS: ReadonlyMap<RefusalReason | null, Later<RefusalReason>> = n
 ]);
 
 /**
- * For a peer that knows what both sides have named, and no more.
+ * In the form for a peer that knows no more than what both sides have named.
  *
  * @example
  * ```ts
@@ -144,7 +144,7 @@ export const EMPTY_STREAM: StreamSummary = {
 };
 
 /**
- * Whether only the VM's own service says so: dom0 never does.
+ * Whether it is one that only the VM's own service gives, never dom0.
  *
  * @example
  * ```ts

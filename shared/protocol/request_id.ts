@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The id of a request: YYYYMMDD-HHMMSS-PID-hhhhhhhh, the time in UTC, the client's pid in
- * decimal, 32 random bits in lower-case hex. It is a file name in the VM and a word in every
- * log of dom0, so nothing but this grammar is one.
+ * decimal, 32 random bits in lower-case hex. It is a file name in the VM and a word in every log of
+ * dom0, so nothing outside this grammar is accepted.
  *
  * @module
  */

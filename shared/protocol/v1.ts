@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Protocol 1, of the Python original: a command and, beside it, an HMAC of the id alone. The
- * command itself is not signed, which is why dom0 takes it only from a VM whose operator
- * accepted that, and why an id is good for one use.
+ * command itself is not signed, so dom0 takes it only from a VM for which the operator accepted that,
+ * and an id is good for one use.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { VmName } from "./vm_name.ts";
 
 /** The original's only timeout. */
 export const V1_TIMEOUT_MS = 300_000;
-/** The nonce of a protocol that has none. */
+/** Stands for the nonce, which this protocol does not have. */
 export const V1_NONCE = "-";
 
 /** Well-formed, and nothing more. */

@@ -27,9 +27,9 @@ export type Dom0Event =
   | { readonly kind: "hello"; readonly vm: VmName; readonly reply: Bytes }
   | { readonly kind: "credit" }
   | { readonly kind: "ping"; readonly reply: Bytes }
-  /** dom0 has said what it can: no reply. */
+  /** dom0 has named its capabilities: no reply. */
   | { readonly kind: "capabilities" }
-  /** A second time, if it was parked and a person said yes. */
+  /** Comes a second time if it was parked and a person approved it. */
   | { readonly kind: "accepted"; readonly seq: number }
   | { readonly kind: "parked"; readonly seq: number }
   | {
@@ -125,7 +125,7 @@ export function createVmSession(): VmSession {
 }
 
 interface State {
-  /** "asked": dom0 has asked for capabilities, and has not named its own. */
+  /** "asked": dom0 has asked for capabilities but not yet named its own. */
   phase: "new" | "ready" | "asked" | "open";
   /** What both sides can. */
   common: ReadonlySet<Capability>;
@@ -196,7 +196,7 @@ function answerPing(state: State, token: number): Bytes {
   return encodeFromVm({ kind: "capabilities", words: CAPABILITIES });
 }
 
-/** What dom0 says of one request, in the order in which it may. */
+/** What dom0 may say about one request, in order. */
 function receiveFor(
   request: SentRequest,
   message: Extract<FromDom0, { kind: "accepted" | "parked" | "output" | "outcome" }>,

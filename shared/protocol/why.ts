@@ -8,8 +8,8 @@ import { ProtocolError } from "./refusal.ts";
 const BREAKS_A_LINE = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
 /**
- * One line of 1 to 200 characters (code points). What it does to a terminal otherwise, such as
- * writing from right to left, is for whoever shows it: see printable.ts.
+ * One line of 1 to 200 characters (code points). Whoever shows it must deal with the other things that text can do to a
+ * terminal, such as writing from right to left: see printable.ts.
  *
  * @throws {ProtocolError} "bad-argument"
  *

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * How a setup program works: what is wanted becomes steps, each step is on record before it is
- * begun, and the record leads back. What the places are, how one is read and changed, each program
- * says; both have this way of going about it.
+ * How a setup program works: wanted facts become steps, each step is recorded before it begins, and
+ * the record leads back. Each program says what its places are, and how one is read and changed.
  *
  * @module
  */
@@ -15,7 +14,7 @@ import { type Journal, offRecord, onRecord } from "./journal.ts";
 import type { Entry, RecordFile, Value } from "./record.ts";
 import type { Command } from "./tools.ts";
 
-/** A place, and the value it is to have. */
+/** A place, and the value it should have. */
 export interface WantedOf<F> {
   readonly fact: F;
   readonly to: Value;
@@ -91,7 +90,7 @@ export function verify<F>(
 
 export type UndoActionOf<F> =
   | { readonly kind: "step"; readonly step: StepOf<F> }
-  /** Nothing to do any more. */
+  /** Nothing left to do. */
   | { readonly kind: "gone"; readonly why: string }
   /** Left alone, and it stays in the record. */
   | { readonly kind: "left"; readonly why: string };
@@ -102,7 +101,7 @@ export interface UndoOf<F> {
 }
 
 /** Why a place is left alone that holds neither what was put there nor what was there before. */
-export const CHANGED_SINCE = "it was changed by someone else since; see to it yourself";
+export const CHANGED_SINCE = "somebody else has changed it since; look at it yourself";
 
 /** The way back: the last change first. */
 export async function planUndo<F>(

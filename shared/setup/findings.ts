@@ -31,7 +31,7 @@ export async function findingsFor<W extends { readonly why: string }>(
   return findings;
 }
 
-/** Without what is written to it, a command would leave an empty file. */
+/** Shown without its input, a command would leave an empty file. */
 function commandsAlone(commands: readonly Command[]): readonly string[] {
   return commands.some(({ input }) => input !== undefined)
     ? []

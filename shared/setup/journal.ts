@@ -10,8 +10,8 @@ export interface Journal<F> {
 }
 
 /**
- * One change, on record before it is begun. One that led back to the beginning leaves nothing to
- * take back.
+ * One change, recorded before it begins. One that restored the original value leaves nothing to take
+ * back.
  *
  * @throws {UserError} that says how to go on
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What a setup program changed, and what each place held before: enough to take it back. An entry
- * is on the disk before its change is begun, so a cut in the middle loses nothing; whether the
- * change happened is seen by looking, at the next run. What the places are, each program says.
+ * is on the disk before its change is begun, so an interruption loses nothing; whether the change
+ * happened is checked at the next run. Each program says what its places are.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export interface RecordKind<F> {
 export interface RecordFile<F> {
   readonly program: string;
   find(entries: readonly Entry<F>[], fact: F): Entry<F> | undefined;
-  /** The record with one change more. What a place held before the first change is kept. */
+  /** The record with one more change. The value before a place's first change is kept. */
   withChange(entries: readonly Entry<F>[], change: Entry<F>): readonly Entry<F>[];
   without(entries: readonly Entry<F>[], fact: F): readonly Entry<F>[];
   /** @throws {UserError} if it is not one of ours */
@@ -88,7 +88,7 @@ export function recordFile<F>({ program, keyOf, check }: RecordKind<F>): RecordF
         return parse(text);
       } catch (error) {
         throw new UserError(`${path} is not a record of ${program}: ${errorText(error)}`, [
-          "move it away if it is of no use; what was changed then stays as it is",
+          "move it away if it is of no use; what was changed then stays changed",
         ]);
       }
     },

@@ -18,7 +18,7 @@ export interface Tools {
 
 export interface RunLimits {
   readonly limitMs: number;
-  /** False: nothing that it says is even read. */
+  /** False: its output is not even read. */
   readonly isHeard?: boolean;
   /** The next step where there is no such program. */
   readonly absentHint: string;
@@ -37,7 +37,7 @@ export async function runCommand(
   }
 }
 
-/** @throws {UserError} unless it ends with 0; says what it said, or what its code means */
+/** @throws {UserError} unless it ends with 0; the message has its stderr, or what its code means */
 export async function runOrFail(
   tools: Tools,
   command: Command,

@@ -10,7 +10,7 @@ import { close } from "./carry/join.ts";
 import { createPersistentLink } from "./mux/persistent_link.ts";
 import type { Place, Target } from "./place.ts";
 
-/** A call of its own that has not ended by then has connected: a refused one ends at once. */
+/** A direct call that has not ended by then is connected: a refused one ends at once. */
 const DIRECT_SETTLE_MS = 1_000;
 
 export interface CheckPart {

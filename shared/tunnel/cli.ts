@@ -98,7 +98,7 @@ async function status(program: TunnelProgram, words: readonly string[]): Promise
   return states.length === 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-/** What a tunnel wrote may be older than the last start or end of its VM. */
+/** A tunnel's state file may be older than the last start or end of its VM. */
 function asItIs(place: Place, state: PortState): PortState {
   const isHalted = place.isHalted(place.parseTarget(state.vm));
   if (!isHalted) return state.modeReason === "vm-halted" ? { ...state, modeReason: null } : state;
@@ -125,7 +125,7 @@ async function destinations(
 ): Promise<{ readonly vm: Target; readonly routes: readonly PortRoute[] }> {
   const named = options.value("vm");
   const routes = [...options.values("listen"), ...options.rest].map(parsePortRoute);
-  // All of it given: a file that is bad or missing does not matter.
+  // If everything is given as options, a bad or missing file does not matter.
   const conf = named === undefined || routes.length === 0
     ? await readFirstConf(program.confFiles)
     : null;

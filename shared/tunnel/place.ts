@@ -19,7 +19,7 @@ export type Target = VmName | "@default";
 
 export interface Place {
   readonly name: "dom0" | "VM";
-  /** Where no VM is named and none configured; null: nobody could say which. */
+  /** The VM if none is named or configured; null: there is no default. */
   readonly defaultTarget: Target | null;
   /** @throws {ProtocolError} what cannot be called from here */
   parseTarget(untrustedWord: string): Target;
@@ -29,7 +29,7 @@ export interface Place {
   isHalted(vm: Target): boolean;
   /** Known after a call was refused. */
   wasHalted(vm: Target): boolean;
-  /** Another text after each start of the VM; always the same where that cannot be seen. */
+  /** A different text after each start of the VM; constant where that cannot be seen. */
   incarnation(vm: Target): string;
 }
 
@@ -48,8 +48,8 @@ export function dom0Place(qrexecFolder: string): Place {
 }
 
 /**
- * A VM cannot see whether another runs. That a call does not start it is up to the policy in
- * dom0: its lines must say autostart=no, and then a halted VM is a refusal of the policy.
+ * A VM cannot see whether another one runs. Whether a call starts it is up to the policy in dom0: its
+ * lines must say autostart=no; a call to a halted VM is then refused by the policy.
  */
 export function vmPlace(): Place {
   return {

@@ -20,8 +20,8 @@ function ownRuntimeFolder(): string | undefined {
 }
 
 /**
- * The kernel's limit of pages for vchans, which the units write down: Deno lets no program that may
- * not do everything read /sys. Its default where nobody has.
+ * The kernel's limit of pages for vchans, which the units pass on in a file: Deno lets only programs
+ * with every permission read /sys. The kernel's default if there is no such file.
  */
 function grantPages(folder: string): number {
   const text = ifPresentSync(() => Deno.readTextFileSync(`${folder}/grant-pages`))?.trim() ?? "";

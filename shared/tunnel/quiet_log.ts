@@ -3,7 +3,7 @@
 
 import type { Clock } from "./clock.ts";
 
-/** Equal events within this time are one line more. */
+/** Equal events within this time become one more line. */
 const QUIET_MS = 10_000;
 
 /** @returns a function that logs `text`, unless there was one with that key just now */

@@ -22,7 +22,7 @@ import { createPortTunnel, type PortTunnel } from "./carry/port_tunnel.ts";
 import { createQuietLog } from "./quiet_log.ts";
 import { LOCK_FILE, openTunnelFolder, type TunnelFolder } from "./state_file.ts";
 
-/** An error of accept() that does not pass (no descriptors left) is looked at again this often. */
+/** Pause after a lasting error of accept(), such as no descriptors left. */
 const ACCEPT_PAUSE_MS = 100;
 
 export interface TunnelOptions {

@@ -33,11 +33,11 @@ export interface TunnelFolder {
   readonly path: string;
   /** Writes the state file, and keeps it true. */
   keep(getState: () => TunnelState): Promise<StateWriter>;
-  /** Lets go of the lock. */
+  /** Releases the lock. */
   close(): Promise<void>;
 }
 
-/** @returns null if it cannot be written: the tunnel works, and no other sees it */
+/** @returns null if it cannot be written: the tunnel works, but "status" does not see it */
 export async function openTunnelFolder(path: string): Promise<TunnelFolder | null> {
   const lockFile = `${path}/${LOCK_FILE}`;
   let lock: Deno.FsFile;

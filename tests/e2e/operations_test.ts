@@ -141,7 +141,7 @@ Deno.test("a VM that may read and must ask", async (t) => {
   await t.step("a plan that is wrong is refused with the step and the key", async () => {
     const { stderr } = await client(126, "plan", plan(setStep("1"), { operation: "vm.strat" }));
     assertMatch(stderr, /^qvm-remote-dom0: .*step 2: there is no operation "vm\.strat"/m);
-    assertStringIncludes(stderr, "error: refused by dom0: it is no plan that dom0 can read");
+    assertStringIncludes(stderr, "error: refused by dom0: dom0 cannot read the plan");
   });
 
   await t.step("what is no operation, or wrong, is refused with what is wrong", async () => {

@@ -10,18 +10,18 @@ export const MAX_MUX_DATA_BYTES = 32 * 1024;
 /** Every frame but DATA is shorter than this. */
 export const MAX_MUX_SMALL_BYTES = 32;
 
-/** Streams of one session, whatever a side offers: the ids of 16 bits would fit. */
+/** The most streams of a session, whatever a side offers: 16-bit ids would do. */
 export const MAX_MUX_STREAMS = 65_535;
 /** What the VM's side offers: more than the tunnel ever opens at once. */
 export const MUX_STREAMS = 1_100;
 
-/** What a side may send on a new stream before it hears more: a request or an answer of a chat. */
+/** What a side may send on a new stream before it gets more credit: a chat's request or answer. */
 export const MUX_FIRST_WINDOW_BYTES = 32 * 1024;
 /** How far a stream that is read grows: what a fast pipe carries in a turn of some ms. */
 export const MUX_WINDOW_BYTES = 1024 * 1024;
 /** What all streams of a session may have above their first windows, together. */
 export const MUX_WINDOW_BUDGET_BYTES = 16 * 1024 * 1024;
-/** More than this a side may never be owed; credit above it is a mistake or an attack. */
+/** The most credit a side may ever have; more is a mistake or an attack. */
 export const MAX_MUX_WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** While streams are open the tunnel pings a silent VM this often. An idle session is silent. */

@@ -23,7 +23,7 @@ import { MAX_MUX_DATA_BYTES, MAX_MUX_SMALL_BYTES } from "./mux_limits.ts";
 import { MUX_REFUSALS, type MuxRefusal, ProtocolError } from "../refusal.ts";
 
 export const MUX_VERSION = 1;
-/** "OcMx": text of a service that is none, or of a shell, is no hello. */
+/** "OcMx": the output of a shell, or of another service, must not pass for a hello. */
 export const MUX_MAGIC = 0x4f63_4d78;
 
 export const MUX_TYPE = {

@@ -68,7 +68,7 @@ export interface MuxSession {
   /** Whether open() may be called: hellos exchanged, ids left, and a stream free. */
   mayOpen(): boolean;
   open(): { readonly stream: number; readonly frame: Bytes };
-  /** null: the other side has given the stream up meanwhile. The same for those below. */
+  /** null: the other side has given the stream up meanwhile. The same holds for the next methods. */
   opened(stream: number): Bytes | null;
   refused(stream: number, reason: MuxRefusal): Bytes | null;
   /** Bytes that may be sent now on this stream; 0 when it is gone. */
@@ -81,7 +81,7 @@ export interface MuxSession {
   reset(stream: number): Bytes | null;
   /** null while the last one is unanswered. */
   ping(): Bytes | null;
-  /** Streams of which this side has not forgotten everything. */
+  /** Streams that this side still knows. */
   openStreams(): number;
 }
 

@@ -15,7 +15,7 @@ export interface MuxStreamState {
   opened: boolean;
   sentEnd: boolean;
   gotEnd: boolean;
-  /** Reset, or refused: what still comes is taken and dropped, until the other's reset. */
+  /** Reset, or refused: what still comes is dropped, until the other side's reset. */
   sentReset: boolean;
   /** Bytes that may be sent. */
   credit: number;
@@ -24,12 +24,12 @@ export interface MuxStreamState {
 
 export interface MuxStreams {
   readonly role: MuxRole;
-  /** By their ids; what is not here was never opened, or both sides have forgotten it. */
+  /** By id; a stream that is not here was never opened, or is over on both sides. */
   readonly known: Map<number, MuxStreamState>;
   readonly budget: WindowBudget;
   /** Ids are given in turn, from 1 on. */
   lastId: number;
-  /** So many may be known at once: 0 until the hello that says it. */
+  /** The most that may be known at once: 0 until the other side's hello. */
   most: number;
   /** What a new stream may send. */
   firstCredit: number;

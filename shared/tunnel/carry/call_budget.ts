@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * How many connections may have a qrexec call of their own, of all tunnels of this machine together:
- * the vchans of a machine are few, and who uses them up takes them from every other VM's calls too.
+ * How many connections may have a qrexec call of their own, in all tunnels of this machine together:
+ * a machine has few vchans, and using them up would keep every other VM from its calls.
  *
  * Each tunnel keeps a number beside its state: how many calls it has, or has set aside for a moment.
  * It raises that number only while it holds a lock on the folder of all, and only as far as the sum
@@ -23,13 +23,13 @@ export const DEFAULT_GRANT_PAGES = 1024;
 const SHARE = 0.4;
 /** A VM carries no more calls at once, whatever this machine could. */
 const MOST_CALLS = 24;
-/** Of a tunnel that may not write into the common folder, so that nobody could count its calls. */
+/** For a tunnel that may not write into the common folder, so that its calls cannot be counted. */
 const UNCOUNTED_CALLS = 4;
-/** What ended is set aside for this long: the next connection then writes and locks nothing. */
+/** The place of a call that ended is kept this long: the next connection then needs no lock. */
 const KEEP_MS = 250;
 /** The others hold the lock for some reads of a file. */
 const LOCK_LIMIT_MS = 2_000;
-/** Tunnels that were killed leave their number behind; looking for them takes a while. */
+/** Killed tunnels leave their number behind; finding them takes a while. */
 const DEAD_LOOK_MS = 10_000;
 const COUNT_FILE = "direct-calls";
 const COUNT_MODE = 0o644;

@@ -7,7 +7,7 @@ import type { RemoteEnd } from "./remote_end.ts";
 
 /**
  * @param isHalted asked when the call could not be had
- * @param onSpoken called once, when the VM's side has said something
+ * @param onSpoken called once, when the VM's side has sent something
  */
 export function directEnd(
   call: QrexecCall,

@@ -9,13 +9,13 @@ import { TunnelFailure } from "../failure.ts";
 const SMALL_BUFFER_BYTES = 4 * 1024;
 const LARGE_BUFFER_BYTES = 256 * 1024;
 
-/** Hears of what went through, as it goes. */
+/** Told of the bytes as they pass. */
 export interface Traffic {
   up(bytes: number): void;
   down(bytes: number): void;
 }
 
-/** The connection as far as it is needed here. */
+/** The part of a connection that is needed here. */
 export type LocalEnd = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
 
 /**
@@ -37,7 +37,7 @@ export async function join(
   const up = copyUp(local, remote, traffic).catch(breakOff);
   const down = copyDown(local, remote, traffic).catch(breakOff);
   await down;
-  // A far side that is gone takes nothing, though this one may have more to say.
+  // A far side that is gone takes nothing more, though this side may have more to send.
   await Promise.race([up, remote.gone]);
   close(local);
   await up;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What is told of a tunnelled port: its mode, what it carried, and what failed last. @module */
+/** The account of a tunnelled port: its mode, what it carried, and what failed last. @module */
 
 import type { PortRoute } from "../../io/tcp_port.ts";
 import type { FailureClass, TunnelFailure } from "../failure.ts";
@@ -48,7 +48,7 @@ interface Counts {
 }
 
 export interface PortAccount {
-  /** Whoever changes these calls onChange. */
+  /** Call onChange after changing these. */
   readonly counts: Counts;
   readonly traffic: Traffic;
   mode(): Mode;

@@ -123,7 +123,7 @@ function linkOf(
   });
 }
 
-/** By what the VM can be reached. */
+/** What can carry connections to the VM. */
 interface Ways {
   readonly options: PortTunnelOptions;
   readonly account: PortAccount;
@@ -133,7 +133,7 @@ interface Ways {
 
 async function dial(ways: Ways): Promise<RemoteEnd> {
   const { link, options: { vm, place, only } } = ways;
-  // A session that lives says more of the VM than its socket, and is asked for less.
+  // A live session says more about the VM than its socket does, and costs less to ask.
   if (link.state() !== "ready" && place.isHalted(vm)) throw new TunnelFailure("vm-halted");
   const stream = only === "direct" ? null : await link.open();
   if (stream !== null) return stream;

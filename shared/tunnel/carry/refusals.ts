@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Calls that the policy in dom0 has refused are not made again for every connection: dom0 may show
- * each on its screen, and a program that is refused asks again and again. Pure.
+ * A call that the policy in dom0 refused is not repeated for every connection: dom0 may show each
+ * refusal on its screen, and a refused program tries again and again. Pure.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { type FailureClass, TunnelFailure } from "../failure.ts";
 
 const FIRST_HOLD_MS = 30_000;
 const LONGEST_HOLD_MS = 3_600_000;
-/** What a call came to that the policy had let through. */
+/** The result of a call that the policy had allowed. */
 const PASSED: ReadonlySet<FailureClass> = new Set([
   "call-failed",
   "no-answer",
@@ -21,7 +21,7 @@ const PASSED: ReadonlySet<FailureClass> = new Set([
 ]);
 
 export interface Refusals {
-  /** @throws {TunnelFailure} it was refused a short while ago: what would come of a call now */
+  /** @throws {TunnelFailure} it was refused a short while ago, and would be again */
   check(): void;
   /** How a call failed. */
   note(failure: TunnelFailure): void;

@@ -3,8 +3,8 @@
 
 export interface RemoteEnd {
   /**
-   * The next bytes; null at the end of what the far side sends. Asking again says that the
-   * bytes before are written on. One reader at a time.
+   * The next bytes; null at the end of what the far side sends. Asking again means that the
+   * previous bytes are no longer needed. One reader at a time.
    *
    * @throws {TunnelFailure} the connection broke
    */

@@ -14,8 +14,7 @@ const FIRST_BYTES = 4 * 1024;
 
 export interface BatchSender {
   /**
-   * A frame, in parts, which may be used again at once. Resolves when it is written, or can never
-   * be.
+   * A frame, in parts, which may be reused at once. Resolves when it is written, or never can be.
    */
   send(...parts: readonly Uint8Array[]): Promise<void>;
 }
@@ -36,7 +35,7 @@ export function createBatchSender(
   let writing: Batch | undefined;
   let [running, broken] = [false, false];
 
-  /** The batch that takes so many bytes more. */
+  /** The batch that has room for that many bytes more. */
   const batchFor = (bytes: number): Batch => {
     let last = batches.at(-1);
     if (last === undefined || last.used + bytes > BATCH_BYTES || last === writing) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Bytes that came and are not yet written on. Each is copied once, into a block that is used
- * again. The blocks have at most about twice what they hold, however small the pieces are: a peer
- * that sends single bytes costs no object for each. Pure.
+ * Bytes that were received and not yet passed on. Each is copied once, into a block that is reused.
+ * Blocks are at most about twice as large as their contents, however small the pieces: a peer that
+ * sends single bytes does not cost an object for each. Pure.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export function createByteQueue(): ByteQueue {
 
   const newBlock = (bytes: number): Block => {
     const size = Math.min(LARGEST_BLOCK_BYTES, Math.max(SMALL_BLOCK_BYTES, bytes, 2 * held));
-    // A large one is not kept for small pieces: a connection that turned idle would hold it.
+    // A large block is not kept for small pieces: an idle connection would hold on to it.
     const isFit = spare !== null && spare.length >= size &&
       (size > SMALL_BLOCK_BYTES || spare.length === SMALL_BLOCK_BYTES);
     const block = { bytes: isFit && spare !== null ? spare : new Uint8Array(size), used: 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Many waits of the same length with one timer among them: a timer for each connection would cost
- * more than the connection. The timer runs on for one length at most after the last wait. Pure.
+ * Many waits of the same length that share one timer: a timer for each connection would cost more than
+ * the connection. The timer runs on for one length at most after the last wait. Pure.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import type { Clock } from "../clock.ts";
 
 export interface Deadlines {
   start(id: number): void;
-  /** The wait is over in time. */
+  /** The wait ended in time. */
   done(id: number): void;
-  /** Calls off all of them. */
+  /** Cancels all of them. */
   close(): void;
 }
 

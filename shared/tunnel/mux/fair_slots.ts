@@ -2,7 +2,7 @@
 /** Places in the queue of a shared pipe, given in the order in which they are asked for. @module */
 
 export interface FairSlots {
-  /** A place at once, if one is free and nobody waits: waiting for nothing costs a turn. */
+  /** A place at once, if one is free and nobody waits: a needless wait costs a turn of the event loop. */
   tryTake(): boolean;
   /** Resolves with the place; it is asked for in line with all others. */
   take(): Promise<void>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** For how long connections go without the shared stream after it could not be had. Pure. @module */
+/** For how long connections do without the shared stream after it failed. Pure. @module */
 
 import type { FailureClass } from "../failure.ts";
 
@@ -7,10 +7,10 @@ import type { FailureClass } from "../failure.ts";
 const GOOD_SESSION_MS = 10_000;
 const FIRST_MS = 250;
 const LONGEST_MS = 600_000;
-/** A VM that is let in, or whose agent VM was started, is to notice; and each try that the policy
- * refuses may be a notification on dom0's screen. */
+/** A VM that has just been allowed in, or whose agent VM was just started, should notice soon; but each
+ * refused try may be a notification on dom0's screen. */
 const LONGEST_AFTER_POLICY_MS = 300_000;
-/** Nobody installs a service, changes a policy or mends a VM's side within less. */
+/** Nobody installs a service, changes a policy or repairs a VM in less time. */
 const AFTER_REFUSAL_MS = 30_000;
 
 export interface LinkBackoff {

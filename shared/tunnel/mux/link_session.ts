@@ -16,9 +16,9 @@ import { callFailure, TunnelFailure } from "../failure.ts";
 import { createMuxEnd, type MuxEnd } from "./mux_end.ts";
 import type { MuxStream } from "./mux_stream.ts";
 
-/** A VM's program starts in well under a second. The first connections wait no longer than this … */
+/** A VM's program starts in well under a second. The first connections wait no longer than this, */
 const PATIENCE_MS = 8_000;
-/** … and then go without it, while it has until now to say hello after all. */
+/** and then do without it, while it has this long to say hello after all. */
 const HELLO_LIMIT_MS = 60_000;
 
 export interface LinkSessionOptions {
@@ -191,7 +191,7 @@ function watchSilence(mux: MuxEnd, clock: Clock, onSilent: () => void): SilenceW
     start() {
       if (isWatching) return;
       isWatching = true;
-      heardAtMs = clock.nowMs(); // nobody pinged while nothing was open
+      heardAtMs = clock.nowMs(); // no pings were sent while nothing was open
       watch();
     },
     stop: () => callOff(),

@@ -2,8 +2,8 @@
 /**
  * One side of a mux session over a byte pipe: the protocol's checks are in
  * shared/protocol/mux/mux_session.ts; this moves bytes between the pipe and the streams. What waits
- * to be written is bounded: data frames have places in the queue, given in turn, so that a
- * download never blocks a chat; every other frame answers one of the other side's, or a place.
+ * to be written is bounded: data frames take turns for places in the queue, so that a download never
+ * blocks a chat; every other frame answers one of the other side's or belongs to a place.
  *
  * @module
  */
@@ -25,8 +25,8 @@ import { createMuxStream, type MuxStream } from "./mux_stream.ts";
 
 /** Data frames that wait for the pipe: a MiB at most. */
 const PIPE_SLOTS = 32;
-/** Frames that wait for the pipe: some ten for each stream. Only a side that floods, or that sends
- * and never reads, gets there. */
+/** Frames that wait for the pipe: some ten for each stream. Only a side that floods, or sends
+ * and never reads, reaches this. */
 const FLOOD_FRAMES = 16 * 1024;
 /** The VM's side connects to a port of its own machine, or refuses within less. */
 const OPEN_LIMIT_MS = 15_000;
@@ -47,7 +47,7 @@ export interface MuxEnd {
   /** @throws {ProtocolError} the session is over; call fail() then */
   receive(frame: Frame): void | Promise<void>;
   /**
-   * A stream that may be written at once. That the other side refuses it breaks it later.
+   * A stream that may be written at once. If the other side refuses it, it breaks later.
    *
    * @throws {TunnelFailure} there is no place for another, or the session is over
    */
@@ -213,7 +213,7 @@ function createOutlet({ role, write: writePipe, onBroken }: MuxEndOptions): Outl
     isFlooded: () => waiting > FLOOD_FRAMES,
     slowDown() {
       // The dialer must go on reading, or two full pipes would wait for each other.
-      if (role === "dialer") throw new ProtocolError("silent", "it sends and never reads");
+      if (role === "dialer") throw new ProtocolError("silent", "it sends but never reads");
       return write(new Uint8Array(0));
     },
     check() {

@@ -17,7 +17,7 @@ export interface SharedPipe {
   readonly slots: FairSlots;
   /** Resolves when the frame is written; its parts may be used again at once. */
   send(...parts: readonly Uint8Array[]): Promise<void>;
-  /** Nothing of this stream is wanted any more. */
+  /** This stream is no longer needed. */
   drop(id: number): void;
 }
 
@@ -40,7 +40,7 @@ export function createMuxStream(id: number, pipe: SharedPipe): MuxStream {
   const outlet = createOutlet(id, pipe, life);
   const gone = Promise.withResolvers<void>();
   const answered = Promise.withResolvers<void>();
-  answered.promise.catch(() => {}); // few ask
+  answered.promise.catch(() => {}); // rarely used
   const broke = (why: TunnelFailure): void => {
     if (life.failure !== null) return;
     life.failure = why;
@@ -94,7 +94,7 @@ function sendIf(pipe: SharedPipe, frame: Uint8Array | null): void {
   if (frame !== null) pipe.send(frame);
 }
 
-/** What comes: a reader that asks for more says that it is done with what it got before. */
+/** Incoming: a reader that asks for more is done with what it got before. */
 interface Inlet {
   read(): Promise<Uint8Array | null>;
   took(data: Uint8Array): void;
@@ -134,7 +134,7 @@ function createInlet(id: number, pipe: SharedPipe, life: Life): Inlet {
   };
 }
 
-/** What goes: as much as the other side has room for, in places of the pipe that all share. */
+/** Outgoing: as much as the other side has room for, in places of the shared pipe. */
 interface Outlet {
   write(bytes: Uint8Array): Promise<void>;
   /** There may be room. */

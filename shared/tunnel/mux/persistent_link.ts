@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The shared stream to one port of the VM: called when a connection wants it, kept while it
- * lives. Nothing is done while nobody connects: no timer, no call, no ping. Where it cannot be
- * had, connections go without it for a while that grows.
+ * The shared stream to one port of the VM: called when a connection needs it, kept while it lives.
+ * While nobody connects, nothing happens: no timer, no call, no ping. If it fails, connections do
+ * without it for a growing while.
  *
  * @module
  */
@@ -23,7 +23,7 @@ const SOON_MS = 1_000;
 export interface LinkOptions extends LinkSessionOptions {
   /** Known before a call is made. */
   readonly isHalted: () => boolean;
-  /** See Place: a VM that was started anew is not judged by what was before. */
+  /** See Place: a VM that was restarted gets a fresh try. */
   readonly incarnation: () => string;
   /**
    * The state changed, or the stream could not be had, or ended: why, and whether it is asked for
@@ -42,7 +42,7 @@ export interface PersistentLink {
    * @throws {TunnelFailure} there is no place for another
    */
   open(): Promise<MuxStream | null>;
-  /** Calls, if that may be; resolves when the stream is there, or not. */
+  /** Makes the call, if it may; resolves when it is clear whether there is a stream. */
   tryNow(): Promise<void>;
   stop(): void;
 }
@@ -98,9 +98,9 @@ export function createPersistentLink(options: LinkOptions): PersistentLink {
 
 /** What earlier calls say of the next one. */
 interface Attempts {
-  /** The last hello was late: nobody waits for the next, which is welcome all the same. */
+  /** The last hello was late: connections do not wait for the next one, but use it once it comes. */
   isSlow: boolean;
-  /** Looks first whether the VM was started anew. */
+  /** First checks whether the VM was restarted. */
   mayCall(): boolean;
   /** @returns for how long no other call is made */
   failed(failure: TunnelFailure, lastedMs: number | null): number;

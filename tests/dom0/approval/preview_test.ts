@@ -83,7 +83,7 @@ Deno.test("preview: a qube that would be removed: state, size, last start, last 
   for (const printed of ["", "None", "-1", "1e99", "9".repeat(300)]) {
     assertEquals(await rowsOf({ ...THERE, "vm.prefs.get": printed }, "vm.remove", "vm=work"), [
       info,
-      ["last start of work", "not kept by Qubes, as it is off", undefined],
+      ["last start of work", "not known to Qubes while it is halted", undefined],
       shutdowns,
     ]);
   }

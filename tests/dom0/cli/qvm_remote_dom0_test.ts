@@ -263,7 +263,7 @@ const REFUSED: readonly {
     name: "no grant, and nobody to ask",
     words: ["work"],
     stdin: KEY_TEXT,
-    says: "what work may do is not said",
+    says: "it is not said what work may do",
   },
   {
     name: "a name that is a path",

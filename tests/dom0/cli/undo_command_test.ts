@@ -146,7 +146,7 @@ Deno.test("undo: one that fails is said to have failed, is on record, and asks t
 
 Deno.test("undo: which request it is must be clear, and what cannot be undone says why", () =>
   withScene(async ({ did, undo, model }) => {
-    await assertRejects(() => undo([ID]), UserError, "nothing is kept that would undo");
+    await assertRejects(() => undo([ID]), UserError, "nothing was kept that could undo");
     await assertRejects(() => undo(["../../etc/passwd"]), UserError, 'undo "../../etc/passwd"');
     await did(SET, 1, "agent");
     await did("vm.tags.add vm=work tag=ai", 1, "other");

@@ -35,7 +35,7 @@ Deno.test("hidden names in messages are replaced, and what only looks like them 
 });
 
 Deno.test("what is not shaped as the table says is not shown", () => {
-  const why = "qvm-remote-dom0: what it printed has not the expected shape, and is not shown\n";
+  const why = "qvm-remote-dom0: its output does not have the expected form and is not shown\n";
   assertEquals(shown("vm.list", "work|Running\nvault\n", "hm\n"), ["", `hm\n${why}`]);
 });
 

@@ -88,7 +88,7 @@ Deno.test("a step whose target is not known yet is judged by the best target the
     "ask",
   );
   assertEquals(judged(SCOPED, LIST, { operation: "vm.kill", vm: "${all.0.name}" }), [
-    ...["deny", "step 2: no target that it may have", "allow", "deny"],
+    ...["deny", "step 2: no possible target", "allow", "deny"],
   ] as never);
 });
 

@@ -35,8 +35,8 @@ Deno.test("a plan is read: names, values of each kind, variables", () => {
 });
 
 const BAD: readonly (readonly [text: string, says: string])[] = [
-  ["", "the plan is no JSON"],
-  ["steps: []", "the plan is no JSON"],
+  ["", "the plan is not JSON"],
+  ["steps: []", "the plan is not JSON"],
   ["null", "the plan is no mapping"],
   ["[]", "the plan is no mapping"],
   ['"x"', "the plan is no mapping"],
@@ -67,20 +67,23 @@ const BAD: readonly (readonly [text: string, says: string])[] = [
     'has no parameter "qube"; it has: vm, skip_if_running',
   ],
   [planOf({ operation: "vm.start" }), "step 1: vm.start needs vm"],
-  [planOf({ operation: "vm.start", vm: null }), "step 1: vm is no string, number or boolean"],
-  [planOf({ operation: "vm.start", vm: ["x"] }), "step 1: vm is no string, number or boolean"],
-  [planOf({ operation: "vm.start", vm: { x: 1 } }), "step 1: vm is no string, number or boolean"],
+  [planOf({ operation: "vm.start", vm: null }), "step 1: vm is not a string, number or boolean"],
+  [planOf({ operation: "vm.start", vm: ["x"] }), "step 1: vm is not a string, number or boolean"],
+  [
+    planOf({ operation: "vm.start", vm: { x: 1 } }),
+    "step 1: vm is not a string, number or boolean",
+  ],
   [planOf({ operation: "vm.start", vm: "x y" }), 'step 1: vm: "x y" is not a qube name'],
   [planOf({ operation: "vm.start", vm: "--all" }), 'step 1: vm: "--all" is not a qube name'],
   [planOf({ operation: "vm.start", vm: 7 }), 'step 1: vm: "7" is not a qube name'],
   [planOf({ operation: "vm.start", vm: "${" }), 'step 1: vm: "${" is not ${NAME}'],
   [
     planOf({ operation: "vm.start", vm: "${a.b}" }),
-    "step 1: vm: no earlier step is named as in ${a}",
+    "step 1: vm: no earlier step has the name in ${a}",
   ],
   [
     planOf({ operation: "vm.start", vm: "${a}", name: "a" }),
-    "step 1: vm: no earlier step is named as in ${a}",
+    "step 1: vm: no earlier step has the name in ${a}",
   ],
   [
     planOf({ operation: "vm.start", vm: "x", name: "a" }, { operation: "vm.start", vm: "${a}" }),

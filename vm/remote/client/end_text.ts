@@ -116,7 +116,7 @@ function outcomeMessages(outcome: Outcome, signed: boolean): readonly string[] {
         } (id=${id})`,
       ];
     case "revoked":
-      return [`error: ended in dom0: this VM is not authorised any more (id=${id})`];
+      return [`error: ended in dom0: this VM is no longer authorised (id=${id})`];
     case "locked-down":
       return [`error: ended in dom0: dom0 was locked down (id=${id})`];
     case "stopping":

@@ -46,7 +46,7 @@ const REFUSALS = [
   ["not-approved", "a person in dom0 said no", "talk to that person"],
   ["approval-expired", "nobody in dom0 answered in time", "qvm-remote-dom0 pending"],
   ["bad-operation", "there is no such operation", "qvm-remote ops"],
-  ["bad-plan", "it is no plan that dom0 can read", "plan --check"],
+  ["bad-plan", "dom0 cannot read the plan", "plan --check"],
   ["too-many-parked", "too many requests of this VM wait", "qvm-remote-dom0 pending"],
   ["rate-limited", "this VM asks more often", "ask less often"],
 ] as const;
