@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * openclaw-connect: in a client VM, the agent VM's proxy and gateway on the own loopback.
+ * openclaw-connect: in a client VM, brings the agent VM's proxy and gateway to this VM's loopback.
  *
  * The user unit runs this and not openclaw-tunnel itself, because a user's configuration names
- * the VM, and because a tunnel that listens says nothing yet of what is behind it.
+ * the VM, and because a listening tunnel does not tell whether anything answers behind it.
  *
  * @module
  */

@@ -34,7 +34,7 @@ import { askHttp } from "./probe/http_answer.ts";
 import { runProgramToEnd } from "./probe/run_program.ts";
 import { loadVmSettings } from "./settings/vm_settings.ts";
 
-/** Of the JSON objects: raised when a field is taken away or changes its meaning. */
+/** Version of the JSON objects: raised when a field is removed or changes its meaning. */
 const SCHEMA = 1;
 
 const say = (text: string): void => writeAll(Deno.stdout, text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * openclaw-wait-ready: ends when the gateway, or the proxy, is ready to work; asks this VM's
- * loopback and nobody else. For ExecStartPost= of the units: what comes after them may rely on it.
+ * loopback only. For ExecStartPost= of the units, so that units ordered after them can rely on it.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const USAGE = `${PROGRAM} gateway|proxy [--timeout SECONDS]`;
 /** The gateway was ready after 9 to 18 s on two cores. */
 const DEFAULT_TIMEOUT_S = 75;
 const MAX_TIMEOUT_S = 3600;
-/** It starts once, and then others wait for it: worth a question each second. */
+/** It starts once, and others wait for it: asking once a second is worth it. */
 const LONGEST_PAUSE_MS = 1000;
 
 async function main(args: readonly string[]): Promise<number> {

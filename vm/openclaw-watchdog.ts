@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * openclaw-watchdog: restarts the gateway or the proxy when it has stopped answering, and nothing
- * when a restart would not help.
+ * openclaw-watchdog: restarts the gateway or the proxy when it has stopped answering, but not when a
+ * restart would not help.
  *
  * @module
  */
@@ -82,7 +82,7 @@ async function watch(parts: WatchParts): Promise<void> {
   await notifier.ready();
   let told = "";
   while (!stop.signal.aborted) {
-    // A restart of a gateway with work to do takes minutes: the stop does not wait for it.
+    // Restarting a busy gateway takes minutes: stopping the watchdog does not wait for that.
     const found = await unlessAborted(stop.signal, round());
     if (found === undefined) break;
     if (found.summary !== told) await notifier.status(found.summary);

@@ -2,7 +2,7 @@
 /**
  * openclaw.Mux: the qrexec service through which one stream carries all connections to one port
  * of this VM. The port is the service's argument, so that the policy in dom0 decides per port;
- * which arguments there are at all is the set of files openclaw.Mux+PORT in the rpc folder.
+ * the files openclaw.Mux+PORT in the rpc folder are the arguments that exist at all.
  *
  * @module
  */

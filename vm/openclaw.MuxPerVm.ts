@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * openclaw.MuxPerVm: what openclaw.Mux+PORT is in the key qube. One stream carries all connections
- * of the calling VM, and each goes to the socket of openclaw-proxy that is that VM's own: who
- * calls is qrexec's word, and the launcher's permissions name this one socket and nothing else.
+ * openclaw.MuxPerVm: what openclaw.Mux+PORT is in the key qube. One stream carries all connections of
+ * the calling VM, each to that VM's own socket of openclaw-proxy. qrexec says who calls, and the
+ * launcher's permissions name this one socket and nothing else.
  *
  * @module
  */
@@ -52,7 +52,7 @@ function callerOf(untrustedName: string): VmName {
     return parseVmName(untrustedName);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    throw new CallerError(`refused: ${printable(untrustedName)} is no VM`);
+    throw new CallerError(`refused: ${printable(untrustedName)} is not a VM's name`);
   }
 }
 

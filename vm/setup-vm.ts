@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** setup-vm: makes a VM an agent VM or a key qube, and takes it back. @module */
+/** setup-vm: turns a VM into an agent VM or a key qube, and takes that back. @module */
 
 import { readLine } from "../shared/io/read_line.ts";
 import { runProgram, UserError, writeAll } from "../shared/io/program.ts";
@@ -43,7 +43,7 @@ const HINTS: ReadonlyMap<string, string> = new Map([
   ["EROFS", "the disk is read-only: look at the VM's kernel log"],
 ]);
 
-/** What the system did not let us do is for the person at the terminal: it is no bug of ours. */
+/** An error of the system is for the person at the terminal; it is not a bug of ours. */
 function refusedBySystem(error: unknown): UserError | undefined {
   if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return;
   if (error.code === "EPIPE") return;

@@ -39,7 +39,7 @@ export async function readFirstSettings(sources: SettingsOptions): Promise<Setti
   const { config, ...rest } = await readSettings(sources, null);
   if (config === null) {
     throw new ConfigError(rest.problems.join("; "), [
-      'mend it, then run "qvm-remote-dom0 check-config"',
+      'correct it, then run "qvm-remote-dom0 check-config"',
     ]);
   }
   return { ...rest, config };

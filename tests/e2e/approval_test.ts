@@ -147,7 +147,7 @@ Deno.test("a person decides", async (t) => {
     const third = await queue.publish(script);
     const again = await parked(third);
     const like = ["--yes", "--for", "1h", "--all-like"];
-    assertStringIncludes(await bad("approve", ...like, `${again.number}`), "no grant");
+    assertStringIncludes(await bad("approve", ...like, `${again.number}`), "not a grant");
     await good("deny", `${again.number}`);
     const set = (value: number): Promise<RequestId> =>
       op(["vm.prefs.set", "vm=work", "property=memory", `value=${value}`]);

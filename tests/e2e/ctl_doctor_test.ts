@@ -24,7 +24,7 @@ const PROVOKED: readonly (readonly [
   [
     "openclaw-old",
     ({ world }) => world.openclaw("--version", "OpenClaw 2026.2.3 (abc)\n"),
-    "OpenClaw 2026.2.3 has known holes: GHSA-943q-mwmv-hhvh",
+    "OpenClaw 2026.2.3 has known vulnerabilities: GHSA-943q-mwmv-hhvh",
     "setup-vm",
   ],
   [
@@ -204,7 +204,7 @@ const PROVOKED: readonly (readonly [
         () => Response.json({ ready: false, failing: ["telegram"] }, { status: 503 }),
       ),
     "not ready: telegram",
-    "a restart would not mend it",
+    "a restart would not help",
     "warning",
   ],
 ];

@@ -163,7 +163,7 @@ Deno.test("test: 0 if all of it would work, 1 if a configuration is bad", async 
   await Deno.writeTextFile(`${place.home}/.openclaw/proxy.json`, "{");
   const bad = await place.run("test");
   assertEquals(bad.code, 1);
-  assertStringIncludes(bad.stdout + bad.stderr, "is no JSON");
+  assertStringIncludes(bad.stdout + bad.stderr, "is not JSON");
 });
 
 Deno.test("an unknown role is said, with those that there are", async () => {

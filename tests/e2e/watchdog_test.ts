@@ -164,7 +164,7 @@ Deno.test("503 for ever: three restarts, given up once and loudly, and well when
   await using here = await scene();
   await here.watch();
   await here.status(503);
-  await here.said("3 restarts in an hour did not mend it: given up");
+  await here.said("3 restarts in an hour did not help: given up");
   await here.rounds(8);
   assertEquals((await here.restarts()).length, 3);
   await here.status(200);

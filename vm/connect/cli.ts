@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The words that openclaw-connect takes, and the configuration they go before. @module */
+/** The command line of openclaw-connect; it overrides the configuration. @module */
 
 import { readFirstConf } from "../../shared/io/openclaw_conf.ts";
 import { expectWords, type OptionTable, parseNumber, parseWords } from "../../shared/io/options.ts";

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Waits until every endpoint answers: says which does, and what keeps the others. @module */
+/** Waits until every endpoint answers: says which do, and what is wrong with the others. @module */
 
 import type { Endpoint } from "./endpoint.ts";
 
 /**
- * Soon at first, because most often both are there. Later seldom: where the policy refuses, each
- * try may be a notification on the screen; and the tunnel works as soon as the agent VM does,
- * whoever asked last.
+ * Short at first, because usually both are there. Long later: if the policy refuses, each try may be a
+ * notification on the screen, and the tunnel works as soon as the agent VM does anyway.
  */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 300_000;
@@ -20,7 +19,7 @@ export interface Waiting {
   readonly pause: (ms: number) => Promise<void>;
   readonly stop: AbortSignal;
   readonly say: (line: string) => void;
-  /** After the time is over: go on, less and less often. */
+  /** After the timeout: go on, less and less often. */
   readonly goOn: boolean;
 }
 

@@ -43,7 +43,7 @@ function helpOr(before: ParsedWords, name: string | undefined): "help" {
   throw new UsageError("which command?", [`"${CTL_PROGRAM} help" lists them`]);
 }
 
-/** @param here the parts of this VM. @throws {UsageError} */
+/** @param here the parts of this VM @throws {UsageError} */
 export function readParts(words: readonly string[], here: readonly Part[]): readonly Part[] {
   if (words.length === 0 || words.includes("all")) return here;
   return words.map((word) => {

@@ -7,7 +7,7 @@ export const CTL_PROGRAM = "openclaw-ctl";
 
 export interface CtlCommand {
   readonly options: OptionTable;
-  /** What may stand after it; the last number is how many words at most. */
+  /** The words that may follow; the last number is the most of them. */
   readonly words: readonly [usage: string, min: number, max: number];
   readonly help: string;
 }

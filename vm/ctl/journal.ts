@@ -57,7 +57,7 @@ export function readJournalLine(untrustedLine: string, units: readonly UnitName[
   };
 }
 
-/** A text, or the bytes of one that is no UTF-8 or has control characters in it. */
+/** Text, or the bytes of a text that is not UTF-8 or has control characters. */
 function messageText(untrusted: unknown): string {
   const text = Array.isArray(untrusted)
     ? new TextDecoder().decode(Uint8Array.from(untrusted, (byte) => Number(asText(byte))))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The few lines of openclaw.json that openclaw-ctl needs. Its rest is OpenClaw's to judge. @module */
+/** The few fields of openclaw.json that openclaw-ctl needs. The rest is up to OpenClaw. @module */
 
 import { ifPresent, readPrivate } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
@@ -34,7 +34,7 @@ export async function readHooks(places: CtlPlaces): Promise<Hooks> {
     throw new UserError(`${path} has no hooks.token that can be sent`, [setup]);
   }
   if (typeof at !== "string" || !/^\/[\w/-]{1,100}$/.test(at)) {
-    throw new UserError(`hooks.path of ${path} is no path`, ['"/hooks" is the usual one']);
+    throw new UserError(`hooks.path of ${path} is not a path`, ['"/hooks" is the usual one']);
   }
   return { token, path: at };
 }

@@ -28,7 +28,7 @@ export async function runOpenclaw(
   words: readonly string[],
 ): Promise<Ran> {
   if (settings.role !== "agent") {
-    throw new UserError("OpenClaw runs in the agent VM, and this one is none", [
+    throw new UserError("OpenClaw runs in the agent VM, and this is not one", [
       `run it there: openclaw-ctl ${words[0] === "cron" ? "cron" : "…"}`,
     ]);
   }

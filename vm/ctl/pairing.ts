@@ -21,15 +21,15 @@ export const PAIRING_ADVICE: Readonly<Record<PairingError, PairingAdvice>> = {
     ],
   },
   "device-identity-required": {
-    means: "the client sent neither a token nor a device's key: the address without what belongs " +
-      "behind its #, or a browser that stores nothing",
+    means: "the client sent neither a token nor a device's key: the address without the part " +
+      "after its #, or a browser that stores nothing",
     next: [
       '"openclaw-ctl dashboard" in the agent VM makes an address with what is missing',
       "open it in a browser that may keep data of the page",
     ],
   },
   "token-mismatch": {
-    means: "the client sent a token, and it is not the one the gateway runs with",
+    means: "the client sent a token, but not the one the gateway runs with",
     next: [
       'an old bookmark: "openclaw-ctl dashboard" in the agent VM makes a new address',
       '"openclaw-ctl pair" says whether ~/.openclaw/gateway-token itself is refused; ' +
@@ -44,7 +44,7 @@ const SIGNS: readonly (readonly [PairingError, RegExp])[] = [
   ["device-identity-required", /device[ _-]*identity[ _-]*required|token[ _-]missing/i],
 ];
 
-/** Which of the three a text speaks of: an error code, or what a browser shows. */
+/** Which of the three a text is about: an error code, or what a browser shows. */
 export function pairingErrorOf(untrustedText: string): PairingError | null {
   return SIGNS.find(([, sign]) => sign.test(untrustedText))?.[0] ?? null;
 }

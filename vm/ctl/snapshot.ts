@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** All that can be seen of this VM's parts at one moment; what does not answer is part of it. @module */
+/** The state of this VM's parts at one moment, including what does not answer. @module */
 
 import { exists } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
@@ -126,7 +126,7 @@ export function isWell({ proxy, gateway, units, tunnels }: Snapshot): boolean {
     (tunnels === null || tunnels.length > 0);
 }
 
-/** The watchdog and the tunnel may be left out: another program may do what they do. */
+/** The watchdog and the tunnel do not count: another program may do their work. */
 export function isUnitWell({ part, active }: UnitState): boolean {
   return active === "active" || active === "reloading" ||
     ((part === "watchdog" || part === "tunnel") && active === "inactive");

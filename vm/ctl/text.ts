@@ -27,7 +27,7 @@ const SECRETS: readonly RegExp[] = [
   /\b(sk-)[\w-]{12,}/g,
 ];
 
-/** What looks like a key or a token is taken out of a log line: others read over a shoulder. */
+/** Removes what looks like a key or a token from a log line: someone may be looking on. */
 export function withoutSecrets(text: string): string {
   return SECRETS.reduce((clean, pattern) => clean.replace(pattern, "$1[secret]"), text);
 }

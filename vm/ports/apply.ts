@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Puts planned files in place, and takes ours away. What others wrote is never touched. @module */
+/** Puts planned files in place, and removes ours. Files of others are never touched. @module */
 
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The words that openclaw-ports takes. @module */
+/** The command line of openclaw-ports. @module */
 
 import type { OptionTable } from "../../shared/io/options.ts";
 import { UsageError } from "../../shared/io/program.ts";
@@ -21,7 +21,7 @@ export const PORTS_OPTIONS: OptionTable = {
 
 /** The proxy's and the gateway's. */
 export const DEFAULT_PORTS: readonly TcpPort[] = ["32125", "18789"].map(parseTcpPort);
-/** A list is read by people: more than this is no whitelist any more. */
+/** People read the list: with more ports than this it is no longer a whitelist. */
 const MAX_PORTS = 32;
 
 export const PORTS_HELP = `usage: ${PORTS_PROGRAM} install [--link|--script] [--dry-run] [PORT...]

@@ -75,7 +75,7 @@ function printChanges(changes: readonly Change[], { dryRun }: Place, print: Prin
   }
 }
 
-/** What is right as files and will not work, or not be as it looks. */
+/** Files that are right but will not work, or not do what they seem to. */
 async function doubts(kind: VmKind, form: Form, root: string): Promise<readonly string[]> {
   const found: string[] = [];
   if (form !== "link" && !await exists(`${root}/usr/bin/socat`)) {
@@ -116,7 +116,7 @@ function textStatus({ kind, open, others, whitelisted }: PortStatus): string {
   for (const { service, untrustedPort, path, servedBy, perVm, ours } of open) {
     const port = /^[0-9]{1,5}$/.test(untrustedPort) ? untrustedPort : printable(untrustedPort);
     const note = `${servedBy}${perVm ? ", per VM" : ""}${ours ? "" : ", not ours"}`;
-    const word = servedBy === "nothing" ? "missing" : "open   "; // the call is refused then
+    const word = servedBy === "nothing" ? "missing" : "open   "; // then the call is refused
     lines.push(`${word}  ${service}+${port} (${note}, in ${dirname(path)})`);
   }
   for (const { service, path, refused } of others) {

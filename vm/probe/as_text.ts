@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Values of JSON that should be text. Pure. @module */
 
-/** Text and numbers; nothing for the rest: String() of a list in a list in a list … never ends well. */
+/** Text and numbers; nothing for the rest: String() of deeply nested lists overflows the stack. */
 export function asText(untrusted: unknown): string {
   return typeof untrusted === "string" || typeof untrusted === "number" ? String(untrusted) : "";
 }

@@ -60,7 +60,7 @@ export function objectOf(answer: HttpAnswer): Readonly<Record<string, unknown>> 
   }
 }
 
-/** In our own words; nothing that it said. */
+/** In our own words, without anything from the answer. */
 export function answerText(answer: HttpAnswer): string {
   switch (answer.kind) {
     case "answer":

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What the answers of the proxy and of the gateway mean. The point of it is to tell what a restart
- * would mend from what it would not: a provider's outage, a wrong key, a channel that is down.
- * Pure.
+ * What the answers of the proxy and of the gateway mean: it distinguishes what a restart would fix from
+ * what it would not, such as a provider's outage, a wrong key, or a channel that is down. Pure.
  *
  * @module
  */
@@ -13,7 +12,7 @@ import { answerText, type HttpAnswer, objectOf } from "./http_answer.ts";
 
 export type Verdict =
   | { readonly kind: "ok" }
-  /** It lives; something behind it does not. */
+  /** It works; something behind it does not. */
   | { readonly kind: "degraded"; readonly text: string }
   | { readonly kind: "starting" }
   | { readonly kind: "draining" }

@@ -4,7 +4,7 @@
 import { errorText, UserError } from "../../shared/io/program.ts";
 import type { Problem } from "./shape.ts";
 
-/** Beyond these, mending the first ones says more than a longer list. */
+/** After these, correcting the first ones helps more than a longer list. */
 const SHOWN_PROBLEMS = 21;
 
 /** @throws {UserError} that names the line, and quotes nothing of the text */

@@ -45,9 +45,12 @@ async function carryOut(step: Step, tools: Tools): Promise<void> {
 }
 
 function leftOut({ name, prefix }: Fact & { kind: "packages" }): UserError {
-  return new UserError(`npm left ${name} out: the registry has it not, or with another hash`, [
-    `see what it says: npm ci --prefix ${prefix}/${name} --ignore-scripts --loglevel=verbose`,
-  ]);
+  return new UserError(
+    `npm left ${name} out: the registry does not have it, or has it with another hash`,
+    [
+      `see what it says: npm ci --prefix ${prefix}/${name} --ignore-scripts --loglevel=verbose`,
+    ],
+  );
 }
 
 async function changeFolder(step: Step, fact: Fact & { kind: "folder" }): Promise<void> {

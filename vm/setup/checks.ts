@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Whether the programs that read the configuration accept it: asked of them, not guessed. @module */
+/** Asks the programs that read the configuration whether they accept it. @module */
 
 import { errorText } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -38,7 +38,7 @@ async function checkOpenclaw(path: string, prefix: string, tools: Tools): Promis
   });
   return finding(`${path} is good`, "OpenClaw itself says so", complaint, [
     argv.join(" "),
-    `mend it, or move it away and run setup-vm again: it writes a new one`,
+    `correct it, or move it away and run setup-vm again: it writes a new one`,
   ]);
 }
 
@@ -46,7 +46,7 @@ async function checkProxy(path: string, tools: Tools): Promise<Finding> {
   const complaint = await ask(tools, ["openclaw-proxy", "check-config"], () => undefined);
   return finding(`${path} is good`, "openclaw-proxy check-config", complaint, [
     "openclaw-proxy check-config",
-    "mend it, or move it away and run setup-vm again: it writes a new one",
+    "correct it, or move it away and run setup-vm again: it writes a new one",
   ]);
 }
 

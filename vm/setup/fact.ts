@@ -188,7 +188,7 @@ function installPackages(as: readonly string[], fact: Packages): readonly Comman
     words(as, "npm", "ci", "--prefix", folder, ...NPM_OPTIONS, ...more, ...cache),
     ...(fact.root ? [words(as, "rm", "-rf", "--", `${folder}/npm-cache`)] : []),
     ...link(as, fact),
-    // What npm calls optional it leaves out without a word: whether it runs, is seen here.
+    // npm silently leaves out optional packages: running the program shows whether it is complete.
     run(`${prefix}/bin/${name}`, "--version"),
     words(as, "install", "-m", "0644", "--", `${source}/package-lock.json`, stampOf(prefix, name)),
   ];

@@ -6,7 +6,7 @@ import type { Tools } from "../../shared/setup/tools.ts";
 import type { Distribution } from "./distribution.ts";
 import type { SetupRequest } from "./request.ts";
 
-/** For people: what they have to see to themselves. */
+/** For people: what they have to install themselves. */
 export async function providerNotes(
   { provider, part }: SetupRequest,
   distribution: Distribution,

@@ -97,7 +97,7 @@ export function rootText(wanted: readonly Wanted[]): string {
   return `sudo asks for a password here, so root has to do this:\n${lines.join("")}`;
 }
 
-/** What is left for the person: dom0's part, the keys, a look at it. */
+/** What is left for the person: dom0's part, the keys, a check. */
 export function whatNext(
   request: SetupRequest,
   { around: { kind, flags }, notes, hasKey }: Survey,

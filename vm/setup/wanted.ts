@@ -77,7 +77,7 @@ function packageFacts(
   }));
 }
 
-/** ~/.openclaw and vm.json. What is there stays as it is, but for vm.json. */
+/** ~/.openclaw and vm.json. What is there stays as it is, except vm.json. */
 function homeFiles(
   request: SetupRequest,
   places: Places,
@@ -245,7 +245,7 @@ function enabled(request: SetupRequest): readonly Wanted[] {
   }));
 }
 
-/** A unit whose flag is not set would not start: its condition does not hold. */
+/** A unit whose flag is not set would not start: its condition fails. */
 function active(request: SetupRequest, { flags }: Around): readonly Wanted[] {
   return servicesOf(request)
     .filter(({ flag }) => request.units === "user" || flags.has(flag))

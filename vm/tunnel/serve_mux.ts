@@ -60,7 +60,7 @@ export async function serveMux(
   }
 }
 
-/** Meanwhile the stream holds what the other side says at once: a first window at most. */
+/** Meanwhile the stream holds what the other side sends at once: a first window at most. */
 async function answer(
   mux: MuxEnd,
   stream: MuxStream,

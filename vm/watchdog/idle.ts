@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Memory: a gateway grows over days, and one that is restarted while it has nothing to do loses
- * nothing. It is idle while the proxy has no request under way and none has come; where the proxy
- * shows its counters to nobody, as a key qube's, while the gateway hardly uses the processor. Pure.
+ * Memory: a gateway grows over days, and restarting an idle one loses nothing. It is idle while the
+ * proxy has no request under way and none arrives or, where the proxy's counters cannot be read, as in
+ * a key qube, while the gateway hardly uses the processor. Pure.
  *
  * @module
  */

@@ -8,8 +8,8 @@
  *      '------ any answer ---'                       '-- too many in an hour: given up, until it
  *                                                        is well again
  *
- * Only "unreachable" and "unhealthy" are failures. A provider's outage, a refused key, another
- * program on the port: said, and not restarted, because a restart mends none of them.
+ * Only "unreachable" and "unhealthy" are failures. A provider's outage, a refused key, another program
+ * on the port: these are reported, but a restart would fix none of them.
  *
  * @module
  */
@@ -68,7 +68,7 @@ export function step(before: Watched, seen: Seen, nowMs: number, settings: Watch
       return well(before, "warning", verdictText(verdict));
     case "unauthenticated":
     case "stranger":
-      return well(before, "error", `${verdictText(verdict)}; a restart would not mend it`);
+      return well(before, "error", `${verdictText(verdict)}; a restart would not help`);
     case "draining":
       return tell(before, "info", "it lets its work end");
     case "starting":
@@ -111,7 +111,7 @@ function failed(
   const restartsMs = before.restartsMs.filter((atMs) => atMs > nowMs - HOUR_MS);
   if (settings.restart === "no") return tell(counted, "error", `${why}; restarts are switched off`);
   if (restartsMs.length >= settings.restartsPerHour) {
-    const text = `${why}; ${restartsMs.length} restarts in an hour did not mend it: given up. ` +
+    const text = `${why}; ${restartsMs.length} restarts in an hour did not help: given up. ` +
       "Look at its journal; the watchdog goes on when it answers again";
     return tell({ ...counted, restartsMs, givenUp: true }, "error", text);
   }

@@ -12,7 +12,7 @@ import type { Watched } from "./machine.ts";
 
 export type NoticeEvent = "restarted" | "given-up" | "well";
 
-/** dom0 may be asked by its policy first. */
+/** dom0's policy may ask a person first. */
 const CALL_MS = 60_000;
 
 /** What is worth reporting about a step; null: nothing. Whoever restarts a part reports that. */

@@ -20,7 +20,7 @@ export interface WatchSettings {
   readonly gatewayMegabytes: number;
   readonly idleSeconds: number;
   readonly restart: "yes" | "no";
-  /** Whether dom0 hears of restarts, of giving up, and of being well again. */
+  /** Whether dom0 is told of restarts, of giving up, and of recovery. */
   readonly tellDom0: "yes" | "no";
 }
 

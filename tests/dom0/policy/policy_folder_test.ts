@@ -41,7 +41,7 @@ Deno.test("what others could have changed is not read, and nothing else either",
     assertStringIncludes(await refused(), '20-bad.policy" can be changed by others');
     await Deno.chmod(`${folder}/20-bad.policy`, 0o600);
     await Deno.chmod(folder, 0o777);
-    assertStringIncludes(await refused(), "can be changed by others");
+    assertStringIncludes(await refused(), "can be changed by users other");
     await Deno.chmod(folder, 0o700);
     const other = await assertRejects(() => readPolicyFolder(folder, (OWN ?? 0) + 1), UserError);
     assertStringIncludes(other.message, "is not owned by uid");

@@ -164,7 +164,7 @@ Deno.test("audit: each record is anchored while a daemon runs, and what is synce
     assertEquals([findings.length, notes.length], [0, 1]);
     assertMatch(
       notes[0] ?? "",
-      /^The anchor is of #1, 2 before the end: so it is after a power cut/,
+      /^The anchor is of #1, 2 before the end: this is so after a power cut/,
     );
     audit.close();
     assertEquals(seqs(), [3, undefined]);

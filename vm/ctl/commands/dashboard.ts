@@ -11,7 +11,7 @@ import { runOpenclaw } from "../openclaw_program.ts";
 import type { Outcome, Scene } from "../scene.ts";
 import { isoTime, shownLines } from "../text.ts";
 
-/** Exactly what the gateway makes: nothing else is printed as an address to open. */
+/** Exactly the form that the gateway produces: nothing else is printed as an address to open. */
 const ADDRESS =
   /^http:\/\/(?:127\.0\.0\.1|localhost):\d{1,5}\/#bootstrapToken=[\w.~-]{8,512}(?:&[\w.~%=-]{1,200}){0,8}$/;
 
@@ -20,7 +20,7 @@ export async function dashboard(
 ): Promise<Outcome & { readonly errorText: string }> {
   const { settings } = scene;
   if (settings.role !== "agent") {
-    throw new UserError("the address is made in the agent VM, and this one is none", [
+    throw new UserError("the address is made in the agent VM, and this is not one", [
       "there: openclaw-ctl dashboard; then open what it prints in a browser here, or in dom0: " +
       `port ${settings.gatewayPort} of this VM leads there through the tunnel`,
       'if the browser then says "pairing required": openclaw-ctl pair, in the agent VM',

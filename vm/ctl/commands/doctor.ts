@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** "openclaw-ctl doctor": looks for what is known to go wrong, and says what to do. @module */
+/** "openclaw-ctl doctor": looks for known problems, and says what to do. @module */
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
 import { UserError } from "../../../shared/io/program.ts";
@@ -15,7 +15,7 @@ import { takeSnapshot } from "../snapshot.ts";
 
 const MAX_TOKEN_BYTES = 4096;
 
-/** Only after the gateway answers is there a point in this. */
+/** Only useful once the gateway answers. */
 const examineToken: Examine = async ({ settings, snapshot, places, shakeHands }) => {
   const kind = snapshot.gateway?.verdict.kind;
   if (settings.role !== "agent" || (kind !== "ok" && kind !== "degraded")) return [];
@@ -23,7 +23,7 @@ const examineToken: Examine = async ({ settings, snapshot, places, shakeHands })
   try {
     text = await ifPresent(readPrivate(tokenPath(places), MAX_TOKEN_BYTES));
   } catch (problem) {
-    if (problem instanceof UserError) return []; // its mode is another finding
+    if (problem instanceof UserError) return []; // its mode is a finding of its own
     throw problem;
   }
   if (text === undefined) return [];

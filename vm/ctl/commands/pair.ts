@@ -24,7 +24,7 @@ const MAX_TOKEN_BYTES = 4096;
 export async function pair(scene: Scene, words: readonly string[]): Promise<Outcome> {
   if (words.length > 0) return explain(words.join(" "));
   if (scene.settings.role !== "agent") {
-    throw new UserError("who waits is known in the agent VM, and this one is none", [
+    throw new UserError("only the agent VM knows who waits, and this is not one", [
       'there: openclaw-ctl pair; here: openclaw-ctl pair "what the browser says" explains it',
     ]);
   }
@@ -59,7 +59,7 @@ function explain(untrustedText: string): Outcome {
   }
   return {
     ok: false,
-    text: "none of the errors of pairing: pairing required, device identity required, token " +
+    text: "not one of the pairing errors: pairing required, device identity required, token " +
       "mismatch\n",
     json: { error: null, means: null, next: [] },
   };
@@ -88,7 +88,7 @@ function pendingOutcome(pending: readonly PendingDevice[], paired: number): Outc
     `  wants ${scopes.map((scope) => shown(scope, 60)).join(", ") || "nothing in particular"}`,
     REQUEST_ID.test(request)
       ? `  openclaw-ctl approve ${request}`
-      : `  its number is odd, and is better rejected: ${printable(request)}`,
+      : `  its number looks wrong; better reject it: ${printable(request)}`,
   ]);
   const head = requests.length === 0
     ? [`nobody waits; ${paired} paired`, "if a browser says otherwise, let it try again"]
@@ -121,7 +121,7 @@ export async function approve(scene: Scene, request: string): Promise<Outcome> {
   ]);
 }
 
-/** Not what it printed where it succeeds: that may hold a device's token. */
+/** On success its output is not shown: it may contain a device's token. */
 function said(untrustedErr: string, untrustedOut: string): string {
   const lines = (untrustedErr || untrustedOut).trim().split("\n");
   return shownLines(lines.slice(-3).join(" "), 300).trim();

@@ -12,8 +12,8 @@ const DONE: Readonly<Record<UnitVerb, string>> = {
 };
 
 /**
- * One after the other: the gateway is better started with the proxy there. To stop, the other way
- * round, so that the watchdog is the first to go and starts nothing again.
+ * One after the other: the gateway should start after the proxy. Stopping goes the other way round, so
+ * that the watchdog goes first and restarts nothing.
  */
 export async function turn(
   scene: Scene,

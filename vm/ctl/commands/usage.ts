@@ -60,7 +60,7 @@ async function counterRows({ ask, settings }: Scene): Promise<readonly UsageRow[
   const url = `${proxyUrl(settings)}/metrics`;
   const answer = await ask(url, { timeoutMs: ANSWER_MS });
   if (answer.kind === "answer" && answer.status === 404) {
-    return "the proxy shows its counters to no other VM: run openclaw-ctl usage where it is";
+    return "the proxy shows its counters to no other VM: run openclaw-ctl usage in its VM";
   }
   if (answer.kind !== "answer" || answer.status !== 200) return `${url}: ${answerText(answer)}`;
   const sums = new Map<string, { requests: number; tokens: number; spend: number }>();

@@ -16,7 +16,7 @@ export async function webhookTest(
   text: string,
 ): Promise<Outcome> {
   if (settings.role !== "agent") {
-    throw new UserError("the token of the webhooks lies in the agent VM, and this one is none", [
+    throw new UserError("the token of the webhooks lies in the agent VM, and this is not one", [
       'run "openclaw-ctl webhook-test" there',
     ]);
   }

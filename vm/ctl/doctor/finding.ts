@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What openclaw-ctl doctor finds: each thing by a name that stays, in words, with what to do. @module */
+/** What openclaw-ctl doctor finds: each finding has a stable name, a text, and what to do. @module */
 
 import type { Scene } from "../scene.ts";
 import type { Snapshot } from "../snapshot.ts";

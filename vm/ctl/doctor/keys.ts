@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** proxy.json, and whether the keys that it names are there. Their names are shown, never they. @module */
+/** proxy.json, and whether the keys that it names are there. Only their names are shown. @module */
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
 import { readKeyValues } from "../../../shared/io/key_value.ts";
@@ -26,7 +26,7 @@ export const examineKeys: Examine = async (scene) => {
         ? `the proxy has no key for the provider ${shown(name, 40)}`
         : `the provider ${shown(name, 40)} refused the key`,
       partsOf(scene.settings).includes("proxy")
-        ? "put the right one into ~/.openclaw/proxy.env; the proxy reads it again by itself"
+        ? "put the right one into ~/.openclaw/proxy.env; the proxy picks it up by itself"
         : "look at it in the VM with the keys: openclaw-ctl doctor",
     )
   );

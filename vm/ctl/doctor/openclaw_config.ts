@@ -26,7 +26,7 @@ export const examineOpenclawConfig: Examine = async (scene) => {
 };
 
 async function validate(scene: DoctorScene, path: string): Promise<readonly Finding[]> {
-  const fix = `mend it there; then "openclaw-ctl restart gateway"`;
+  const fix = `correct it there; then "openclaw-ctl restart gateway"`;
   let out: string;
   try {
     out = (await runOpenclaw(scene, ["config", "validate", "--json"])).untrustedOut;
@@ -44,7 +44,7 @@ async function validate(scene: DoctorScene, path: string): Promise<readonly Find
   return [error("config-rejected", text, fix)];
 }
 
-/** By way of a tunnel everyone is "local" to the gateway: what it grants to local clients counts. */
+/** Through a tunnel everyone is "local" to the gateway, so what it grants to local clients matters. */
 async function riskySettings(path: string): Promise<readonly Finding[]> {
   const value = jsonObject(await readOrEmpty(path));
   const gateway = value?.["gateway"];
@@ -58,7 +58,7 @@ async function riskySettings(path: string): Promise<readonly Finding[]> {
   }
   if (!isObject(pairing) || pairing["autoApproveLocal"] !== false) {
     risky(
-      "gateway.nodes.pairing.autoApproveLocal is not false: who has the token is paired unasked",
+      "gateway.nodes.pairing.autoApproveLocal is not false: anyone with the token is paired without a question",
       "set it to false",
     );
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Units, flags of qvm-service, ports, tunnels: what should run, and what has its place instead. @module */
+/** Units, flags of qvm-service, ports, tunnels: what should run, and what runs in its place. @module */
 
 import { UserError } from "../../../shared/io/program.ts";
 import { type Part, partsOf, unitOf, type UnitState } from "../../probe/units.ts";
@@ -13,7 +13,7 @@ const SS_MS = 5_000;
 export const examineUnits: Examine = ({ snapshot }) => {
   const { units, unitsError, flags } = snapshot;
   if (unitsError !== null) {
-    const fix = "is this session one of systemd's? In a shell of sudo or su the user's is not seen";
+    const fix = "is this a systemd session? A shell from sudo or su does not see the user's";
     return Promise.resolve([error("systemd", `systemd cannot be asked: ${unitsError}`, fix)]);
   }
   const missing = new Set(flags?.filter(({ isSet }) => !isSet).map(({ flag }) => flag));
@@ -101,7 +101,7 @@ async function examinePort(
   return owned ? answerFindings(part, isTunnel, verdict) : [];
 }
 
-/** Where systemd cannot be asked, that is the finding, and the port is taken for the unit's. */
+/** If systemd cannot be asked, that is the finding, and the port counts as the unit's. */
 function runs(state: UnitState | undefined): boolean {
   if (state === undefined) return true;
   return state.load === "loaded" && state.active !== "inactive" && state.active !== "failed";
@@ -124,7 +124,7 @@ function answerFindings(part: Part, isTunnel: boolean, verdict: Verdict): readon
     case "degraded":
       return part === "proxy"
         ? [warning("provider-out", text, "openclaw-ctl logs proxy; it tries again by itself")]
-        : [warning("not-ready", text, "openclaw-ctl logs gateway; a restart would not mend it")];
+        : [warning("not-ready", text, "openclaw-ctl logs gateway; a restart would not help")];
     default:
       return [];
   }

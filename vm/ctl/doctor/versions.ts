@@ -9,7 +9,7 @@ import { type DoctorScene, error, type Examine, type Finding, warning } from "./
 
 type Version = readonly [number, number, number];
 
-/** What is known to be open in versions before the one that mended it. */
+/** Known vulnerabilities, with the version that fixed each. */
 const ADVISORIES: readonly (readonly [fixedIn: Version, name: string])[] = [
   [[2026, 1, 29], "CVE-2026-25253: a link takes the gateway's token"],
   [[2026, 2, 2], "CVE-2026-28472: the WebSocket does not check the device"],
@@ -68,7 +68,7 @@ async function examineOpenclaw(scene: DoctorScene, path: string): Promise<readon
   const open = ADVISORIES.filter(([fixedIn]) => isOlder(version, fixedIn)).map(([, name]) => name);
   const name = `OpenClaw ${version.join(".")}`;
   if (open.length > 0) {
-    return [error("openclaw-old", `${name} has known holes: ${open.join("; ")}`, SETUP)];
+    return [error("openclaw-old", `${name} has known vulnerabilities: ${open.join("; ")}`, SETUP)];
   }
   if (!isOlder(version, TESTED)) return [];
   return [warning("openclaw-old", `${name} is older than ${TESTED.join(".")}`, SETUP)];

@@ -56,7 +56,7 @@ const ESCAPE = 0x1b;
 const QUIT: ReadonlySet<number> = new Set([0x03, 0x04, 0x51, 0x71]); // Ctrl-C, Ctrl-D, Q, q
 const REFRESH: ReadonlySet<number> = new Set([0x20, 0x52, 0x72]); // space, R, r
 
-/** What was pressed means; Escape alone ends it, the sequence of another key does not. */
+/** What the pressed key means; Escape alone quits, the escape sequence of another key does not. */
 export function keyMeaning(bytes: Uint8Array): "quit" | "refresh" | null {
   if (bytes[0] === ESCAPE) return bytes.length === 1 ? "quit" : null;
   if (bytes.some((byte) => QUIT.has(byte))) return "quit";

@@ -25,7 +25,7 @@ export type Answer =
   | { readonly kind: "valid"; readonly outcome: Outcome; readonly signed: boolean }
   | { readonly kind: "invalid"; readonly why: string; readonly hints: readonly string[] };
 
-/** What the queue service may answer without dom0: none of it says that a command ran. */
+/** What the queue service may answer without dom0: none of these says that a command ran. */
 const LOCAL_KINDS: ReadonlySet<OutcomeKind> = new Set(
   ["refused", "cancelled", "interrupted", "not-stored"] as const,
 );
@@ -70,7 +70,7 @@ function wrongKey(): Answer {
   };
 }
 
-/** Whether what was copied is what the outcome speaks of. */
+/** Whether the copied output is the one in the outcome. */
 export function isSame(copied: Copied, summary: StreamSummary): boolean {
   return copied.bytes === summary.bytes && copied.sha256 === summary.sha256;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Waits for one answer, and stops waiting in good order:
+ * Waits for one answer, and ends the wait in an orderly way:
  *
  *     waiting --answer--------------------------------------> answered
  *        | time is up, a signal, or nobody reads the output
@@ -8,8 +8,8 @@
  *        +-- else cancel, wait a little --answer------------> answered
  *                                      \--none, or a signal-> no-answer
  *
- * A person in dom0 who is to decide has no limit here: the time for the answer begins anew when that
- * person has said yes.
+ * A person in dom0 has no time limit here: the time for the answer starts again once that person has
+ * approved.
  *
  * @module
  */
@@ -32,7 +32,7 @@ import { ifPresentSync, isPresent } from "../../../shared/io/sync_files.ts";
 
 /** How long a cancelled command may take to end: TERM, then KILL, in dom0. */
 export const CANCEL_GRACE_MS = 5_000;
-/** The watch tells of every change; this is for the case that it does not. */
+/** The watch reports every change; this is in case it does not. */
 const RECHECK_MS = 3_000;
 
 export type StopCause =
@@ -40,7 +40,7 @@ export type StopCause =
   | "interrupt"
   | "broken-pipe"
   | "write-failed"
-  /** dom0 did not connect in the time that it is given for that. */
+  /** dom0 did not connect in time. */
   | "not-connected";
 
 export interface WaitEnd {
@@ -57,9 +57,10 @@ export interface WaitPorts {
   readonly followers: readonly Follower[];
   /** Why the output cannot be passed on; null while it can. */
   readonly outputFailure: () => StopCause | null;
-  /** Called now and then while nothing happens: since it was sent, or a person was asked, or said yes. */
+  /** Called now and then while nothing happens, with the time since the request was sent, parked or
+   * approved. */
   readonly onWaiting: (waitedMs: number, isParked: boolean) => void;
-  /** A person in dom0 is to decide; then, that it runs. */
+  /** Called when a person in dom0 has to decide, and again when the request runs. */
   readonly onParked: (isParked: boolean) => void;
   readonly onPublished: () => void;
 }
@@ -133,7 +134,7 @@ async function wait(
   }
 }
 
-/** Calls back for the files of one request, and when the watch may have missed them. */
+/** Calls back when the request's files change, and when the watch may have missed a change. */
 async function watchResults(
   layout: Layout,
   id: RequestId,

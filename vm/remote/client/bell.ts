@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Wakes one waiter, whatever the reason; the waiter looks for itself what has changed.
+ * Wakes one waiter for any reason; the waiter finds out for itself what has changed.
  *
  * The alarm is AbortSignal.timeout(): the first setTimeout() of a program takes Deno 2.9 some
  * 15 ms (it loads the timers of Node), which is a quarter of what a whole run may take.

@@ -23,7 +23,7 @@ export interface ExchangeRequest extends RequestWords {
   readonly interrupts: Interrupts;
 }
 
-/** The name file may be missed by the watch, never for longer than this. */
+/** The watch may miss the name file, but for no longer than this. */
 const RECHECK_MS = 3_000;
 
 /** @param onNameMissing called once if dom0 never connected, before waiting for that */

@@ -21,7 +21,7 @@ export interface EndText {
   readonly auditLine: string;
 }
 
-/** @param farewell how dom0 took leave, if it did */
+/** @param farewell the reason that dom0 gave for leaving, if it did */
 export function describeEnd(
   id: RequestId,
   timeoutMs: number,
@@ -91,9 +91,9 @@ function notConnected(
   ]];
 }
 
-/** What it said when it left. It may be back for others by now, and not for this VM. */
+/** The reason that it gave. It may be back by now for other VMs, but not for this one. */
 const FAREWELL_TEXT: Readonly<Record<Farewell, string>> = {
-  "revoked": "this VM's right was revoked",
+  "revoked": "this VM's authorisation was revoked",
   "locked-down": "dom0 was locked down",
   "stopping": "the daemon there was stopped",
 };
@@ -157,7 +157,7 @@ function refusalMessages(id: RequestId, reason: RefusalReason, signed: boolean):
   return hint === undefined || (!signed && !isOwn) ? [text] : [text, asHint(hint)];
 }
 
-/** Reasons that a person can do something about, here or in dom0. */
+/** What a person can do about a refusal, here or in dom0. */
 const REFUSAL_HINT: ReadonlyMap<RefusalReason, string> = new Map([
   [
     "approval-expired",
@@ -168,8 +168,14 @@ const REFUSAL_HINT: ReadonlyMap<RefusalReason, string> = new Map([
   ["bad-mac", 'compare "qvm-remote key fingerprint" here with "qvm-remote-dom0 keys" in dom0'],
   ["clock", 'wait a minute and try again; in dom0, "qvm-remote-dom0 status" says until when'],
   ["future", 'in dom0, run "qvm-sync-clock"'],
-  ["not-approved", "if dom0 gave a reason, it is above; talk to that person before you try again"],
-  ["not-known", "update qubes-claw in dom0; until then no op, ops, plan, --why and --explain"],
+  [
+    "not-approved",
+    "the reason, if one was given, is above; talk to that person before you try again",
+  ],
+  [
+    "not-known",
+    "update qubes-claw in dom0; until then op, ops, plan, --why and --explain do not work",
+  ],
   ["not-sent", "~/.qvm-remote/audit.log says why"],
   ["locked-down", 'in dom0, run "qvm-remote-dom0 unlock" to end that'],
   ["policy-denied", "in dom0, see /etc/qubes/remote-policy.d"],

@@ -10,7 +10,7 @@ export interface Exchange {
   readonly canCancel: boolean;
   /** False in protocol 1: an answer there is only as good as whoever can write files here. */
   readonly signsOutput: boolean;
-  /** Puts it into the queue. Closing the file gives up the lock that says that somebody waits. */
+  /** Puts it into the queue. Closing the file releases the lock that shows that somebody waits. */
   publish(): Promise<Disposable>;
   /** Whether dom0's side has not taken it. */
   isPending(): boolean;

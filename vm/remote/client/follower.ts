@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Copies a file as it grows. After a broken session the same bytes are written again from the
- * start of the file: the follower keeps its own place, so nothing is copied twice.
+ * Copies a file as it grows. After a broken session the same bytes are written to the file again from
+ * its start; the follower keeps its own position, so nothing is copied twice.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Ctrl-C, a polite kill, a closed terminal: the first asks the command to end, the second leaves.
+ * Ctrl-C, SIGTERM, a closed terminal: the first one asks the command to end, the second one leaves.
  * (Deno 2.9 catches the hang-up as soon as it catches any signal, and ends: nohup would have no
  * effect if this left it alone.)
  *

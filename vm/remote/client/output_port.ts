@@ -13,7 +13,7 @@ export interface OutputPort {
 
 type Stream = Pick<typeof Deno.stdout, "write" | "isTerminal">;
 
-/** @param raw whatever comes goes to a terminal, too */
+/** @param raw a terminal gets the bytes as they are, too */
 export function outputPort(to: Stream, raw: boolean): OutputPort {
   if (raw || !to.isTerminal()) {
     return { sink: (bytes) => writeFully(to, bytes), finish: () => Promise.resolve() };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * A plan as a person writes it, in YAML or in JSON (which YAML's parser reads too, and refuses
- * keys that come twice), as the JSON text that dom0 reads. What a plan is, dom0 says. Pure.
+ * A plan as a person writes it, in YAML or in JSON (the YAML parser reads both, and refuses repeated
+ * keys), as the JSON text that dom0 reads. dom0 decides what a valid plan is. Pure.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import { UserError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 
-/** An alias repeats what it names: a few lines can stand for more than fits anywhere. */
+/** Aliases repeat what they name: a few lines can stand for more than any memory holds. */
 const MAX_VALUES = 20_000;
 const MAX_DEPTH = 32;
 
@@ -36,7 +36,7 @@ function parsed(source: string, parse: ParseYaml): unknown {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const [why = ""] = error.message.split("\n", 1);
-    throw new UserError(`the plan is no YAML and no JSON: ${printable(why, 200)}`);
+    throw new UserError(`the plan is neither YAML nor JSON: ${printable(why, 200)}`);
   }
 }
 
@@ -57,7 +57,7 @@ function checked(value: unknown): unknown {
   return value;
 }
 
-/** What is not the number that was written is not sent. */
+/** A number that JSON would change is not sent. */
 function checkNumber(value: number): void {
   if (Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)) return;
   throw new UserError(`the plan has a number that JSON cannot keep: ${value}`, [

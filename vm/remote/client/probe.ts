@@ -14,7 +14,7 @@ import { runRequest } from "./run_request.ts";
 
 export type ProbeResult =
   | { readonly kind: "responding"; readonly roundTripMs: number }
-  /** It answered, and the answer was no, or wrong. */
+  /** It answered, but with a refusal or a wrong answer. */
   | {
     readonly kind: "refusing";
     readonly roundTripMs: number;
@@ -55,7 +55,7 @@ export async function probeDom0(layout: Layout, timeoutMs: number): Promise<Prob
     onPublished() {},
     onWaiting() {},
     onParked: () => asksAPerson = true,
-    // Nobody needs to say yes to this: dom0 answers.
+    // This never waits for a person: that it is parked is an answer.
     interrupts: { ...interrupts, count: () => interrupts.count() + (asksAPerson ? 1 : 0) },
   });
   const roundTripMs = spanMs() - startMs;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What a person at a terminal is told while waiting. A program that reads stderr is told one
- * thing, once: that a person in dom0 is to decide, which may take long.
+ * What a person at a terminal is told while waiting. A program that reads stderr is told only one
+ * thing, once: that a person in dom0 has to decide, which may take long.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { PROGRAM } from "../commands/cli_table.ts";
 import type { Layout } from "../files/layout.ts";
 import { isPresent } from "../../../shared/io/sync_files.ts";
 
-/** The first line comes soon enough to calm, the further ones seldom enough not to annoy. */
+/** The first line comes soon enough to reassure, later ones rarely enough not to annoy. */
 const FIRST_LINE_MS = 5_000;
 const NEXT_LINE_MS = 30_000;
 

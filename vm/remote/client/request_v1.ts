@@ -27,7 +27,7 @@ import { shellQuote } from "../../../shared/protocol/command.ts";
 /** The original writes "meta" after "exit". */
 const META_WAIT_MS = 1_000;
 const META_POLL_MS = 50;
-/** It refuses these with no answer at all, so the client would wait for ever. */
+/** The original refuses these without any answer, so the client would wait for ever. */
 // deno-lint-ignore no-control-regex
 const REFUSED_BYTES = /[\x00-\x08\x0b\x0c\x0e-\x1f]/;
 
@@ -56,10 +56,10 @@ export async function createRequestV1(
       Deno.renameSync(temporary, pending);
       return file;
     },
-    isPending: () => false, // the original's side says nothing of whether dom0 is connected
+    isPending: () => false, // the original does not tell whether dom0 is connected
     withdraw() {
       const wasThere = removeIfPresent(pending);
-      removeCompanions(pending); // also when it was taken: no answer may ever come to do it
+      removeCompanions(pending); // even if it was taken: an answer to remove it may never come
       return wasThere;
     },
     cancel() {},
@@ -78,7 +78,7 @@ function removeCompanions(pending: string): void {
 async function readV1Answer(layout: Layout, id: RequestId): Promise<Answer> {
   const exit = asLatin1(await readSmall(resultPath(layout, id, "exit"), 8)).trim();
   if (!/^-?[0-9]{1,3}$/.test(exit)) {
-    return { kind: "invalid", why: "the exit code in the answer is no number", hints: [] };
+    return { kind: "invalid", why: "the exit code in the answer is not a number", hints: [] };
   }
   const code = Number(exit);
   const outcome: Outcome = {

@@ -16,10 +16,10 @@ import { randomBits, writeOwned, writeUnowned } from "../files/owned_file.ts";
 import { readAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** What a request says, beside who it is from. */
+/** What a request says, besides who it is from. */
 export interface RequestWords extends Pick<RequestFields, "flags" | "why" | "timeoutMs"> {
   readonly command: Command;
-  /** Nobody waits for the answer; `wait` will show it in this form. null: somebody does. */
+  /** The form in which `wait` will show the answer; null: the client waits for it now. */
   readonly detachedForm: AnswerForm | null;
 }
 
@@ -59,7 +59,7 @@ export async function createRequestV2(
   };
 }
 
-/** What it takes to believe the answer is on disk before dom0 can have the request. */
+/** What is needed to verify the answer is on disk before dom0 can have the request. */
 async function publishDetached(
   layout: Layout,
   envelope: Uint8Array,
@@ -78,7 +78,7 @@ async function publishDetached(
   }
 }
 
-/** A request that was left to itself. Whoever waits for it now may leave again: it goes on. */
+/** A request sent with --no-wait. Whoever waits for it may stop waiting: it goes on. */
 export function reopenRequest(layout: Layout, key: AuthKey, detached: Detached): Exchange {
   const { id, vm } = detached;
   return {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** `--json`: one object at the end in the place of output that comes as it grows. @module */
+/** `--json`: one object at the end instead of output as it comes. @module */
 
 import { type Bytes, concat, parseUtf8 } from "../../../shared/protocol/bytes.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
@@ -49,7 +49,7 @@ export function createCapture(): Capture {
   };
 }
 
-/** Text as text; other bytes as base64, said so by the name: bytes stay bytes. */
+/** Text as text; other bytes as base64, under a name that says so. */
 export function asJson(name: string, bytes: Bytes): Readonly<Record<string, string>> {
   try {
     return { [name]: parseUtf8(bytes) };

@@ -30,7 +30,7 @@ export type RequestEnd =
     readonly outcome: Outcome;
     readonly signed: boolean;
     readonly cause: StopCause | null;
-    /** Output that was shown and that the outcome does not cover: dom0's daemon broke down. */
+    /** Output that was shown but is not covered by the outcome: dom0's daemon crashed. */
     readonly unconfirmedBytes: number;
   }
   | { readonly kind: "invalid"; readonly why: string; readonly hints: readonly string[] }
@@ -58,8 +58,8 @@ export async function runRequest(
   });
   if (end.kind !== "answered") return { kind: end.kind, cause: end.cause };
 
-  // A slow reader of the output is waited for, until somebody wants to leave. A Ctrl-C that came with
-  // the answer counts: it has cancelled nothing.
+  // Waits for a slow reader of the output until interrupted. A Ctrl-C that came together with the
+  // answer counts, as it has cancelled nothing.
   const leave = end.cause === null
     ? interrupted(interrupts, 1)
     : createBell().wait(CANCEL_GRACE_MS);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Output of dom0, and of other VMs through it, on its way to a terminal: what would steer the
- * terminal becomes text that says what it is, as "cat -v" does. Everything else stays as it is,
- * tabs and line ends too. Pure.
+ * Output of dom0, and of other VMs through it, on its way to a terminal: control characters become
+ * visible text, as with "cat -v". Everything else stays as it is, including tabs and line ends. Pure.
  *
  *     ESC [ 3 1 m    ^[[31m          U+202E    \u{202e}
  *     DEL            ^?              byte 9B   \x9b, where it is no part of UTF-8
@@ -13,8 +12,8 @@
 import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
 
 /**
- * Controls, C1 among them; what changes the direction of text or is not seen; line ends that are
- * none elsewhere. Not the joiners, which scripts and emoji need.
+ * Control characters, C1 included; characters that change the direction of text or are invisible; and
+ * unusual line ends. Not the joiners, which scripts and emoji need.
  */
 const STEERING = /(?![\t\n\r\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
@@ -42,12 +41,12 @@ export function createVisibleText(): VisibleText {
   };
 }
 
-/** Text of one line, in characters that steer nothing. */
+/** Text of one line, without control characters. */
 export function visibleLine(untrustedText: string): string {
   return untrustedText.replace(/[\t\n\r]/g, visibleChar).replace(STEERING, visibleChar);
 }
 
-/** A value as JSON that steers no terminal: such characters are escaped as JSON may. */
+/** A value as JSON that is safe for a terminal: such characters are escaped, as JSON allows. */
 export function visibleJson(value: unknown): string {
   return JSON.stringify(value).replace(
     STEERING,

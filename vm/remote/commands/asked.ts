@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What is asked of dom0, beside the command: options that everything that runs something has. @module */
+/** What is asked of dom0, besides the command: the options of all commands that run something. @module */
 
 import { parseNumber } from "../../../shared/io/options.ts";
 import { UsageError } from "../../../shared/io/program.ts";
@@ -53,7 +53,7 @@ export function parseAsked(given: Given, ...more: RequestFlag[]): Omit<Asked, "c
   return asked;
 }
 
-/** What stdout of the answer is, given what it is if the command runs. */
+/** What the answer's stdout contains, given what it contains if the command runs. */
 export function formOf({ flags }: Pick<Asked, "flags">, whenRun: AnswerForm): AnswerForm {
   return flags.has("explain") ? "explained" : whenRun;
 }

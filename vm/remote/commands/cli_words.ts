@@ -45,7 +45,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   return { kind: "sub-command", path: sub.path, given };
 }
 
-/** Harmless with a sub-command. */
+/** Allowed with every sub-command. */
 const EVERYWHERE: ReadonlySet<string> = new Set([
   "quiet",
   "verbose",
@@ -74,7 +74,7 @@ function findSubCommand(
 }
 
 /**
- * A command runs as root in dom0: what was meant for a sub-command does not get there.
+ * Commands run as root in dom0, so a mistyped sub-command must not get there.
  *
  * @throws {UsageError} if it is one edit away from a sub-command
  */
@@ -97,7 +97,7 @@ function refuseMistyped(words: readonly string[]): void {
 /** Of "wait" and of "plan": an id, a file. */
 const IS_ARGUMENT = /^[0-9]{8}-[0-9]{6}-[0-9]+-[0-9a-f]{8}$|\.(?:ya?ml|json)$/;
 
-/** "vm.info vm=work" is no file and no argument of a program: "cp" and "ip" stay what they are. */
+/** "vm.info vm=work" looks like no program's arguments; "cp" and "ip" still mean the programs. */
 function isOperation(name: string, values: readonly string[]): boolean {
   return /^[a-z]+(\.[a-z-]+)+$/.test(name) &&
     values.every((word) => word.includes("=") || word.startsWith("-"));

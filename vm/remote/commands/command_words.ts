@@ -11,7 +11,7 @@ import {
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { Given } from "./cli_words.ts";
 
-/** What Deno puts in the place of bytes that are not UTF-8; the bytes themselves are lost. */
+/** What Deno replaces bytes with that are not UTF-8; the bytes themselves are lost. */
 const NOT_UTF8 = "\ufffd";
 const NUL = 0;
 const CHUNK_BYTES = 64 * 1024;

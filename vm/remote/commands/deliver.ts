@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** A request on its way to dom0, and its answer on the way to whoever asked. @module */
+/** Sends a request to dom0, and shows its answer. @module */
 
 import { EXIT_OK, writeAll } from "../../../shared/io/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
@@ -25,7 +25,7 @@ import { PROGRAM } from "./cli_table.ts";
 import type { Given } from "./cli_words.ts";
 import { print } from "./print.ts";
 
-/** dom0 counts the timeout from the start of the command; the way there and back comes on top. */
+/** dom0 counts the timeout from the start of the command; the transport comes on top. */
 const ANSWER_GRACE_MS = 5_000;
 const MAX_LOGGED_CHARS = 100;
 
@@ -85,7 +85,7 @@ export async function showEnd(
 }
 
 /**
- * What the command did stands, whether or not there is room for it in the history.
+ * If the history has no room for it, that does not change what the command did.
  *
  * @param command null: it is there already
  */

@@ -29,7 +29,7 @@ export async function ops(layout: Layout, given: Given): Promise<number> {
   return await deliver(layout, given, { ...asked, key, command, form: "operations" });
 }
 
-/** What dom0's table says of it, dom0 says. @throws {UserError} what no request can hold */
+/** Only dom0 checks it against the table. @throws {UserError} what no request can hold */
 function parseCall([name = "", ...words]: readonly string[]): OperationCall {
   if (name === "" || name.includes("=")) {
     throw new UsageError(`not the name of an operation: ${printable(name)}`, [

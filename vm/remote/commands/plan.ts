@@ -20,9 +20,9 @@ export async function plan(layout: Layout, given: Given): Promise<number> {
   const key = await readKey(layout);
   const [path = ""] = given.words;
   const source = path === "-" ? utf8Of(await readAll(Deno.stdin)) : await readPlan(path);
-  // The one module that is loaded late, for it is a third of the client: every start would pay for
-  // it. In the bundle, a module that is loaded late takes all that it imports with it; this one
-  // imports nothing of ours.
+  // The one module that is loaded late, because it is a third of the client, and every start would pay
+  // for it. The bundler wraps a late module together with all that it imports; this one imports nothing
+  // of ours, so the rest of the bundle stays flat.
   const { parse } = await import("@std/yaml/parse");
   const text = planText(source, parse, { undoOnFailure: given.has("undo-on-failure") });
   const command = { mode: "plan", text } as const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** `qvm-remote queue …`: what waits, what runs, what lies about. @module */
+/** `qvm-remote queue …`: what waits, what runs, what was left behind. @module */
 
 import { EXIT_OK } from "../../../shared/io/program.ts";
 import { audit } from "../files/audit_log.ts";

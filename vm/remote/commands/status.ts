@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** `qvm-remote status`: everything one asks for first when something does not work. @module */
+/** `qvm-remote status`: everything you want to know first when something does not work. @module */
 
 import { exists } from "../../../shared/io/files.ts";
 import { EXIT_FAILED, EXIT_OK } from "../../../shared/io/program.ts";

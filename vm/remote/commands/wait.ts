@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** `qvm-remote wait ID`: the answer to a request that was left to itself with --no-wait. @module */
+/** `qvm-remote wait ID`: the answer to a request that was sent with --no-wait. @module */
 
 import { UserError } from "../../../shared/io/program.ts";
 import { isPresent } from "../../../shared/io/sync_files.ts";
@@ -21,7 +21,7 @@ import { viewOf } from "../view/view_of.ts";
 import { type Given, parseTimeout } from "./cli_words.ts";
 import { keepAnswer, showEnd } from "./deliver.ts";
 
-/** Whether another `wait` fetches it shows in far less. */
+/** Long enough to see whether another `wait` holds the lock. */
 const LOCK_PROBE_MS = 200;
 
 export async function wait(layout: Layout, given: Given): Promise<number> {
@@ -80,7 +80,7 @@ function nothingToFetch(layout: Layout, id: RequestId): UserError {
   ]);
 }
 
-/** Whoever waited has left; the request has not ended. */
+/** The waiting has ended; the request has not. */
 function goesOn(id: RequestId, isTimeUp: boolean, answerMs: number): EndText {
   return {
     exitCode: isTimeUp ? EXIT_TIMED_OUT : EXIT_INTERRUPTED,

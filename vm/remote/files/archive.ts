@@ -8,8 +8,8 @@ import { writePlain } from "./plain_file.ts";
 import { renameIfPresent } from "../../../shared/io/sync_files.ts";
 
 /**
- * Moves what there is. "exit" goes first: while it is in one of the two places, the service
- * knows that the request has its answer.
+ * Moves the files that exist, "exit" first: while it is in one of the two places, the service knows
+ * that the request has its answer.
  *
  * @param command what was asked, for `history`; null if it is not known
  */
@@ -22,7 +22,7 @@ export function archiveAnswer(layout: Layout, id: RequestId, command: Uint8Array
   if (command !== null) writePlain(layout, `${folder}/command`, command);
 }
 
-/** Puts into the history what was asked: the answer is fetched later. */
+/** Puts the command into the history; the answer is fetched later. */
 export function archiveCommand(layout: Layout, id: RequestId, command: Uint8Array): void {
   const folder = historyFolder(layout, id);
   Deno.mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
@@ -30,8 +30,8 @@ export function archiveCommand(layout: Layout, id: RequestId, command: Uint8Arra
 }
 
 /**
- * Puts an answer that nobody took in time back to where answers are fetched. "exit" goes last,
- * as when it was published.
+ * Puts an answer that was archived before anybody fetched it back into results/, "exit" last, as when
+ * it was published.
  */
 export function fetchFromHistory(layout: Layout, id: RequestId): void {
   const folder = historyFolder(layout, id);

@@ -14,8 +14,8 @@ import type { Layout } from "./layout.ts";
 export const MAX_AUDIT_BYTES = 5 * 1024 * 1024;
 
 /**
- * Adds one line. What is foreign in it must have passed printable(). A log that cannot be
- * written is no reason to refuse a command: the record that counts is dom0's.
+ * Adds one line. Foreign text in it must have passed printable(). If the log cannot be
+ * written, the command still runs: the record that counts is dom0's.
  *
  * @returns false if the line could not be written
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Whether dom0 is connected, as clients see it: the service holds a lock on queue/.connected from
- * dom0's hello on until it ends, however it ends. What is written in the file counts only when
- * nobody holds the lock: it is how dom0 took leave, if it gave a reason.
+ * dom0's hello until the service ends, in whatever way. The file's text counts only when nobody holds
+ * the lock: it is the reason that dom0 gave for leaving, if any.
  *
  * @module
  */

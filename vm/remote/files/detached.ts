@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Requests that nobody waits for now: detached/ID holds what believing the answer takes, from
- * before the request is sent until `wait` has fetched the answer. It outlives the client and a
- * reboot of the VM.
+ * Requests that nobody waits for now: detached/ID holds what is needed to verify the answer, from
+ * before the request is sent until `wait` has fetched it. It outlives the client and a reboot of the
+ * VM.
  *
  * @module
  */

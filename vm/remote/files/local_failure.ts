@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What the operating system refused to do with the files of one request. It ends that request
- * and nothing else; a broken protocol and a bug are not of this kind, and end the session.
+ * An error of the operating system with the files of one request. It ends only that request; a broken
+ * protocol, or a bug, is of another kind and ends the session.
  *
  * @module
  */
 
 import { errorText } from "../../../shared/io/program.ts";
 
-/** Output of an earlier session is not there any more. */
+/** Output of an earlier session is gone. */
 export class OutputGoneError extends Error {
   override readonly name = "OutputGoneError";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** A lock that is worth waiting for; see shared/io/file_lock.ts for what a lock says. @module */
+/** Waiting for a lock; see shared/io/file_lock.ts for what a lock means. @module */
 
 import { PRIVATE_FILE } from "../../../shared/io/files.ts";
 import { after } from "./timer.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What the system refused is for the person at the terminal: it is no bug of ours. @module */
+/** An error of the system is for the person at the terminal; it is not a bug of ours. @module */
 
 import { UserError } from "../../../shared/io/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";

@@ -36,7 +36,7 @@ export async function writeOwned(
   }
 }
 
-/** Writes a file that no program holds: its request goes on when this program has ended. */
+/** Writes a file without a lock: its request goes on after this program has ended. */
 export async function writeUnowned(
   layout: Layout,
   path: string,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Files that this program writes under a name that anything in the VM could have taken before
- * it: only a regular file with that one name is written to. What else lies there is set aside,
- * so a link leads nowhere and a folder is not in the way.
+ * Files under names that any program in the VM could have taken first: only a regular file with that
+ * one name is written to. Anything else there is set aside, so that a link leads nowhere and a folder
+ * is not in the way.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export function isPlain(path: string): boolean {
   return info !== undefined && isOwn(info);
 }
 
-/** Takes away what lies there, whatever it is. */
+/** Removes whatever lies there. */
 export function clear(layout: Layout, path: string): void {
   if (attempt(() => void removeIfPresent(path)) !== null) setAside(layout, path, nameOf(path));
 }

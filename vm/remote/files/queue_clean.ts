@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Tidies the queue: requests nobody waits for, answers nobody took, files that do not belong.
- * What a living client owns stays, and so does what dom0 may be running.
+ * Tidies the queue: requests that nobody waits for, answers that nobody took, files that do not belong.
+ * Requests of a live client stay, and so does whatever dom0 may be running.
  *
  * @module
  */
@@ -44,7 +44,7 @@ export async function cleanQueue(layout: Layout, nowMs = dateMs()): Promise<Clea
 }
 
 /**
- * Answers what no session serves as interrupted.
+ * Answers requests as interrupted if no session serves the queue.
  *
  * @returns how many; null if a session serves the queue, and dom0 will answer
  */

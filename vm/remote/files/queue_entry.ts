@@ -19,7 +19,7 @@ export type QueueEntry =
     readonly kind: "envelope";
     readonly bytes: Bytes;
     readonly nonce: string;
-    /** What must be agreed on with dom0 before it is sent; null: nothing. */
+    /** The capability it needs; null: none. */
     readonly needs: Capability | null;
   }
   /** Perhaps still being written: it is whole when its token is there. */
@@ -88,7 +88,7 @@ export function idOfCompanion(untrustedName: string): RequestId | undefined {
   return base === undefined ? undefined : idOfName(base);
 }
 
-/** Of the file that was seen: a link that took its place is not followed. */
+/** Reads the file that was checked: a link that replaced it is not followed. */
 function readUpTo(path: string, seen: Deno.FileInfo, maxBytes: number): Bytes | undefined {
   using file = Deno.openSync(path, { read: true });
   const { dev, ino } = file.statSync();

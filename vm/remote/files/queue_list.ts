@@ -67,7 +67,7 @@ export async function listQueue(
   return entries;
 }
 
-/** The original's clients hold no lock: an entry of theirs is taken for dead after an hour. */
+/** The original's clients hold no lock: their entries count as abandoned after an hour. */
 const V1_OWNER_MS = 3600_000;
 
 /** Whether somebody waits for this request, or means to fetch its answer later. The path must be that of a regular file. */

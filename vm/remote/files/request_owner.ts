@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Whether somebody still waits for a request. A client that says so makes the file with mode 0400
- * and holds an flock on it as long as it waits: the mode says that there is such a client, the
- * lock that it lives. The kernel lets go of a lock when the client ends, however it ends.
+ * Whether somebody still waits for a request. A client that waits creates the file with mode 0400 and
+ * holds an flock on it: the mode says that the client holds locks, the lock that it is alive. The
+ * kernel releases the lock when the client ends, in whatever way.
  *
  * @module
  */
@@ -14,10 +14,10 @@ export const OWNED_FILE = 0o400;
 /** Each wait for a lock takes a thread; a session has no more requests open than half of this. */
 const MAX_WAITS = 128;
 
-/** "silent": the client is one that says nothing, as those of protocol 1. */
+/** "silent": the client gives no such sign, like those of protocol 1. */
 export type Owner = "lives" | "gone" | "silent";
 
-/** Before 2.5 Deno can only wait for a lock: there an owner is taken for alive. */
+/** Before 2.5, Deno can only wait for a lock: there an owner counts as alive. */
 interface TryLock {
   tryLockSync?(exclusive: boolean): boolean;
 }

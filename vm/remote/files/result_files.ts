@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * An answer as files: out and err grow while the command runs, then come meta and mac, and exit
- * by rename, last: who sees exit sees a whole answer. Everything here can be done again after a
- * crash at any point and ends the same.
+ * by rename, last: if exit is there, the answer is whole. Everything here can be repeated after a crash
+ * at any point, with the same result.
  *
  * @module
  */
@@ -32,20 +32,20 @@ export function isAnswered(layout: Layout, id: RequestId): boolean {
   return inHistory;
 }
 
-/** Says to the client whether a person in dom0 is to decide. It is no more than a hint. */
+/** Tells the client whether a person in dom0 has to decide. It is only a hint. */
 export function showParked(layout: Layout, id: RequestId, isParked: boolean): void {
   const path = parkedPath(layout, id);
   attempt(() => isParked ? writePlain(layout, path, "") : clear(layout, path));
 }
 
-/** Opens a stream's file. A rest of an earlier session stays: the same bytes come again. */
+/** Opens a stream's file. Bytes of an earlier session stay: the same ones come again. */
 export function openOutput(layout: Layout, id: RequestId, stream: StreamNumber): Deno.FsFile {
   return openPlain(layout, outputPath(layout, id, stream));
 }
 
 /**
- * Gives up the output: others need the room, and a part of it is of no use. (Removing the files
- * would free nothing while a client has them open.)
+ * Gives up the output: others need the space, and part of it is of no use. (Removing the files would
+ * free nothing while a client has them open.)
  */
 export function dropOutput(layout: Layout, id: RequestId): void {
   for (const stream of [1, 2] as const) {
@@ -85,7 +85,7 @@ export function publishOutcome(
   const exitPath = resultPath(layout, id, "exit");
   if (!isPlain(exitPath)) clear(layout, exitPath);
   Deno.renameSync(temporary, exitPath);
-  showParked(layout, id, false); // not before: nobody is to take a refusal for a yes
+  showParked(layout, id, false); // only now: a refusal must not be taken for an approval
 }
 
 /** Forgets a request that is answered: it is not sent again. */
@@ -130,7 +130,7 @@ export function answerLocally(
   );
 }
 
-/** Cuts off what an earlier session left behind the end. */
+/** Cuts off what an earlier session left after the end. */
 function setLength(
   layout: Layout,
   id: RequestId,

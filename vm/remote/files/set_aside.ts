@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Takes what is no request out of the way, whatever it is. @module */
+/** Moves anything that is not a request out of the way. @module */
 
 import { PRIVATE_FOLDER } from "../../../shared/io/files.ts";
 import type { Layout } from "./layout.ts";
@@ -9,7 +9,7 @@ import { after } from "./timer.ts";
 
 /** Enough to find out what a broken client wrote; the oldest are removed. */
 export const MAX_REFUSED_ENTRIES = 100;
-/** By then the watch has gone on. */
+/** Long enough for the watch to go on. */
 const HOLD_FIFO_MS = 1_000;
 
 /** Moves a queue entry into refused/. @param label its new name, an id or another plain word */
@@ -35,7 +35,7 @@ function withRandom(label: string): string {
   return `${label}.${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** A FIFO, a socket, a device: what one must not open without thought. */
+/** A FIFO, a socket, a device: things that must not simply be opened. */
 export function isSpecial(
   { isFile, isDirectory, isSymlink }: Pick<Deno.DirEntry, "isFile" | "isDirectory" | "isSymlink">,
 ): boolean {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Tidying at the start of a session: what no client will come for, and what is too old. @module */
+/** Tidying at the start of a session: answers that no client will fetch, and old history. @module */
 
 import { dateMs } from "../../../shared/io/clock.ts";
 import { ifPresent } from "../../../shared/io/files.ts";
@@ -15,7 +15,7 @@ const DAY_MS = 24 * 3600_000;
 /** Days of history kept. */
 export const HISTORY_DAYS = 30;
 
-/** @param note takes what stays where it is, and why: the rest does not wait for it */
+/** @param note told what could not be moved, and why; the rest goes on */
 export async function sweep(
   layout: Layout,
   note: (text: string) => void,
@@ -69,7 +69,7 @@ async function pruneHistory(
   }
 }
 
-/** What nobody fetched while it was in the history cannot be fetched any more. */
+/** An answer that leaves the history can no longer be fetched. */
 async function pruneDetached(
   { detached }: Layout,
   nowMs: number,

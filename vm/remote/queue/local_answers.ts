@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Answers that are given here, without dom0, or in its place: why, in the audit log, and the
- * request away from its folder when its answer is whole.
+ * Answers that are given here, without dom0: each with its reason in the audit log, and with the
+ * request removed from its folder once the answer is whole.
  *
  * @module
  */
@@ -25,11 +25,11 @@ export interface LocalAnswers {
   refuse(id: RequestId, why: string): void;
   /** dom0 is too old for it. */
   refuseUnknown(id: RequestId, entry: Sendable): void;
-  /** A dom0 that knew it has it, perhaps; this one cannot be asked. */
+  /** A newer dom0 may have taken it; this one cannot be asked. */
   loseTrack(id: RequestId, entry: Sendable): void;
   /** Before dom0 took it. */
   cancel(id: RequestId, entry: Sendable, why: string): void;
-  /** A copy of an old request: whoever asked has an answer. */
+  /** A copy of an old request that has its answer. */
   dropCopy(id: RequestId): void;
   /** The file system refused something; its client is told if that is possible. */
   notSent(id: RequestId, why: string): void;

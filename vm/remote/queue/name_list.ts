@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The names of requests that wait, smallest first, and never more than memory is worth. @module */
+/** The names of waiting requests, smallest first, up to a limit. @module */
 
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 
-/** Of more requests than this, the rest is looked up in the folder again when these are done. */
+/** If there are more, the rest is read from the folder again when these are done. */
 export const MAX_WAITING_NAMES = 10_000;
 
 export interface NameList {

@@ -71,14 +71,14 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
   };
 }
 
-/** What has come of an answer. */
+/** What became of an answer. */
 interface Answer {
   readonly layout: Layout;
   readonly id: RequestId;
   readonly protocol: ProtocolNumber;
   /**
-   * An earlier session made it whole and broke before its ack reached dom0: what comes now is the
-   * same once more, and the files may already be the client's.
+   * An earlier session completed the answer and broke before its ack reached dom0: the same answer
+   * comes once more, and the files may already belong to the client.
    */
   readonly wasWhole: boolean;
   readonly files: Map<StreamNumber, Deno.FsFile>;

@@ -9,7 +9,7 @@
  *           \--dom0 does not know this kind of request: answered "refused"
  *           \--no request--> refused/, answered "refused"
  *
- * What the file system refuses ends the request it was about, and nothing else waits for it.
+ * An error of the file system ends the request concerned and holds up no other.
  *
  * @module
  */
@@ -44,7 +44,7 @@ export interface CourierPorts {
   readonly audit: (line: string) => void;
 }
 
-/** Each call needs a credit, and may not use it. */
+/** Each call needs a credit, but may not use it. */
 export interface QueueCourier {
   /** Deals with pending/ID. */
   take(id: RequestId): void;
@@ -52,7 +52,7 @@ export interface QueueCourier {
   takeAgain(id: RequestId): void;
   /** Deals with cancel/ID. Needs no credit. */
   cancel(id: RequestId): void;
-  /** Ends in dom0 what nobody here can use any more. Needs no credit. */
+  /** Ends requests in dom0 that nobody here can use any more. Needs no credit. */
   endInDom0(id: RequestId, why: string): void;
   /** Deals with pending/ID when its token did not come. Needs no credit. */
   giveUpToken(id: RequestId): void;
@@ -71,7 +71,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
     });
   const courier: Courier = { ports, answers, watchOwner };
   const stuck = new Set<RequestId>();
-  /** What fails is not sent, and not looked at again in this session. */
+  /** An entry that fails is not sent, and is ignored for the rest of this session. */
   const oneByOne = (work: (id: RequestId) => void) => (id: RequestId): void => {
     if (stuck.has(id)) return;
     const why = attempt(() => work(id));

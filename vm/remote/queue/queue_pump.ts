@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What waits to be sent, in its order, as far as dom0's credit goes. @module */
+/** Sends what waits, in order, as far as dom0's credit allows. @module */
 
 import type { VmSession } from "../../../shared/protocol/vm_session.ts";
 import type { Layout } from "../files/layout.ts";
@@ -8,7 +8,7 @@ import { after } from "../files/timer.ts";
 import { createNameList, type NameList } from "./name_list.ts";
 import type { QueueCourier } from "./queue_courier.ts";
 
-/** Entries dealt with before the event loop has its turn. */
+/** Entries handled before the event loop gets its turn. */
 const ENTRIES_PER_TURN = 32;
 
 export interface PumpPorts {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Reads the folders when watching them is not enough, and not more often than that. @module */
+/** Reads the folders when watching them is not enough, and no more often than that. @module */
 
 import { spanMs } from "../../../shared/io/clock.ts";
 import { UNRELIABLE_AFTER } from "../../../shared/io/folder_watch.ts";
@@ -29,7 +29,7 @@ export interface Rescan {
   now(): void;
   /** Counts a change that was watched, and plans a read when some may have been missed. */
   count(surelyMissed: boolean): void;
-  /** Reads both folders if one has changed since the last time: the watch may stand still. */
+  /** Reads both folders if one has changed since the last time: the watch may be stuck. */
   ifChanged(): void;
   close(): void;
 }

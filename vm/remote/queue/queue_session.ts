@@ -7,8 +7,8 @@
  *     dom0 --output--> results/ID.out|.err, then window
  *     dom0 --outcome-> results/ID.meta .mac, .exit by rename; running/ID removed; then ack
  *
- * A request is in running/ before it is sent and until its answer is whole, so whatever dies in
- * between, the next session sends it again; dom0 joins it to what it knows by its id and MAC.
+ * A request is in running/ from before it is sent until its answer is whole. If anything dies in
+ * between, the next session sends it again, and dom0 recognises it by its id and MAC.
  *
  * @module
  */
@@ -171,7 +171,7 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
   };
 }
 
-/** Keeps dom0's answer and says so; what cannot be kept at all comes again in the next session. */
+/** Stores dom0's answer and acknowledges it; one that cannot be stored comes again in the next session. */
 function conclude(
   { seq, outcome, mac }: Dom0Event & { kind: "outcome" },
   { layout, session, open, send, audit, onConcluded }: ActorPorts,

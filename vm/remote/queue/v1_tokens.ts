@@ -20,7 +20,7 @@ export interface V1Tokens {
   /** Moves the token to running/; false if it is not there yet, which starts the wait. */
   take(id: RequestId): boolean;
   isAwaited(id: RequestId): boolean;
-  /** Ends the wait: there is news of this request. */
+  /** Ends the wait: something has happened to this request. */
   stopWaiting(id: RequestId): void;
   close(): void;
 }

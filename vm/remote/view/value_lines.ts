@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * JSON that dom0 answers with, as lines for people, in characters that steer no terminal. Another
- * shape gives null. Pure.
+ * JSON answers of dom0 as lines for people, safe for a terminal. null for JSON of another form. Pure.
  *
  * @module
  */
@@ -98,7 +97,7 @@ function jsonText(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
-/** The last column is as wide as it is. */
+/** The last column is not padded. */
 function tableOf(
   rows: readonly (readonly string[])[],
   shown: (cell: string, column: number, row: number) => string = (cell) => cell,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The one JSON text that stdout of an answer is if the command succeeded: for programs as it is,
- * for people as lines. Where there is none, --json gives the object that it gives of every command.
+ * For answers whose stdout is one JSON text: programs get it as it is, people as lines. If there is
+ * none, --json gives the same object as for any command.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export function valueView(form: ValueForm, options: ViewOptions): AnswerView {
   };
 }
 
-/** null: it is not of a shape that can be shown so. */
+/** null: it does not have the form that can be shown as lines. */
 function linesOf(form: ValueForm, value: unknown): string | null {
   const isColoured = Deno.stdout.isTerminal() && (Deno.env.get("NO_COLOR") ?? "") === "";
   if (form === "operations") return operationLines(value, isColoured);

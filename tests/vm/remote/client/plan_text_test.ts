@@ -34,9 +34,9 @@ Deno.test("planText() refuses what it cannot say in JSON, and says what", () => 
     Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(10)}]`),
   ).join("\n");
   const cases: readonly (readonly [source: string, message: string])[] = [
-    ["a: 1\na: 2\n", "the plan is no YAML and no JSON: "],
+    ["a: 1\na: 2\n", "the plan is neither YAML nor JSON: "],
     ['{"a": 1, "a": 2}', "duplicated key"],
-    ["a: [\n", "the plan is no YAML and no JSON: "],
+    ["a: [\n", "the plan is neither YAML nor JSON: "],
     ["a: 1\n---\nb: 2\n", "single document"],
     ["a: !!js/function f\n", "unknown tag"],
     ["a: !!binary aGk=\n", "unknown tag"],

@@ -43,7 +43,7 @@ vmTest("connected, and no credit yet: the client waits for its turn", async (vm)
 
 for (
   const [word, text] of [
-    ["revoked", "this VM's right was revoked"],
+    ["revoked", "this VM's authorisation was revoked"],
     ["locked-down", "dom0 was locked down"],
     ["stopping", "the daemon there was stopped"],
   ] as const
