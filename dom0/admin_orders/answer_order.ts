@@ -116,7 +116,7 @@ function undoAnswers({ paths, undo }: AnswerParts): Answers {
     ["undoable", () => describeUndoable(undo)],
     ["undo", async (order, by) => {
       const wanted = await findUndoable(undo, order.text("id"));
-      if (wanted === null) throw new UserError("It is undone already, or kept no more.");
+      if (wanted === null) throw new UserError("It is undone already, or no longer kept.");
       return { id: await takeBack({ paths, invokedBy: by }, wanted, UNSEEN, undo.tools) };
     }],
     [

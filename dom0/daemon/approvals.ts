@@ -25,7 +25,7 @@ export interface Approvals {
   tellRun(what: Ran): void;
   /** And of a VM whose requests are not looked at for a while. */
   tellBackedOff(vm: VmName): void;
-  /** No order is taken any more. */
+  /** Takes no further orders. */
   close(): void;
 }
 

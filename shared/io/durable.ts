@@ -60,7 +60,7 @@ export async function durableFolder(path: string, mode = PRIVATE_FOLDER): Promis
   }
   if (missing.length > 0) await Deno.mkdir(path, { recursive: true, mode });
   for (const folder of missing) {
-    await Deno.chmod(folder, mode); // whatever the umask is
+    await Deno.chmod(folder, mode); // regardless of the umask
     await syncFolderOf(folder);
   }
 }

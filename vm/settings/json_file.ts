@@ -39,7 +39,7 @@ function placeOf(message: string, text: string): string {
   return `: it ends at line ${lineOf(text.trimEnd().length)}, too early`;
 }
 
-/** @param next what to do when it is mended */
+/** @param next what to do once it is corrected */
 export function problemsError(
   path: string,
   problems: readonly Problem[],
