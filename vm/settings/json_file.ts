@@ -15,7 +15,7 @@ export function parseJson(path: string, text: string): unknown {
     if (text.trim() === "") {
       throw new UserError(`${path} is empty`, ["write it anew, or remove it"]);
     }
-    throw new UserError(`${path} is no JSON${placeOf(errorText(error), text)}`, [
+    throw new UserError(`${path} is not JSON${placeOf(errorText(error), text)}`, [
       "look for a missing or extra comma, quote or bracket there; comments are keys that begin with //",
     ]);
   }

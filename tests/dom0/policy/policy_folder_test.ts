@@ -38,7 +38,7 @@ Deno.test("what others could have changed is not read, and nothing else either",
     const refused = async (): Promise<string> =>
       (await assertRejects(() => readPolicyFolder(folder, OWN), UserError)).message;
     await Deno.chmod(`${folder}/20-bad.policy`, 0o620);
-    assertStringIncludes(await refused(), '20-bad.policy" can be changed by others');
+    assertStringIncludes(await refused(), '20-bad.policy" can be changed by users');
     await Deno.chmod(`${folder}/20-bad.policy`, 0o600);
     await Deno.chmod(folder, 0o777);
     assertStringIncludes(await refused(), "can be changed by users other");
@@ -48,7 +48,7 @@ Deno.test("what others could have changed is not read, and nothing else either",
     await Deno.writeTextFile(`${folder}/.elsewhere`, "", { mode: 0o600 });
     await Deno.chmod(`${folder}/.elsewhere`, 0o606);
     await Deno.symlink(".elsewhere", `${folder}/30-link.policy`);
-    assertStringIncludes(await refused(), '30-link.policy" can be changed by others');
+    assertStringIncludes(await refused(), '30-link.policy" can be changed by users');
   }));
 
 Deno.test("a policy file that is a link is read like a file", () =>

@@ -31,7 +31,7 @@ const CASES: readonly (readonly [end: RequestEnd, exitCode: number, firstMessage
   [answered("refused", { reason: "policy-denied" }), 126, "error: refused by dom0: the policy in"],
   [answered("cancelled"), 130, `cancelled (id=${ID})`],
   [answered("interrupted"), 130, "error: interrupted: the daemon in dom0 died while it ran"],
-  [answered("revoked"), 126, "error: ended in dom0: this VM is not authorised"],
+  [answered("revoked"), 126, "error: ended in dom0: this VM is no longer authorised"],
   [answered("locked-down"), 126, "error: ended in dom0: dom0 was locked down"],
   [answered("stopping"), 126, "error: ended in dom0: the daemon there was stopped"],
   [answered("output-limit"), 137, "error: ended in dom0: more output"],
