@@ -100,7 +100,7 @@ FILES = $(foreach name,DESTDIR BINDIR LIBDIR MANDIR COMPLETIONS UNITDIR USERUNIT
 install-dom0: dom0 ## into dom0: all programs and one Deno, units; not enabled, configuration never overwritten
 	@$(FILES) install $(BUILD)/packaging/dom0.list
 
-install-dom0-%: dom0 ## a part of it: daemon (a binary that needs no Deno), admin, tunnel, setup
+install-dom0-%: dom0 ## a part of it: daemon, admin, tunnel, setup
 	@$(FILES) install $(BUILD)/packaging/dom0.list $*
 
 # The daemon alone is compiled; where other programs need Deno anyway, it is a script of that, too.

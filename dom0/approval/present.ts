@@ -101,7 +101,7 @@ export function foldLines(text: string, columns: number): string {
   }).join("\n");
 }
 
-/** Everything but plain ASCII is shown by its number: no look-alike, no change of direction. */
+/** Everything but plain ASCII is shown by its number: no look-alikes, no changes of direction. */
 export function visibleLine(untrustedText: string): string {
   return untrustedText.replace(/[^\x20-\x7e]/gu, escaped);
 }

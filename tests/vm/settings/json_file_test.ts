@@ -9,9 +9,9 @@ const WRONG: readonly (readonly [text: string, says: string])[] = [
   ["", "x.json is empty"],
   [" \n\n", "x.json is empty"],
   ['{\n  "providers": {\n    "o": {\n      "apiKey": sk-secret,\n      "kind": 1', "see line 4"],
-  ['{"apiKey": sk-secret}', "x.json is no JSON"],
-  ['{\n  "a": 1,\n}\n', "x.json is no JSON: see line 3"],
-  ['{\n  "a": {\n    "key": "sk-secret"\n\n', "x.json is no JSON: it ends at line 3, too early"],
+  ['{"apiKey": sk-secret}', "x.json is not JSON"],
+  ['{\n  "a": 1,\n}\n', "x.json is not JSON: see line 3"],
+  ['{\n  "a": {\n    "key": "sk-secret"\n\n', "x.json is not JSON: it ends at line 3, too early"],
 ];
 
 for (const [text, says] of WRONG) {
