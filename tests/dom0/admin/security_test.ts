@@ -4,20 +4,44 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { makeTicket } from "../../../dom0/admin/server/tickets.ts";
 import { type AdminScene, type Login, SAME_ORIGIN, startScene } from "./admin_scene.ts";
+import type { Route } from "../../../dom0/admin/server/router.ts";
+import { MAX_FORM_BYTES } from "../../../dom0/admin/server/limits.ts";
+import type { PlanView } from "../../../dom0/plans/plan_view.ts";
 import { fakeParked, fakeQube } from "./fake_channel.ts";
 import { rawRequest, requestText } from "./raw_request.ts";
 
-/** Every route but the assets, with names filled in. */
-function routesOf(
-  { admin }: AdminScene,
-): readonly { readonly method: string; readonly path: string }[] {
-  const routes = admin.routes.map(({ method, path, access }) => ({
-    method,
-    access,
-    path: path.replace(":vm", "work").replace(":id", "r1").replace(":file", "30-research.policy"),
+interface AskedRoute {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly access: "open" | "session";
+  readonly maxFormBytes: number;
+}
+
+/** Something for each name in a route's path. */
+const NAMED: Readonly<Record<string, string>> = {
+  vm: "work",
+  id: "20261128-143140-1-00000001",
+  file: "30-research.policy",
+};
+
+/** Every route of the server's own table, with its names filled in: a new one is among them. */
+function allRoutes({ admin }: AdminScene): readonly AskedRoute[] {
+  assert(admin.routes.length >= 50, `${admin.routes.length} routes`);
+  return admin.routes.map((route) => ({
+    method: route.method,
+    access: route.access,
+    maxFormBytes: (route.access === "session" ? route.maxFormBytes : undefined) ?? MAX_FORM_BYTES,
+    path: route.path.replace(/:([a-z]+)/g, (_, name: string) => {
+      const value = NAMED[name];
+      if (value === undefined) throw new Error(`nothing stands for :${name} of ${route.path}`);
+      return value;
+    }),
   }));
-  assert(routes.length >= 35, `${routes.length} routes`);
-  return routes.filter(({ access }) => access === "session");
+}
+
+/** Those that only a session may ask for. */
+function routesOf(scene: AdminScene): readonly AskedRoute[] {
+  return allRoutes(scene).filter(({ access }) => access === "session");
 }
 
 const FORM = "content-type: application/x-www-form-urlencoded";
@@ -56,7 +80,7 @@ Deno.test("another Host, two of them or none, is refused on every route", async 
     ]],
     ...[[`host: ${scene.host}`, "host: evil.example"], []],
   ];
-  for (const { method, path } of routesOf(scene).slice(0, 12)) {
+  for (const { method, path } of allRoutes(scene)) {
     for (const host of hosts) {
       const headers = [...host, `cookie: ${cookie}`, "sec-fetch-site: same-origin", FORM];
       const { status } = await rawRequest(port, requestText(`${method} ${path}`, headers));
@@ -78,7 +102,7 @@ Deno.test("another origin, or a browser that does not say whose page asks, chang
     { "sec-fetch-site": "" },
     { "sec-fetch-dest": "iframe" },
   ];
-  for (const { method, path } of routesOf(scene)) {
+  for (const { method, path } of allRoutes(scene)) {
     for (const headers of foreign) {
       const { status, text } = method === "GET"
         ? await scene.get(path, login, { ...SAME_ORIGIN, ...headers })
@@ -148,14 +172,22 @@ Deno.test("a change needs the token of its own session", async () => {
   await assertUntouched(scene);
 });
 
-Deno.test("a body that is too long, or no form, is refused, and nothing more is read of it", async () => {
+/** As the page of a session sends a form, but for what a test adds. */
+function formHeaders({ host, origin }: AdminScene, { cookie }: Login): readonly string[] {
+  return [
+    `host: ${host}`,
+    "sec-fetch-site: same-origin",
+    `origin: ${origin}`,
+    `cookie: ${cookie}`,
+  ];
+}
+
+Deno.test("a body that is no form is refused on every route, and nothing is done of it", async () => {
   await using scene = await startScene();
   const login = await scene.login();
-  const headers = [
-    ...[`host: ${scene.host}`, "sec-fetch-site: same-origin", `origin: ${scene.origin}`],
-    `cookie: ${login.cookie}`,
-  ];
+  const headers = formHeaders(scene, login);
   const token = `form-token=${login.formToken}`;
+  const many = Array.from({ length: 100 }, (_, i) => `f${i}=1`).join("&");
   const bodies: readonly (readonly [status: number, type: string, body: string])[] = [
     [415, "content-type: application/json", '{"what":"lockdown"}'],
     [415, "content-type: text/plain", `${token}&what=lockdown`],
@@ -165,29 +197,60 @@ Deno.test("a body that is too long, or no form, is refused, and nothing more is 
     [400, FORM, `${token}&what`],
     [400, FORM, `${token}&what=%zz`],
     [400, FORM, `${token}&what=%ff`],
-    [400, FORM, `${token}&${Array.from({ length: 100 }, (_, i) => `f${i}=1`).join("&")}`],
-    [413, FORM, `${token}&what=${"x".repeat(200_000)}`],
+    [400, FORM, `${token}&${many}`],
   ];
-  for (const [wanted, type, body] of bodies) {
-    const { status } = await rawRequest(
-      scene.admin.port,
-      requestText("POST /lockdown", [...headers, type], body),
+  for (const { path } of allRoutes(scene).filter(({ method }) => method === "POST")) {
+    for (const [wanted, type, body] of bodies) {
+      const { status } = await rawRequest(
+        scene.admin.port,
+        requestText(`POST ${path}`, [...headers, type], body),
+      );
+      assertEquals(status, wanted, `${path} ${type} ${body.slice(0, 120)}`);
+    }
+  }
+  await assertUntouched(scene);
+});
+
+Deno.test("a body that is too long, or says a wrong length, is refused on every route, unread", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const head = (path: string, length: string): string =>
+    `POST ${path} HTTP/1.1\r\n${
+      [...formHeaders(scene, login), FORM].join("\r\n")
+    }\r\n${length}\r\n\r\n`;
+  for (const { path, maxFormBytes } of allRoutes(scene).filter(({ method }) => method === "POST")) {
+    const ask = (length: string, body: string) =>
+      rawRequest(scene.admin.port, head(path, length) + body);
+    const token = `form-token=${login.formToken}`;
+    const { status } = await ask(`content-length: ${maxFormBytes + 1}`, token);
+    assertEquals(status, 413, path);
+    for (const length of ["-1", "1e3", "99999999999999", "0x10"]) {
+      const { status } = await ask(`content-length: ${length}`, token);
+      assert([400, 413].includes(status), `${path} content-length ${length}: ${status}`);
+    }
+    const chunk = `10000\r\n${"x".repeat(65_536)}\r\n`;
+    const chunks = chunk.repeat(Math.ceil(maxFormBytes / 65_536) + 1);
+    assertEquals(
+      (await ask("transfer-encoding: chunked", chunks)).status,
+      413,
+      `${path} in chunks`,
     );
-    assertEquals(status, wanted, `${type} ${body.slice(0, 120)}`);
   }
-  for (const length of ["-1", "1e3", "99999999999999", "0x10"]) {
-    const text = `POST /lockdown HTTP/1.1\r\n${
-      [...headers, FORM].join("\r\n")
-    }\r\ncontent-length: ${length}\r\n\r\n`;
-    const { status } = await rawRequest(scene.admin.port, `${text}${token}`);
-    assert([400, 413].includes(status), `content-length ${length}: ${status}`);
-  }
-  const chunks =
-    `POST /lockdown HTTP/1.1\r\n${
-      [...headers, FORM].join("\r\n")
-    }\r\ntransfer-encoding: chunked\r\n\r\n` +
-    `10000\r\n${"x".repeat(65536)}\r\n`.repeat(3);
-  assertEquals((await rawRequest(scene.admin.port, chunks)).status, 413);
+  await assertUntouched(scene);
+  assertEquals((await scene.get("/", login)).status, 200);
+});
+
+Deno.test("a body that does not come is given up on every route, and others are served meanwhile", async () => {
+  await using scene = await startScene({ headerMs: 300, requestMs: 600 });
+  const login = await scene.login();
+  const headers = [...formHeaders(scene, login), FORM, "content-length: 100"];
+  const posts = allRoutes(scene).filter(({ method }) => method === "POST");
+  const slow = posts.map(async ({ path }) => {
+    const text = requestText(`POST ${path}`, headers);
+    return [path, (await rawRequest(scene.admin.port, `${text}what=`)).status] as const;
+  });
+  assertEquals((await scene.get("/", login)).status, 200);
+  for (const [path, status] of await Promise.all(slow)) assertEquals(status, 408, path);
   await assertUntouched(scene);
   assertEquals((await scene.get("/", login)).status, 200);
 });
@@ -307,6 +370,38 @@ Deno.test("a session ends by itself, by a person, and with the server", async ()
   assertEquals((await scene.get("/", late)).status, 401, "twelve hours in all");
 });
 
+/** What answers with something else than a page has tests of its own. */
+const NO_PAGES: ReadonlySet<string> = new Set(["/live", "/palette", "/execute/:id/output"]);
+
+function isPage({ method, access, path }: Route): boolean {
+  return method === "GET" && access === "session" && !NO_PAGES.has(path);
+}
+
+function hostilePlan(hostile: string): PlanView {
+  return {
+    vm: hostile,
+    id: hostile,
+    by: hostile,
+    begunMs: 0,
+    endedMs: 1,
+    state: "failed",
+    undoOnFailure: true,
+    notUndone: [],
+    steps: [{
+      number: 1,
+      text: hostile,
+      operation: hostile,
+      state: "failed",
+      exit: 1,
+      said: hostile,
+      result: hostile,
+      before: { value: hostile },
+      after: { value: [hostile] },
+      endedMs: 1,
+    }],
+  };
+}
+
 Deno.test("text of qubes and VMs is inert on every page", async () => {
   await using scene = await startScene();
   const { dom0 } = scene;
@@ -359,35 +454,29 @@ Deno.test("text of qubes and VMs is inert on every page", async () => {
     runs: [hostile],
     changedSince: hostile,
   }];
+  dom0.runs.plans = [hostilePlan(hostile)];
+  await dom0.channel.beginShell(hostile, hostile);
+  dom0.runs.all[0]?.print(hostile);
+  const own: Readonly<Record<string, string>> = {
+    "/approvals/:vm/:id": `/approvals/work/${encodeURIComponent(hostile)}`,
+    "/plans/:vm/:id": `/plans/${encodeURIComponent(hostile)}/${encodeURIComponent(hostile)}`,
+    "/undo/:id": `/undo/${encodeURIComponent(hostile)}`,
+    "/policy/:file": "/policy/40-x.policy",
+    "/keys/authorize": "/keys/authorize?vm=work",
+  };
   const pages = [
-    ...[
-      "/",
-      "/approvals",
-      "/logs",
-      "/undo",
-      "/qubes",
-      "/qubes/work",
-      "/network",
-      "/policy/40-x.policy",
-    ],
-    ...[
-      "/global",
-      "/sessions",
-      "/qrexec",
-      "/staged",
-      "/lockdown",
-      `/logs?text=${encodeURIComponent(hostile)}`,
-    ],
-    ...[
-      `/qubes?text=${encodeURIComponent(hostile)}`,
-      `/execute?operation=vm.start&vm=${encodeURIComponent(hostile)}`,
-    ],
-    `/approvals/work/${encodeURIComponent(hostile)}`,
+    ...scene.admin.routes.filter(isPage).map(({ path }) =>
+      own[path] ?? path.replace(/:([a-z]+)/g, (_, name: string) => NAMED[name] ?? "")
+    ),
+    `/logs?text=${encodeURIComponent(hostile)}`,
+    `/qubes?text=${encodeURIComponent(hostile)}`,
+    `/execute?operation=vm.start&vm=${encodeURIComponent(hostile)}`,
   ];
   let seen = 0;
   for (const path of pages) {
-    const { status, text } = await scene.get(path, login);
+    const { status, text, headers } = await scene.get(path, login);
     assertEquals(status, 200, `${path} ${scene.warned}`);
+    assertMatch(headers.get("content-type") ?? "", /^text\/html/, path);
     assert(
       !/<script>alert|<img src=x|onerror=alert\(1\)(?!&gt;)/.test(text),
       `${path} lets markup through`,

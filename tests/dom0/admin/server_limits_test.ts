@@ -3,24 +3,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { SAME_ORIGIN, startScene } from "./admin_scene.ts";
-import { rawRequest, requestText } from "./raw_request.ts";
+import { rawRequest } from "./raw_request.ts";
 
-Deno.test("a header or a body that does not come is answered with 408, and others are served meanwhile", async () => {
+Deno.test("a header that does not come is answered with 408, and others are served meanwhile", async () => {
   await using scene = await startScene({ headerMs: 300, requestMs: 600 });
   const { port } = scene.admin;
   const login = await scene.login();
-  const slow = [
-    rawRequest(port, ""),
-    rawRequest(port, "GET / HTTP/1.1\r\nhost: x\r\n"),
-    rawRequest(
-      port,
-      requestText("POST /lockdown", [
-        ...[`host: ${scene.host}`, "sec-fetch-site: same-origin", `origin: ${scene.origin}`],
-        ...[`cookie: ${login.cookie}`, "content-type: application/x-www-form-urlencoded"],
-        "content-length: 100",
-      ]) + "what=",
-    ),
-  ];
+  const slow = [rawRequest(port, ""), rawRequest(port, "GET / HTTP/1.1\r\nhost: x\r\n")];
   assertEquals((await scene.get("/", login)).status, 200);
   for (const { status } of await Promise.all(slow)) assertEquals(status, 408);
   assertEquals((await scene.get("/", login)).status, 200);
