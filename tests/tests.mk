@@ -132,10 +132,15 @@ fuzz: ## every decoder against mutated input, SECONDS=60
 	$(DENO) run -A --no-check tests/fuzz/fuzz.ts $(SECONDS)
 
 .PHONY: bench
-bench: dom0 vm ## the figures of the README, as tables and as build/bench.json, -tunnel.json, -proxy.json
+bench: dom0 vm ## the figures of the README, as tables and as build/bench.json, -tunnel.json, -proxy.json, -web.json
 	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/bench.ts
 	$(MAKE) --no-print-directory bench-tunnel
 	$(MAKE) --no-print-directory bench-proxy
+	$(MAKE) --no-print-directory bench-web
+
+.PHONY: bench-web
+bench-web: dom0 vm ## the web admin's part of it, in chromium; WEB_BENCH_MINUTES=10 to follow the log longer
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) $(DENO) run -A --no-check tests/bench/web-bench.ts
 
 .PHONY: bench-tunnel
 bench-tunnel: dom0 vm ## the tunnel's part of it; OPENCLAW_BENCH_QREXEC=VM over a real qrexec

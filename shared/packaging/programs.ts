@@ -217,7 +217,8 @@ export const PROGRAMS: readonly Program[] = [
       ],
       sys: ["uid"],
     },
-    v8: ["--max-semi-space-size=2", "--optimize-for-size"],
+    // As the daemon.
+    v8: ["--max-semi-space-size=1", "--optimize-for-size", "--no-opt", "--no-maglev"],
     page: "dom0/packaging/qubes-global-admin-web.8",
     units: ["qubes-global-admin-web.service"],
   },

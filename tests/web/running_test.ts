@@ -3,6 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { startBrowser } from "./browser_scene.ts";
+import { fakeRecord } from "../dom0/admin/fake_channel.ts";
 import { HOSTILE, makeBusy } from "./web_world.ts";
 
 Deno.test("output stands on the page as it comes, whatever is in it, and the value when it ends", async () => {
@@ -75,5 +76,29 @@ Deno.test("a plan's steps change while it runs, and it is undone when it has end
   await page.click("text=Undo 1 step");
   await page.waitForSelector("text=Undone, and on record.");
   await page.waitForSelector(".steps li[data-key='1'] >> text=Undone");
+  assertEquals(open.complaints, []);
+});
+
+Deno.test("a log follows at its top, and goes on at its end; who reads on does not follow", async () => {
+  await using scene = await startBrowser();
+  const { dom0 } = scene.scene;
+  dom0.records = Array.from({ length: 400 }, (_, index) => fakeRecord(400 - index));
+  await using open = await scene.open("/logs");
+  const { page } = open;
+  await page.waitForSelector("#live-state >> text=Live");
+  dom0.records = [fakeRecord(401), ...dom0.records];
+  dom0.changed();
+  await page.waitForSelector("#r401");
+  await page.keyboard.press("f");
+  assertEquals(await page.getAttribute("#follow", "aria-pressed"), "false");
+  await page.keyboard.press("f");
+  await page.evaluate("scrollTo(0, document.body.scrollHeight)");
+  await page.waitForSelector(".chunk", { state: "attached" });
+  assertEquals(await page.getAttribute("#follow", "aria-pressed"), "false");
+  await page.evaluate("scrollTo(0, document.body.scrollHeight)");
+  await page.waitForSelector(".chunk #r302", { state: "attached" });
+  assertEquals(await open.violations(), []);
+  await page.click("#follow");
+  await page.waitForSelector(".chunk", { state: "detached" });
   assertEquals(open.complaints, []);
 });

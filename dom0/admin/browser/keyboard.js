@@ -60,6 +60,11 @@ function press(key) {
     case "?":
       openDialog("keys");
       return true;
+    case "f": {
+      const button = document.getElementById("follow");
+      button?.click();
+      return button !== null;
+    }
     case "/": {
       const field = document.querySelector("[data-filter]");
       field?.focus();

@@ -90,10 +90,10 @@ async function titleOnly() {
 }
 
 /** Parsed by the browser without running anything, and without a string that becomes HTML here. */
-function readPage() {
+export function readPage(address = location.pathname + location.search) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
-    request.open("GET", location.pathname + location.search);
+    request.open("GET", address);
     request.responseType = "document";
     request.addEventListener(
       "load",

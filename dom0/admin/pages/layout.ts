@@ -3,6 +3,7 @@
 
 import { isElevated, type View } from "../admin_context.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../markup/markup.ts";
+import { assetPath, MAIN_MODULES } from "../assets.ts";
 import { type Answer, htmlAnswer } from "../server/http_message.ts";
 import { count, many, notice, qubeList, span, token } from "./parts.ts";
 
@@ -17,7 +18,7 @@ interface PageParts {
   /** Dialogs of the page. */
   readonly dialogs?: Content;
   /** A module of the page's own: "approvals". */
-  readonly module?: "approvals" | "execute";
+  readonly module?: "approvals" | "execute" | "logs";
 }
 
 export const PAGES: readonly (readonly [
@@ -61,12 +62,14 @@ export function page(view: View, parts: PageParts): Answer {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${waiting > 0 && `(${count(waiting)}) `}${title} · Global Admin · dom0</title>
-<link rel="icon" href="/assets/icon.svg">
-<link rel="stylesheet" href="/assets/tokens.css">
-<link rel="stylesheet" href="/assets/admin.css">
-<link rel="stylesheet" href="/assets/pages.css">
-<script type="module" src="/assets/main.js"></script>
-${module !== undefined && markup`<script type="module" src="/assets/${module}.js"></script>`}
+<link rel="icon" href="${assetPath("icon.svg")}">
+<link rel="stylesheet" href="${assetPath("style.css")}">
+${MAIN_MODULES.map((name) => markup`<link rel="modulepreload" href="${assetPath(name)}">`)}
+<script type="module" src="${assetPath("main.js")}"></script>
+${
+    module !== undefined &&
+    markup`<script type="module" src="${assetPath(`${module}.js`)}"></script>`
+  }
 </head>
 <body>
 <a class="skip vh" href="#main">Skip to the page</a>
@@ -212,6 +215,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["j, k", "next, previous"],
   ["Enter", "open"],
   ["a, t, d", "approve once, for 10 minutes, deny"],
+  ["f", "follow a log, or output"],
   ["/", "filter"],
   ["Esc", "close"],
 ];

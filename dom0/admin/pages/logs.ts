@@ -8,11 +8,13 @@ import { type AskedBySession, seeOther } from "../server/http_message.ts";
 import { KINDS } from "../../operations/parameter.ts";
 import type { Route } from "../server/router.ts";
 import { page } from "./layout.ts";
-import { count, empty, many, panel, postButton, says, span, state, table, time } from "./parts.ts";
+import { count, empty, many, postButton, says, span, state, table, time } from "./parts.ts";
+import { longText } from "./long_text.ts";
 import { endOf, recordQube, recordWhat } from "./record_words.ts";
 
-const PAGE_RECORDS = 100;
-const JOURNAL_LINES = 200;
+/** A part that is laid out within a frame; more are loaded as the reader comes to its end. */
+const PAGE_RECORDS = 50;
+const JOURNAL_LINES = [200, 1000] as const;
 const SINCE: ReadonlyMap<string, readonly [name: string, ms: number]> = new Map([
   ["15m", ["15 minutes", 15 * 60e3]],
   ["1h", ["hour", 3600e3]],
@@ -35,11 +37,12 @@ export function logRoutes(admin: Admin): readonly Route[] {
       ]);
       return page(view, {
         title: "Logs",
+        module: "logs",
         facts: "What was asked of dom0, and what became of it",
         actions: markup`<span class="small soft" id="live-state">${
           state("off", "Not live")
-        }</span>`,
-        main: markup`${tabs("/logs")}${filters(view)}${recordList(view, records)}${chain(view)}`,
+        }</span>${FOLLOW}`,
+        main: markup`${tabs("/logs")}${chain(view)}${filters(view)}${recordList(view, records)}`,
       });
     },
   }, {
@@ -58,6 +61,10 @@ export function logRoutes(admin: Admin): readonly Route[] {
     answer: async (asked) => await journalPage(admin, asked),
   }];
 }
+
+/** A script shows it: without one there is nothing to follow by. */
+const FOLLOW =
+  markup`<button type="button" class="lean" id="follow" hidden aria-pressed="true"><span>Following</span> <kbd>f</kbd></button>`;
 
 export function tabs(here: string): Html {
   const all = [["/logs", "Record"], ["/logs/journal", "Journal"]] as const;
@@ -113,7 +120,11 @@ function recordList(view: View, { records, hasMore }: RecordPage): Html {
   const more = new URLSearchParams(view.query);
   if (last !== undefined) more.set("before", String(last.seq));
   more.delete("at");
-  return markup`<section class="panel" id="records" data-live aria-label="Records">${
+  // Older pages stay as they are: what is new is not on them.
+  const isNewest = view.query.get("before") === null && view.query.get("at") === null;
+  return markup`<section class="panel" id="records"${
+    when(isNewest, markup` data-live`)
+  } aria-label="Records">${
     records.length === 0
       ? empty(
         view.query.size === 0 ? "The record is empty." : "No record matches.",
@@ -137,10 +148,15 @@ function recordList(view: View, { records, hasMore }: RecordPage): Html {
         })),
         "long records",
       )
-  }${
-    hasMore &&
-    markup`<div class="body"><a class="btn" href="/logs?${more.toString()}">Older</a></div>`
-  }</section>`;
+  }</section><div class="row older" id="older">${
+    hasMore && markup`<a class="btn" href="/logs?${more.toString()}">Older</a>`
+  }${!isNewest && markup`<a href="/logs?${newestOf(view.query)}">Newest</a>`}</div>`;
+}
+
+function newestOf(query: URLSearchParams): string {
+  const newest = new URLSearchParams(query);
+  for (const name of ["before", "at"]) newest.delete(name);
+  return newest.toString();
 }
 
 /** Whole, behind its first words: fields that are a VM's stand in its frame. */
@@ -164,24 +180,25 @@ function what(view: View, record: AuditRecord): Html {
 }
 
 function chain({ chain, session, nowMs }: View): Html {
-  return panel(
-    { title: "Chain", id: "chain", isLive: true },
-    markup`<div class="body stack"><p>${
-      chain === null
-        ? "The record is chained by hash. It was not looked at yet."
-        : markup`${
-          state(chain.isWhole ? "ok" : "bad", chain.isWhole ? "Intact" : "Broken")
-        } ${chain.text} <span class="soft">Looked at ${span(nowMs - chain.seenMs)} ago; ${
-          many(chain.records, "record")
-        }.</span>`
-    }</p><div class="row">${postButton(session, "/logs/verify", {}, "Verify now", "")}</div></div>`,
-  );
+  const look = chain === null ? "wait" : chain.isWhole ? "ok" : "bad";
+  return markup`<div class="notice ${look} chain" id="chain" data-live><div>${
+    chain === null
+      ? markup`<strong>The chain was not looked at yet.</strong> <span class="soft">Each record holds the hash of the one before.</span>`
+      : markup`<strong>${chain.isWhole ? "Chain intact" : "Chain broken"}: ${
+        many(chain.records, "record")
+      }.</strong> ${chain.text}. <span class="soft">Looked at ${
+        span(nowMs - chain.seenMs)
+      } ago.</span>`
+  }</div>${postButton(session, "/logs/verify", {}, "Verify now", "lean")}</div>`;
 }
 
 async function journalPage(admin: Admin, asked: AskedBySession) {
+  const { query } = asked;
   const units = KINDS.unit.schema["enum"] as readonly string[];
-  const unit = units.find((one) => one === asked.query.get("unit")) ?? "qvm-remote-dom0";
-  const values = { unit, lines: String(JOURNAL_LINES) };
+  const unit = units.find((one) => one === query.get("unit")) ?? "qvm-remote-dom0";
+  const lines = JOURNAL_LINES.find((one) => String(one) === query.get("lines")) ?? JOURNAL_LINES[0];
+  const text = query.get("text") ?? "";
+  const values = { unit, lines: String(lines) };
   const [view, result] = await Promise.all([
     viewOf(admin, asked),
     admin.channel.run("journal.read", values, askerOf(asked.session)),
@@ -189,23 +206,36 @@ async function journalPage(admin: Admin, asked: AskedBySession) {
   return page(view, {
     title: "Journal",
     heading: "Logs",
-    facts: `The last ${JOURNAL_LINES} lines of a service of dom0`,
+    module: "logs",
+    facts: "What a service of dom0 wrote",
+    actions: FOLLOW,
     main: markup`${tabs("/logs/journal")}<form class="filters" method="get" action="/logs/journal">
+<div class="field grow"><label for="text">Text</label><input id="text" name="text" type="search" value="${text}" autocomplete="off" data-filter></div>
 <div class="field"><label for="unit">Service</label><select id="unit" name="unit">${
       units.map((one) => markup`<option${when(one === unit, markup` selected`)}>${one}</option>`)
+    }</select></div><div class="field"><label for="lines">Of the last</label><select id="lines" name="lines">${
+      JOURNAL_LINES.map((one) =>
+        markup`<option value="${one}"${when(one === lines, markup` selected`)}>${
+          many(one, "line")
+        }</option>`
+      )
     }</select></div><button>Show</button></form>
-<section class="panel"><header><h2><code>${unit}</code></h2></header><div class="body">${
-      journal(result)
+<section class="panel" aria-label="Journal of ${unit}"><header><h2><code>${unit}</code></h2></header><div class="body" id="journal" data-live>${
+      journal(result, text)
     }</div></section>`,
   });
 }
 
-function journal({ exitCode, stdout, stderr }: RunResult): Html {
+function journal({ exitCode, stdout, stderr }: RunResult, text: string): Html {
   if (exitCode !== 0) {
     return markup`<p class="bad">The journal cannot be read: ${
       stderr.trim() || `exit ${exitCode}`
     }</p>`;
   }
-  if (stdout.trim() === "") return empty("It wrote nothing yet.");
-  return markup`<pre tabindex="0" aria-label="Journal">${lines(stdout)}</pre>`;
+  const wanted = text.toLowerCase();
+  const all = stdout.split("\n").filter((line) => line !== "");
+  const found = all.filter((line) => line.toLowerCase().includes(wanted));
+  if (all.length === 0) return empty("It wrote nothing yet.");
+  if (found.length === 0) return empty(`No line of ${count(all.length)} has this text.`);
+  return markup`<pre tabindex="0" aria-label="Journal">${longText(`${found.join("\n")}\n`)}</pre>`;
 }

@@ -3,6 +3,7 @@
 
 import { STATUS_TEXT } from "@std/http/status";
 import { type Html, markup } from "../markup/markup.ts";
+import { assetPath } from "../assets.ts";
 import { type Answer, htmlAnswer } from "../server/http_message.ts";
 
 /** With the ticket of the address, login.js makes a session; without one there is nothing to do. */
@@ -15,7 +16,7 @@ export function loginPage(): Answer {
 <pre>qubes-global-admin-web open</pre>
 <p class="soft small">Each opens a browser that is logged in. A session ends after two hours without use.</p>
 </div></section>`,
-      markup`<script type="module" src="/assets/login.js"></script>`,
+      markup`<script type="module" src="${assetPath("login.js")}"></script>`,
     ),
     401,
   );
@@ -40,10 +41,8 @@ function bare(title: string, main: Html, more?: Html): Html {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} · Global Admin · dom0</title>
-<link rel="icon" href="/assets/icon.svg">
-<link rel="stylesheet" href="/assets/tokens.css">
-<link rel="stylesheet" href="/assets/admin.css">
-<link rel="stylesheet" href="/assets/pages.css">
+<link rel="icon" href="${assetPath("icon.svg")}">
+<link rel="stylesheet" href="${assetPath("style.css")}">
 ${more}
 </head>
 <body class="outside">

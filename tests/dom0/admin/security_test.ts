@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { makeTicket } from "../../../dom0/admin/server/tickets.ts";
 import { type AdminScene, type Login, SAME_ORIGIN, startScene } from "./admin_scene.ts";
+import { assetPath } from "../../../dom0/admin/assets.ts";
 import type { Route } from "../../../dom0/admin/server/router.ts";
 import { MAX_FORM_BYTES } from "../../../dom0/admin/server/limits.ts";
 import type { PlanView } from "../../../dom0/plans/plan_view.ts";
@@ -291,7 +292,7 @@ Deno.test("every answer forbids scripts of others, frames, and being read by oth
     await scene.get("/", login),
     await scene.get("/"),
     await scene.get("/nope", login),
-    await scene.get("/assets/main.js"),
+    await scene.get(assetPath("main.js")),
     await scene.post("/lockdown", undefined, {}),
     await scene.get("/", login, { "sec-fetch-site": "cross-site" }),
   ];

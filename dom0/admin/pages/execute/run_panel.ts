@@ -7,10 +7,12 @@ import type { RunChunk } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, lines, markup } from "../../markup/markup.ts";
 import { OPERATIONS } from "../../../operations/table.ts";
 import { many, postButton, qube, says, span, state, time } from "../parts.ts";
+import { longText } from "../long_text.ts";
 import { resultTable } from "./result_table.ts";
 
 /** More is not put into a page at once; what runs on is added by its script. */
-const MOST_CHARS = 400_000;
+const MOST_CHARS = 4_000_000;
+const LONG_CHARS = 20_000;
 
 export function runPanel(view: View, run: RunChunk): Html {
   const { head, end, next } = run;
@@ -86,9 +88,18 @@ function outputText(parts: readonly RunPart[], operation: string): Html {
     markup`<p class="small soft">${many(left, "character")} before this are not shown.</p>`
   }<pre class="tall" tabindex="0" role="log" id="output" aria-label="Output of ${operation}">${
     shown.map(({ stream, text }) =>
-      stream === 2 ? markup`<span class="err">${lines(text)}</span>` : lines(text)
+      stream === 2
+        ? markup`<span class="err">${lines(text)}</span>`
+        : isLong(text)
+        ? longText(text)
+        : lines(text)
     )
   }</pre>`;
+}
+
+/** Short text stays in one line with what comes after it. */
+function isLong(text: string): boolean {
+  return text.length > LONG_CHARS;
 }
 
 /** What one stream printed in one go is one piece, whatever parts it came in. */
