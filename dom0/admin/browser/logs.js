@@ -8,6 +8,7 @@ import { readPage, refresh } from "./live.js";
 
 /** More in one page is slow to lay out; after them "Older" leads to a page of its own. */
 const MOST_CHUNKS = 40;
+const AHEAD_PX = 1500;
 /** Nothing tells of a new line of a journal. */
 const JOURNAL_MS = 2000;
 
@@ -26,7 +27,9 @@ if (records?.id === "journal") {
     if (button.ariaPressed === "true" && !document.hidden) void refresh();
   }, JOURNAL_MS);
 }
-watchEnd();
+document.addEventListener("scroll", () => {
+  if (isNearEnd()) void loadOlder();
+}, { passive: true });
 
 function setFollowing(isOn) {
   button.ariaPressed = String(isOn);
@@ -40,13 +43,9 @@ function setFollowing(isOn) {
 }
 
 /** Loads the next part a little before the reader gets there. */
-function watchEnd() {
+function isNearEnd() {
   const older = document.getElementById("older");
-  if (!older) return;
-  const watcher = new IntersectionObserver(([entry]) => {
-    if (entry.isIntersecting && scrollY > 0) void loadOlder();
-  }, { rootMargin: "1500px" });
-  watcher.observe(older);
+  return older !== null && older.getBoundingClientRect().top < innerHeight + AHEAD_PX;
 }
 
 async function loadOlder() {
@@ -59,9 +58,8 @@ async function loadOlder() {
     const table = page?.querySelector("#records table");
     if (!table) return;
     if (button.ariaPressed === "true") setFollowing(false);
-    const chunk = document.createElement("section");
+    const chunk = document.createElement("div");
     chunk.className = "panel chunk";
-    chunk.setAttribute("aria-label", "Older records");
     chunk.append(document.importNode(table, true));
     older.before(chunk);
     chunks++;
@@ -71,6 +69,5 @@ async function loadOlder() {
   } finally {
     isLoading = false;
   }
-  // The next one may be in sight already.
-  if (older.getBoundingClientRect().top < innerHeight + 1500) void loadOlder();
+  if (isNearEnd()) void loadOlder();
 }
