@@ -115,7 +115,8 @@ function update(page) {
 
 /** Makes one element like another, in place: focus, scrolling and what is open stay. */
 function become(old, fresh) {
-  if (old.isEqualNode(fresh)) return;
+  // What a script of this page keeps is not the server's to say.
+  if (old.dataset.own !== undefined || old.isEqualNode(fresh)) return;
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
@@ -123,7 +124,7 @@ function become(old, fresh) {
     const isOwn = name === "open" || (name === "value" && old === document.activeElement);
     if (!isOwn && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  if (old.id !== "live-state") becomeChildren(old, fresh);
+  becomeChildren(old, fresh);
 }
 
 const keyOf = (node) => node.dataset?.key ?? node.id ?? "";

@@ -38,6 +38,7 @@ function setFollowing(isOn) {
     records.dataset.live = "";
     for (const chunk of document.querySelectorAll(".chunk")) chunk.remove();
     chunks = 0;
+    scrollTo({ top: 0, behavior: "instant" });
     void refresh();
   } else records.removeAttribute("data-live");
 }
@@ -45,7 +46,8 @@ function setFollowing(isOn) {
 /** Loads the next part a little before the reader gets there. */
 function isNearEnd() {
   const older = document.getElementById("older");
-  return older !== null && older.getBoundingClientRect().top < innerHeight + AHEAD_PX;
+  return older !== null && scrollY > 0 &&
+    older.getBoundingClientRect().top < innerHeight + AHEAD_PX;
 }
 
 async function loadOlder() {

@@ -25,7 +25,9 @@ export function approvalsPage(
       : `${parked.length === 1 ? "1 waits" : `${count(parked.length)} wait`}, the oldest for ${
         span(view.nowMs - oldest.parkedMs)
       }`,
-    actions: markup`<span class="small soft" id="live-state">${state("off", "Not live")}</span>`,
+    actions: markup`<span class="small soft" id="live-state" data-own>${
+      state("off", "Not live")
+    }</span>`,
     main: markup`<div class="cols">
 <div class="c4 w3">${list(view, chosen)}</div>
 <div class="c8 w6" id="chosen" data-live${
@@ -50,7 +52,7 @@ function nothing(isGone: boolean): Html {
       : empty(
         "Nothing waits for you.",
         markup`<span class="soft">A request appears here when a rule says <code>ask</code>. <a href="/policy">Keys and policy</a></span>`,
-        markup`<button type="button" class="lean" id="notify" hidden>Tell me in a notification</button>`,
+        markup`<button type="button" class="lean" id="notify" data-own hidden>Tell me in a notification</button>`,
       )
   }</section>`;
 }

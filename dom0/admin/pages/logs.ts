@@ -39,7 +39,7 @@ export function logRoutes(admin: Admin): readonly Route[] {
         title: "Logs",
         module: "logs",
         facts: "What was asked of dom0, and what became of it",
-        actions: markup`<span class="small soft" id="live-state">${
+        actions: markup`<span class="small soft" id="live-state" data-own>${
           state("off", "Not live")
         }</span>${FOLLOW}`,
         main: markup`${tabs("/logs")}${chain(view)}${filters(view)}${recordList(view, records)}`,
@@ -64,7 +64,7 @@ export function logRoutes(admin: Admin): readonly Route[] {
 
 /** A script shows it: without one there is nothing to follow by. */
 const FOLLOW =
-  markup`<button type="button" class="lean" id="follow" hidden aria-pressed="true"><span>Following</span> <kbd>f</kbd></button>`;
+  markup`<button type="button" class="lean" id="follow" data-own hidden aria-pressed="true"><span>Following</span> <kbd>f</kbd></button>`;
 
 export function tabs(here: string): Html {
   const all = [["/logs", "Record"], ["/logs/journal", "Journal"]] as const;

@@ -98,7 +98,9 @@ function plansPage(
     facts: `${count(waiting.length)} ${waiting.length === 1 ? "waits" : "wait"} for you, ${
       count(running.length)
     } ${running.length === 1 ? "runs" : "run"}`,
-    actions: markup`<span class="small soft" id="live-state">${state("off", "Not live")}</span>`,
+    actions: markup`<span class="small soft" id="live-state" data-own>${
+      state("off", "Not live")
+    }</span>`,
     main: markup`<div class="cols"><div class="c4 w3 stack">${waitingList(view, waiting)}${
       staged(view)
     }${planList(view, plans, chosen?.plan)}</div>
