@@ -21,6 +21,7 @@ ICONS       ?= $(PREFIX)/share/icons/hicolor/scalable/apps
 POLICYDIR   := /usr/share/qubes-claw/policies
 BUILD       := build
 
+include shared/packaging/vendor.mk
 # Deno: DENO if it is set, else one on PATH that is new enough, else the pinned one from npm.
 DENO ?= $(shell sh $(CURDIR)/.ci/find-deno $(DENO_OLDEST) $(DENO_VERSION))
 # What compiles the dom0 programs; DENORT_BIN names a runtime that is there already.
@@ -58,7 +59,7 @@ PACKAGING := $(BUILD)/packaging/done
 
 $(PACKAGING): $(SOURCES)
 	rm -rf $(@D)
-	$(DENO) run --quiet --no-check --allow-read --allow-write=$(BUILD) shared/packaging/write-packaging.ts $(BUILD)
+	$(DENO) run --quiet --no-check --no-lock --config $(BUNDLE_CONFIG) --allow-read --allow-write=$(BUILD) shared/packaging/write-packaging.ts $(BUILD)
 	touch $@
 
 .PHONY: dom0
@@ -72,25 +73,6 @@ vm: $(VM_PROGRAMS) ## the VM programs: one bundled script and its launcher each
 
 $(VM_PROGRAMS): $(BUILD)/vm/%: vm/%.ts $(SOURCES) $(PACKAGING)
 	@set -f; DENO="$(DENO)" LIBDIR="$(LIBDIR)" sh shared/packaging/build-script $< $@ $$(cat $(BUILD)/packaging/vm/$*.flags)
-
-# What goes into the archive for dom0: files, and of the folders the project's own. An entry of
-# another one, were it only "./", would give that folder this one's mode and owner.
-DOM0_FOLDERS := $(LIBDIR) $(SHAREDIR) $(POLICYDIR) $(ETCDIR)/remote.d $(ETCDIR)/remote-policy.d
-
-.PHONY: dom0-archive
-dom0-archive: $(BUILD)/dom0.tgz ## build/dom0.tgz, to unpack in dom0 as the README says
-
-$(BUILD)/dom0.tgz: $(DOM0_PROGRAMS) shared/packaging/files $(wildcard dom0/packaging/* dom0/systemd/* dom0/qubes-rpc/* policies/*)
-	rm -rf $(BUILD)/dom0-tree
-	@$(MAKE) --no-print-directory install-dom0 DESTDIR=$(CURDIR)/$(BUILD)/dom0-tree >/dev/null
-	cd $(BUILD)/dom0-tree && { find . ! -type d; for folder in $(DOM0_FOLDERS); do [ ! -d .$$folder ] || echo .$$folder; done; } | \
-	  sed 's,^\./,,' | LC_ALL=C sort | tar --no-recursion --owner=root:0 --group=root:0 --mtime=@$(SOURCE_DATE_EPOCH) -czf $(CURDIR)/$@ -T -
-	rm -r $(BUILD)/dom0-tree
-	@tar -tzf $@
-
-.PHONY: dist
-dist: dom0 vm dom0-archive ## all that is installed; prints the hashes, which are the same for every build of a commit
-	cd $(BUILD) && sha256sum dom0.tgz dom0/* vm/* | tee SHA256SUMS
 
 # ---- Installing: from build/, without Deno ----
 
@@ -120,6 +102,9 @@ install-tunnel-vm: install-vm-tunnel ## another name of it
 install-tunnel-dom0: install-dom0-tunnel ## another name of it
 .PHONY: install-setup-dom0
 install-setup-dom0: install-dom0-setup ## another name of it
+
+# rpm, deb, arch, dist: packages and releases
+include shared/packaging/packages.mk
 
 # ---- Uninstalling ----
 

@@ -81,6 +81,15 @@ test-machine: dom0 vm ## units, users, journal, reboots: under a real systemd, i
 test-machine-kernel: dom0 vm ## limits of memory and processes, and what hits them: on a kernel of its own, under QEMU
 	$(DENO) test -A --no-check --quiet tests/machine/kernel
 
+# ---- Tests of the packages ----
+
+# The next release is the same source with another number. What the packages of other systems are
+# checked by is used where it is: rpmlint, lintian.
+.PHONY: test-packages
+test-packages: rpm deb arch ## packages of each system: built, and on machines that boot installed, upgraded, removed
+	@$(MAKE) --no-print-directory rpm deb RELEASE=2
+	QUBES_CLAW_DIST=$(CURDIR)/$(BUILD)/dist $(DENO) test -A --no-check --quiet tests/packages
+
 # ---- Tests with the real OpenClaw ----
 
 # Not part of "make test": 650 MB from the npm registry, and 1.3 GB of memory while it runs.

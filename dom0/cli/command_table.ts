@@ -15,7 +15,7 @@ import {
 } from "./commands/authorize.ts";
 import { history, HISTORY_WORDS } from "./commands/history.ts";
 import { ops, policy } from "./commands/policy.ts";
-import { disable, enable, lockdown, unlock } from "./commands/service.ts";
+import { disable, enable, lockdown, restart, unlock } from "./commands/service.ts";
 import { checkConfig, queue, status } from "./commands/status.ts";
 import { undo, UNDO_WORDS } from "./commands/undo.ts";
 import { uninstall } from "./commands/uninstall.ts";
@@ -125,6 +125,11 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["unlock", { run: unlock, words: "", about: "lift a lockdown" }],
   ["enable", { run: enable, words: "", about: "start the daemon now and at every boot" }],
   ["disable", { run: disable, words: "", about: "stop the daemon, now and for later boots" }],
+  ["restart", {
+    run: restart,
+    words: "[--now]",
+    about: "restart the daemon when nothing of its VMs runs any more; --now: at once",
+  }],
   ["uninstall", {
     run: uninstall,
     words: "[--yes]",

@@ -20,6 +20,12 @@ export async function disableService(acting: Acting): Promise<void> {
 }
 
 /** @throws {UserError} with what systemctl said, if it failed */
+export async function restartService(acting: Acting): Promise<void> {
+  await systemctl("restart", UNIT);
+  await recordAction(acting, "restart", {});
+}
+
+/** @throws {UserError} with what systemctl said, if it failed */
 export async function systemctl(...args: readonly string[]): Promise<void> {
   const { code, stderr } = await runTool(["systemctl", ...args]);
   if (code === 0) return;

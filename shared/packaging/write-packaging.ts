@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Writes what is made of the table of programs into FOLDER/packaging: the flags and the form of each
- * program, the lists of what is installed, the completions and the manual pages.
+ * program, the lists of what is installed and of what each package holds, the completions and the
+ * manual pages.
  *
  *     deno run --allow-read=. --allow-write=FOLDER shared/packaging/write-packaging.ts FOLDER
  *
@@ -14,6 +15,7 @@ import { COMMAND_LINES } from "./command_lines.ts";
 import { completionOf } from "./completion.ts";
 import { installList } from "./install_list.ts";
 import { manPage } from "./man_page.ts";
+import { packageList, PACKAGES, rpmFiles } from "./packages.ts";
 import { denoFlags, PROGRAMS } from "./programs.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -34,8 +36,15 @@ export function packagingFiles(folder: string, deno: string): ReadonlyMap<string
   }
   const filesIn = (path: string): string[] =>
     [...Deno.readDirSync(new URL(path, ROOT))].map(({ name }) => name);
+  const lists = { dom0: "", vm: "" };
   for (const side of ["dom0", "vm"] as const) {
-    files.set(`${side}.list`, installList(side, { folder, deno, filesIn }));
+    lists[side] = installList(side, { folder, deno, filesIn });
+    files.set(`${side}.list`, lists[side]);
+  }
+  for (const one of PACKAGES) {
+    const list = packageList(one, { folder, deno, lists });
+    files.set(`packages/${one.name}.list`, list);
+    files.set(`packages/${one.name}.rpm-files`, rpmFiles(list));
   }
   return files;
 }

@@ -9,6 +9,7 @@ const HERE = new URL(".", import.meta.url).pathname;
 const PACKAGES = [
   ...["systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "libnss-systemd"],
   ...["udev", "kmod", "iproute2", "nftables", "procps", "sudo", "socat", "make", "curl"],
+  "rpm", // for the packages of dom0, which is a Fedora
   "linux-image-cloud-amd64",
 ] as const;
 

@@ -60,9 +60,18 @@ export async function authorize(dom0: Dom0Machine, vm: string): Promise<void> {
   await dom0.good(`qvm-remote-dom0 authorize --grant full ${vm}`, { input: key.stdout });
 }
 
+export interface Dom0MachineOptions {
+  readonly binds?: readonly Bind[];
+  /** Installs this project, if not the Makefile is to do it. */
+  readonly install?: (machine: Machine) => Promise<void>;
+}
+
 /** A dom0, installed as the Makefile does, with these VMs running. */
-export async function bootDom0(vms: readonly SimulatedVm[]): Promise<Dom0Machine> {
-  const machine = await boot("install-dom0 FORM=compiled", []);
+export async function bootDom0(
+  vms: readonly SimulatedVm[],
+  { binds = [], install }: Dom0MachineOptions = {},
+): Promise<Dom0Machine> {
+  const machine = await boot(install ?? "install-dom0 FORM=compiled", binds);
   try {
     await installInto(machine, "install-vm", "/opt/vm");
     // Their launchers look where they would be installed.
@@ -146,7 +155,10 @@ export async function serveInVm(
   await machine.until(`${inside} curl -sf http://127.0.0.1:${port}/health`);
 }
 
-async function boot(target: string, binds: readonly Bind[]): Promise<Machine> {
+async function boot(
+  install: string | ((machine: Machine) => Promise<void>),
+  binds: readonly Bind[],
+): Promise<Machine> {
   const machine = await bootMachine({
     binds: [
       ...binds,
@@ -158,7 +170,8 @@ async function boot(target: string, binds: readonly Bind[]): Promise<Machine> {
     ],
   });
   try {
-    await installInto(machine, target, "");
+    if (typeof install === "string") await installInto(machine, install, "");
+    else await install(machine);
     await machine.good("systemctl daemon-reload");
   } catch (error) {
     await machine[Symbol.asyncDispose]();

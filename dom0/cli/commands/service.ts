@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** enable, disable, lockdown, unlock: whether the daemon runs, and whether it runs commands. @module */
+/** enable, disable, restart, lockdown, unlock: whether the daemon runs, and whether it runs commands. @module */
 
+import { delay } from "@std/async/delay";
 import { expectWords, parseWords } from "../../../shared/io/options.ts";
 import { UserError } from "../../../shared/io/program.ts";
 import { lockDown, unlock as liftLockdown } from "../../operator/lockdown.ts";
-import { disableService, enableService, UNIT } from "../../operator/service.ts";
+import { disableService, enableService, restartService, UNIT } from "../../operator/service.ts";
+import { readDaemonState } from "../../daemon/state_file.ts";
 import { type Operator, requireRoot } from "../operator.ts";
 
 const RISK_TEXT = `This starts qvm-remote-dom0 now and at every boot.
@@ -32,6 +34,33 @@ export async function disable(operator: Operator, words: readonly string[]): Pro
   requireRoot(operator, "disable");
   await disableService(operator);
   operator.print(`Stopped and disabled ${UNIT}.\n`);
+  return 0;
+}
+
+const LOOK_AGAIN_MS = 500;
+
+/**
+ * restart: for a daemon whose program was replaced. What VMs have running ends by itself first, and
+ * it may be one of their commands that replaced the program.
+ */
+export async function restart(operator: Operator, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, { now: "flag" });
+  expectWords(options.rest, 0, 0, "qvm-remote-dom0 restart [--now]");
+  requireRoot(operator, "restart");
+  let said = "";
+  while (!options.has("now")) {
+    const state = await readDaemonState(operator.paths);
+    if (state === undefined) {
+      throw new UserError("the daemon does not run", ['start it with "qvm-remote-dom0 enable"']);
+    }
+    const open = state.vms.flatMap(({ vm, open }) => open.map((id) => `  ${vm} ${id}\n`)).join("");
+    if (open === "") break;
+    if (open !== said) operator.print(`Waits for the end of:\n${open}`);
+    said = open;
+    await delay(LOOK_AGAIN_MS);
+  }
+  await restartService(operator);
+  operator.print(`Restarted ${UNIT}.\n`);
   return 0;
 }
 

@@ -158,6 +158,7 @@ const USAGE_ERRORS: readonly (readonly string[])[] = [
   ["unlock", "now"],
   ["enable", "now"],
   ["disable", "now"],
+  ["restart", "now"],
 ];
 
 Deno.test("qvm-remote-dom0: words that do not fit end with 2, say which, and change nothing", () =>
@@ -617,6 +618,19 @@ Deno.test("enable: the word yes is needed; disable needs none", () =>
     assertEquals(failed.code, 1);
     assertStringIncludes(failed.stderr, "failed with code 5: no such unit");
     assertEquals(auditOf(paths).length, 2, "what did not happen is not recorded as done");
+  }));
+
+Deno.test("restart: where nothing of a VM runs, or at once if that is said; only a daemon that runs", () =>
+  withDom0(async ({ run, bin, paths }) => {
+    const log = `${bin}/systemctl.log`;
+    writeExecutable(`${bin}/systemctl`, `#!/bin/sh\nprintf '%s\\n' "$*" >>${log}\n`);
+    const none = await run(["restart"]);
+    assertEquals(none.code, 1);
+    assertStringIncludes(none.stderr, "the daemon does not run");
+    assertEquals(namesIn(bin), ["systemctl"]);
+    assertEquals((await run(["restart", "--now"])).code, 0);
+    assertEquals(readText(log), "restart qvm-remote-dom0.service\n");
+    assertEquals(auditOf(paths).map((record) => record["action"]), ["restart"]);
   }));
 
 /** Records of two VMs, ten minutes apart, the last half a minute ago. */

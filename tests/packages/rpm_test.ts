@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The packages of dom0, and of a template that is a Fedora. @module */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { authorize, bootDom0, type Dom0Machine } from "../machine/qubes_machine.ts";
+import type { Machine } from "../machine/machine.ts";
+import { DIST, DIST_INSIDE, good, rpmFile } from "./dist.ts";
+
+const DOM0 = ["qubes-claw-runtime", "qvm-remote-dom0", "qubes-claw-dom0", "qubes-global-admin-web"];
+const COMPILED = "qvm-remote-dom0-compiled";
+const VM = ["qubes-claw-runtime", "qvm-remote", "qubes-claw-vm"];
+const QUBES_GID = 98;
+const QUBES_FOLDERS = ["etc/qubes", "etc/qubes/policy.d", "etc/qubes-rpc"];
+
+const SYSTEM_FOLDERS = [
+  ...["usr/bin", "usr/lib/systemd/system", "usr/lib/systemd/user", "usr/share/applications"],
+  ...["usr/share/bash-completion/completions", "usr/share/doc", "usr/share/licenses"],
+  ...["usr/share/icons/hicolor/scalable/apps", "usr/share/man/man1", "usr/share/man/man8"],
+  "var/lib/rpm",
+];
+
+/** Laid out as a Fedora with Qubes in it, as far as packages see it. */
+async function fedoraLike(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await Deno.makeTempDir();
+  for (const folder of SYSTEM_FOLDERS) await Deno.mkdir(`${path}/${folder}`, { recursive: true });
+  for (const folder of QUBES_FOLDERS) {
+    await Deno.mkdir(`${path}/${folder}`, { recursive: true });
+    await Deno.chown(`${path}/${folder}`, 0, QUBES_GID);
+    await Deno.chmod(`${path}/${folder}`, 0o2775);
+  }
+  await Deno.writeTextFile(`${path}/etc/passwd`, "root:x:0:0:root:/root:/bin/bash\n");
+  await Deno.writeTextFile(`${path}/etc/group`, `root:x:0:\nqubes:x:${QUBES_GID}:\n`);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+const rpm = (root: string, ...words: readonly string[]): Promise<string> =>
+  good("rpm", "--root", root, ...words);
+
+/** Scripts need a system that runs: see the tests below. */
+const change = (root: string, verb: string, ...words: readonly string[]): Promise<string> =>
+  rpm(root, verb, "--nodeps", "--noscripts", ...words);
+
+const filesOf = (names: readonly string[], release: number): readonly string[] =>
+  names.map((name) => `${DIST}/${rpmFile(name, release)}`);
+
+function filesIn(root: string): readonly string[] {
+  const walk = (folder: string): readonly string[] =>
+    [...Deno.readDirSync(`${root}/${folder}`)].flatMap(({ name, isDirectory }) => {
+      const path = `${folder}/${name}`;
+      const { mode, gid } = Deno.lstatSync(`${root}/${path}`);
+      const line = `${path} ${((mode ?? 0) & 0o7777).toString(8)} ${gid}`;
+      return isDirectory ? [line, ...walk(path)] : [line];
+    });
+  return ["etc", "usr"].flatMap(walk).toSorted();
+}
+
+for (const [where, names] of [["dom0", [...DOM0, COMPILED]], ["a VM", VM]] as const) {
+  Deno.test(`rpm, ${where}: installed, verified, upgraded, downgraded, erased`, async () => {
+    await using tree = await fedoraLike();
+    const { path } = tree;
+    const before = filesIn(path);
+    await change(path, "--install", ...filesOf(names, 1));
+    assertEquals(await rpm(path, "--verify", "--nodeps", ...names), "");
+    const edited = `${path}/etc/qubes/remote.conf`;
+    if (where === "dom0") {
+      assertEquals((Deno.statSync(edited).mode ?? 0) & 0o777, 0o600);
+      Deno.writeTextFileSync(edited, 'QVM_REMOTE_VMS="work"\n');
+      Deno.writeTextFileSync(`${path}/etc/qubes/remote.d/work.key`, "a key\n");
+    }
+    await change(path, "--upgrade", ...filesOf(names, 2));
+    assertStringIncludes(await rpm(path, "--query", ...names), `${names[1]}-2.0.0-2.x86_64`);
+    await change(path, "--upgrade", "--oldpackage", ...filesOf(names, 1));
+    for (const folder of QUBES_FOLDERS) {
+      const { mode, gid } = Deno.statSync(`${path}/${folder}`);
+      assertEquals([folder, (mode ?? 0) & 0o7777, gid], [folder, 0o2775, QUBES_GID]);
+    }
+    if (where === "dom0") {
+      assertEquals(Deno.readTextFileSync(edited), 'QVM_REMOTE_VMS="work"\n');
+      const changed = await rpm(path, "--verify", "--nodeps", ...names).catch(String);
+      assertEquals(changed.match(/^[.SMDLUGTP5?]{9} .*$/gm), [
+        "S.5....T.  c /etc/qubes/remote.conf",
+      ]);
+    }
+    await change(path, "--erase", ...names);
+    // rpm has no purge: what a person edited is put aside, and keys stay.
+    const kept = where === "dom0"
+      ? ["etc/qubes/remote.conf.rpmsave", "etc/qubes/remote.d", "etc/qubes/remote.d/work.key"]
+      : [];
+    const left = filesIn(path).filter((line) => !before.includes(line))
+      .map((line) => line.split(" ")[0]);
+    assertEquals(left, kept);
+  });
+}
+
+Deno.test("rpm: dom0 gets 110 MB at most for the daemon alone, 130 for all", async () => {
+  const size = async (names: readonly string[]): Promise<number> => {
+    const said = await good("rpm", "-qp", "--queryformat", "%{SIZE}\n", ...filesOf(names, 1));
+    return said.trimEnd().split("\n").reduce((sum, line) => sum + Number(line), 0);
+  };
+  const alone = await size(["qvm-remote-dom0", COMPILED]);
+  const all = await size(DOM0);
+  assert(alone > 80_000_000 && alone <= 110_000_000, `${alone}`);
+  assert(all > 80_000_000 && all <= 130_000_000, `${all}`);
+});
+
+/** What a Fedora has: presets that enable nothing, and what its scripts call. */
+const FEDORA = `
+mkdir -p /usr/lib/systemd/system-preset
+echo 'disable *' >/usr/lib/systemd/system-preset/99-default-disable.preset
+cat >/usr/lib/systemd/systemd-update-helper <<'END'
+#!/bin/sh
+verb=$1
+shift
+case $verb in
+  install-system-units) systemctl --no-reload preset "$@" ;;
+  remove-system-units) systemctl --no-reload disable --now "$@" ;;
+  mark-restart-system-units) for unit; do systemctl set-property "$unit" Markers=+needs-restart || true; done ;;
+esac
+END
+chmod 755 /usr/lib/systemd/systemd-update-helper`;
+
+/** What systemd's own package does on a Fedora when all packages are in. */
+const AFTER = "systemctl daemon-reload; systemctl reload-or-restart --marked";
+
+const put = (machine: Machine, verb: string, names: readonly string[], release: number) =>
+  machine.good(`${FEDORA}
+    rpm --nodeps ${verb} ${
+    names.map((name) => `${DIST_INSIDE}/${rpmFile(name, release)}`).join(" ")
+  }
+    ${AFTER}`);
+
+const bootWith = (names: readonly string[]): Promise<Dom0Machine> =>
+  bootDom0([{ name: "work" }], {
+    binds: [{ from: DIST, to: DIST_INSIDE }],
+    install: async (machine) => void await put(machine, "--install", names, 1),
+  });
+
+for (
+  const [form, names] of [["binary", DOM0.slice(1, 2).concat(COMPILED)], ["script", DOM0]] as const
+) {
+  Deno.test(`rpm, the daemon as a ${form}: an upgrade waits for what runs, and nothing is lost`, async () => {
+    await using dom0 = await bootWith(names);
+    const unit = "qvm-remote-dom0.service";
+    assertEquals((await dom0.run(`systemctl is-enabled ${unit}`)).stdout, "disabled\n");
+    await authorize(dom0, "work");
+    await dom0.good("qvm-remote-dom0 enable", { input: "yes\n" });
+    const pid = () => dom0.good(`systemctl show --value --property=MainPID ${unit}`);
+    const program = await dom0.good(
+      `readlink /proc/$(pgrep -f '^/usr/lib/qubes-claw/(qvm-remote-dom0.bin|deno run.*qvm-remote-dom0.js)' | head -n 1)/exe`,
+    );
+    assertStringIncludes(program, form === "binary" ? "qvm-remote-dom0.bin" : "/deno");
+
+    const first = await pid();
+    const slow = dom0.inVm(
+      "work",
+      "qvm-remote 'touch /run/started; while [ ! -e /run/go ]; do sleep 0.1; done; echo whole'",
+    );
+    await dom0.until("[ -e /run/started ]");
+    await put(dom0, "--upgrade", names, 2);
+    await dom0.until("journalctl -u qvm-remote-dom0-restart | grep 'Waits for the end of'");
+    assertEquals(await pid(), first, "it did not wait");
+    await dom0.good("touch /run/go");
+    assertEquals(await slow, { code: 0, stdout: "whole\n", stderr: "" });
+    await dom0.until(`[ $(systemctl show --value --property=MainPID ${unit}) != ${first.trim()} ]`);
+    const after = await dom0.inVm("work", "qvm-remote echo after");
+    assertEquals(after, { code: 0, stdout: "after\n", stderr: "" });
+    await dom0.good("qvm-remote-dom0 audit verify");
+
+    await dom0.good(`rpm --nodeps --erase ${names.join(" ")}`);
+    assertEquals((await dom0.run(`systemctl is-active ${unit}`)).stdout, "inactive\n");
+    assertEquals(await dom0.good("find /usr -path '*qubes-claw*' -o -name 'qvm-remote-dom0*'"), "");
+    await dom0.good("ls /etc/qubes/remote.d/work.key /var/log/qubes/qvm-remote.audit.jsonl");
+  });
+}
+
+Deno.test("rpm: rpmlint finds nothing that is not explained", {
+  ignore: !await Deno.stat("/usr/bin/rpmlint").then(() => true, () => false),
+}, async () => {
+  const config = new URL("../../shared/packaging/rpm/rpmlint.toml", import.meta.url).pathname;
+  const files = filesOf([...new Set([...DOM0, COMPILED, ...VM])], 1);
+  const said = await good("rpmlint", "--config", config, ...files);
+  assertStringIncludes(said, " 0 errors, 0 warnings");
+});
