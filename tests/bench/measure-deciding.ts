@@ -14,7 +14,7 @@ import { createQubeFacts } from "../../dom0/policy/qube_facts.ts";
 import { qvmLsFacts } from "../../dom0/policy/qvm_ls.ts";
 import type { Rule } from "../../dom0/policy/rule.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
-import { type Add, type Figure, summary } from "./measure.ts";
+import { type Add, type Figure, interleaved, summary } from "./measure.ts";
 
 const VMS = 50;
 const RULES = 1000;
@@ -69,6 +69,7 @@ async function measure(add: Add): Promise<void> {
     const changed = Array.from({ length: ROUNDS }, () => [...ofAll]);
     const first = "the first one after a change of the policy";
     await measureOne(first, ON_ONE_QUBE, (round) => changed[round] ?? ofAll, stamp, add);
+    await measureHidden(ofAll, stamp, add);
     const ofOne = rulesOfOne();
     await measureOne("all rules about this VM", ON_ONE_QUBE, () => ofOne, stamp, add);
   } finally {
@@ -98,6 +99,31 @@ async function measureOne(
   const what = `deciding, ${RULES} rules, ${VMS} VMs: ${name}`;
   add({ name: `${what}, p50`, value: p50, unit: "ms", goal: GOAL_MS });
   add({ name: `${what}, p99`, value: p99, unit: "ms", goal: GOAL_MS });
+}
+
+/** How much longer a qube outside takes than one that there is not, asked in turns. */
+async function measureHidden(
+  rules: readonly Rule[],
+  stamp: () => string | null,
+  add: Add,
+): Promise<void> {
+  const facts = createQubeFacts({ stamp, read: (wanted) => Promise.resolve(inventoryOf(wanted)) });
+  const judge = createJudge({ rules: () => rules, facts, dateMs: Date.now });
+  const vm = parseVmName("qube-0");
+  const ask = (target: string) => async (): Promise<void> => {
+    const { decision } = await judge(vm, { mode: "argv", argv: ["qvm-start", target] });
+    if (decision.action !== "deny") throw new Error(`${target}: ${decision.action}`);
+  };
+  const { hidden, absent } = await interleaved(ROUNDS, {
+    hidden: ask("qube-1"),
+    absent: ask("no-such"),
+  });
+  add({
+    name: "deciding: a qube outside takes longer than one that there is not by, p50",
+    value: Math.abs(hidden.p50 - absent.p50),
+    unit: "ms",
+    goal: 0.01,
+  });
 }
 
 function inventoryOf(wanted: ReadonlySet<string>) {

@@ -3,7 +3,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { sessionGroups } from "../../../dom0/run/session_groups.ts";
 import { createWardens } from "../../../dom0/run/wardens.ts";
 import { type Config, DEFAULT_CONFIG } from "../../../dom0/settings/config.ts";
-import { createUndoTools } from "../../../dom0/undo/undo_tools.ts";
+import { createUndoTools, undoToolsOf } from "../../../dom0/undo/undo_tools.ts";
 import type { UndoTools } from "../../../dom0/undo/run_undo.ts";
 import { withFolder } from "../fixture.ts";
 
@@ -26,6 +26,26 @@ async function withTools(
     }
   });
 }
+
+Deno.test("undo: the daemon's tools run in its groups, each with a mark of its own", async () => {
+  await withFolder(async (workFolder) => {
+    const groups = sessionGroups();
+    const wardens = createWardens(groups);
+    const made: string[] = [];
+    const make: typeof groups.make = (member) => {
+      made.push(`${member.mark} ${member.maxProcesses}`);
+      return groups.make(member);
+    };
+    const choice = { groups: { ...groups, make }, wardens, markPrefix: `qr-${Deno.pid}-` };
+    const config = () => ({ ...DEFAULT_CONFIG, maxProcesses: 7 });
+    const tools = undoToolsOf(choice, config, { workFolder });
+    assertEquals(await tools.run(["true"], 9_000), { code: 0, said: "" });
+    assertEquals((await tools.run(["false"], 9_000)).code, 1);
+    assertEquals(made, [1, 2].map((n) => `qr-${Deno.pid}-undo${n} 7`));
+    wardens.close();
+    groups.close();
+  });
+});
 
 const SH = (script: string): string[] => ["bash", "-c", script];
 
