@@ -56,11 +56,11 @@ export async function previewOf(
   show: Show = showAll,
 ): Promise<Preview> {
   if (recognised === null) return NO_PREVIEW;
-  const looks: Look[] = [];
-  for (const outlook of outlookOf(recognised)) {
-    looks.push(await lookAhead(outlook, "", createForesight(), { read, show }));
-  }
-  return previewOfLooks(looks);
+  const foresight = createForesight(); // nothing comes before it
+  const looks = outlookOf(recognised).map((outlook) =>
+    lookAhead(outlook, "", foresight, { read, show })
+  );
+  return previewOfLooks(await Promise.all(looks));
 }
 
 interface Reading {

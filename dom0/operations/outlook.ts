@@ -119,12 +119,33 @@ function ruleRemoved(before: JsonValue, values: Values): JsonValue | undefined {
 
 /** What exists now and will be gone. */
 const LOSES: ReadonlyMap<string, (values: Values) => readonly Outlook[]> = new Map([
-  ["vm.remove", (values) => [info(values), lastStart(values), revisions(values, "private")]],
+  ["vm.remove", (values) => [
+    info(values),
+    lastStart(values),
+    ...VOLUMES.map((volume) => used(values, volume)),
+    revisions(values, "private"),
+  ]],
   ["vm.rename", (values) => [info(values)]],
   ["vm.restart", (values) => [{ ...info(values), after: () => undefined }]],
   ["volume.revert", (values) => [revisions(values, text(values, "volume"))]],
   ["volume.resize", size],
 ]);
+
+/** That outlast a shutdown: of a template and a standalone qube both. */
+const VOLUMES = ["root", "private"];
+
+function used(values: Values, volume: string): Outlook {
+  return {
+    ...revisions(values, volume),
+    what: `bytes used by ${text(values, "vm")}:${volume}`,
+    values: new Map<string, Value>([
+      ["vm", text(values, "vm")],
+      ["volume", volume],
+      ["property", "usage"],
+    ]),
+    part: (read) => Array.isArray(read) ? read[0] ?? null : read,
+  };
+}
 
 function info(values: Values): Outlook {
   const vm = text(values, "vm");

@@ -106,10 +106,14 @@ Deno.test("a qube that is shut down and removed is shown as it will be; after th
   ]);
   assertEquals(unknown, [
     "step 3: last start of work: known only after step 2",
+    "step 3: bytes used by work:root: known only after step 2",
+    "step 3: bytes used by work:private: known only after step 2",
     "step 3: states of work:private from its last shutdowns: known only after step 2",
     "step 4: memory of work: step 3 removes the qube",
     "step 5: the qube work: step 3 removes the qube",
     "step 5: last start of work: step 3 removes the qube",
+    "step 5: bytes used by work:root: step 3 removes the qube",
+    "step 5: bytes used by work:private: step 3 removes the qube",
     "step 5: states of work:private from its last shutdowns: step 3 removes the qube",
     "step 7: memory of work: known only after step 6",
   ]);

@@ -31,7 +31,7 @@ async function rowsOf(
   const { rows, unknown } = await previewOf(recogniseNamed(name, pairs), (read, values) => {
     assert(OPERATIONS.get(read)?.level === "monitor", `${read} changes something`);
     recogniseNamed(read, [...values].map(([key, value]) => `${key}=${value}`)); // its own parameters
-    const there = printed[read];
+    const there = values.get("property") === "usage" ? ["2048"] : printed[read];
     return there === undefined ? Promise.reject(new ReadError("no")) : Promise.resolve(there);
   });
   assertEquals(unknown, []);
@@ -75,15 +75,18 @@ Deno.test("preview: a qube that would be removed: state, size, last start, last 
   const info = ["the qube work", { name: "work", state: "Running", disk: "2048" }, null];
   const revisions = ["1", "1772265600-back (2026-02-28T08:00:00.000Z)"];
   const shutdowns = ["states of work:private from its last shutdowns", revisions, undefined];
+  const used = ["root", "private"].map((name) => [`bytes used by work:${name}`, "2048", undefined]);
   assertEquals(await rows("vm.remove", "vm=work"), [
     info,
     ["last start of work", "2026-03-01T08:00:00.500Z", undefined],
+    ...used,
     shutdowns,
   ]);
   for (const printed of ["", "None", "-1", "1e99", "9".repeat(300)]) {
     assertEquals(await rowsOf({ ...THERE, "vm.prefs.get": printed }, "vm.remove", "vm=work"), [
       info,
       ["last start of work", "not known to Qubes while it is halted", undefined],
+      ...used,
       shutdowns,
     ]);
   }
