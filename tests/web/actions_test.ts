@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fakeParked } from "../dom0/admin/fake_channel.ts";
-import { startBrowser } from "./browser_scene.ts";
+import { scriptsRun, startBrowser } from "./browser_scene.ts";
 import { makeBusy } from "./web_world.ts";
 
 Deno.test("a request appears by itself, and one key approves it", async () => {
@@ -40,6 +40,7 @@ Deno.test("d, a reason and Enter deny; t approves for ten minutes", async () => 
   await page.keyboard.type("not today");
   await page.keyboard.press("Enter");
   await page.waitForSelector("text=Denied");
+  await scriptsRun(page);
   await page.keyboard.press("t");
   await page.waitForSelector("text=for 10 minutes");
   assertMatch(dom0.did.join("\n"), /deny .* "not today"[^]*approve .* for 600/);

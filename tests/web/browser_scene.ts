@@ -92,6 +92,7 @@ async function openPage(
   }
   await page.goto(`${scene.origin}${path}#ticket=${ticket}`);
   await page.waitForSelector(".top");
+  await scriptsRun(page);
   return {
     page,
     complaints,
@@ -117,6 +118,11 @@ async function openPage(
       await context.close();
     },
   };
+}
+
+/** Where the machine is busy, a page can be seen before its modules have run: then no key does anything. */
+export async function scriptsRun(page: Page): Promise<void> {
+  await page.waitForFunction("document.readyState === 'complete'");
 }
 
 /** No page is wider than the window. */

@@ -112,8 +112,8 @@ function form({ session, query, qubes }: View): Html {
 <div class="field"><label for="passphrase_file">File in dom0 with the passphrase</label><input id="passphrase_file" name="passphrase_file" required size="34" value="${
       value("passphrase_file")
     }" placeholder="/root/backup-passphrase" autocomplete="off" spellcheck="false"><small>One line, readable by root alone. In dom0’s terminal: <code>sudo sh -c 'umask 077; cat &gt; /root/backup-passphrase'</code>, type it, Enter, Ctrl-D.</small></div>
-<div class="row"><button class="main" name="what" value="start">Back up</button><button name="what" value="verify">Read a backup and say what it holds</button></div>
-<p class="small soft">Both take long. They go on when this page is closed; <a href="/execute">Execute</a> and the log have how they end.</p></form>`,
+<div class="row"><button class="main" name="what" value="start">Back up</button><button name="what" value="verify">Check a backup</button></div>
+<p class="small soft">A check reads a whole backup and says what it holds; nothing is restored. Both take long. They go on when this page is closed; <a href="/execute">Execute</a> and the log have how they end.</p></form>`,
   );
 }
 

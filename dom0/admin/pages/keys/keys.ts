@@ -118,7 +118,7 @@ function list(view: View, keys: KeyState["keys"], who: readonly WhoMay[]): Html 
         { name: "VM" },
         { name: "Channel" },
         { name: "May" },
-        { name: "Fingerprint of its key" },
+        { name: "Fingerprint" },
         { name: "Action", look: "num", isSilent: true },
       ],
       keys.map((key) => ({

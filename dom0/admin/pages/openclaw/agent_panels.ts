@@ -44,9 +44,9 @@ export function endpoints(view: View, seen: AgentSeen | null): Html {
   const status = seen?.status ?? null;
   const aside = seen === null ? "" : markup`asked ${time(seen.seenMs, view.nowMs)}`;
   return panel(
-    { title: "Endpoints", id: "endpoints", aside },
+    { title: "Endpoints in the qube", id: "endpoints", aside },
     status === null ? empty("Nothing is known of them.") : table(
-      [{ name: "Endpoint" }, { name: "Address in the qube" }, { name: "Health" }, {
+      [{ name: "Endpoint" }, { name: "Address" }, { name: "Health" }, {
         name: "Version",
       }],
       endpointRows(status).map(([name, endpoint]) => ({

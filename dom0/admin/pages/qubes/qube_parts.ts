@@ -180,7 +180,7 @@ function newFeature(view: View, vm: string): Html {
     encodeURIComponent(vm)
   }/stage">${
     token(view.session)
-  }<input type="hidden" name="operation" value="vm.features.set"><input type="hidden" name="before" value=""><label class="vh" for="new-feature">New feature</label><input id="new-feature" name="name" size="14" placeholder="New feature" required autocomplete="off" spellcheck="false"><label class="vh" for="new-feature-value">Its value</label><input id="new-feature-value" name="after" size="8" placeholder="value" autocomplete="off" spellcheck="false"><button class="lean">Add</button></form>`;
+  }<input type="hidden" name="operation" value="vm.features.set"><input type="hidden" name="before" value=""><label class="vh" for="new-feature">New feature</label><input id="new-feature" name="name" size="14" placeholder="New feature" required autocomplete="off" spellcheck="false"><label class="vh" for="new-feature-value">Its value</label><input id="new-feature-value" name="after" size="8" placeholder="value" autocomplete="off" spellcheck="false"><button class="lean">Add<span class="vh"> the feature</span></button></form>`;
 }
 
 export function tags(view: View, vm: string, read: JsonValue | Dom0Error): Html {
@@ -212,7 +212,7 @@ export function tags(view: View, vm: string, read: JsonValue | Dom0Error): Html 
     }
 <form class="row" method="post" action="/qubes/${encodeURIComponent(vm)}/stage">${
       token(view.session)
-    }<input type="hidden" name="operation" value="vm.tags.add"><label class="vh" for="new-tag">New tag</label><input id="new-tag" name="name" size="14" placeholder="New tag" required autocomplete="off"><button class="lean">Add</button></form></div>`;
+    }<input type="hidden" name="operation" value="vm.tags.add"><label class="vh" for="new-tag">New tag</label><input id="new-tag" name="name" size="14" placeholder="New tag" required autocomplete="off"><button class="lean">Add<span class="vh"> the tag</span></button></form></div>`;
   });
 }
 

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Every page in a browser where there is nothing, and where every text is hostile. @module */
+
+import { assertEquals } from "@std/assert";
+import { assertFits, startBrowser } from "./browser_scene.ts";
+import { makeEmpty, makeHostile, PAGES } from "./web_world.ts";
+
+for (const [name, fill] of [["empty", makeEmpty], ["hostile", makeHostile]] as const) {
+  Deno.test(`each page, ${name}`, async () => {
+    await using scene = await startBrowser();
+    fill(scene.scene.dom0, scene.scene.dateMs);
+    await using open = await scene.open("/");
+    const found: string[] = [];
+    let alerts = 0;
+    open.page.on("dialog", (dialog) => {
+      alerts++;
+      void dialog.dismiss();
+    });
+    for (const [page, path] of PAGES) {
+      await open.go(path);
+      await open.shoot(`${page}-${name}`);
+      await assertFits(open.page, `${page} ${name}`);
+      found.push(...(await open.violations()).map((one) => `${page}: ${one}`));
+      const injected = await open.page.evaluate(
+        "document.querySelectorAll('main script, main img, main [onerror]').length",
+      );
+      assertEquals(injected, 0, page);
+    }
+    assertEquals([found, open.complaints, alerts], [[], [], 0]);
+  });
+}
