@@ -4,7 +4,8 @@
 import { UpstreamFailure } from "../exchange.ts";
 import type { Bytes } from "../bytes.ts";
 import { mayRetry, readFault } from "../translate/fault.ts";
-import { isObject } from "../translate/json_node.ts";
+import { parsedObject } from "../translate/json_node.ts";
+import { isObject } from "../../settings/shape.ts";
 
 /** Quotes in a JSON string are escaped, so a model that writes these words does not match. */
 const SAYS_ERROR = /(?<!\\)"finish_reason":\s*"error"/;
@@ -20,14 +21,10 @@ export function refuseFailedChoice(untrusted: Bytes): void {
 }
 
 function errorIn(text: string): unknown {
-  try {
-    const { choices }: Readonly<Record<string, unknown>> = JSON.parse(text);
-    const failed: unknown = Array.isArray(choices)
-      ? choices.find((choice) => isObject(choice) && choice["finish_reason"] === "error")
-      : undefined;
-    if (!isObject(failed)) return null;
-    return { error: failed["error"] ?? { message: "the answer failed" } };
-  } catch {
-    return null; // the reader will report it
-  }
+  const { choices } = parsedObject(text) ?? {}; // what is no JSON the reader will report
+  const failed: unknown = Array.isArray(choices)
+    ? choices.find((choice) => isObject(choice) && choice["finish_reason"] === "error")
+    : undefined;
+  if (!isObject(failed)) return null;
+  return { error: failed["error"] ?? { message: "the answer failed" } };
 }

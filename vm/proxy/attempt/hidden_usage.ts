@@ -8,7 +8,8 @@
  */
 
 import type { Bytes } from "../bytes.ts";
-import { isObject } from "../translate/json_node.ts";
+import { parsedObject } from "../translate/json_node.ts";
+import { isObject } from "../../settings/shape.ts";
 
 /** @param untrustedBody of a request. @returns null if it asks already, or must not be asked */
 export function askingForUsage(
@@ -29,10 +30,6 @@ export function withoutUsageChunk(events: Bytes): Bytes {
 function isUsageChunk(event: string): boolean {
   const data = /^data: ?(\{.*\})\s*$/.exec(event)?.[1];
   if (data === undefined) return false;
-  try {
-    const { choices, usage } = JSON.parse(data);
-    return Array.isArray(choices) && choices.length === 0 && isObject(usage);
-  } catch {
-    return false;
-  }
+  const { choices, usage } = parsedObject(data) ?? {};
+  return Array.isArray(choices) && choices.length === 0 && isObject(usage);
 }

@@ -11,7 +11,8 @@ import { UpstreamFailure } from "../exchange.ts";
 import type { Bytes, ByteSource } from "../bytes.ts";
 import { createSseSplitter, type SseEvent } from "../stream/sse.ts";
 import { fault, mayRetry, readFault } from "../translate/fault.ts";
-import { isObject } from "../translate/json_node.ts";
+import { parsedObject } from "../translate/json_node.ts";
+import { isObject } from "../../settings/shape.ts";
 import { emptyAnswer } from "./upstream_failure.ts";
 
 /** A longer beginning is passed on: no API has an opening event of that size. */
@@ -62,7 +63,7 @@ function brokeOff(): UpstreamFailure {
 function isBegun({ data, event }: SseEvent): boolean {
   if (data === null) return false;
   if (data === "[DONE]") return true;
-  const json = parsed(data);
+  const json = parsedObject(data);
   const error = json === null ? (event === "error" ? data : null) : errorOf(json);
   if (error !== null) {
     const found = readFault(undefined, error);
@@ -70,15 +71,6 @@ function isBegun({ data, event }: SseEvent): boolean {
   }
   if (json === null) return true; // the reader will report what is wrong
   return typeof json["type"] === "string" ? isTypedContent(json) : isChatContent(json);
-}
-
-function parsed(data: string): Json | null {
-  try {
-    const json: unknown = JSON.parse(data);
-    return isObject(json) ? json : null;
-  } catch {
-    return null;
-  }
 }
 
 /** {"error": …} of all, {"type": "error"}, "response.failed", and finish_reason "error". */

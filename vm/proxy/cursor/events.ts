@@ -14,6 +14,7 @@
  * @module
  */
 
+import { parsedObject } from "../translate/json_node.ts";
 import { isObject } from "../../settings/shape.ts";
 import { NO_USAGE, type StreamEvent } from "../translate/completion.ts";
 import { type Fault, fault } from "../translate/fault.ts";
@@ -60,7 +61,7 @@ export function createCursorEvents(
   };
   return {
     line(untrustedLine) {
-      const json = parsed(untrustedLine);
+      const json = parsedObject(untrustedLine);
       if (over || json === null) return [];
       switch (json["type"]) {
         case "system":
@@ -107,15 +108,6 @@ function exitFault(code: number, untrustedStderr: string): Fault {
   return code === 124 || code === 137
     ? fault("timeout", "cursor-agent took longer than cursor.timeoutSeconds")
     : cursorFault(untrustedStderr);
-}
-
-function parsed(untrustedLine: string): Record<string, unknown> | null {
-  try {
-    const json: unknown = JSON.parse(untrustedLine);
-    return isObject(json) ? json : null;
-  } catch {
-    return null;
-  }
 }
 
 function textOf(message: unknown): string {

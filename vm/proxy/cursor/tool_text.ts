@@ -3,6 +3,7 @@
 
 import type { StreamEvent } from "../translate/completion.ts";
 import { CALL_CLOSE, CALL_OPEN } from "./prompt.ts";
+import { parsedObject } from "../translate/json_node.ts";
 import { isObject } from "../../settings/shape.ts";
 
 export interface ToolText {
@@ -87,14 +88,8 @@ function readCall(
   untrusted: string,
   names: ReadonlySet<string>,
 ): { readonly name: string; readonly arguments: string } | null {
-  try {
-    const json: unknown = JSON.parse(untrusted);
-    if (!isObject(json) || typeof json["name"] !== "string" || !names.has(json["name"])) {
-      return null;
-    }
-    const given = json["arguments"] ?? {};
-    return isObject(given) ? { name: json["name"], arguments: JSON.stringify(given) } : null;
-  } catch {
-    return null;
-  }
+  const { name, arguments: found } = parsedObject(untrusted) ?? {};
+  const given = found ?? {};
+  if (typeof name !== "string" || !names.has(name) || !isObject(given)) return null;
+  return { name, arguments: JSON.stringify(given) };
 }

@@ -11,7 +11,8 @@ import type { Answer, Exchange } from "../exchange.ts";
 import { isWhole } from "../bytes.ts";
 import { watchLines } from "../stream/line_watch.ts";
 import type { Body } from "../translate/fit/fit_fields.ts";
-import { isObject } from "../translate/json_node.ts";
+import { parsedObject } from "../translate/json_node.ts";
+import { isObject } from "../../settings/shape.ts";
 import type { Kept, KeptResponse } from "../translate/references.ts";
 
 export interface KeptResponses {
@@ -86,26 +87,17 @@ export function createKeptResponses(): KeptResponses {
         if (Array.isArray(json["output"])) keeper(json["id"], maker, json["output"]);
       };
       if (isWhole(body)) {
-        see(parsed(new TextDecoder().decode(body)));
+        see(parsedObject(new TextDecoder().decode(body)));
         return body;
       }
       return watchLines(body, (lines) => {
         if (!lines.includes('"response.completed"')) return;
         const [, data = ""] = /^data: ?(\{"type":\s*"response\.completed".*)$/m.exec(lines) ?? [];
-        const event = parsed(data);
-        if (isObject(event)) see(event["response"]);
+        see(parsedObject(data)?.["response"]);
       });
     },
   };
   return kept;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function keep(client: Client, id: string, turn: Turn, output: readonly unknown[]): void {

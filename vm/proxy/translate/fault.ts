@@ -2,7 +2,7 @@
 /** What went wrong with a request, read from a provider's error and written for a client. @module */
 
 import { printable } from "../../../shared/protocol/printable.ts";
-import { isObject } from "./json_node.ts";
+import { isObject } from "../../settings/shape.ts";
 import type { TranslationError } from "./translation_error.ts";
 
 export type FaultKind =

@@ -2,6 +2,7 @@
 /** Foreign JSON with the path to each value, read piece by piece: nothing is cast. @module */
 
 import { printable } from "../../../shared/protocol/printable.ts";
+import { isObject } from "../../settings/shape.ts";
 import { TranslationError } from "./translation_error.ts";
 
 export interface JsonNode {
@@ -22,8 +23,15 @@ export function parseJson(untrustedText: string, what: string): JsonNode {
   }
 }
 
-export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+/** null: it is no JSON, or no object. */
+export function parsedObject(untrustedText: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const json: unknown = JSON.parse(untrustedText);
+    return isObject(json) ? json : null;
+  } catch {
+    return null;
+  }
+}
 
 const kindOf = (value: unknown): string =>
   value === null ? "null" : Array.isArray(value) ? "an array" : `of type ${typeof value}`;

@@ -12,7 +12,7 @@
  */
 
 import type { RedactedPart, SignedExtra, ThinkingPart } from "./conversation.ts";
-import { isObject } from "./json_node.ts";
+import { isObject } from "../../settings/shape.ts";
 
 const SEAL = "openclaw-proxy.1.";
 

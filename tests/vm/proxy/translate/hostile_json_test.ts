@@ -15,7 +15,8 @@ import type { Conversation } from "../../../../vm/proxy/translate/conversation.t
 import { DIALECT_NAMES, dialectOf } from "../../../../vm/proxy/translate/fit/dialect.ts";
 import { readFault } from "../../../../vm/proxy/translate/fault.ts";
 import { fitBody } from "../../../../vm/proxy/translate/fit/fit.ts";
-import { isObject, type JsonNode, parseJson } from "../../../../vm/proxy/translate/json_node.ts";
+import { isObject } from "../../../../vm/settings/shape.ts";
+import { type JsonNode, parseJson } from "../../../../vm/proxy/translate/json_node.ts";
 import { readMessagesRequest } from "../../../../vm/proxy/translate/messages/messages_request_read.ts";
 import { writeMessagesRequest } from "../../../../vm/proxy/translate/messages/messages_request_write.ts";
 import {

@@ -4,7 +4,7 @@
 import { documentNote } from "../document.ts";
 import { type Body, type Fit, mapObjects, withFields, withoutIdleChoice } from "./fit_fields.ts";
 import { withProperties } from "./fit_schema.ts";
-import { isObject } from "../json_node.ts";
+import { isObject } from "../../../settings/shape.ts";
 import { repairedArguments } from "./repair_json.ts";
 import { createPatternIds } from "../tool_ids.ts";
 import { fitUserId } from "./user_id.ts";

@@ -2,7 +2,7 @@
 /** What a body is made to fit, and how its fields are changed: never in place. @module */
 
 import type { Dialect } from "./dialect.ts";
-import { isObject } from "../json_node.ts";
+import { isObject } from "../../../settings/shape.ts";
 import type { Made } from "../provenance.ts";
 
 export type Body = Readonly<Record<string, unknown>>;

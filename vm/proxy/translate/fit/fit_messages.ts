@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A body of the messages API as Anthropic takes it. @module */
 
-import { type Body, type Fit, mapObjects, withFields } from "./fit_fields.ts";
+import { type Body, type Fit, mapObjects, withFields, withoutIdleChoice } from "./fit_fields.ts";
 import { forAnthropicOutput } from "./fit_schema.ts";
 import { fitThinking } from "./fit_thinking.ts";
-import { isObject } from "../json_node.ts";
+import { isObject } from "../../../settings/shape.ts";
 import { isOwn } from "../provenance.ts";
 import { fitAnthropicUserId } from "./user_id.ts";
 
@@ -16,13 +16,6 @@ export function fitMessages(body: Body, fit: Fit): Body {
     output_config: fitOutput(body["output_config"], fit),
   });
   return fitThinking(fitted, fit);
-}
-
-function withoutIdleChoice(body: Body, { say }: Fit): Body {
-  const { tools, tool_choice } = body;
-  if (tool_choice === undefined || (Array.isArray(tools) && tools.length > 0)) return body;
-  say("tool_choice left out: there are no tools");
-  return withFields(body, { tool_choice: undefined });
 }
 
 /** Anthropic rejects thinking that is unsigned or signed by another provider. */

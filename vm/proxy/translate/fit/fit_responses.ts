@@ -4,7 +4,7 @@
 import { type Body, type Fit, mapObjects, withFields, withoutIdleChoice } from "./fit_fields.ts";
 import { fitUser } from "./fit_chat.ts";
 import { withProperties } from "./fit_schema.ts";
-import { isObject } from "../json_node.ts";
+import { isObject } from "../../../settings/shape.ts";
 import { isItemId, isOwn } from "../provenance.ts";
 import { repairedArguments } from "./repair_json.ts";
 import { ADDITIONAL } from "../responses/responses_tools.ts";

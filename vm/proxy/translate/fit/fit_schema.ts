@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** JSON Schemas in the form that providers accept. An unchanged schema is returned as the same object. @module */
 
-import { isObject, MAX_JSON_DEPTH } from "../json_node.ts";
+import { isObject } from "../../../settings/shape.ts";
+import { MAX_JSON_DEPTH } from "../json_node.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -8,7 +8,7 @@
  */
 
 import { type Body, type Fit, mapObjects, withFields } from "./fit_fields.ts";
-import { isObject } from "../json_node.ts";
+import { isObject } from "../../../settings/shape.ts";
 import {
   anthropicEffortOf,
   budgetOf,

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isObject } from "../json_node.ts";
+import { isObject } from "../../../settings/shape.ts";
 
 /** "" stands for no arguments. */
 export function isJsonObject(text: string): boolean {

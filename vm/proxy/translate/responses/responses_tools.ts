@@ -12,6 +12,7 @@
  */
 
 import type { Tool, ToolForm } from "../conversation.ts";
+import { isObject } from "../../../settings/shape.ts";
 import {
   asArray,
   asBoolean,
@@ -20,7 +21,6 @@ import {
   field,
   given,
   isAbsent,
-  isObject,
   type JsonNode,
   optional,
 } from "../json_node.ts";
