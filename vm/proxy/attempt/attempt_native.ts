@@ -29,7 +29,7 @@ export async function attemptNative(
       { counts: true },
     );
   }
-  // A page of a login or of a firewall comes with 200, too.
+  // A login page, or a firewall's, has status 200, too.
   if (!events && start.contentType !== "" && !start.contentType.includes("json")) {
     if (!isWhole(start.body)) start.body.cancel();
     throw new UpstreamFailure(fault("server", "the provider's answer is no JSON"), {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What an upstream's failing answer, or none, says of it. @module */
+/** What is to be learned of an upstream that failed: from its answer, or from getting none. @module */
 
 import { errorText } from "../../../shared/io/program.ts";
 import { UpstreamFailure } from "../exchange.ts";
 import { fault, mayRetry, readOpenAiFault } from "../translate/fault.ts";
 
-/** Of an error's body no more is read. */
+/** No more of an error's body is read. */
 const MAX_ERROR_BYTES = 64 * 1024;
-/** A wait that an upstream asks for is believed up to that. */
+/** The longest wait that an upstream may ask for. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
 export function emptyAnswer(): UpstreamFailure {

@@ -31,9 +31,9 @@ export interface Patience {
   readonly idleMs: number;
 }
 
-/** A body up to that is passed on when it is whole: if it breaks off, another upstream is asked. */
+/** A body up to this size is passed on once it is whole: if it breaks off, another upstream is asked. */
 const MAX_WHOLE_BYTES = 8 * 1024 * 1024;
-/** At a time, of a stream: one event, or some that came together. */
+/** How much of a stream is read at a time: one event, or some that came together. */
 const READ_BYTES = 16 * 1024;
 
 /**

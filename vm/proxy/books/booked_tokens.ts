@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The tokens that are booked for a request. Where an answer came to its end the provider's own count
- * holds. A stream that ended early is booked by what was seen of it: what the opening event says (1)
- * is not yet what was made.
+ * The tokens that are booked for a request. If the answer came to its end, the provider's own count
+ * holds. A stream that ended early is booked by what was seen of it: the count in its opening event
+ * (1) is not what was made.
  *
  * @module
  */
@@ -25,11 +25,11 @@ export interface Ended {
 }
 
 export interface BookedTokens extends Tokens {
-  /** Nobody said it. */
+  /** No provider counted it. */
   readonly estimated: boolean;
 }
 
-/** A count of less than that part of what was seen is one of the beginning. */
+/** A count below this part of what was seen is the opening event's. */
 const TOO_LITTLE = 1 / 3;
 
 export function bookedTokens(ended: Ended, calibration: Calibration): BookedTokens {

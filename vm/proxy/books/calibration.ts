@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * What each model's own count says beside ours: from streams that ended with their usage, for those
- * that will not. Tokenizers differ, and some models think before they speak and do not show it. Pure.
+ * How each model's own count compares with ours: learned from answers that ended with their usage,
+ * used for streams that end without. Tokenizers differ, and some models think before they speak and
+ * do not show it. Pure.
  *
  * @module
  */
@@ -24,17 +25,17 @@ export interface Calibration {
 }
 
 interface Known {
-  /** Tokens of the provider for one of ours. */
+  /** The provider's tokens for one of ours. */
   ratio: number;
-  /** Tokens of an answer that nobody sees. */
+  /** Tokens of an answer that are not shown. */
   hidden: number;
 }
 
 /** Shorter answers say little. */
 const MIN_SEEN_TOKENS = 50;
-/** Of a new answer's; the rest is what was known. */
+/** Of a new answer; the rest is what was known before. */
 const WEIGHT = 0.2;
-/** What no tokenizer does is a mistake of somebody's. */
+/** No tokenizer is outside of this range: such a figure is somebody's mistake. */
 const [MIN_RATIO, MAX_RATIO] = [0.7, 2];
 const MAX_TARGETS = 1000;
 

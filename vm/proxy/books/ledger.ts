@@ -28,7 +28,7 @@ interface Waiting extends Sum {
   requests: number;
 }
 
-/** What a crash may lose of the books. */
+/** How much of the books a crash may lose. */
 const FLUSH_MS = 100;
 /** Sums kept of clients' days and months; days go by. */
 const MAX_SUMS = 1000;
@@ -83,7 +83,7 @@ function openBooks(path: string): Books {
 interface WaitingRows {
   readonly row: (client: string, day: string, target: string | null) => Waiting;
   readonly flush: () => void;
-  /** With what could not be written. */
+  /** Includes what could not be written. */
   readonly sum: (client: string, from: string, to: string) => Sum;
 }
 

@@ -17,9 +17,9 @@ const PROMPT_FIELDS = [
   "text",
   "output_config",
 ];
-/** Of about a megapixel: Anthropic's "Vision", and not far from OpenAI's. */
+/** For about a megapixel: Anthropic's "Vision", and not far from OpenAI's. */
 const PICTURE_TOKENS = 1334;
-/** Of a document nobody has read, per KiB of it: some 2,000 for a page of 60 KB. */
+/** A document is not opened: 1,500 tokens for a page of 60 KiB. */
 const DOCUMENT_TOKENS_PER_KIB = 25;
 const TURN_TOKENS = 4;
 /** With which an answer is begun. */

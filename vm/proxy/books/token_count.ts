@@ -9,11 +9,11 @@
  * @module
  */
 
-/** What begins a call of a tool, in a model's own words. */
+/** With which a model begins a call of a tool. */
 export const CALL_TOKENS = 8;
 
 export interface TokenCounter {
-  /** What follows on all so far: a piece may be cut in two by it. */
+  /** Adds what follows; a piece may be cut in two between calls. */
   add(text: string): void;
   /** Of all so far. */
   tokens(): number;
@@ -23,10 +23,10 @@ const ASCII = 128;
 const LF = 0x0a;
 const DIGITS_IN_A_TOKEN = 3;
 
-/** Of words behind a blank, and of those without one (parts of names), by their length. */
+/** Tokens of a word behind a blank, and of one without (a part of a name), by its length. */
 const WORD = [0, 1, 1, 1.01, 1.01, 1.02, 1.06, 1.12, 1.25, 1.32, 1.36, 1.4, 1.5, 1.6, 1.75];
 const INNER_WORD = [0, 1, 1, 1.06, 1.06, 1.06, 1.1, 1.2, 1.45, 1.45, 1.5, 1.65, 1.7, 1.8, 1.9];
-/** What looks as if nobody had spoken it: keys, digests, base64. */
+/** Of keys, digests, base64: a token has fewer letters. */
 const CHARS_OF_NOISE = 1.9;
 
 /**

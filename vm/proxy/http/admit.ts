@@ -38,7 +38,7 @@ export interface Refused {
 
 const NO_USE = { tokens: 0, spend: 0 };
 
-/** An answer that nobody limited is expected to be as long as this. */
+/** How long an answer without a limit is expected to be. */
 const EXPECTED_OUTPUT_TOKENS = 1000;
 
 export async function admit(

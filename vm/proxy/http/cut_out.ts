@@ -67,14 +67,14 @@ function* longRuns(bytes: Bytes): Generator<{ readonly from: number; readonly to
   }
 }
 
-/** How long a text is in which each mark is what it stands for, in letters. */
+/** The length, in letters, of a text with each mark replaced by what it stands for. */
 export function lengthWithRuns(text: string, cut: Pick<CutOut, "runs">, secret: string): number {
   let length = 0;
   for (const part of withRuns(text, cut, secret)) length += part.length;
   return length;
 }
 
-/** The text, in which each mark is what it stands for, in pieces. */
+/** The text with each mark replaced by what it stands for, in pieces. */
 export function* withRuns(
   text: string,
   { runs }: Pick<CutOut, "runs">,

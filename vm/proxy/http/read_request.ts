@@ -9,7 +9,7 @@ import type { Bytes } from "../bytes.ts";
 import { decodeBody, type RequestBody } from "./request_body.ts";
 import { type Fault, fault } from "../translate/fault.ts";
 
-/** Up to that the runtime's own way is the quickest; it holds what is longer more than once. */
+/** Up to this size the runtime's own way is the fastest; it holds a longer body more than once. */
 const SMALL_BYTES = 1024 * 1024;
 const PACKINGS: ReadonlyMap<string, CompressionFormat> = new Map(
   [
@@ -20,7 +20,7 @@ const PACKINGS: ReadonlyMap<string, CompressionFormat> = new Map(
 );
 /** A client that sends nothing for so long has left, or never meant to. */
 const SILENCE_MS = 60_000;
-/** At a time, of a longer one. */
+/** How much of a longer body is read at a time. */
 const READ_BYTES = 64 * 1024;
 
 /** @param hold on the budget of memory; given back by the body's drop(), or by the caller */

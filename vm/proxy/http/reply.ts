@@ -7,7 +7,7 @@ import { type Fault, writeAnthropicFault, writeOpenAiFault } from "../translate/
 
 export interface ReplyTo {
   readonly requestId: string;
-  /** Whose words errors are in. */
+  /** In whose format errors are written. */
   readonly api: Api | "models";
   /** The client speaks Anthropic's API, whatever the path. */
   readonly anthropic: boolean;

@@ -38,7 +38,7 @@ export interface RequestBody {
   /** The same decoded; in a large body a mark stands for each long run of base64. */
   readonly untrustedText: string;
   readonly untrustedBody: Readonly<Record<string, unknown>>;
-  /** Of what a model is to read: an estimate. Asked for while the body is there, it is a good one. */
+  /** An estimate of what a model is to read; a rough one if it is first asked for after drop(). */
   promptTokens(): number;
   /** What was written of it, as it is sent on: in the place of each mark is what it stands for. */
   upload(text: string): Upload;
@@ -48,7 +48,7 @@ export interface RequestBody {
   drop(): void;
 }
 
-/** What is read of a body before it is one. */
+/** A body that is JSON, and not checked beyond that. */
 export interface DecodedBody {
   readonly json: unknown;
   /** To be called once `json` was found to be right. */

@@ -26,7 +26,7 @@ import { tokensInBody } from "../stream/stream_watch.ts";
 import { countTokens } from "../books/token_count.ts";
 
 export interface ServeParts extends TryParts, AdmitParts, Pick<BookParts, "calibration"> {
-  /** What ends each of the requests under way at once, in its API's words. */
+  /** Each ends one request that is under way, at once and in its API's words. */
   readonly endings: Set<() => void>;
 }
 
@@ -71,7 +71,7 @@ export async function serveRequest(
     const left = failed && error.about.gone === true;
     close({
       ...NOTHING_YET,
-      // Whoever was at work has read the prompt, and will have it paid.
+      // Whoever was at work has read the prompt, and charges for it.
       target: left ? asking : null,
       end: left ? "cancelled" : "failed",
       status: failed ? error.fault.status : 500,
@@ -128,13 +128,13 @@ async function answer(
   return new Response(stream, { headers: headers(contentType) });
 }
 
-/** An answer that nobody has counted: all of its letters, which is a little too much. */
+/** For an answer without a count: all of its letters, which is a little too much. */
 function seenInBody({ api }: Exchange, body: Uint8Array): Seen {
   if (api === "embeddings" || api === "count_tokens") return NO_SEEN;
   return { tokens: countTokens(new TextDecoder().decode(body)), thoughtTokens: 0 };
 }
 
-/** A stream begins after a while whether an upstream has or not; nothing else does. */
+/** After a while a stream begins even if no upstream has; nothing else does. */
 async function answerOrHeartbeat(
   run: Promise<Answer>,
   exchange: Exchange,

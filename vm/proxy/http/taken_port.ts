@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** A port that somebody else has: who, as far as it answers. @module */
+/** Who has a port that is taken, if that can be found out. @module */
 
 import { UserError } from "../../../shared/io/program.ts";
 

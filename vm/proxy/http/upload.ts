@@ -9,7 +9,7 @@
 import { concat } from "../../../shared/protocol/bytes.ts";
 import type { Bytes } from "../bytes.ts";
 
-/** Up to that the length is announced, as every server knows it. */
+/** Up to this size the length is announced: not every server knows chunks. */
 const WHOLE_BYTES = 4 * 1024 * 1024;
 const PIECE_BYTES = 64 * 1024;
 

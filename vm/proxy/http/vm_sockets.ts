@@ -9,7 +9,7 @@
  *                       never the caller's
  *
  * A VM without a client has no socket, and so no way in. The folder is the user's alone. It lies
- * in the home because the services of qrexec know that in every case, and XDG_RUNTIME_DIR not.
+ * in the home because the services of qrexec always know that, but not XDG_RUNTIME_DIR.
  *
  * @module
  */

@@ -13,7 +13,7 @@ interface AskedModel {
   readonly untrustedBody: Readonly<Record<string, unknown>>;
 }
 
-/** @param limits of whoever asks: with a cap on money only targets with a price count */
+/** @param limits of whoever asks: with a cap on money only targets that have a price are used */
 export function chooseRoute(
   api: Api,
   body: AskedModel,

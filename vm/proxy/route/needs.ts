@@ -8,7 +8,7 @@ import type { Api } from "../exchange.ts";
 
 export interface Needs {
   readonly abilities: ReadonlySet<Ability>;
-  /** Of an answer; null: nobody asked for so many. */
+  /** The longest answer that the client allows; null: it does not say. */
   readonly outputTokens: number | null;
 }
 
@@ -24,7 +24,7 @@ const PARTS: ReadonlyMap<unknown, Ability> = new Map<unknown, Ability>([
   ["input_file", "documents"],
 ]);
 
-/** @param untrustedBody read as far as it goes: what is wrong in it, others will say */
+/** @param untrustedBody read as far as it makes sense: others report what is wrong in it */
 export function needsOf(api: Api, untrustedBody: Json): Needs {
   const abilities = new Set<Ability>();
   for (const list of [untrustedBody["messages"], untrustedBody["input"]]) {

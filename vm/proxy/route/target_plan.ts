@@ -5,7 +5,7 @@
  *
  * A round goes through the ranks in order; inside a rank the order is drawn by weight. Targets
  * whose breaker is open are passed over, unless nothing else is left in the first round: then the
- * first one is tried all the same, for a guess of ours is no reason to refuse a request. What
+ * first one is tried all the same: a guess of ours is no reason to refuse a request. What
  * failed for good (a refused key, an unknown model) is not asked again. Between rounds it waits,
  * longer each time, or as long as the upstream said; never beyond the deadline. While another target
  * is left, one that has not begun is given up early enough to ask it.
@@ -47,7 +47,7 @@ export interface TargetPlan {
 
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 8000;
-/** Of the time that is left, for one target while another waits. */
+/** How much of the time that is left one target may take while another waits. */
 const SHARE_OF_DEADLINE = 0.8;
 
 export function createTargetPlan(

@@ -34,7 +34,7 @@ export interface Started {
   readonly target: Target;
 }
 
-/** A refused key is not tried again with each request, and is soon when it was mended. */
+/** A refused key is not tried with every request, but again soon, for it may have been mended. */
 const REFUSED_KEY_REST_MS = 30_000;
 
 /**
@@ -161,8 +161,8 @@ const OF_THE_REQUEST: ReadonlySet<FaultKind> = new Set([
 ]);
 
 /**
- * Of two failures the one that tells the client most: that of the first provider if it is the
- * request's; one after which it is worth to come again; else the last.
+ * Of two failures, the one that tells the client most: the first provider's, if the request is at
+ * fault; else one after which it is worth trying again; else the last.
  */
 function telling(before: UpstreamFailure | null, now: UpstreamFailure): UpstreamFailure {
   if (before === null) return now;

@@ -7,7 +7,7 @@ const ERROR = new TextEncoder().encode('"error"');
 const [QUOTE, LETTER_E] = ERROR;
 
 /**
- * The same bytes, unless they hold an error, and in it what `scrub` takes out.
+ * Returns the same bytes, unless they hold an error from which `scrub` takes something out.
  *
  * @param events whole ones, so that no secret is cut in two
  */

@@ -14,9 +14,9 @@ import { CALL_TOKENS, createTokenCounter } from "../books/token_count.ts";
 export interface SeenText {
   /** @param events whole ones, as the client gets them */
   push(events: Uint8Array): void;
-  /** Of what the model said, by the letters. */
+  /** Of all that the model said, by the letters. */
   tokens(): number;
-  /** Of it what it thought. */
+  /** Of these, what it thought. */
   thoughtTokens(): number;
   /** How often an object named "usage" was there. */
   usages(): number;
