@@ -185,6 +185,20 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assertEquals([operation, action], ["vm.kill", "ask"]);
     });
 
+    await t.step("a device goes to a qube, and comes back by an undo", async () => {
+      const device = { device_class: "block", vm: "work", device: "dom0:sdb" };
+      const attached = await channel.run("device.attach", { ...device, ro: "true" }, BY);
+      assertEquals([attached.exitCode, attached.stderr], [0, ""]);
+      const list = async () =>
+        JSON.stringify((await channel.run("device.list", device_class, BY)).value);
+      const device_class = { device_class: "block" };
+      assertMatch(await list(), /"used_by":"work \(attached\)"/);
+      const [last] = await channel.undoable();
+      assertEquals(last?.operation, "device.attach");
+      await channel.undo(last?.id ?? "", BY);
+      assertMatch(await list(), /"used_by":null/);
+    });
+
     await t.step("which rule of qrexec's policy would decide a call", async () => {
       const file = `${qubes.world.dom0Root}/etc/qubes/policy.d/20-test.policy`;
       await Deno.writeTextFile(

@@ -8,6 +8,7 @@
 import { qubesdbRead } from "./qubesdb_read.ts";
 import { qvmCheck } from "./qvm_check.ts";
 import { qvmCreate, qvmRemove } from "./qvm_create.ts";
+import { qvmDevice } from "./qvm_device.ts";
 import { qvmFirewall } from "./qvm_firewall.ts";
 import { qvmLs } from "./qvm_ls.ts";
 import { qvmKill, qvmPause, qvmShutdown, qvmStart, qvmUnpause } from "./qvm_power.ts";
@@ -22,6 +23,7 @@ const TOOLS: ReadonlyMap<string, Tool> = new Map<string, Tool>([
   ["qubesdb-read", qubesdbRead],
   ["qvm-check", qvmCheck],
   ["qvm-create", qvmCreate],
+  ["qvm-device", qvmDevice],
   ["qvm-features", qvmFeatures],
   ["qvm-firewall", qvmFirewall],
   ["qvm-kill", qvmKill],

@@ -231,6 +231,27 @@ Deno.test("a VM knows its name, and its calls are refused unless the policy allo
   assertEquals((await inVm(["qrexec-client-vm", "agent"])).code, 2);
 });
 
+Deno.test("qvm-device: one VM has a device, and gives it back", async () => {
+  await using world = await createWorld({
+    vms: [{ name: "work" }, { name: "lab", running: false }],
+  });
+  const run = async (...argv: string[]) => {
+    const { code, stdout } = await runDom0(world, "qvm-device", ...argv);
+    return [code, stdout];
+  };
+  const line = "dom0:sdb  Flash disk (64 GB)";
+  assertEquals(await run("block", "list"), [0, `${line}  \n`]);
+  assertEquals(await run("usb", "list"), [0, ""]);
+  assertEquals((await run("block", "attach", "lab", "dom0:sdb"))[0], 1, "it does not run");
+  assertEquals(await run("block", "attach", "--ro", "work", "dom0:sdb"), [0, ""]);
+  assertEquals(await run("block", "list"), [0, `${line}  work (attached)\n`]);
+  assertEquals((await run("block", "attach", "work", "dom0:sdb"))[0], 1, "it has it");
+  assertEquals((await run("block", "attach", "work", "dom0:sdz"))[0], 1, "there is none");
+  assertEquals(await run("block", "detach", "work", "dom0:sdb"), [0, ""]);
+  assertEquals((await run("block", "detach", "work", "dom0:sdb"))[0], 1);
+  assertEquals((await run("tape", "list"))[0], 2);
+});
+
 Deno.test("qvm-create, qvm-firewall, qvm-remove and systemctl", async () => {
   await using world = await createWorld({
     vms: [

@@ -21,6 +21,8 @@ export interface VmConfig {
   readonly prefs: Readonly<Record<string, string>>;
   /** Rules as the Admin API writes them; not there: the default, which accepts all. */
   readonly firewall?: readonly string[];
+  /** Devices of dom0's that it has, as "dom0:sdb". */
+  readonly devices?: readonly string[];
   /** How many calls may be open at once; Xen refuses more than some 10 to 25. */
   readonly maxCalls: number;
 }

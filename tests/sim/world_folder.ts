@@ -120,6 +120,7 @@ function installPrograms(folder: string, world: WorldConfig): void {
 const ADMIN_TOOLS = [
   "qvm-check",
   "qvm-create",
+  "qvm-device",
   "qvm-features",
   "qvm-firewall",
   "qvm-kill",
