@@ -20,6 +20,8 @@ export interface Preview {
   readonly rows: readonly PreviewRow[];
   /** What could not be read, and why. */
   readonly unknown: readonly string[];
+  /** Those of them that rest on the plan alone, and not on what dom0 has. */
+  readonly later?: readonly string[];
 }
 
 export const NO_PREVIEW: Preview = { rows: [], unknown: [] };
@@ -72,14 +74,18 @@ interface Reading {
 interface Look {
   readonly row?: PreviewRow;
   readonly unknown?: string;
+  /** That is so because of an earlier step. */
+  readonly isLater?: boolean;
   /** Of what, and what is there after it. */
   readonly left: readonly [what: string, value: JsonValue | undefined];
 }
 
 function previewOfLooks(looks: readonly Look[]): Preview {
+  const later = looks.flatMap(({ unknown, isLater }) => isLater ? unknown ?? [] : []);
   return {
     rows: looks.flatMap(({ row }) => row ?? []),
     unknown: looks.flatMap(({ unknown }) => unknown ?? []),
+    ...later.length === 0 ? {} : { later },
   };
 }
 
@@ -106,9 +112,9 @@ async function lookAhead(
       case "left":
         return seen(seenAs.value, `, as step ${seenAs.by} leaves it`);
       case "open":
-        return unseen(`known only after step ${seenAs.by}`);
+        return { ...unseen(`known only after step ${seenAs.by}`), isLater: true };
       case "gone":
-        return unseen(`step ${seenAs.by} removes the qube`);
+        return { ...unseen(`step ${seenAs.by} removes the qube`), isLater: true };
       default:
         return seenAs satisfies never;
     }

@@ -54,7 +54,7 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
       if (action === "deny") {
         return JSON.stringify({ operation, decision: action, ...steps }) + "\n";
       }
-      const { rows } = await previewOfRequest(judgement, read, showFor(vm, judge));
+      const { rows, later } = await previewOfRequest(judgement, read, showFor(vm, judge));
       return JSON.stringify({
         operation,
         decision: action,
@@ -62,6 +62,7 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
         // Only a VM that may see everything learns where a rule stands.
         ...view === null && plan === null ? { because } : {},
         ...rows.length > 0 ? { preview: rows } : {},
+        ...later === undefined ? {} : { later },
       }) + "\n";
     },
   };

@@ -32,7 +32,11 @@ function informing(rules: string): { informing: Informing; judge: Judge } {
   const judge = createJudge(policy);
   return {
     judge,
-    informing: createInforming({ policy, judge, read: () => Promise.resolve(PREFS) }),
+    informing: createInforming({
+      policy,
+      judge,
+      read: (name) => Promise.resolve(name === "vm.names" ? [...TYPES.keys()] : PREFS),
+    }),
   };
 }
 
@@ -77,6 +81,23 @@ Deno.test("explain: a preview names nothing that its VM may not see, and no rule
   const said = await explain(SCOPED, "vm.prefs.set", ...pairs) as Record<string, unknown>;
   assertEquals(said["because"], undefined);
   assert(!JSON.stringify(said).includes("vault"), JSON.stringify(said));
+});
+
+Deno.test("explain: a plan's steps are told of as earlier ones leave things, or as known later", async () => {
+  const { informing: told, judge } = informing(ALL);
+  const steps = [
+    { operation: "vm.create", vm: "new", label: "red" },
+    { operation: "vm.prefs.set", vm: "new", property: "memory", value: "800" },
+    { operation: "vm.prefs.set", vm: "ai", property: "memory", value: "800" },
+    { operation: "vm.prefs.set", vm: "ai", property: "memory", value: "900" },
+  ];
+  const judgement = await judge(WORK, { mode: "plan", text: JSON.stringify({ steps }) });
+  const { preview, later } = JSON.parse(await told.explain(WORK, judgement));
+  assertEquals(preview.map(({ what }: { readonly what: string }) => what).slice(-2), [
+    "step 3: memory of ai",
+    "step 4: memory of ai, as step 3 leaves it",
+  ]);
+  assertEquals(later, ["step 2: memory of new: known only after step 1"]);
 });
 
 Deno.test("explain: who may not read gets no preview", async () => {

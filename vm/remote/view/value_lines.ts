@@ -77,7 +77,9 @@ export function explainedLines(value: unknown): string | null {
 
 /** A preview: what would change, from what to what. */
 function changeLines(rows: unknown): string | null {
-  if (!Array.isArray(rows) || !rows.every((row) => textFields(row, ["what"]) !== null)) return null;
+  if (!Array.isArray(rows) || rows.length === 0) return null;
+  if (rows.every((row) => typeof row === "string")) return rows.join("\n");
+  if (!rows.every((row) => textFields(row, ["what"]) !== null)) return null;
   return rows.map(({ what, before, after }) => {
     if (after === undefined) return `${what}: now ${valueText(before)}`;
     const isGone = after === null && before !== null;

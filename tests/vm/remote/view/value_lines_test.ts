@@ -64,6 +64,17 @@ Deno.test("what dom0 explains is a fact a line, deeper ones as JSON", () => {
   );
 });
 
+Deno.test("what is known only later is a line each", () => {
+  const value = {
+    decision: "ask",
+    later: ["step 2: a: known only after step 1", "step 3: \u{202e}"],
+  };
+  assertEquals(
+    explainedLines(value),
+    "decision  ask\nlater     step 2: a: known only after step 1\n          step 3: \\u{202e}\n",
+  );
+});
+
 Deno.test("a preview says what would change, from what to what", () => {
   const preview = [
     { what: "memory of work", before: "400", after: "800" },
