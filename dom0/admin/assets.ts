@@ -12,7 +12,7 @@ import admin from "./style/admin.css" with { type: "text" };
 import local from "./style/pages.css" with { type: "text" };
 import running from "./style/running.css" with { type: "text" };
 import tokens from "./style/tokens.css" with { type: "text" };
-import approvals from "./browser/approvals.js" with { type: "text" };
+import countdown from "./browser/countdown.js" with { type: "text" };
 import dialogs from "./browser/dialogs.js" with { type: "text" };
 import execute from "./browser/execute.js" with { type: "text" };
 import keyboard from "./browser/keyboard.js" with { type: "text" };
@@ -20,6 +20,7 @@ import live from "./browser/live.js" with { type: "text" };
 import login from "./browser/login.js" with { type: "text" };
 import logs from "./browser/logs.js" with { type: "text" };
 import main from "./browser/main.js" with { type: "text" };
+import notify from "./browser/notify.js" with { type: "text" };
 import palette from "./browser/palette.js" with { type: "text" };
 import icon from "./style/icon.svg" with { type: "text" };
 import { type Answer, textAnswer } from "./server/http_message.ts";
@@ -35,19 +36,27 @@ const ICON: Asset = ["icon.svg", "image/svg+xml", icon];
 const ASSETS: readonly Asset[] = [
   ["style.css", STYLE, `${tokens}${admin}${local}${running}`],
   ["main.js", SCRIPT, main],
-  ["approvals.js", SCRIPT, approvals],
+  ["countdown.js", SCRIPT, countdown],
   ["dialogs.js", SCRIPT, dialogs],
   ["execute.js", SCRIPT, execute],
   ["keyboard.js", SCRIPT, keyboard],
   ["live.js", SCRIPT, live],
   ["login.js", SCRIPT, login],
   ["logs.js", SCRIPT, logs],
+  ["notify.js", SCRIPT, notify],
   ["palette.js", SCRIPT, palette],
   ICON,
 ];
 
 /** What main.js imports: asked for with it, not after it. */
-export const MAIN_MODULES = ["dialogs.js", "keyboard.js", "live.js", "palette.js"] as const;
+export const MAIN_MODULES = [
+  "countdown.js",
+  "dialogs.js",
+  "keyboard.js",
+  "live.js",
+  "notify.js",
+  "palette.js",
+] as const;
 
 const VERSION = hashOf(ASSETS);
 /** A browser has it for as long as it likes. */

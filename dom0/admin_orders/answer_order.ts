@@ -8,6 +8,7 @@
 
 import { UserError } from "../../shared/io/program.ts";
 import { lockDown, unlock } from "../operator/lockdown.ts";
+import { startAtBoot, startsAtBoot } from "../operator/service.ts";
 import { takeRight } from "../operator/rights.ts";
 import { refuseUncertain, takeBack } from "../operator/undo.ts";
 import { vmFromWord } from "../operator/vm_word.ts";
@@ -195,6 +196,11 @@ function operatorAnswers({ paths }: AnswerParts): Answers {
       const { hadKey } = await takeRight({ paths, invokedBy: by }, vm, "revoke");
       if (!hadKey) throw new UserError(`VM '${vm}' has no key`);
       return { text: `Revoked VM '${vm}'.` };
+    }],
+    ["autostart", async () => ({ isOn: await startsAtBoot() })],
+    ["set-autostart", async (order, by) => {
+      await startAtBoot({ paths, invokedBy: by }, order.flag("isOn"));
+      return {};
     }],
     ["lockdown", async (_order, by) => {
       await lockDown({ paths, invokedBy: by });

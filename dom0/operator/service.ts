@@ -19,6 +19,19 @@ export async function disableService(acting: Acting): Promise<void> {
   await recordAction(acting, "disable", {});
 }
 
+/** Whether it starts with the machine; null: systemd does not know the unit. */
+export async function startsAtBoot(): Promise<boolean | null> {
+  const { stdout } = await runTool(["systemctl", "is-enabled", UNIT]);
+  const word = stdout.trim();
+  return word === "enabled" ? true : word === "disabled" ? false : null;
+}
+
+/** What runs goes on running. @throws {UserError} with what systemctl said, if it failed */
+export async function startAtBoot(acting: Acting, isOn: boolean): Promise<void> {
+  await systemctl(isOn ? "enable" : "disable", UNIT);
+  await recordAction(acting, isOn ? "enable-at-boot" : "disable-at-boot", {});
+}
+
 /** @throws {UserError} with what systemctl said, if it failed */
 export async function restartService(acting: Acting): Promise<void> {
   await systemctl("restart", UNIT);

@@ -219,3 +219,41 @@ Deno.test("a page of another port of 127.0.0.1 can neither read, nor change, nor
   assertEquals(dom0.did.filter((one) => !one.startsWith("began a web session")), []);
   assertEquals(dom0.now.daemon?.lockdown, false);
 });
+
+Deno.test("elevated mode counts down on every page, and the page says when it is over", async () => {
+  await using scene = await startBrowser();
+  scene.scene.dateMs = Date.now(); // the browser counts by its own clock
+  await using open = await scene.open("/sessions");
+  const { page } = open;
+  await page.fill("#minutes", "1");
+  await page.fill("#word", "elevate");
+  await page.click("#elevate-go");
+  await page.waitForSelector(".notice .left >> text=/0:[0-5][0-9]|01:00/");
+  await open.go("/qubes");
+  const first = await page.textContent(".notice .left");
+  await page.waitForSelector(`.notice .left:not(:text-is("${first}"))`);
+  await page.evaluate("document.querySelector('.notice .left').dataset.until = '1'");
+  scene.scene.dateMs += 61_000;
+  await page.waitForSelector(".notice .left", { state: "detached" });
+});
+
+Deno.test("a request is told of by the browser, on whatever page, when another window is in front", async () => {
+  await using scene = await startBrowser();
+  const { dom0 } = scene.scene;
+  await using open = await scene.open("/qubes");
+  const { page } = open;
+  await page.context().grantPermissions(["notifications"]);
+  await page.addInitScript(`
+    globalThis.shown = [];
+    globalThis.Notification = class { static permission = "granted";
+      constructor(title, { body }) { shown.push(title + ": " + body); } addEventListener() {} };
+    Object.defineProperty(document, "hidden", { get: () => true });`);
+  await page.reload();
+  await page.waitForSelector(".top");
+  dom0.now = { ...dom0.now, parked: [fakeParked()] };
+  dom0.changed();
+  await page.waitForFunction("document.title.startsWith('(1)')");
+  assertEquals(await page.evaluate("shown"), [
+    "A request waits in dom0: research: vm.firewall.add",
+  ]);
+});

@@ -89,5 +89,6 @@ function step(by) {
   const here = at >= 0 ? at : rows.findIndex((row) => row.ariaCurrent);
   const next = rows[Math.min(rows.length - 1, Math.max(0, here + by))];
   next.focus();
+  next.scrollIntoView({ block: "nearest" });
   return true;
 }

@@ -149,6 +149,8 @@ function asking(
     undoable: () => ask({ order: "undoable" }),
     undo: (id, by) => ask({ order: "undo", id, by }, UNDO_LIMIT_MS),
     note: (action, by) => tell({ order: "note", action, by }),
+    autostart: () => ask({ order: "autostart" }),
+    setAutostart: (isOn, by) => tell({ order: "set-autostart", isOn, by }),
     lockdown: (by) => tell({ order: "lockdown", by }),
     unlock: (by) => tell({ order: "unlock", by }),
   };

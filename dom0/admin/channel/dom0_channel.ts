@@ -74,6 +74,9 @@ export interface Dom0Channel extends KeysChannel, QrexecChannel {
   /** Puts on record what a session did that asks nothing else of dom0. */
   note(action: string, by: Asker): Promise<void>;
 
+  /** Whether the daemon starts with the machine; null: it is not installed as a service. */
+  autostart(): Promise<{ readonly isOn: boolean | null }>;
+  setAutostart(isOn: boolean, by: Asker): Promise<void>;
   lockdown(by: Asker): Promise<void>;
   unlock(by: Asker): Promise<void>;
 }

@@ -19,7 +19,6 @@ export function approvalsPage(
   const oldest = parked.at(-1);
   return page(view, {
     title: "Approvals",
-    module: "approvals",
     facts: oldest === undefined
       ? "None waits"
       : `${parked.length === 1 ? "1 waits" : `${count(parked.length)} wait`}, the oldest for ${
@@ -52,7 +51,6 @@ function nothing(isGone: boolean): Html {
       : empty(
         "Nothing waits for you.",
         markup`<span class="soft">A request appears here when a rule says <code>ask</code>. <a href="/policy">Keys and policy</a></span>`,
-        markup`<button type="button" class="lean" id="notify" data-own hidden>Tell me in a notification</button>`,
       )
   }</section>`;
 }

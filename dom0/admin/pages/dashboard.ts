@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Dashboard: what waits, who is connected, how the daemon is, what went wrong lately. @module */
 
-import { type Admin, type View, viewOf } from "../admin_context.ts";
-import type { AuditRecord } from "../channel/dom0_channel.ts";
+import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
+import { type AuditRecord, Dom0Error } from "../channel/dom0_channel.ts";
 import { type Content, type Html, markup } from "../markup/markup.ts";
+import { HttpError, seeOther } from "../server/http_message.ts";
 import type { Route } from "../server/router.ts";
 import type { VmState } from "../../daemon/state_file.ts";
 import { countByHour, hourChart, type HourCount } from "./hour_chart.ts";
@@ -16,6 +17,7 @@ import {
   level,
   many,
   panel,
+  postButton,
   qube,
   qubeLink,
   qubeList,
@@ -31,14 +33,37 @@ const DAY_MS = 24 * 3600_000;
 /** More are not needed for a chart of a day. */
 const MOST_RECORDS = 5_000;
 const RECENT = 6;
+const AUTOSTART_MS = 30_000;
 
 export function dashboardRoutes(admin: Admin): readonly Route[] {
+  const autostart = createAutostart(admin);
   return [{
+    method: "POST",
+    path: "/daemon",
+    access: "session",
+    async answer({ form, session }) {
+      const to = form.get("autostart");
+      if (to !== "on" && to !== "off") throw new HttpError(400, "autostart is on or off");
+      await admin.channel.setAutostart(to === "on", askerOf(session));
+      autostart.forget();
+      session.notices.push({
+        kind: "ok",
+        text: to === "on"
+          ? "The daemon starts with the machine."
+          : "The daemon does not start with the machine any more. It goes on running.",
+      });
+      return seeOther("/");
+    },
+  }, {
     method: "GET",
     path: "/",
     access: "session",
     async answer(asked) {
-      const [view, records] = await Promise.all([viewOf(admin, asked), lastDay(admin)]);
+      const [view, records, isAtBoot] = await Promise.all([
+        viewOf(admin, asked),
+        lastDay(admin),
+        autostart.get(),
+      ]);
       const { nowMs } = view;
       const date = new Date(nowMs);
       const clock = `${String(date.getHours()).padStart(2, "0")}:${
@@ -51,13 +76,36 @@ export function dashboardRoutes(admin: Admin): readonly Route[] {
         }, ${clock}`,
         main: markup`<div class="cols">
 <div class="c7 stack">${waiting(view)}${channels(view)}</div>
-<div class="c5 stack">${daemon(view)}${healthPanel(view, admin.agent.last())}${
+<div class="c5 stack">${daemon(view, isAtBoot)}${healthPanel(view, admin.agent.last())}${
           timeline(records, nowMs)
         }${failures(view, records)}</div>
 </div>`,
       });
     },
   }];
+}
+
+interface Autostart {
+  /** null: nobody can say. */
+  get(): Promise<boolean | null>;
+  forget(): void;
+}
+
+/** A program is started for it: not for each change of an open page. */
+function createAutostart({ channel, dateMs }: Admin): Autostart {
+  let known: { readonly isOn: boolean | null; readonly atMs: number } | null = null;
+  return {
+    async get() {
+      if (known !== null && dateMs() - known.atMs < AUTOSTART_MS) return known.isOn;
+      const { isOn } = await channel.autostart().catch((error) => {
+        if (error instanceof Dom0Error) return { isOn: null };
+        throw error;
+      });
+      known = { isOn, atMs: dateMs() };
+      return isOn;
+    },
+    forget: () => known = null,
+  };
 }
 
 async function lastDay({ channel, dateMs }: Admin): Promise<readonly AuditRecord[] | null> {
@@ -152,7 +200,7 @@ function figure(value: number): Content {
   return value === 0 ? markup`<span class="soft">0</span>` : count(value);
 }
 
-function daemon(view: View): Html {
+function daemon(view: View, isAtBoot: boolean | null): Html {
   const { now, chain, session, nowMs } = view;
   const aside = markup`<a href="/logs">Logs</a>`;
   if (now.daemon === null) {
@@ -170,7 +218,19 @@ journalctl -u qvm-remote-dom0</pre></div>`,
 <dt>State</dt><dd>${lockdown ? state("bad", "Locked down") : state("ok", "Running")} since ${
       time(Date.parse(startedAt), nowMs)
     }</dd>
-<dt>Version</dt><dd>${version}, process ${pid}</dd>
+${
+      isAtBoot !== null &&
+      markup`<dt>Autostart</dt><dd class="row">${
+        isAtBoot ? state("ok", "With the machine") : state("off", "Off")
+      }${
+        postButton(
+          session,
+          "/daemon",
+          { autostart: isAtBoot ? "off" : "on" },
+          markup`Turn ${isAtBoot ? "off" : "on"}<span class="vh"> autostart</span>`,
+        )
+      }</dd>`
+    }<dt>Version</dt><dd>${version}, process ${pid}</dd>
 <dt>Limits</dt><dd>processes: ${limits.processes}, memory: ${limits.memory}</dd>
 <dt>Record</dt><dd>${
       chain === null

@@ -5,7 +5,7 @@ import { isElevated, type View } from "../admin_context.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../markup/markup.ts";
 import { assetPath, MAIN_MODULES } from "../assets.ts";
 import { type Answer, htmlAnswer } from "../server/http_message.ts";
-import { count, many, notice, qubeList, span, token } from "./parts.ts";
+import { count, left, many, notice, qubeList, span, token } from "./parts.ts";
 
 interface PageParts {
   readonly title: string;
@@ -17,8 +17,8 @@ interface PageParts {
   readonly main: Content;
   /** Dialogs of the page. */
   readonly dialogs?: Content;
-  /** A module of the page's own: "approvals". */
-  readonly module?: "approvals" | "execute" | "logs";
+  /** A module of the page's own. */
+  readonly module?: "execute" | "logs";
 }
 
 export const PAGES: readonly (readonly [
@@ -176,7 +176,7 @@ function stagedBar({ session, path }: View): Html {
 function elevated({ session, nowMs }: View): Html {
   if (!isElevated(session, nowMs)) return NOTHING;
   return markup`<div class="notice wait" role="status"><div><strong>Elevated mode.</strong> This session may run anything in dom0, as root, for ${
-    span(session.elevatedUntilMs - nowMs)
+    left(session.elevatedUntilMs, nowMs)
   } more.</div><form method="post" action="/sessions/elevate">${
     token(session)
   }<input type="hidden" name="minutes" value="0"><button class="lean">End it now</button></form></div>`;

@@ -123,6 +123,13 @@ export function span(ms: number): string {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
+/** As span(), and a script counts it down; not read out each second. */
+export function left(untilMs: number, nowMs: number): Html {
+  return markup`<span class="left" aria-live="off" data-until="${untilMs}">${
+    span(untilMs - nowMs)
+  }</span>`;
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en-GB");
 }

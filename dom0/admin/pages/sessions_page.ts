@@ -7,7 +7,7 @@ import { type Answer, type AskedBySession, HttpError, seeOther } from "../server
 import { MAX_ELEVATED_MINUTES } from "../server/limits.ts";
 import type { Route } from "../server/router.ts";
 import { page } from "./layout.ts";
-import { count, panel, postButton, span, state, table, time, token } from "./parts.ts";
+import { count, left, panel, postButton, span, state, table, time, token } from "./parts.ts";
 
 const MINUTE_MS = 60_000;
 const USUAL_MINUTES = 15;
@@ -116,7 +116,7 @@ function elevatedPanel({ session, nowMs }: View) {
 ${
       isOn
         ? markup`<p>${
-          state("wait", markup`On, ${span(session.elevatedUntilMs - nowMs)} left`)
+          state("wait", markup`On, ${left(session.elevatedUntilMs, nowMs)} left`)
         }</p><input type="hidden" name="minutes" value="0"><button>End it now</button>`
         : markup`<div class="field"><label for="minutes">Minutes, at most ${MAX_ELEVATED_MINUTES}</label><input id="minutes" name="minutes" value="${USUAL_MINUTES}" size="5" inputmode="numeric" required></div>
 <div class="field"><label for="word">Type <code>${WORD}</code> to begin it</label><input id="word" name="word" autocomplete="off" spellcheck="false" data-word="${WORD}" data-for="elevate-go"></div>

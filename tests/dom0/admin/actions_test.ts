@@ -341,3 +341,12 @@ Deno.test("where dom0 does not answer, pages say so and what to do", async () =>
   assertEquals(status, 200);
   assertMatch(text, /systemctl start qvm-remote-dom0/);
 });
+
+Deno.test("the daemon's start with the machine is shown, and turned off and on", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  assertMatch((await scene.get("/", login)).text, /Autostart[^]*With the machine/);
+  assertMatch(await after(scene, login, "/daemon", { autostart: "off" }), /Autostart[^]*Off/);
+  assertEquals(did(scene), ["autostart off by web s-1"]);
+  assertEquals((await scene.post("/daemon", login, { autostart: "maybe" })).status, 400);
+});

@@ -56,6 +56,7 @@ export interface FakeDom0 {
   records: AuditRecord[];
   undoable: Undoable[];
   readonly runs: FakeRuns;
+  isAtBoot: boolean | null;
   files: Map<string, string>;
   /** Pages that are open hear of it. */
   changed(): void;
@@ -198,6 +199,7 @@ export function createFakeDom0(): FakeDom0 {
     records: Array.from({ length: 40 }, (_, index) => fakeRecord(100 - index)),
     undoable: [],
     keyFaults: [],
+    isAtBoot: true,
     runs: { all: [], isHeld: false, plans: [], undo: [] },
     hooks: {},
     broken: new Set(),
@@ -370,6 +372,11 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
     async note(action, by) {
       await dom0.hooks.beforeNote?.();
       await Promise.resolve(did(action, by));
+    },
+    autostart: () => Promise.resolve({ isOn: dom0.isAtBoot }),
+    async setAutostart(isOn, by) {
+      dom0.isAtBoot = isOn;
+      await Promise.resolve(did(`autostart ${isOn ? "on" : "off"}`, by));
     },
     async lockdown(by) {
       setLockdown(true);
