@@ -42,7 +42,9 @@ async function serve(root: string): Promise<number> {
   for (const program of ["sudo", "xdg-open", "systemctl"]) {
     await Deno.permissions.revoke({ name: "run", command: program });
   }
-  await Deno.permissions.revoke({ name: "write", path: "/run/user" });
+  for (const name of ["read", "write"] as const) {
+    await Deno.permissions.revoke({ name, path: "/run/user" });
+  }
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => stop.abort());

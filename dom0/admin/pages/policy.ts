@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Policy: the rules, what they come to for each VM that is let in, and why. @module */
 
-import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
+import { type Admin, askerOf, isElevated, type View, viewOf } from "../admin_context.ts";
 import {
   Dom0Error,
   type Explanation,
@@ -71,7 +71,7 @@ export function policyRoutes(admin: Admin): readonly Route[] {
 
 /** @returns null if it was saved */
 async function save(
-  { channel }: Admin,
+  { channel, dateMs }: Admin,
   { named, form, session }: AskedBySession,
 ): Promise<Draft | null> {
   const file = named["file"] ?? "";
@@ -79,6 +79,12 @@ async function save(
   const check = await channel.checkPolicy(file, text);
   if (form.get("what") === "check" || check.error !== null) return { text, check };
   if (form.get("what") !== "save") throw new HttpError(400, "what is check or save");
+  if (!isElevated(session, dateMs())) {
+    const error =
+      "Not saved: rules decide who may do anything. Begin elevated mode first, on the " +
+      "page Sessions; this text is kept here";
+    return { text, check: { ...check, error } };
+  }
   try {
     await channel.savePolicy(file, text, askerOf(session));
   } catch (error) {

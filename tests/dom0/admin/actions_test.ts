@@ -290,10 +290,15 @@ Deno.test("a policy with an error is not saved; a good one is", async () => {
     text: "vm.* research @tag:ai ask",
   });
   assertMatch(checked.text, /Nothing is wrong/);
+  const good = { what: "save", text: "vm.* research @tag:ai ask\r\n" };
+  const usual = await scene.post(path, login, good);
+  assertMatch(usual.text, /Not saved[^]*elevated mode/);
+  assertMatch(usual.text, /vm\.\* research @tag:ai ask/, "what was typed is still there");
   assertEquals(did(scene), []);
-  await after(scene, login, path, { what: "save", text: "vm.* research @tag:ai ask\r\n" });
+  await after(scene, login, "/sessions/elevate", { minutes: "15", word: "elevate" });
+  await after(scene, login, path, good);
   assertEquals(scene.dom0.files.get("30-research.policy"), "vm.* research @tag:ai ask\n");
-  assertEquals(did(scene), ["save 30-research.policy by web s-1"]);
+  assertEquals(did(scene).at(-1), "save 30-research.policy by web s-1");
 });
 
 Deno.test("the record is filtered, searched and paged", async () => {

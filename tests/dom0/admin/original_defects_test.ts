@@ -271,6 +271,26 @@ Deno.test("W21: no file in /tmp, no link is followed, and what a port says is no
   );
 });
 
+Deno.test("the server starts no program and reads nothing but its run folders: only open does", () => {
+  const starting = CODE.filter(({ path, code }) =>
+    path.startsWith("dom0/admin/") && /\bDeno\.Command\b|run_tool\.ts/.test(code)
+  );
+  assertEquals(starting.map(({ path }) => path), ["dom0/admin/open_browser.ts"]);
+  const given = tableProgram("qubes-global-admin-web").permissions;
+  const server = Deno.readTextFileSync(
+    new URL("../../../dom0/qubes-global-admin-web.ts", import.meta.url),
+  );
+  const back = (word: string): boolean => server.includes(`"${word}"`);
+  const left = (of: "any" | readonly string[] = []): readonly string[] =>
+    of === "any" ? ["any"] : of.filter((one) => !back(one));
+  assertEquals(left(given.run), ["systemd-notify", "logger"]);
+  assertEquals(left(given.read), ["@ROOT@/run/qvm-remote", "@ROOT@/run/qubes-global-admin-web"]);
+  assertEquals(left(given.write), [
+    "@ROOT@/run/qvm-remote/admin",
+    "@ROOT@/run/qubes-global-admin-web",
+  ]);
+});
+
 Deno.test("W22: every route but the login and the assets asks for a session", async () => {
   await using scene = await startScene();
   const open = scene.admin.routes.filter(({ access }) => access === "open").map(({ path }) => path);

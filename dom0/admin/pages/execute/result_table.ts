@@ -19,7 +19,6 @@ export function resultTable(value: JsonValue): Content {
         key: name,
         cells: [markup`<code>${name}</code>`, cell(one)],
       })),
-      "long",
     )
   }</div>`;
 }
@@ -39,7 +38,6 @@ function listed(value: readonly JsonValue[]): Html {
     table(
       names.map((name) => ({ name: headOf(name), ...isNumber(rows, name) ? { look: "num" } : {} })),
       rows.map((row) => ({ cells: names.map((name) => cell(row[name])) })),
-      "long",
     )
   }</div>`;
 }
