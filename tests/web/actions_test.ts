@@ -111,6 +111,14 @@ Deno.test("edits are staged over pages and reloads, then applied", async () => {
   await page.waitForSelector(".bar >> text=2 staged changes");
   await page.reload();
   await page.click("text=Review and apply");
+  dom0.qubes.get("work")?.tags.add("nightly");
+  await page.reload();
+  await page.waitForSelector("text=1 of 2 has a conflict.");
+  await open.shoot("staged-conflict-light");
+  assertEquals(await open.violations(), []);
+  dom0.qubes.get("work")?.tags.delete("nightly");
+  await page.reload();
+  await open.shoot("staged-list-light");
   await page.click("text=Apply 2 changes");
   await page.waitForSelector("text=2 changes were applied.");
   assertEquals(dom0.qubes.get("work")?.prefs.get("maxmem"), "8000");

@@ -191,7 +191,7 @@ function files({ files, rules }: PolicyState, chosen: string | undefined): Html 
 }
 
 function editor(
-  { session }: View,
+  { session, nowMs }: View,
   policy: PolicyState,
   file: string | undefined,
   draft: Draft | null,
@@ -235,7 +235,9 @@ function editor(
   }</ul>
 <div class="row"><button class="main" name="what" value="save">Save</button><button name="what" value="check">Check</button><a href="/policy/${
     encodeURIComponent(file)
-  }">Go back to the version on the disk</a><span class="small soft">A file with an error is not saved.</span></div></form></section>`;
+  }">Go back to the version on the disk</a><span class="small soft">A file with an error is not saved.${
+    !isElevated(session, nowMs) && markup` Saving takes <a href="/sessions">elevated mode</a>.`
+  }</span></div></form></section>`;
 }
 
 function explainPanel(

@@ -112,7 +112,7 @@ function elevatedPanel({ session, nowMs }: View) {
   return panel(
     { title: "Elevated mode", id: "elevated" },
     markup`<form class="body stack" method="post" action="/sessions/elevate">${token(session)}
-<p>A session approves, and runs what is of level monitor and manage. In elevated mode it may also run what is of level full: scripts, as root. It is in memory only, ends by itself, and is on record.</p>
+<p>A session approves, and runs what is of level monitor and manage. In elevated mode it may also run what is of level full, scripts as root among it, save rules of the policy, and let a VM in with the grant full. It is in memory only, ends by itself, and is on record.</p>
 ${
       isOn
         ? markup`<p>${

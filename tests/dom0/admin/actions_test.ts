@@ -207,7 +207,7 @@ Deno.test("a plan is followed, stopped and undone; what it left behind is said",
   assertEquals(status, 303);
   assertMatch(path, /^\/plans\/dom0\//);
   const { text } = await scene.get(path, login);
-  assertMatch(text, /vm=work tag=nightly[^]*Done[^]*<del>[^]*no[^]*<ins>[^]*yes/);
+  assertMatch(text, /vm=work tag=nightly[^]*Done[^]*<del>absent[^]*<ins>present/);
   assertMatch(text, /Undo 1 step/);
   assertMatch(await after(scene, login, path, { what: "undo" }), /Undone/);
   const [done] = scene.dom0.runs.plans;

@@ -3,6 +3,8 @@
 
 import type { View } from "../../admin_context.ts";
 import type { DiffLine, ParkedStep, StepUndo } from "../../channel/dom0_channel.ts";
+import type { JsonValue } from "../../../operations/operation.ts";
+import { shownValue } from "../../../operations/shown_value.ts";
 import { changeLines } from "../../channel/diff_lines.ts";
 import { type Content, type Html, lines, markup, NOTHING } from "../../markup/markup.ts";
 import type { PlanStepView, PlanView } from "../../../plans/plan_view.ts";
@@ -101,18 +103,25 @@ function runStep(view: View, { state, vm }: PlanView, step: PlanStepView): Html 
   }</div></li>`;
 }
 
+/** While it runs, what is there; then what became of it. */
 function change({ before, after, state }: PlanStepView): Content {
   if (before === null) return NOTHING;
+  const was = wordOf(before.value);
   const lines: readonly DiffLine[] = after === null
-    ? changeLines("Before", before.value, before.value)
-    : changeLines("", before.value, after.value).map(({ kind, text }) => ({
+    ? [{ kind: "same", text: shownValue(was) }]
+    : changeLines("", was, wordOf(after.value)).map(({ kind, text }) => ({
       kind,
       text: text.replace(/^: /, ""),
     }));
-  const shown = state === "undone"
-    ? markup`<p class="small soft">As it is again: what was there before.</p>`
-    : NOTHING;
-  return markup`${diff(lines, "Before and after")}${shown}`;
+  return markup`${diff(lines, "Before and after")}${
+    state === "undone" &&
+    markup`<p class="small soft">As it is again: what was there before.</p>`
+  }`;
+}
+
+/** Whether a tag, or a qube, is there. */
+function wordOf(value: JsonValue): JsonValue {
+  return typeof value === "boolean" ? (value ? "present" : "absent") : value;
 }
 
 function facts(view: View, plan: PlanView, undo: readonly StepUndo[]): Html {
