@@ -226,7 +226,13 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
 
     await t.step("the chain is whole; lockdown and unlock", async () => {
       assert((await channel.verifyChain()).isWhole);
+      const { id } = await channel.beginShell("exec sleep 600", BY);
       await channel.lockdown(BY);
+      assertEquals(
+        (await runToEnd(channel, id)).end?.kind,
+        "locked-down",
+        "the operator's own too",
+      );
       assertEquals((await channel.now()).daemon?.lockdown, true);
       const refused = await Promise.all([
         channel.run("vm.tags.add", { vm: "lab", tag: "locked" }, BY).catch((error) => error),
