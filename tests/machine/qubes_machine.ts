@@ -162,7 +162,7 @@ async function boot(
   const machine = await bootMachine({
     binds: [
       ...binds,
-      ...["tests", "shared"].map((name) => ({
+      ...["tests", "shared", "dom0/qrexec_policy"].map((name) => ({
         from: `${PROJECT}/${name}`,
         to: `${CHECKOUT}/${name}`,
       })),
