@@ -13,6 +13,7 @@ import { assertNone, FILES, isRelative, resolve, ROOT, under } from "./source_fi
 const MAX_MODULES = 25;
 const MAX_FUNCTION_LINES = 60;
 const MAX_PARAMETERS = 6;
+const MOST_CLOSURES = 8;
 
 Deno.test(`no folder holds more than ${MAX_MODULES} modules`, () => {
   const counts = new Map<string, number>();
@@ -115,6 +116,56 @@ Deno.test(`no function has more than ${MAX_FUNCTION_LINES} lines or ${MAX_PARAME
   assertNone(broken, "it holds two ideas");
   const long = `const f = (a, b, c, d, e, g, h) => {${"\n".repeat(MAX_FUNCTION_LINES)}};`;
   assertEquals(functionsIn("sample.ts", long).length, 2);
+});
+
+type AnyNode = Deno.lint.Node | Deno.lint.TSParameterProperty;
+
+/** The function that it stands in. */
+function holderOf(node: AnyNode): AnyNode | null {
+  const parent = "parent" in node ? node.parent : null;
+  return parent === null || /Function/.test(parent.type) ? parent : holderOf(parent);
+}
+
+/** Functions in a function that have a name and a body of their own: more than three lines. */
+function closuresIn(path: string, text: string): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  const plugin: Deno.lint.Plugin = {
+    name: "tree",
+    rules: {
+      closures: {
+        create: ({ sourceCode }) => {
+          const count = (node: FunctionNode): void => {
+            const { type } = node.parent;
+            const isNamed = type === "Property" || type === "VariableDeclarator" ||
+              node.type === "FunctionDeclaration";
+            if (!isNamed || sourceCode.getText(node).split("\n").length <= 3) return;
+            const holder = holderOf(node);
+            if (holder === null) return;
+            const [line = ""] = text.slice(...holder.range).split("\n", 1);
+            const key = `${path}: ${line}`;
+            counts.set(key, (counts.get(key) ?? 0) + 1);
+          };
+          return {
+            FunctionDeclaration: count,
+            FunctionExpression: count,
+            ArrowFunctionExpression: count,
+          };
+        },
+      },
+    },
+  };
+  Deno.lint.runPlugin(plugin, path, text);
+  return counts;
+}
+
+Deno.test(`no function holds ${MOST_CLOSURES + 1} others of more than three lines`, () => {
+  const broken = under("dom0", "vm", "shared").flatMap(({ path, text }) =>
+    [...closuresIn(path, text)].filter(([, count]) => count > MOST_CLOSURES)
+      .map(([where, count]) => `${where} holds ${count}`)
+  );
+  assertNone(broken, "it holds several ideas");
+  const sample = "const f = () => ({ a() {\n\n\n}, b: () => {\n\n\n}, c: () => 1 });";
+  assertEquals([...closuresIn("sample.ts", sample).values()], [2]);
 });
 
 Deno.test("a literal is written plainly, not spread into another to save lines", () => {

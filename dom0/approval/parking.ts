@@ -126,31 +126,17 @@ interface Entry extends ParkedTimes {
 }
 
 export function createParking(options: ParkingOptions): Parking {
-  const entries = new Map<string, Entry>();
-  const lot: Lot = {
-    options,
-    find: ({ vm, id }) => entries.get(`${vm} ${id}`),
-    take(entry) {
-      const { request } = entry;
-      if (lot.find(request) !== entry) return false;
-      entries.delete(`${request.vm} ${request.id}`);
-      entry.endTimer();
-      entry.endNotice();
-      options.files.remove(request);
-      options.onChange();
-      return true;
-    },
-  };
+  const lot = createLot(options);
+  const { entries } = lot;
   let last = 0;
-  const all = (): Entry[] => [...entries.values()];
   return {
     grants: options.grants,
     hasRoom: (vm) =>
-      all().filter(({ request }) => request.vm === vm).length <
+      [...entries.values()].filter(({ request }) => request.vm === vm).length <
         options.limits().maxParkedPerVm,
     park(waiting) {
       const entry = enter(waiting, ++last, lot);
-      entries.set(`${waiting.request.vm} ${waiting.request.id}`, entry);
+      entries.set(keyOf(waiting.request), entry);
       options.onChange();
     },
     leave(request) {
@@ -160,18 +146,46 @@ export function createParking(options: ParkingOptions): Parking {
     approve: (order, by) => approve(order, by, lot),
     deny: (order, by) => deny(order, by, lot),
     async reconsider() {
-      for (const entry of all()) await judgeAgain(entry, lot);
+      for (const entry of [...entries.values()]) await judgeAgain(entry, lot);
     },
-    views: () => all().flatMap(({ view }) => view === null ? [] : [view]),
+    views: () => [...entries.values()].flatMap(({ view }) => view === null ? [] : [view]),
   };
 }
 
 /** Shared by all the ways in which waiting ends. */
 interface Lot {
   readonly options: ParkingOptions;
-  find(name: { readonly vm: string; readonly id: string }): Entry | undefined;
+  /** By keyOf(). */
+  readonly entries: Map<string, Entry>;
+  find(name: RequestName): Entry | undefined;
   /** Ends the waiting. @returns false if it had ended already: then somebody else answers it */
   take(entry: Entry): boolean;
+}
+
+type RequestName = { readonly vm: string; readonly id: string };
+
+function keyOf({ vm, id }: RequestName): string {
+  return `${vm} ${id}`;
+}
+
+function createLot(options: ParkingOptions): Lot {
+  const entries = new Map<string, Entry>();
+  const lot: Lot = {
+    options,
+    entries,
+    find: (name) => entries.get(keyOf(name)),
+    take(entry) {
+      const { request } = entry;
+      if (lot.find(request) !== entry) return false;
+      entries.delete(keyOf(request));
+      entry.endTimer();
+      entry.endNotice();
+      options.files.remove(request);
+      options.onChange();
+      return true;
+    },
+  };
+  return lot;
 }
 
 function enter(waiting: Waiting, number: number, lot: Lot): Entry {

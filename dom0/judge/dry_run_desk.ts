@@ -17,29 +17,39 @@ export interface DryRunOptions extends Authority {
   readonly say: (line: string) => void;
 }
 
+/** Behind the checks of a dry run there is the ledger alone. */
+const NO_JOBS: Pick<Checks<null>, "inTurn" | "isHeld" | "hasRoom" | "rates" | "take"> = {
+  inTurn: (_vm, work) => work,
+  isHeld: () => false,
+  hasRoom: () => true,
+  rates: NO_RATE_GATE,
+  take: () => null,
+};
+
+/** A desk on which nothing lies. */
+const EMPTY_DESK: Omit<RequestDesk, "receive"> = {
+  acknowledged() {},
+  stop: () => ({ ended: Promise.resolve(), told: Promise.resolve() }),
+  jobs: () => [],
+  idle: () => Promise.resolve(),
+  problems: () => [],
+  forgetOld() {},
+};
+
 export function createDryRunDesk({ ledger, clock, say, ...authority }: DryRunOptions): RequestDesk {
   const checks: Checks<null> = {
+    ...NO_JOBS,
     ...authority,
-    inTurn: (_vm, work) => work,
-    isHeld: () => false,
     ledger: { objection: ledger.objection, owes: () => false },
     dateMs: clock.dateMs,
-    hasRoom: () => true,
-    rates: NO_RATE_GATE,
-    take: () => null,
   };
   return {
+    ...EMPTY_DESK,
     async receive(vm, stored, event) {
       const verdict = await judgeRequest({ vm, stored, event, isOpen: () => true }, checks);
       say(`dry run: vm=${vm} id=${claimOf(event).id} ${wouldDo(verdict)}\n`);
       return { observed: true };
     },
-    acknowledged() {},
-    stop: () => ({ ended: Promise.resolve(), told: Promise.resolve() }),
-    jobs: () => [],
-    idle: () => Promise.resolve(),
-    problems: () => [],
-    forgetOld() {},
   };
 }
 

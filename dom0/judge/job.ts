@@ -38,7 +38,22 @@ export interface Seat {
   mayRecordRefusal(): boolean;
 }
 
-export interface Job {
+/** The sessions of a job: at most one at a time has its seat. */
+export interface Seating {
+  attach(seat: Seat): void;
+  detach(seat: Seat): void;
+  hasSeat(): boolean;
+  /** How often a session took its seat. */
+  seatings(): number;
+  /** It waits for a person from now on; each session that takes the seat is told. */
+  park(): void;
+  /** A person has approved it. */
+  approve(): void;
+  /** Sends what the seat has room for; the outcome when all output is sent. */
+  pump(): void;
+}
+
+export interface Job extends Seating {
   readonly request: JobRequest;
   /** When it was taken, or found by this daemon; a span, not a date. */
   readonly sinceMs: number;
@@ -49,23 +64,12 @@ export interface Job {
   /** It ended; `makeOutcome` gets the sizes and hashes of what it printed. */
   finish(makeOutcome: (spool: Spool) => Outcome): Outcome;
   outcome(): Outcome | null;
-  /** It waits for a person from now on; each session that takes the seat is told. */
-  park(): void;
-  /** A person said yes. */
-  approve(): void;
   /** Of output, on disk. */
   keptBytes(): number;
-  attach(seat: Seat): void;
-  detach(seat: Seat): void;
-  hasSeat(): boolean;
-  /** How often a session took its seat. */
-  seatings(): number;
   /** Resolves when it has its outcome. */
   ended(): Promise<void>;
   /** Resolves when it has ended and no session still has to fetch its outcome. */
   told(): Promise<void>;
-  /** Sends what the seat has room for; the outcome when all output is sent. */
-  pump(): void;
   close(): void;
 }
 
@@ -79,25 +83,22 @@ export interface JobOptions {
 }
 
 export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptions): Job {
-  const delivery: Delivery = { spool, seat: null, sent: new Map(), outcomeSent: false };
   const end = Promise.withResolvers<void>();
   let ended = outcome;
   let closed = false;
-  let parked = false;
-  let seatings = 0;
   if (ended !== null) end.resolve();
-  const pump = (): void => deliver(delivery, ended);
-  const telling = createTelling(() => closed || (ended !== null && delivery.seat === null));
+  const seating = createSeating(spool, () => ended, () => telling.look());
+  const telling = createTelling(() => closed || (ended !== null && !seating.hasSeat()));
   return {
+    ...seating,
     request,
     sinceMs,
-    pump,
     stop(reason) {
       if (ended === null) onStop(reason);
     },
     append(stream, bytes) {
       spool.append(stream, bytes);
-      pump();
+      seating.pump();
     },
     finish(makeOutcome) {
       ended = makeOutcome(spool);
@@ -106,6 +107,25 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
       return ended;
     },
     outcome: () => ended,
+    keptBytes: () => spool.length(1) + spool.length(2),
+    ended: () => end.promise,
+    told: telling.told,
+    close() {
+      closed = true;
+      telling.look();
+      spool.close();
+    },
+  };
+}
+
+/** @param onLeft called when a session has left the seat */
+function createSeating(spool: Spool, ended: () => Outcome | null, onLeft: () => void): Seating {
+  const delivery: Delivery = { spool, seat: null, sent: new Map(), outcomeSent: false };
+  let parked = false;
+  let seatings = 0;
+  const pump = (): void => deliver(delivery, ended());
+  return {
+    pump,
     park() {
       parked = true;
       delivery.seat?.parked();
@@ -114,26 +134,18 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
       parked = false;
       delivery.seat?.approved();
     },
-    keptBytes: () => spool.length(1) + spool.length(2),
     attach(seat) {
       seatings++;
       beginAnew(delivery, seat);
-      if (parked && ended === null) seat.parked();
+      if (parked && ended() === null) seat.parked();
       pump();
     },
     detach(seat) {
       if (delivery.seat === seat) delivery.seat = null;
-      telling.look();
+      onLeft();
     },
     hasSeat: () => delivery.seat !== null,
     seatings: () => seatings,
-    ended: () => end.promise,
-    told: telling.told,
-    close() {
-      closed = true;
-      telling.look();
-      spool.close();
-    },
   };
 }
 

@@ -17,7 +17,7 @@ import {
   PROTOCOL_VERSION,
   type StreamNumber,
 } from "./message.ts";
-import { isInForm, type Outcome } from "./outcome.ts";
+import { isInForm } from "./outcome.ts";
 import { ProtocolError } from "./refusal.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
 import type { VmName } from "./vm_name.ts";
@@ -29,22 +29,8 @@ export type Dom0Event =
   | { readonly kind: "ping"; readonly reply: Bytes }
   /** dom0 has named its capabilities: no reply. */
   | { readonly kind: "capabilities" }
-  /** Comes a second time if it was parked and a person approved it. */
-  | { readonly kind: "accepted"; readonly seq: number }
-  | { readonly kind: "parked"; readonly seq: number }
-  | {
-    readonly kind: "output";
-    readonly seq: number;
-    readonly stream: StreamNumber;
-    readonly offset: number;
-    readonly data: Uint8Array;
-  }
-  | {
-    readonly kind: "outcome";
-    readonly seq: number;
-    readonly outcome: Outcome;
-    readonly mac: Uint8Array;
-  };
+  /** "accepted" comes a second time if it was parked and a person approved it. */
+  | Extract<FromDom0, { readonly kind: "accepted" | "parked" | "output" | "outcome" }>;
 
 interface SentRequest {
   phase: "sent" | "accepted" | "parked" | "approved";

@@ -63,13 +63,7 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
   const { layout, audit } = ports;
   const session = createVmSession();
   const open = createOpenRequests();
-  const guarded = (work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      ports.fail(error);
-    }
-  };
+  const guarded = guardedBy(ports.fail);
   const tokens = createV1Tokens(layout, (id) => guarded(() => courier.giveUpToken(id)));
   const courier = createQueueCourier({ ...ports, session, open, tokens });
   const waiting = createNameList(); // in pending/
@@ -105,6 +99,17 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
       tokens.close();
       open.close();
     },
+  };
+}
+
+/** For work that a timer or the watch begins: what it throws ends the session. */
+function guardedBy(fail: QueueSessionPorts["fail"]): (work: () => void) => void {
+  return (work) => {
+    try {
+      work();
+    } catch (error) {
+      fail(error);
+    }
   };
 }
 
