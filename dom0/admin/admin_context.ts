@@ -34,7 +34,7 @@ export interface View {
   readonly nowMs: number;
   readonly path: string;
   readonly query: URLSearchParams;
-  /** A person sees this page; else an open page brings itself up to date with it. */
+  /** Whether a person sees this page; otherwise an open page updates itself with it. */
   readonly isVisit: boolean;
 }
 

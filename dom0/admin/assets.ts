@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The stylesheet, the modules and the icon: part of the program, the same for everybody. Their address
- * holds the hash of them all, so a browser keeps them until the program is another one.
+ * contains the hash of all of them, so a browser keeps them until the program changes.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What tells open pages that something changed: one stream for each browser, of short messages.
- * They hold a count, and never what is shown: a page asks for itself anew.
+ * They contain only a count: each page fetches its own contents again.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * "open" brings a logged-in browser to the screen. The ticket is root's to make; the browser is the
- * user's. It gets the ticket in a file of the user's own, for an argument can be read by every
- * account of the machine.
+ * user's. It gets the ticket in one of the user's own files, because every account of the machine can
+ * read arguments.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The qubes that there are, as dom0 last told: a page is made from what is known, and what is known
- * is asked anew beside it. So a page does not wait for qvm-ls, but for the first time.
+ * The list of qubes, as dom0 last gave it: a page uses what is known, and the list is refreshed in the
+ * background. So only the first page waits for qvm-ls.
  *
  * @module
  */

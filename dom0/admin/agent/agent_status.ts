@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What an agent VM says of itself ("openclaw-ctl status --json", "usage --json"), read into values of
- * known shape. It is that qube's word: a field that is missing or something else is "not said".
+ * known form. It is only that qube's claim: a missing or malformed field counts as "not said".
  *
  * @module
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * How the agent VM did when it was last asked. A page is made from that, and an old look is followed by
- * a new one beside it: asking takes a second, and nobody waits for it but who opens OpenClaw's page.
+ * The state of the agent VM when it was last asked. Pages use that; if it is old, a new question is
+ * asked in the background: it takes a second, and only OpenClaw's own page waits for it.
  *
  * @module
  */

@@ -23,14 +23,14 @@ export interface Dom0Channel extends KeysChannel, QrexecChannel {
   /** Calls back a moment after something of that changed. @returns ends it */
   watch(onChange: () => void): () => void;
 
-  /** @throws {Dom0Error} if it waits no more, or has changed since the hash was made */
+  /** @throws {Dom0Error} if it no longer waits, or has changed since the hash was made */
   approve(parked: ParkedName, hash: string, forSeconds: number | null, by: Asker): Promise<void>;
   deny(parked: ParkedName, hash: string, reason: string, by: Asker): Promise<void>;
   endGrant(grant: string, by: Asker): Promise<void>;
 
   /** Runs an operation of the table as the operator, to its end. */
   run(operation: string, values: Readonly<Record<string, string>>, by: Asker): Promise<RunResult>;
-  /** What it would change, as far as dom0 can tell. @throws {Dom0Error} a value is none */
+  /** What it would change, as far as dom0 can tell. @throws {Dom0Error} a value is invalid */
   preview(
     operation: string,
     values: Readonly<Record<string, string>>,
@@ -41,7 +41,7 @@ export interface Dom0Channel extends KeysChannel, QrexecChannel {
   beginShell(script: string, by: Asker): Promise<RunId>;
   /** What began runs, or a plan of the operator's. @throws {Dom0Error} it has ended */
   cancel(id: string, by: Asker): Promise<void>;
-  /** From a byte on, as far as it has come; null: there is no such run, or it is kept no more. */
+  /** From a byte on, as far as it has come; null: there is no such run, or it is no longer kept. */
   readRun(id: string, from: number): Promise<RunChunk | null>;
   /** Calls back a moment after it printed something or ended. @returns ends it */
   followRun(id: string, onChange: () => void): () => void;
@@ -81,7 +81,7 @@ export interface Dom0Channel extends KeysChannel, QrexecChannel {
   unlock(by: Asker): Promise<void>;
 }
 
-/** dom0 says no, or cannot; the text is for a person, and says what to do. */
+/** dom0 refuses, or cannot; the text is for a person, and says what to do. */
 export class Dom0Error extends Error {
   override readonly name = "Dom0Error";
 }
@@ -110,7 +110,7 @@ export interface ParkedRequest extends ParkedName {
   readonly destructive: boolean;
   /** null: dom0. */
   readonly targets: readonly (string | null)[];
-  /** The VM's claim of a reason. */
+  /** The reason that the VM gives; nobody has checked it. */
   readonly why: string | null;
   readonly parkedMs: number;
   readonly expiresMs: number;

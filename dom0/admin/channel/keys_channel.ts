@@ -7,7 +7,7 @@ export interface KeysChannel {
   keys(): Promise<KeyState>;
   /** Asked of the VM, which runs. @throws {Dom0Error} it does not answer, or with no key */
   fingerprintOf(vm: string): Promise<string>;
-  /** @throws {Dom0Error} the key is another one than was compared, or is none */
+  /** @throws {Dom0Error} the key is not the one that was compared, or is not a key */
   authorize(vm: string, key: GivenKey, right: AskedRight, by: string): Promise<Authorized>;
   /** What lies in the VM's queue; "clean" and "recover" remove what nobody waits for. */
   queue(vm: string, what: QueueQuestion, by: string): Promise<QueueCounts>;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The one way to make HTML: markup`<p>${text}</p>`. Whatever is put in is text: its markup is
- * escaped, and what does not show stands in a box. Only what this template itself made is put in
- * as it is, and nobody else can make it.
+ * escaped, and invisible characters are shown in boxes. Only what this template itself made is inserted
+ * as it is, and no other code can make it.
  *
  * @module
  */

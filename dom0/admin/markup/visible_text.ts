@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Text of anybody, cut into what shows as it is and what does not show, moves other characters, or
- * looks like another letter: the second is named, so that a person sees that it is there.
+ * Untrusted text, cut into plain parts and characters that are invisible, move others, or look like
+ * another letter: the latter are named, so that a person sees that they are there.
  *
  * @module
  */

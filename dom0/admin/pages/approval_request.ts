@@ -86,7 +86,7 @@ function runs(view: View, { isScript, runs, vm }: ParkedRequest): Html {
     : markup`<h3>What runs</h3><pre aria-label="Commands that dom0 would run">${lines(text)}</pre>`;
 }
 
-/** For what destroys, or may do anything, no button invites the quick yes. */
+/** For a request that destroys something, or may do anything, no button invites a quick yes. */
 function verdict({ session }: View, request: ParkedRequest): Html {
   const { destructive, level } = request;
   const hidden = markup`${token(session)}<input type="hidden" name="hash" value="${request.hash}">`;

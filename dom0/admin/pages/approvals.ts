@@ -78,7 +78,9 @@ async function answerParked(
       return `Approved once: ${parked.vm} goes on.`;
     case "while":
       if (await isDestructive(channel, parked)) {
-        throw new Dom0Error("Not approved: what destroys is approved once, not for a time.");
+        throw new Dom0Error(
+          "Not approved: a request that destroys something is approved once, not for a time.",
+        );
       }
       await channel.approve(parked, hash, GRANT_SECONDS, by);
       return `Approved: ${parked.vm} may do this for ${GRANT_SECONDS / 60} minutes.`;

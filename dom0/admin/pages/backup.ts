@@ -122,7 +122,7 @@ function last(view: View, records: readonly AuditRecord[]): Html {
     { title: "The last ones", id: "last", isLive: true },
     records.length === 0
       ? empty(
-        "None is on record.",
+        "There are no backups on record.",
         markup`<span class="soft">A backup that was begun here, or by a VM, stands here with its end.</span>`,
       )
       : table(

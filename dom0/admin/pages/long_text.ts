@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Text of any number of lines, in blocks: a browser lays out only those that are in sight. @module */
+/** Text of any number of lines, in blocks: the browser lays out only the visible ones. @module */
 
 import { type Html, lines, markup } from "../markup/markup.ts";
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What is shown to who is not logged in, and what an error looks like. @module */
+/** What is shown to visitors who are not logged in, and what an error looks like. @module */
 
 import { STATUS_TEXT } from "@std/http/status";
 import { type Html, markup } from "../markup/markup.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Policy: the rules, what they come to for each VM that is let in, and why. @module */
+/** Policy: the rules, their effect for each authorised VM, and why. @module */
 
 import { type Admin, askerOf, isElevated, type View, viewOf } from "../admin_context.ts";
 import {
@@ -125,7 +125,7 @@ function policyPage(
       markup`<nav class="tabs" aria-label="Parts"><a href="#who">Who may do what</a><a href="#editor">Policy</a><a href="#explain">Explain</a></nav>
 ${
         policy.error !== null &&
-        markup`<div class="notice bad" role="alert"><div><strong>The policy on the disk has an error.</strong> ${policy.error}. The last good one decides until it is mended.</div></div>`
+        markup`<div class="notice bad" role="alert"><div><strong>The policy on the disk has an error.</strong> ${policy.error}. The last good one decides until it is corrected.</div></div>`
       }
 ${who(view, policy.who)}
 <div class="cols gap"><nav class="panel c3" aria-label="Policy files"><header><h2>Files, in order</h2></header>${

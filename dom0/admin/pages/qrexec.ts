@@ -120,7 +120,7 @@ function answer(view: View, verdict: CallVerdict | Dom0Error): Html {
     targets.length > 0 && markup`, ${word === "ask" ? "a person chooses among" : "to"} ${to}`
   }</p><p class="small">${
     at === null
-      ? "No rule is about it, and what no rule is about is denied."
+      ? "No rule matches it, and what no rule matches is denied."
       : markup`Decided by <code>${at}</code>`
   }${why !== "" && markup` <span class="soft">${why}</span>`}</p>`;
 }

@@ -24,7 +24,7 @@ export interface ServerParts {
   readonly limits: ServerLimits;
   readonly routes: readonly Route[];
   readonly sessions: Sessions;
-  /** What happened that nobody foresaw; for the journal. */
+  /** Unexpected errors, for the journal. */
   readonly warn: (line: string) => void;
 }
 
@@ -58,7 +58,7 @@ async function answer(parts: ServerParts, request: RawRequest, ownHost: string):
     fetchDest: headers.get("sec-fetch-dest"),
   }, ownHost);
   if (!target.startsWith("/") || target.length > MAX_TARGET_CHARS) {
-    throw new HttpError(400, "that is no address of a page");
+    throw new HttpError(400, "that is not the address of a page");
   }
   const [path = "", ...query] = target.split("?");
   const asked = { method, path, query: new URLSearchParams(query.join("?")), headers };

@@ -20,7 +20,7 @@ export interface RequestFacts {
   readonly fetchDest: string | null;
 }
 
-/** What the request may be given: what is for everybody, or what a session may have. */
+/** What the request may get: what is for everybody, or what a session may have. */
 export type Trust = "login page only" | "as its session";
 
 /** Each is a page's frame, or a thing inside of one. */
@@ -35,7 +35,7 @@ const FRAMES = new Set(["iframe", "frame", "embed", "object", "fencedframe"]);
 export function judgeRequest(facts: RequestFacts, ownHost: string): Trust {
   const { method, hosts, origin, fetchSite, fetchMode, fetchDest } = facts;
   if (hosts.length !== 1) throw new HttpError(400, "a request has one Host");
-  // A name that leads here is another origin's: DNS rebinding.
+  // Another name that resolves to here belongs to another origin: DNS rebinding.
   if (hosts[0] !== ownHost) throw new HttpError(421, `this is ${ownHost}, and nothing else`);
   if (origin !== null && origin !== `http://${ownHost}`) {
     throw new HttpError(403, "another origin may not ask here");

@@ -33,7 +33,7 @@ export const MAX_FORM_FIELDS = 64;
 export const MAX_HEADER_BYTES = 16 * 1024;
 export const MAX_TARGET_CHARS = 4_000;
 
-/** A login that nobody used is void; it takes a browser some seconds to start. */
+/** An unused login expires; a browser takes some seconds to start. */
 export const TICKET_MS = 60_000;
 /** Wrong tickets in a minute; then nobody logs in until it is over. */
 export const WRONG_TICKETS = 10;

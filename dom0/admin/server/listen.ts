@@ -16,7 +16,7 @@ export interface RawRequest {
   readonly method: string;
   /** As it came: "/path?query". */
   readonly target: string;
-  /** Names in lower case; what stands there twice is joined, but for the hosts. */
+  /** Names in lower case; repeated headers are joined, except Host. */
   readonly headers: Headers;
   readonly hosts: readonly string[];
   /** @throws {HttpError} 413 if it is longer */
@@ -70,11 +70,11 @@ async function serve(
   response: ServerResponse,
   handler: Handler,
 ): Promise<void> {
-  request.on("error", () => {}); // who breaks off is not answered
+  request.on("error", () => {}); // a client that broke off gets no answer
   response.on("error", () => {});
   const answer = await handler(asRaw(request));
   const headers = [...answer.headers].map(([name, value]): [string, string] => [name, value]);
-  // What was not read of a body is not read at all.
+  // The rest of an unread body is never read.
   if (!request.complete) headers.push(["connection", "close"]);
   response.writeHead(answer.status, headers.flat());
   if (typeof answer.body === "string") {

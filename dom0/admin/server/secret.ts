@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Random words that let somebody in, and what is kept of them. @module */
+/** Random secrets that let somebody in, and what is kept of them. @module */
 
 import { createHash } from "node:crypto";
 import { toHex } from "../../../shared/protocol/bytes.ts";
@@ -10,7 +10,7 @@ export function randomSecret(): string {
   return toHex(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)));
 }
 
-/** By this a secret is looked up: how long that takes tells nothing of the secret. */
+/** A secret is looked up by this, so the time that takes reveals nothing about it. */
 export function secretDigest(untrustedSecret: string): string {
   return createHash("sha256").update(untrustedSecret).digest("hex");
 }

@@ -35,14 +35,14 @@ export interface Session {
 export interface Sessions {
   /** @returns what the cookie holds */
   begin(): string;
-  /** null if it is none, or was ended, or is over. */
+  /** null if it is unknown, was ended, or has expired. */
   find(cookie: string | undefined): Session | null;
   end(name: string): boolean;
   all(): readonly Session[];
 }
 
 export function createSessions(dateMs: () => number): Sessions {
-  /** By the SHA-256 of the secret: looking it up tells nothing of it by its time. */
+  /** By the SHA-256 of the secret, so that the time of a look-up reveals nothing. */
   const sessions = new Map<string, Session>();
   let count = 0;
   const isOver = ({ begunMs, seenMs }: Session): boolean =>

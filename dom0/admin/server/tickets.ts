@@ -56,7 +56,7 @@ export async function removeOldTickets(runFolder: string): Promise<void> {
 async function takeFile(path: string, dateMs: () => number): Promise<boolean> {
   const info = await ifPresent(Deno.lstat(path));
   if (info === undefined) return false;
-  // Two who ask at once: one of them removes it.
+  // If two ask at once, only one of them removes it.
   const wasOurs = await ifPresent(Deno.remove(path).then(() => true)) ?? false;
   const ageMs = dateMs() - (info.mtime?.getTime() ?? 0);
   return wasOurs && info.isFile && ageMs >= -TICKET_MS && ageMs <= TICKET_MS;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Rules of a firewall on the list of staged changes. A rule has no name but its place and what it says:
- * one that goes must still say the same at its place, one that comes must not be there yet.
+ * Firewall rules on the list of staged changes. A rule is known only by its place and its text: one to
+ * be removed must still have the same text at its place, one to be added must not be there yet.
  *
  * @module
  */
@@ -60,7 +60,7 @@ export function withChange(
 ): readonly StagedChange[] {
   if (!isRule(change)) return [...staged, change];
   const rules = staged.filter(isRule);
-  // At one place the later is put in first, and so stands after the earlier.
+  // Of several at one place the later is inserted first, and so ends up after the earlier.
   const all = placeOf(change) === Infinity ? [...rules, change] : [change, ...rules];
   const rank = ({ operation }: StagedChange): number => operation === RULE_REMOVE ? 0 : 1;
   return [

@@ -14,7 +14,7 @@ Deno.test("a call is described, and the page shows verdict, target, and the line
   const allowed = await ask("openclaw.Mux+32125");
   assertMatch(allowed, /<strong class="allow">allow<\/strong>.*claw.*50-openclaw\.policy:1/s);
   assertMatch(allowed, /<mark>openclaw\.Mux \+32125/, "the file is open, at that line");
-  assertMatch(await ask("other.Call"), /deny<\/strong>.*what no rule is about is denied/s);
+  assertMatch(await ask("other.Call"), /deny<\/strong>.*what no rule matches is denied/s);
   assertMatch(await ask("bad service"), /cannot be judged here/);
   const plain = (await scene.get("/qrexec", login)).text;
   assert(!plain.includes('id="verdict"'), "nothing was asked");

@@ -111,7 +111,7 @@ function nameOf({ named }: AskedBySession): string {
     return parseVmName(named["vm"] ?? "");
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    throw new HttpError(404, "that is no name of a qube");
+    throw new HttpError(404, "that is not the name of a qube");
   }
 }
 
