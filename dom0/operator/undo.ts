@@ -3,7 +3,7 @@
 
 import { dateMs } from "../../shared/io/clock.ts";
 import { durableFolder } from "../../shared/io/durable.ts";
-import { tryLock } from "../../shared/io/file_lock.ts";
+import { releaseLock, tryLock } from "../../shared/io/file_lock.ts";
 import { exists } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
@@ -93,7 +93,7 @@ async function lockUndo({ paths }: Acting): Promise<AsyncDisposable> {
     file.close();
     throw new UserError("another undo is running");
   }
-  return { [Symbol.asyncDispose]: () => Promise.resolve(file.close()) };
+  return { [Symbol.asyncDispose]: () => Promise.resolve(releaseLock(file)) };
 }
 
 /** What is to be taken back. @throws {UserError} if there is nothing, or several */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { releaseLock } from "../../shared/io/file_lock.ts";
 import { ifPresent } from "../../shared/io/files.ts";
 import { within } from "../../shared/io/timing.ts";
 
@@ -21,6 +22,6 @@ export async function inTurn<T>(folder: string, run: () => Promise<T>): Promise<
   try {
     return await run();
   } finally {
-    locked.finally(() => file?.close());
+    locked.finally(() => file !== undefined && releaseLock(file));
   }
 }

@@ -26,11 +26,23 @@ export async function tryLock(file: Deno.FsFile): Promise<boolean> {
     : await tryLock.call(file, true);
 }
 
+/**
+ * Gives a lock back and closes the file. Closing alone is not enough while the program lives: a process
+ * that it starts in this moment holds the file, and with it the lock, until it has become its program.
+ */
+export function releaseLock(file: Deno.FsFile): void {
+  try {
+    file.unlockSync();
+  } finally {
+    file.close();
+  }
+}
+
 /** Whether a living program holds the file. @returns undefined if there is no such file */
 export async function isLocked(path: string): Promise<boolean | undefined> {
   const file = await ifPresent(Deno.open(path, { read: true }));
   if (file === undefined) return undefined;
   if (!await tryLock(file)) return true; // left open: a lock may still be waited for
-  file.close();
+  releaseLock(file);
   return false;
 }

@@ -179,13 +179,18 @@ export function processesWith(text: string): number[] {
     }).map(Number);
 }
 
-/** Processes that this one started, and that have this text in their command line. */
-export function childrenWith(text: string): number[] {
+/**
+ * Processes that this one started, and that have all of these in their command line. Other test files
+ * share this process: one text must be this test's own, as its folder is.
+ */
+export function childrenWith(kind: string, own: string): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
     try {
       const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
       const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-      return parent === Deno.pid && Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
+      if (parent !== Deno.pid) return false;
+      const commandLine = Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+      return commandLine.includes(kind) && commandLine.includes(own);
     } catch {
       return false; // ended meanwhile
     }

@@ -17,12 +17,12 @@ async function withKeeper(
       await test(keeper, cgroup);
     } finally {
       keeper.close();
-      await until("it has ended", () => keepers().length === 0);
+      await until("it has ended", () => keepers(cgroup).length === 0);
     }
   });
 }
 
-const keepers = (): number[] => childrenWith("oom_kill");
+const keepers = (cgroup: string): number[] => childrenWith("oom_kill", cgroup);
 
 const put = (cgroup: string, file: string, text: string): void =>
   Deno.writeTextFileSync(`${cgroup}/${file}`, text);
@@ -113,7 +113,7 @@ Deno.test("cgroup keeper: a question that comes at the very moment of a look is 
 Deno.test("cgroup keeper: killed, what was asked fails, and the next question has an answer", () =>
   withKeeper(async (keeper, cgroup) => {
     assertEquals(await keeper.settle(cgroup), "ended");
-    const [pid = 0] = keepers();
+    const [pid = 0] = keepers(cgroup);
     Deno.kill(pid, "SIGSTOP");
     const asked = keeper.ask("TERM", cgroup);
     Deno.kill(pid, "SIGKILL");
@@ -125,7 +125,7 @@ Deno.test("cgroup keeper: killed, the next one watches on though nobody asks it 
   withKeeper(async (keeper, cgroup) => {
     keeper.watch(cgroup, "1");
     assertEquals(await keeper.ask("TERM", cgroup), "ok");
-    for (const pid of keepers()) Deno.kill(pid, "SIGKILL");
+    for (const pid of keepers(cgroup)) Deno.kill(pid, "SIGKILL");
     put(cgroup, "cgroup.procs", "1\n2\n");
     await until("it is killed", () => kill(cgroup) === "1\n");
     assertEquals(await keeper.settle(cgroup), "ended killed");

@@ -5,19 +5,25 @@ import { assert, assertEquals } from "@std/assert";
 import { createWardens, type Warden, type Wardens } from "../../../dom0/run/wardens.ts";
 import { childrenWith, until, withFolder } from "../fixture.ts";
 
-/** Processes that wait for an order. */
-const waiting = (): number[] => childrenWith("mapfile -d '' -t order");
+/** Of the processes that wait for an order, those of one test. */
+type Waiting = () => number[];
 const READY = 2;
 
-async function withWardens(test: (wardens: Wardens) => Promise<void>): Promise<void> {
-  const wardens = createWardens({ newCgroup: () => "", dropCgroup() {} });
-  try {
-    await until("all wait", () => waiting().length === READY);
-    await test(wardens);
-  } finally {
-    wardens.close();
-    await until("none is left", () => waiting().length === 0);
-  }
+/** A folder stands in for their cgroup. */
+async function withWardens(
+  test: (wardens: Wardens, waiting: Waiting) => Promise<void>,
+): Promise<void> {
+  await withFolder(async (cgroup) => {
+    const waiting: Waiting = () => childrenWith("mapfile -d '' -t order", cgroup);
+    const wardens = createWardens({ newCgroup: () => cgroup, dropCgroup() {} });
+    try {
+      await until("all wait", () => waiting().length === READY);
+      await test(wardens, waiting);
+    } finally {
+      wardens.close();
+      await until("none is left", () => waiting().length === 0);
+    }
+  });
 }
 
 const order = (...argv: readonly string[]): string[] => ["9", "9", "1", "A=b", ...argv, "go"];
@@ -37,7 +43,7 @@ async function codeOf(warden: Warden): Promise<number> {
 }
 
 Deno.test("wardens: the one that waits becomes the command, and another waits", () =>
-  withWardens(async (wardens) => {
+  withWardens(async (wardens, waiting) => {
     const pids = waiting();
     const warden = wardens.start(order("sh", "-c", "echo $$ $A"));
     const { pid } = warden.child;
@@ -53,7 +59,7 @@ Deno.test("wardens: several at once are each their own", () =>
   }));
 
 Deno.test("wardens: if the one that waits is killed, the next command has its own", () =>
-  withWardens(async (wardens) => {
+  withWardens(async (wardens, waiting) => {
     for (const pid of waiting()) Deno.kill(pid, "SIGKILL");
     await until("it is gone", () => waiting().length === 0);
     // Until its parent knows, an order may still go to the one that is gone.
