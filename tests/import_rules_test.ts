@@ -153,20 +153,39 @@ Deno.test("what is promised is written and removed by durable.ts", () => {
   assert(!NOT_DURABLE.test("Deno.remove(path, { recursive: true })"));
 });
 
-Deno.test("what is installed imports no package but @std and node: builtins", () => {
+/** The one package of npm in what is installed, and who may import it. */
+const MCP_PACKAGE = "@modelcontextprotocol/server";
+const MCP_FOLDER = "vm/mcp/";
+
+Deno.test("what is installed imports no package but @std, node: builtins and, for an agent, MCP's", () => {
+  const isAllowed = (path: string, to: string): boolean =>
+    isRelative(to) || to.startsWith("node:") || to.startsWith("@std/") ||
+    [MCP_PACKAGE, `${MCP_PACKAGE}/stdio`].includes(to) &&
+      path.startsWith(MCP_FOLDER);
   const broken = under("dom0", "shared", "vm").flatMap(({ path, imports }) =>
-    imports.filter((to) => !isRelative(to) && !to.startsWith("node:") && !to.startsWith("@std/"))
-      .map((to) => `${path} imports ${to}`)
+    imports.filter((to) => !isAllowed(path, to)).map((to) => `${path} imports ${to}`)
   );
-  assertNone(broken, "packages of npm are for tests only");
+  assertNone(broken, "other packages of npm are for tests only");
 });
 
-Deno.test("each package is mapped to one exact version, and some test uses it", () => {
+Deno.test("no program but qvm-remote-mcp reaches the code that imports MCP's package", () => {
+  const broken = under("dom0", "shared", "vm").flatMap(({ path, imports }) =>
+    path.startsWith(MCP_FOLDER) || path === "vm/qvm-remote-mcp.ts"
+      ? []
+      : imports.filter(isRelative).map((to) => resolve(path, to))
+        .filter((to) => to.startsWith(MCP_FOLDER)).map((to) => `${path} imports ${to}`)
+  );
+  assertNone(broken, "the others start faster without it");
+});
+
+Deno.test("each package is mapped to one exact version, and something uses it", () => {
   const packages = Object.entries(MAPPED).filter(([name]) => !name.startsWith("@std/"));
   assert(packages.length >= 6, `only ${packages.length} packages`);
-  const used = new Set(under("tests").flatMap(({ imports }) => imports));
+  const used = new Set(under("tests", "vm/mcp").flatMap(({ imports }) => imports));
   const broken = packages.flatMap(([name, to]) => [
-    ...(/^npm:(@[\w-]+\/)?[\w-]+@\d+\.\d+\.\d+$/.test(to) ? [] : [`${name} is mapped to ${to}`]),
+    ...(/^npm:(@[\w-]+\/)?[\w-]+@\d+\.\d+\.\d+(\/\w+)?$/.test(to)
+      ? []
+      : [`${name} is mapped to ${to}`]),
     ...(used.has(name) ? [] : [`nobody imports ${name}`]),
   ]);
   assertNone(broken, "a package that may change, or is not needed");
@@ -197,7 +216,9 @@ Deno.test("@std is the same from npm and from JSR, and the build from npm is pin
     Deno.readTextFileSync(new URL("shared/packaging/deno.jsr.json", ROOT)),
   );
   const names = Object.keys(MAPPED).filter((name) => name.startsWith("@std/"));
-  assertEquals(Object.keys(jsr.imports), names);
+  assertEquals(Object.keys(jsr.imports).filter((name) => name.startsWith("@std/")), names);
+  const others = Object.entries(jsr.imports).filter(([name]) => !name.startsWith("@std/"));
+  for (const [name, to] of others) assertEquals(to, MAPPED[name], "the same, wherever it is built");
   for (const name of names) {
     const [, of = "", module = ""] = /^@std\/([a-z-]+)(.*)$/.exec(name) ?? [];
     assertEquals(jsr.imports[name], `jsr:@std/${of}@^1${module}`);

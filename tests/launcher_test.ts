@@ -28,7 +28,7 @@ const ALWAYS = ["HOME", "LANG", "LC_ALL", "TERM", "TZ"];
 const TO_START_OTHERS = ["PATH", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"];
 /** Programs that start no other one, and so need no PATH. */
 const ALONE: ReadonlySet<Program> = new Set([
-  ...["qvm-remote", "qvmremote.Queue", "openclaw.Mux", "openclaw.MuxPerVm"],
+  ...["qvm-remote", "qvm-remote-mcp", "qvmremote.Queue", "openclaw.Mux", "openclaw.MuxPerVm"],
   "openclaw-wait-ready",
 ]);
 

@@ -25,6 +25,11 @@ const ALLOWED: ReadonlyMap<Program, ReadonlySet<string>> = new Map(Object.entrie
     "--allow-write",
     "--allow-env",
     "--allow-sys",
+    "@INSTEAD@mcp",
+  ]),
+  "qvm-remote-mcp": new Set([
+    ...["--no-prompt", "--deny-net", "--deny-ffi", "--deny-import", "--allow-read"],
+    ...["--allow-write", "--allow-env", "--allow-sys", "--v8-flags"],
   ]),
   "qvmremote.Queue": new Set([
     ...["--no-prompt", "--allow-read", "--allow-write", "--allow-env", "--allow-sys"],
@@ -90,7 +95,7 @@ for (const program of PROGRAM_KEYS) {
 }
 
 Deno.test("the VM programs reach their own folder only, and the client reads the file of a plan", () => {
-  for (const program of ["qvm-remote", "qvmremote.Queue"] as const) {
+  for (const program of ["qvm-remote", "qvm-remote-mcp", "qvmremote.Queue"] as const) {
     for (const flag of programFlags(program)) {
       const [name, value = ""] = flag.split("=");
       if (name !== "--allow-read" && name !== "--allow-write") continue;

@@ -32,7 +32,7 @@ E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
   clients_openai clients_openai_requests clients_fallback clients_responses clients_anthropic clients_ai clients_ollama)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\
-  basic client operations recipes authority approval plan operator reload setup setup_keyqube keyqube readme ctl_logs ctl_top watchdog)
+  basic client operations recipes authority approval plan mcp operator reload setup setup_keyqube keyqube readme ctl_logs ctl_top watchdog)
 E2E_BUILT_LONG := $(patsubst %,tests/e2e/%_test.ts,\
   bounded crash_points crash_approval crash_undo crash hostile_queue hostile_stream hostile operator_idle v1 \
   setup_network)

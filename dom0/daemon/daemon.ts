@@ -167,7 +167,7 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const shared = { authority, config, audit, onChange, undoing, plans };
   const operator = serveOperator({ ...shared, settings, groups }, options);
   const { parking } = operator;
-  const informing = createInforming({ policy, judge: authority.judge, read: readOperation });
+  const informing = createInforming({ policy, ...authority, read: readOperation, config });
   const desk = groups === null ? createDryRunDesk({ ...authority, ledger, clock, say }) : makeDesk({
     ...shared,
     ledger,

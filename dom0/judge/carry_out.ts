@@ -18,6 +18,8 @@ import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { errorText } from "../../shared/io/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";
+import { printable } from "../../shared/protocol/printable.ts";
 import type { Granted } from "../approval/grants.ts";
 import type { Parking, Waiting } from "../approval/parking.ts";
 import { isKnown } from "../plans/plan.ts";
@@ -221,7 +223,12 @@ async function putOnRecord(
   const { audit } = way;
   const work = keepWork(request, admitted, way);
   try {
-    audit.record(event, { ...nameOf(request), protocol: request.protocol, ...told });
+    audit.record(event, {
+      ...nameOf(request),
+      protocol: request.protocol,
+      ...request.why === null ? {} : { why: printable(request.why, MAX_WHY_CHARS) },
+      ...told,
+    });
     await Promise.all([written, audit.sync()]);
     return work;
   } catch (error) {

@@ -27,9 +27,18 @@ export interface InformingOptions {
   readonly policy: JudgeOptions;
   readonly judge: Judge;
   readonly read: ReadOperation;
+  /** How long a person has, where the rule says no other time. */
+  readonly config: () => { readonly approvalExpiresMs: number };
 }
 
-export function createInforming({ policy, judge, read }: InformingOptions): Informing {
+export function createInforming(
+  { policy, judge, read, config }: InformingOptions,
+): Informing {
+  /** When a request that waited from now on would be refused, for nobody answered. */
+  const expiryOf = (ruleEndsMs: number): string => {
+    const nowMs = policy.dateMs();
+    return new Date(Math.min(nowMs + config().approvalExpiresMs, ruleEndsMs)).toISOString();
+  };
   return {
     async list(vm) {
       const rules = policy.rules() ?? [];
@@ -42,7 +51,8 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
       return JSON.stringify(listed) + "\n";
     },
     async explain(vm, judgement) {
-      const { decision: { action, because }, view, plan } = judgement;
+      const { decision: { action, because, options: { expiresMs = Infinity } }, view, plan } =
+        judgement;
       const { operation } = subjectOf(judgement);
       const steps = plan === null ? {} : {
         steps: plan.steps.map(({ step, decision }) => ({
@@ -63,6 +73,7 @@ export function createInforming({ policy, judge, read }: InformingOptions): Info
         ...view === null && plan === null ? { because } : {},
         ...rows.length > 0 ? { preview: rows } : {},
         ...later === undefined ? {} : { later },
+        ...action === "ask" ? { expires: expiryOf(expiresMs) } : {},
       }) + "\n";
     },
   };

@@ -49,6 +49,8 @@ export interface Program {
   readonly permissions: Permissions;
   /** A binary is made of it, too: 85 MB that need no Deno beside them. */
   readonly compiled?: true;
+  /** What the launcher starts in its place, by the first word: the launchers of these lie in @LIBDIR@. */
+  readonly insteadOf?: Readonly<Record<string, string>>;
   /** For V8, and what else Deno takes. */
   readonly v8?: readonly string[];
   readonly deno?: readonly string[];
@@ -233,7 +235,24 @@ export const PROGRAMS: readonly Program[] = [
       env: ["HOME", "NO_COLOR"],
       sys: ["uid"],
     },
+    insteadOf: { mcp: "qvm-remote-mcp" },
     page: "vm/packaging/qvm-remote.1",
+  },
+  {
+    // A program of its own: its library would cost the client, which starts for each command, the time
+    // and the memory that a server pays once.
+    name: "qvm-remote-mcp",
+    side: "vm",
+    part: "client",
+    into: "@LIBDIR@",
+    permissions: {
+      deny: ["net", ...NO_FOREIGN_CODE],
+      read: OWN_VM_FOLDERS,
+      write: OWN_VM_FOLDERS,
+      env: ["HOME"],
+      sys: ["uid"],
+    },
+    v8: ["--max-semi-space-size=1", "--optimize-for-size"],
   },
   {
     name: "qvmremote.Queue",
@@ -611,7 +630,9 @@ export const KEPT: Readonly<
 };
 
 /** A program's flags for Deno, the same in its launcher and in its compiled form. */
-export function denoFlags({ permissions, v8 = [], deno = [] }: Program): readonly string[] {
+export function denoFlags(
+  { permissions, v8 = [], deno = [], insteadOf = {} }: Program,
+): readonly string[] {
   const { deny = [], configured = false, net, run, read, write, env, sys } = permissions;
   const allowed = Object.entries({ net, run, read, write, env, sys }).flatMap(([name, what]) => {
     if (what === undefined) return [];
@@ -624,6 +645,7 @@ export function denoFlags({ permissions, v8 = [], deno = [] }: Program): readonl
     ...deny.map((name) => `--deny-${name}`),
     ...allowed,
     ...configured ? ["@CONFIGURED@"] : [],
+    ...Object.entries(insteadOf).map(([word, name]) => `@INSTEAD@${word}=${name}`),
   ];
 }
 

@@ -10,7 +10,7 @@
 import { freshCgroup } from "../cgroup.ts";
 import { until as waitUntil } from "../until.ts";
 import { createWorld, type VmOptions, type World } from "../sim/world.ts";
-import { builtText } from "./launcher_text.ts";
+import { builtText, replaced } from "./launcher_text.ts";
 import { sourceLauncher } from "./program_flags.ts";
 import { writeExecutable } from "../executable.ts";
 
@@ -19,6 +19,7 @@ const SOURCES = {
   "qvm-remote-dom0": "dom0/qvm-remote-dom0.ts",
   "setup-dom0": "dom0/setup-dom0.ts",
   "qvm-remote": "vm/qvm-remote.ts",
+  "qvm-remote-mcp": "vm/qvm-remote-mcp.ts",
   "qvmremote.Queue": "vm/qvmremote.Queue.ts",
 } as const;
 type RemoteProgram = keyof typeof SOURCES;
@@ -71,6 +72,8 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
   const put = (program: RemoteProgram, path: string): void =>
     writeExecutable(path, launcher(program, lib));
   put("qvm-remote", `${world.vmBin}/qvm-remote`);
+  await Deno.mkdir(lib, { recursive: true });
+  put("qvm-remote-mcp", `${lib}/qvm-remote-mcp`);
   put("qvm-remote-dom0", `${world.dom0Bin}/qvm-remote-dom0`);
   for (const { name } of vms) {
     put("qvmremote.Queue", `${world.vmRoot(name)}/etc/qubes-rpc/qvmremote.Queue`);
@@ -135,7 +138,7 @@ export async function install(vms: readonly VmOptions[], folder?: string): Promi
 function launcher(program: RemoteProgram, lib: string): string {
   const place = program === "qvm-remote-dom0" ? "dom0" : "vm";
   return BUILT === undefined
-    ? sourceLauncher(program, SOURCES[program])
+    ? replaced(sourceLauncher(program, SOURCES[program]), "lib=/nowhere", `lib=${lib}`)
     : builtText(`${BUILT}/${place}/${program}`, lib);
 }
 

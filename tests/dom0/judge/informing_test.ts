@@ -36,6 +36,7 @@ function informing(rules: string): { informing: Informing; judge: Judge } {
       policy,
       judge,
       read: (name) => Promise.resolve(name === "vm.names" ? [...TYPES.keys()] : PREFS),
+      config: () => ({ approvalExpiresMs: 3600_000 }),
     }),
   };
 }
@@ -63,6 +64,7 @@ Deno.test("explain: what would become of it, with a preview and the rule", async
       before: { value: "400", isDefault: false },
       after: { value: "800", isDefault: false },
     }],
+    expires: new Date(NOW_MS + 3600_000).toISOString(),
   });
 });
 

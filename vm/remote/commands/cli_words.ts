@@ -85,7 +85,8 @@ function refuseMistyped(words: readonly string[]): void {
   const typed = isAlone || isCall || IS_ARGUMENT.test(second) ? first : `${first} ${second}`;
   const paths = SUB_COMMANDS.flatMap(({ path }) => [path, path.split(" ", 1)[0] ?? ""])
     .filter((path) => path !== "op" || isCall)
-    .filter((path) => path !== "ops" || typed.length >= path.length); // not ps
+    // "ps" and "cp" are programs
+    .filter((path) => (path !== "ops" && path !== "mcp") || typed.length >= path.length);
   const meant = [...paths, "help", "version"].find((path) => isOneEditAway(typed, path));
   if (meant === undefined) return;
   throw new UsageError(`no sub-command: ${printable(typed)}`, [

@@ -3,8 +3,6 @@
 
 import { EXIT_OK, writeAll } from "../../../shared/io/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
-import { utf8 } from "../../../shared/protocol/bytes.ts";
-import { type Command, describeCommand, encodeCommand } from "../../../shared/protocol/command.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { AnswerForm } from "../files/answer_form.ts";
@@ -13,7 +11,7 @@ import { describeEnd, type EndText } from "../client/end_text.ts";
 import { catchInterrupts } from "../client/interrupts.ts";
 import { createProgress } from "../client/progress.ts";
 import { type RequestEnd, runRequest } from "../client/run_request.ts";
-import { archiveAnswer, archiveCommand } from "../files/archive.ts";
+import { archiveAnswer } from "../files/archive.ts";
 import { audit } from "../files/audit_log.ts";
 import { type Farewell, readConnection } from "../files/connection.ts";
 import type { Layout } from "../files/layout.ts";
@@ -23,11 +21,11 @@ import { viewOf } from "../view/view_of.ts";
 import type { Asked, Way } from "./asked.ts";
 import { PROGRAM } from "./cli_table.ts";
 import type { Given } from "./cli_words.ts";
+import { auditSubmit, keptText, sendDetached } from "./detach.ts";
 import { print } from "./print.ts";
 
 /** dom0 counts the timeout from the start of the command; the transport comes on top. */
 const ANSWER_GRACE_MS = 5_000;
-const MAX_LOGGED_CHARS = 100;
 
 export interface Delivery extends Asked, Way {
   readonly key: AuthKey;
@@ -45,13 +43,11 @@ export async function deliver(layout: Layout, given: Given, asked: Delivery): Pr
   const { id } = exchange;
   const onPublished = (): void => {
     progress.submitted(id, exchange.signsOutput);
-    const shown = printable(describeCommand(command), MAX_LOGGED_CHARS);
-    audit(layout, `SUBMIT id=${id} size=${encodeCommand(command).length}B cmd=${shown}`);
+    auditSubmit(layout, id, command);
   };
   if (asked.detached) {
-    using _file = await exchange.publish();
-    onPublished();
-    attempt(() => archiveCommand(layout, id, keptText(command)));
+    await sendDetached(layout, exchange, command);
+    progress.submitted(id, exchange.signsOutput);
     print(given, { id }, `${id}\n`);
     return EXIT_OK;
   }
@@ -95,14 +91,7 @@ export function keepAnswer(layout: Layout, id: RequestId, command: Uint8Array | 
   writeAll(Deno.stderr, `${PROGRAM}: warning: not in the history: ${printable(why, 200)}\n`);
 }
 
-/** As a person would type it, or the whole script. */
-function keptText(command: Command): Uint8Array {
-  if (command.mode === "script") return command.script;
-  if (command.mode === "plan") return utf8(command.text);
-  return utf8((command.mode === "op" ? "op " : "") + describeCommand(command));
-}
-
-async function farewellOf(layout: Layout, { kind }: RequestEnd): Promise<Farewell | null> {
+export async function farewellOf(layout: Layout, { kind }: RequestEnd): Promise<Farewell | null> {
   if (kind !== "withdrawn") return null;
   const connection = await readConnection(layout);
   return connection.kind === "none" ? connection.farewell : null;

@@ -6,6 +6,7 @@ import type { Layout } from "../files/layout.ts";
 import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
 import { history, historyShow } from "./history.ts";
 import { log } from "./log.ts";
+import { mcp } from "./mcp.ts";
 import { op, ops } from "./op.ts";
 import { ping } from "./ping.ts";
 import { queueClean, queueDebug, queueStatus } from "./queue.ts";
@@ -24,6 +25,7 @@ const RUN: ReadonlyMap<string, RunSubCommand> = new Map([
   ["key show", keyShow],
   ["key import", keyImport],
   ["key fingerprint", keyFingerprint],
+  ["mcp", mcp],
   ["ping", ping],
   ["status", status],
   ["queue", queueStatus],

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Questions that dom0's daemon answers itself, whatever the policy says: what this VM may do, and
+ * what would become of a request. They leave nothing in the history.
+ *
+ * @module
+ */
+
+import { removeIfPresent } from "../../shared/io/sync_files.ts";
+import type { Command } from "../../shared/protocol/command.ts";
+import type { RequestFlag } from "../../shared/protocol/flags.ts";
+import { createExchange } from "../remote/client/create_exchange.ts";
+import { createCapture } from "../remote/client/run_json.ts";
+import { describeEnd } from "../remote/client/end_text.ts";
+import { runRequest } from "../remote/client/run_request.ts";
+import { readKey } from "../remote/files/key_file.ts";
+import { type Layout, RESULT_PARTS, resultPath } from "../remote/files/layout.ts";
+import { farewellOf } from "../remote/commands/deliver.ts";
+import { parseJson } from "../remote/view/parse_json.ts";
+import { createLeave } from "./leave.ts";
+
+export interface Question {
+  readonly command: Command;
+  readonly flags: ReadonlySet<RequestFlag>;
+  readonly why: string | null;
+  readonly waitMs: number;
+}
+
+/** dom0 gave none, or is not there. The message says why. */
+export class NoAnswerError extends Error {
+  override readonly name = "NoAnswerError";
+}
+
+/** How long dom0 may take to connect. */
+export const CONNECT_MS = 3_000;
+
+/** @returns the JSON value of the answer @throws {NoAnswerError|UserError} */
+export async function askDom0(
+  layout: Layout,
+  { command, flags, why, waitMs }: Question,
+): Promise<unknown> {
+  const key = await readKey(layout);
+  const connectMs = Math.min(waitMs, CONNECT_MS);
+  const capture = createCapture();
+  const exchange = await createExchange({
+    layout,
+    key,
+    command,
+    flags,
+    why,
+    timeoutMs: waitMs,
+    connectMs,
+    protocol: 2,
+    detachedForm: null,
+    interrupts: createLeave(),
+  }, () => {});
+  const { id } = exchange;
+  const end = await runRequest(exchange, { answerMs: waitMs, connectMs }, {
+    layout,
+    interrupts: createLeave(),
+    stdout: capture.stdout,
+    stderr: capture.stderr,
+    onPublished() {},
+    onWaiting() {},
+    onParked() {},
+  });
+  for (const part of RESULT_PARTS) removeIfPresent(resultPath(layout, id, part));
+  const { exitCode, messages } = describeEnd(id, waitMs, end, await farewellOf(layout, end));
+  const value = exitCode === 0 ? parseJson(capture.bytes("stdout")) : undefined;
+  if (value === undefined) throw new NoAnswerError(messages.join("\n") || "no answer");
+  return value;
+}

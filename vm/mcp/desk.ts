@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Where one call of a tool is worked on: its requests, with the reason and the claim of who asks. @module */
+
+import { utf8 } from "../../shared/protocol/bytes.ts";
+import type { Command } from "../../shared/protocol/command.ts";
+import { NO_FLAGS, type RequestFlag } from "../../shared/protocol/flags.ts";
+import { MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";
+import { visibleLine } from "../remote/client/visible_text.ts";
+import { explainedLines } from "../remote/view/value_lines.ts";
+import { checkSize } from "../remote/commands/command_words.ts";
+import type { Layout } from "../remote/files/layout.ts";
+import type { AccessBook } from "./access.ts";
+import { askDom0 } from "./ask_dom0.ts";
+import type { Jobs, Order } from "./jobs.ts";
+import { reasonText, visibleValue } from "./output.ts";
+import type { Said } from "./said.ts";
+import type { Desk } from "./tool.ts";
+
+/** Clients wait a minute, some less. */
+const CALL_MS = 25_000;
+/** The preview comes with the answer if dom0 has it by then: the answer is promised within 2 s. */
+const PREVIEW_MS = 1_500;
+/** As `qvm-remote` has it; dom0 knows how long each operation may take, and that is less. */
+const TIMEOUT_MS = 300_000;
+const COPY_TIMEOUT_MS = 3_600_000;
+const LONG = /^(vm\.(create|clone|rename)|backup\.|template\.|update\.)/;
+const CHECK_MS = 20_000;
+
+export interface DeskOptions {
+  readonly layout: Layout;
+  readonly jobs: Jobs;
+  readonly access: AccessBook;
+  /** What goes with each request as the reason. */
+  readonly why: string;
+  /** Aborted when the client cancels the call or is gone. */
+  readonly signal: AbortSignal;
+}
+
+export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): Desk {
+  const submit = (
+    command: Command,
+    form: Order["form"],
+    timeoutMs: number,
+    flags: ReadonlySet<RequestFlag> = NO_FLAGS,
+  ): Promise<Said> => {
+    checkSize(command);
+    const order: Order = { command, flags, why, timeoutMs, form };
+    return jobs.submit(order, {
+      signal,
+      waitMs: CALL_MS,
+      onParked: () => preview(layout, order),
+    });
+  };
+  return {
+    operation: (name, pairs) => {
+      const timeoutMs = LONG.test(name) ? COPY_TIMEOUT_MS : TIMEOUT_MS;
+      return submit({ mode: "op", name, pairs }, "value", timeoutMs, new Set(["json"]));
+    },
+    script: (text, seconds) =>
+      submit({ mode: "script", script: utf8(text) }, "output", seconds * 1000),
+    plan: (value) => submit({ mode: "plan", text: JSON.stringify(value) }, "plan", COPY_TIMEOUT_MS),
+    async checkPlan(value) {
+      const command: Command = { mode: "plan", text: JSON.stringify(value) };
+      checkSize(command);
+      const question = { command, flags: EXPLAIN, why, waitMs: CHECK_MS };
+      return { status: "done", value: visibleValue(await askDom0(layout, question)) };
+    },
+    access: () => access.read(),
+    look: (id, offset, isPlan = false) =>
+      jobs.look(id, { offset, form: isPlan ? "plan" : "output" }),
+    // A job that is cancelled is told so by job_cancel: leaving the wait leaves it as it is.
+    wait: (id, seconds) => jobs.wait(id, { signal, waitMs: seconds * 1000 }),
+    cancel: (id) => jobs.cancel(id, signal),
+  };
+}
+
+const EXPLAIN: ReadonlySet<RequestFlag> = new Set(["explain"]);
+
+/** What the person is shown, as far as this VM may know it. */
+async function preview(
+  layout: Layout,
+  { command, flags, why }: Order,
+): Promise<Pick<Said, "whatThePersonSees" | "expiresAt">> {
+  const said = why === null ? "" : `reason     ${visibleLine(why)}\n`;
+  const explained = await askDom0(layout, {
+    command,
+    flags: new Set([...flags, "explain" as const]),
+    why,
+    waitMs: PREVIEW_MS,
+  }).catch(() => null);
+  const { expires, ...shown } = (explained ?? {}) as Readonly<Record<string, unknown>>;
+  const lines = explainedLines(shown) ?? "";
+  const isTime = typeof expires === "string" && /^[0-9TZ:.-]{20,30}$/.test(expires);
+  return {
+    whatThePersonSees: reasonText(lines + said),
+    ...isTime ? { expiresAt: expires } : {},
+  };
+}
+
+/** "says it is Claude Code 2.1: the reason", in what a reason may hold. */
+export function claimOf(client: { name?: unknown; version?: unknown }, reason: string): string {
+  const word = (value: unknown): string =>
+    typeof value === "string" ? visibleLine(value.toWellFormed()).slice(0, 40).trim() : "";
+  const called = `${word(client.name)} ${word(client.version)}`.trim() || "an MCP client";
+  const text = visibleLine(reason.toWellFormed()).trim();
+  const whole = `says it is ${called}${text === "" ? "" : `: ${text}`}`;
+  return [...whole].slice(0, MAX_WHY_CHARS).join("");
+}

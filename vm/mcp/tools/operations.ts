@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Tools: what this VM may do, and operations that have no tool of their own. @module */
+
+import { type Access, isOpen, type KnownOperation, SHELL } from "../access.ts";
+import { ArgumentError } from "../arguments.ts";
+import type { Said } from "../said.ts";
+import { READS, RUNS, type Tool, WHY } from "../tool.ts";
+
+export const OPERATION_TOOLS: readonly Tool[] = [
+  {
+    name: "access_get",
+    title: "What you may do",
+    description: "Which operations this VM may do (allow), which a person must approve (ask). " +
+      "Call it first, and after a refusal.",
+    parameters: {},
+    hints: READS,
+    operations: [],
+    call: async (_args, desk) => ({ status: "done", value: summaryOf(await desk.access()) }),
+  },
+  {
+    name: "operation_list",
+    title: "List operations",
+    description: "The operations you may do or ask for, of one family (vm, device, volume, " +
+      "template, host ...) or all; with name, one with the schema of its parameters.",
+    parameters: { "family?": { type: "string" }, "name?": { type: "string" } },
+    hints: READS,
+    operations: [],
+    call: async (args, desk) => listOf(await desk.access(), args.text("family"), args.text("name")),
+  },
+  {
+    name: "operation_call",
+    title: "Call an operation",
+    description: "Call an operation that has no tool of its own, with its parameters as values.",
+    parameters: {
+      name: { type: "string", maxLength: 64 },
+      "values?": { type: "object", properties: {} },
+      "why?": WHY,
+    },
+    hints: { ...RUNS, openWorldHint: false },
+    operations: "any",
+    call(args, desk) {
+      const name = args.text("name");
+      if (!/^[a-z]+(\.[a-z-]+)+$/.test(name)) {
+        throw new ArgumentError("the parameter name is no operation: operation_list lists them");
+      }
+      const pairs = Object.entries(args.values("values"))
+        .map(([key, value]) => [key, String(value)] as const);
+      return desk.operation(name, pairs);
+    },
+  },
+];
+
+function summaryOf(access: Access) {
+  const named = (decision: string) =>
+    [...access.values()].filter((one) => one.decision === decision).map(({ name }) => name);
+  return { allow: named("allow"), ask: named("ask"), denied: named("deny").length };
+}
+
+function listOf(access: Access, family: string, name: string): Said {
+  const open = [...access.values()].filter((one) => isOpen(access, one.name) && one.name !== SHELL);
+  if (name !== "") {
+    const found = open.find((one) => one.name === name);
+    if (found !== undefined) return { status: "done", value: found };
+    throw new ArgumentError("no operation that this VM may do has that name");
+  }
+  const listed = open.filter((one) => family === "" || one.name.split(".", 1)[0] === family);
+  return { status: "done", value: listed.map(lineOf) };
+}
+
+function lineOf({ name, decision, summary, parameters }: KnownOperation) {
+  const { properties, required } = parameters;
+  const names = Object.keys(properties).map((key) => required.includes(key) ? key : `${key}?`);
+  return { name, decision, summary, parameters: names.join(" ") };
+}

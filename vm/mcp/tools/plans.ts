@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Tools: several operations that a person approves as one. @module */
+
+import { DESTROYS, READS, type Tool, WHY } from "../tool.ts";
+import { JOB_ID, jobId } from "./jobs.ts";
+
+const MAX_STEPS = 100;
+
+export const PLAN_TOOLS: readonly Tool[] = [
+  {
+    name: "plan_submit",
+    title: "Submit a plan",
+    description: "Run several operations in order as one request with one approval, up to the " +
+      "first that fails. Each step has operation and its parameters (see operation_list); with a " +
+      "name, later steps use its result as ${name.key}. checkOnly says what would happen.",
+    parameters: {
+      steps: {
+        type: "array",
+        maxItems: MAX_STEPS,
+        items: {
+          type: "object",
+          properties: { operation: { type: "string" }, name: { type: "string" } },
+          required: ["operation"],
+        },
+      },
+      "undoOnFailure?": { type: "boolean" },
+      "checkOnly?": { type: "boolean" },
+      "why?": WHY,
+    },
+    hints: { ...DESTROYS, idempotentHint: false },
+    operations: "any",
+    call(args, desk) {
+      const undo = args.flag("undoOnFailure") ? { undoOnFailure: true } : {};
+      const plan = { steps: args.list("steps"), ...undo };
+      return args.flag("checkOnly") ? desk.checkPlan(plan) : desk.plan(plan);
+    },
+  },
+  {
+    name: "plan_get",
+    title: "Look at a plan",
+    description: "The steps of a plan that have ended, with outcome and result.",
+    parameters: { id: JOB_ID },
+    hints: READS,
+    operations: "any",
+    call: (args, desk) => desk.look(jobId(args), 0, true),
+  },
+];

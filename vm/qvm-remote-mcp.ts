@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * qvm-remote mcp: an MCP server on standard input and output, through which an agent asks dom0. One
+ * process for each client, which ends with its input.
+ *
+ * @module
+ */
+
+import { EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { VERSION } from "../shared/io/version.ts";
+import { printable } from "../shared/protocol/printable.ts";
+import { serveClient } from "./mcp/serve.ts";
+import { layoutOf } from "./remote/files/layout.ts";
+
+const PROGRAM = "qvm-remote mcp";
+const HELP = `usage: ${PROGRAM}
+
+An MCP server on standard input and output. Clients start it by themselves; see qvm-remote(1).
+`;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [word] = args;
+  if (word === "--help" || word === "-h") writeAll(Deno.stdout, HELP);
+  else if (word === "--version") writeAll(Deno.stdout, `qvm-remote ${VERSION}\n`);
+  else if (word !== undefined) throw new UsageError(`no such option: ${printable(word)}`);
+  else await serve();
+  return EXIT_OK;
+}
+
+async function serve(): Promise<void> {
+  const layout = layoutOf(Deno.env.get("HOME"));
+  const input = Deno.stdin.readable;
+  const reader = input.getReader();
+  for (const signal of SIGNALS) {
+    Deno.addSignalListener(signal, () => void reader.cancel()); // as the end of its input
+  }
+  const report = (text: string): void =>
+    writeAll(Deno.stderr, `${PROGRAM}: ${printable(text, 200)}\n`);
+  await serveClient(layout, { input: chunksOf(reader), output: write }, report);
+}
+
+async function* chunksOf(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for (let part; !(part = await reader.read()).done;) yield part.value;
+}
+
+async function write(bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+}
+
+if (import.meta.main) Deno.exit(await runProgram(PROGRAM, () => main(Deno.args)));
