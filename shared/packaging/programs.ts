@@ -252,7 +252,7 @@ export const PROGRAMS: readonly Program[] = [
       env: ["HOME"],
       sys: ["uid"],
     },
-    v8: ["--max-semi-space-size=1", "--optimize-for-size"],
+    v8: SMALL_HEAP,
   },
   {
     name: "qvmremote.Queue",

@@ -205,6 +205,14 @@ Deno.test("an agent whose VM may do all: output, cancelling, leaving, a change o
         "its output is seen while it runs",
         async () => (await agent.call("job_get", { id })).said["untrustedOutput"] === "begun\n",
       );
+      const stop = new AbortController();
+      const left = agent.call("job_wait", { id }, { signal: stop.signal }).catch(() => {});
+      stop.abort("it goes on");
+      await left;
+      await until(
+        "another wait may begin",
+        async () => (await agent.call("job_wait", { id, seconds: 1 })).said["reason"] === undefined,
+      );
       await Deno.writeTextFile(`${mark}.in`, "fed\n");
       const end = await agent.call("job_wait", { id });
       assertEquals([status(end), end.said["untrustedOutput"]], ["done", "begun\nfed\nrest\n"]);

@@ -68,7 +68,6 @@ export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): 
     access: () => access.read(),
     look: (id, offset, isPlan = false) =>
       jobs.look(id, { offset, form: isPlan ? "plan" : "output" }),
-    // A job that is cancelled is told so by job_cancel: leaving the wait leaves it as it is.
     wait: (id, seconds) => jobs.wait(id, { signal, waitMs: seconds * 1000 }),
     cancel: (id) => jobs.cancel(id, signal),
   };

@@ -8,6 +8,8 @@
  *       | 25 s are over ----------------------------> running: job_wait goes on
  *       | the client cancels, or leaves in the call -> dom0 is told to end it
  *
+ * A client that leaves in job_wait leaves only the wait: it knows the job, and may come back.
+ *
  * @module
  */
 
@@ -163,6 +165,7 @@ async function followExchange(
     leave.now();
   };
   const cancel = (): void => {
+    if (more.onParked === undefined) return leaveNow(); // it only waited
     isWithdrawn = exchange.withdraw();
     if (!isWithdrawn) exchange.cancel();
     audit(layout, `CANCEL id=${exchange.id} by=mcp-client`);

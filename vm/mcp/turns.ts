@@ -3,7 +3,8 @@
 
 import type { Said } from "./said.ts";
 
-const MAX_AT_ONCE = 8;
+/** More than a client waits for jobs at once, for a wait keeps its place. */
+const MAX_AT_ONCE = 32;
 
 export interface Turns {
   /** Runs it when it is its turn; not at all if the client has cancelled it by then. */
