@@ -269,8 +269,11 @@ Deno.test("what a README leads to is there", () => {
     .concat(
       ["tests/bench/", "vm/ctl/", "vm/docker/", "vm/proxy/", "vm/setup/"],
     );
-  const pages = [...folders.map((folder) => `${folder}README.md`), "policies/RECIPES.md"]
-    .map((path) => new URL(path, root));
+  const pages = [
+    ...folders.map((folder) => `${folder}README.md`),
+    ...["policies/RECIPES.md", "shared/packaging/CHANGELOG.md"],
+    ...[".github/SECURITY.md", ".github/CONTRIBUTING.md"],
+  ].map((path) => new URL(path, root));
   const links = pages.flatMap((page) =>
     [...Deno.readTextFileSync(page).matchAll(/\]\(([^)#:]+)(?:#[\w-]+)?\)/g)]
       .map(([, to = ""]) => new URL(to, page))

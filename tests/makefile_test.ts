@@ -199,7 +199,7 @@ Deno.test("the daemon may read every variable that its configuration names", () 
 Deno.test("make help names every target that a person calls", async () => {
   const { code, stdout } = await run("make", ["--no-print-directory", "help"]);
   assertEquals(code, 0);
-  const texts = ["Makefile", "tests/tests.mk"].map((path) =>
+  const texts = ["Makefile", "tests/tests.mk", "shared/packaging/packages.mk"].map((path) =>
     Deno.readTextFileSync(`${PROJECT}/${path}`)
   );
   const targets = [...texts.join("\n").matchAll(/^\.PHONY: (.*)$/gm)].map(([, name = ""]) => name);

@@ -90,6 +90,20 @@ test-packages: rpm deb arch ## packages of each system: built, and on machines t
 	@$(MAKE) --no-print-directory rpm deb RELEASE=2
 	QUBES_CLAW_DIST=$(CURDIR)/$(BUILD)/dist $(DENO) test -A --no-check --quiet tests/packages
 
+.PHONY: arch-test
+arch-test: arch ## the packages for an Arch, by pacman's own tools
+	QUBES_CLAW_DIST=$(CURDIR)/$(BUILD)/dist $(DENO) test -A --no-check --quiet tests/packages/arch_test.ts
+
+# ---- One word each ----
+
+.PHONY: all-test
+all-test: test test-long test-web test-openclaw test-clients test-compiled test-compiled-long test-machine test-machine-kernel test-packages ## every suite (an hour or two)
+
+.PHONY: dom0-test
+dom0-test: ## dom0 on the simulated Qubes: its modules, then its programs with real VMs' folders around them
+	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel tests/dom0 tests/policy tests/sim \
+	  $(patsubst %,tests/e2e/%_test.ts,basic operations recipes authority approval plan operator reload)
+
 # ---- Tests with the real OpenClaw ----
 
 # Not part of "make test": 650 MB from the npm registry, and 1.3 GB of memory while it runs.

@@ -32,13 +32,15 @@ DIST := $(BUILD)/dist
 PACK := tar --sort=name --owner=root:0 --group=root:0 --mtime=@$(SOURCE_DATE_EPOCH) --format=gnu -cf -
 SOURCE := $(DIST)/qubes-claw-$(VERSION).tar.gz
 VENDOR := $(DIST)/qubes-claw-vendor-$(VERSION).tar.gz
-SOURCE_FILES = $(shell git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f ! -path './vendor/*' ! -path './$(BUILD)/*')
+SOURCE_FILES = $(shell { git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f ! -path './vendor/*' ! -path './$(BUILD)/*' -printf '%P\n'; } | LC_ALL=C sort)
 
 .PHONY: sources
 sources: $(SOURCE) $(VENDOR) ## build/dist: the source, and what a build without network takes beside it
 
 # Always: what there is to pack, git says.
-.PHONY: $(SOURCE)
+$(SOURCE): FORCE
+FORCE:
+
 $(SOURCE):
 	@mkdir -p $(DIST)
 	@$(PACK) --transform 's,^,qubes-claw-$(VERSION)/,' $(SOURCE_FILES) | gzip -n >$@
@@ -64,7 +66,7 @@ RPMBUILD = rpmbuild --quiet -bb --define '_topdir $(CURDIR)/$(BUILD)/rpm' --defi
 rpm: sources ## the packages for dom0, and for a template that is a Fedora, into build/dist
 	@rm -rf $(BUILD)/rpm && mkdir -p $(BUILD)/rpm
 	@for spec in qubes-claw-dom0 qubes-claw-vm; do \
-	  $(FILL) -e "s/@CHANGELOG@/* $(RPM_DATE) qubes-claw developers - $(VERSION)-$(RELEASE)\n- See CHANGELOG.md./" shared/packaging/rpm/$$spec.spec.in >$(BUILD)/rpm/$$spec.spec && \
+	  $(FILL) -e "s/@CHANGELOG@/* $(RPM_DATE) qubes-claw developers - $(VERSION)-$(RELEASE)\n- See shared\/packaging\/CHANGELOG.md of the source./" shared/packaging/rpm/$$spec.spec.in >$(BUILD)/rpm/$$spec.spec && \
 	  env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN $(RPMBUILD) $(BUILD)/rpm/$$spec.spec || exit 1; \
 	done
 
@@ -75,7 +77,7 @@ deb: sources ## the packages for a template that is a Debian, into build/dist
 	@tar -C $(BUILD)/deb -xf $(SOURCE) && tar -C $(DEB) -xf $(VENDOR) && cp -r shared/packaging/debian $(DEB)/
 	@sed -i '1s/(.*)/($(VERSION)-$(RELEASE))/' $(DEB)/debian/changelog
 	@cd $(DEB) && env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN dpkg-buildpackage -b -us -uc -d >../log 2>&1 || { tail -n 30 ../log >&2; exit 1; }
-	@mv $(BUILD)/deb/*.deb $(BUILD)/deb/*.buildinfo $(BUILD)/deb/*.changes $(DIST)/
+	@mv $(BUILD)/deb/*.deb $(DIST)/
 
 # makepkg refuses to run as root.
 MAKEPKG = $(if $(filter 0,$(shell id -u)),setpriv --reuid=65534 --regid=65534 --clear-groups) env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN HOME=$(CURDIR)/$(BUILD)/arch makepkg
@@ -88,3 +90,18 @@ arch: sources ## the packages for a template that is an Arch, into build/dist
 	@[ "$$(id -u)" != 0 ] || chown -R 65534:65534 $(BUILD)/arch
 	@cd $(BUILD)/arch && $(MAKEPKG) --nodeps --noconfirm >log 2>&1 || { tail -n 30 log >&2; exit 1; }
 	@mv $(BUILD)/arch/*.pkg.tar.* $(DIST)/
+
+# ---- A release ----
+
+# Packages of the systems whose tools are here.
+HERE = $(foreach pair,rpmbuild:rpm dh:deb makepkg:arch,$(if $(shell command -v $(firstword $(subst :, ,$(pair)))),$(lastword $(subst :, ,$(pair)))))
+SBOM := $(DIST)/qubes-claw-$(VERSION).spdx.json
+
+.PHONY: dist
+dist: dom0 vm dom0-archive sources $(HERE) ## a release in build/dist, with its hashes and an SPDX list; SIGN_KEY=KEY signs them
+	@$(DENO) run --quiet --no-check --no-lock --config $(BUNDLE_CONFIG) --allow-read --allow-env=SOURCE_DATE_EPOCH shared/packaging/write-sbom.ts $(VERSION) $(DENO_VERSION) $(SOURCE) $(BUILD)/vendor >$(SBOM)
+	@cp $(BUILD)/dom0.tgz $(DIST)/qubes-claw-dom0-$(VERSION).tgz
+	@rm -rf $(DIST)/programs && mkdir $(DIST)/programs && cp -pr $(BUILD)/dom0 $(BUILD)/vm $(DIST)/programs/
+	@cd $(DIST) && { ls *$(VERSION).t* *$(VERSION).spdx.json *$(VERSION)-$(RELEASE)[._-]*; find programs -type f; } | LC_ALL=C sort | xargs sha256sum | tee SHA256SUMS
+	@rm -rf $(DIST)/programs
+	@[ -z "$(SIGN_KEY)" ] || gpg --batch --yes --local-user "$(SIGN_KEY)" --armor --detach-sign $(DIST)/SHA256SUMS

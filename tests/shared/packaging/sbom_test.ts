@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** @module */
+
+import { assertEquals } from "@std/assert";
+import { type SbomPart, spdxDocument } from "../../../shared/packaging/sbom.ts";
+
+const PARTS: readonly SbomPart[] = [
+  {
+    name: "deno",
+    version: "2.9.6",
+    license: "MIT",
+    sha256: "ab".repeat(32),
+    role: "installed",
+    about: "runs the scripts",
+  },
+  {
+    name: "vm/openclaw/package-lock.json",
+    version: "2.0.0",
+    license: "NOASSERTION",
+    sha256: null,
+    integrity: `sha512-${new Uint8Array(64).fill(1).toBase64()}`,
+    role: "list",
+    about: "a list",
+  },
+];
+
+Deno.test("the SPDX document names each part with its hash, and how it belongs to the release", () => {
+  const made = { version: "2.0.0", createdMs: 1_795_871_852_000, sourceSha256: "cd".repeat(32) };
+  const document = JSON.parse(spdxDocument({ ...made, parts: PARTS }));
+  assertEquals(document.spdxVersion, "SPDX-2.3");
+  assertEquals(document.creationInfo.created, "2026-11-28T13:17:32Z");
+  const packages: readonly { SPDXID: string; checksums: readonly unknown[] }[] = document.packages;
+  assertEquals(packages.map(({ SPDXID }) => SPDXID), [
+    "SPDXRef-qubes-claw",
+    "SPDXRef-deno",
+    "SPDXRef-vm-openclaw-package-lock.json",
+  ]);
+  assertEquals(packages[1]?.checksums, [{ algorithm: "SHA256", checksumValue: "ab".repeat(32) }]);
+  assertEquals(packages[2]?.checksums, [{ algorithm: "SHA512", checksumValue: "01".repeat(64) }]);
+  const known = new Set(["SPDXRef-DOCUMENT", ...packages.map(({ SPDXID }) => SPDXID)]);
+  assertEquals(
+    document.relationships.map((one: Record<string, string>) => [
+      known.has(one["spdxElementId"] ?? "") && known.has(one["relatedSpdxElement"] ?? ""),
+      one["relationshipType"],
+    ]),
+    [[true, "DESCRIBES"], [true, "DEPENDS_ON"], [true, "DEPENDENCY_MANIFEST_OF"]],
+  );
+  assertEquals(spdxDocument({ ...made, parts: PARTS }), spdxDocument({ ...made, parts: PARTS }));
+});
