@@ -32,6 +32,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 export SOURCE_DATE_EPOCH
 # Which deno.json the bundles are made by; shared/packaging/deno.jsr.json takes @std from JSR.
 BUNDLE_CONFIG ?= deno.json
+TOOL_CONFIG ?= $(BUNDLE_CONFIG)
 export BUNDLE_CONFIG
 
 .PHONY: help
@@ -59,7 +60,7 @@ PACKAGING := $(BUILD)/packaging/done
 
 $(PACKAGING): $(SOURCES)
 	rm -rf $(@D)
-	$(DENO) run --quiet --no-check --no-lock --config $(BUNDLE_CONFIG) --allow-read --allow-write=$(BUILD) shared/packaging/write-packaging.ts $(BUILD)
+	$(DENO) run --quiet --no-check --config $(TOOL_CONFIG) --allow-read --allow-write=$(BUILD) shared/packaging/write-packaging.ts $(BUILD)
 	touch $@
 
 .PHONY: dom0

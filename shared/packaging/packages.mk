@@ -99,7 +99,7 @@ SBOM := $(DIST)/qubes-claw-$(VERSION).spdx.json
 
 .PHONY: dist
 dist: dom0 vm dom0-archive sources $(HERE) ## a release in build/dist, with its hashes and an SPDX list; SIGN_KEY=KEY signs them
-	@$(DENO) run --quiet --no-check --no-lock --config $(BUNDLE_CONFIG) --allow-read --allow-env=SOURCE_DATE_EPOCH shared/packaging/write-sbom.ts $(VERSION) $(DENO_VERSION) $(SOURCE) $(BUILD)/vendor >$(SBOM)
+	@$(DENO) run --quiet --no-check --config $(TOOL_CONFIG) --allow-read --allow-env=SOURCE_DATE_EPOCH shared/packaging/write-sbom.ts $(VERSION) $(DENO_VERSION) $(SOURCE) $(BUILD)/vendor >$(SBOM)
 	@cp $(BUILD)/dom0.tgz $(DIST)/qubes-claw-dom0-$(VERSION).tgz
 	@rm -rf $(DIST)/programs && mkdir $(DIST)/programs && cp -pr $(BUILD)/dom0 $(BUILD)/vm $(DIST)/programs/
 	@cd $(DIST) && { ls *$(VERSION).t* *$(VERSION).spdx.json *$(VERSION)-$(RELEASE)[._-]*; find programs -type f; } | LC_ALL=C sort | xargs sha256sum | tee SHA256SUMS

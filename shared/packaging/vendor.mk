@@ -4,9 +4,9 @@
 
 ifneq ($(wildcard vendor/deno),)
 DENO ?= $(CURDIR)/vendor/deno
-BUNDLE_CONFIG ?= vendor/deno.json
 COMPILE_DENO ?= $(firstword $(wildcard $(CURDIR)/vendor/compile/deno) $(DENO))
 DENORT_BIN ?= $(wildcard $(CURDIR)/vendor/compile/denort)
+TOOL_CONFIG := vendor/deno.json --no-lock
 export DENO_DIR ?= $(CURDIR)/vendor/cache
 export DENORT_BIN
 endif
