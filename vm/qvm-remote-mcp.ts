@@ -6,7 +6,8 @@
  * @module
  */
 
-import { EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { expectWords, parseWords } from "../shared/io/options.ts";
+import { EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { serveClient } from "./mcp/serve.ts";
@@ -20,11 +21,13 @@ An MCP server on standard input and output. Clients start it by themselves; see 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 async function main(args: readonly string[]): Promise<number> {
-  const [word] = args;
-  if (word === "--help" || word === "-h") writeAll(Deno.stdout, HELP);
-  else if (word === "--version") writeAll(Deno.stdout, `qvm-remote ${VERSION}\n`);
-  else if (word !== undefined) throw new UsageError(`no such option: ${printable(word)}`);
-  else await serve();
+  const words = parseWords(args, { help: "flag", version: "flag" }, { h: "help" });
+  if (words.has("help")) writeAll(Deno.stdout, HELP);
+  else if (words.has("version")) writeAll(Deno.stdout, `qvm-remote ${VERSION}\n`);
+  else {
+    expectWords(words.rest, 0, 0, PROGRAM);
+    await serve();
+  }
   return EXIT_OK;
 }
 

@@ -45,6 +45,7 @@ const PROGRAMS: Readonly<Record<string, { option: [string, string]; command?: [s
     "vm/openclaw-tunnel.ts": { option: ["--drect", "--direct"], command: ["chek", "check"] },
     "vm/openclaw-wait-ready.ts": { option: ["--time", "--timeout"] },
     "vm/openclaw-watchdog.ts": { option: ["--onec", "--once"] },
+    "vm/qvm-remote-mcp.ts": { option: ["--hepl", "--help"] },
     "vm/qvm-remote.ts": { option: ["--jason", "--json"], command: ["stauts", "qvm-remote status"] },
     "vm/setup-vm.ts": { option: ["--user-unit", "--user-units"], command: ["opnai", "openai"] },
   };
