@@ -48,7 +48,7 @@ Deno.test("pair tells the three errors apart, and lists who waits", async () => 
   assertEquals(code, 0);
   assertStringIncludes(stdout, "pairing required: 2 wait, 1 paired");
   assertStringIncludes(stdout, `openclaw-ctl approve ${request}`);
-  assertStringIncludes(stdout, 'better rejected: "--evil"');
+  assertStringIncludes(stdout, 'better reject it: "--evil"');
   gateway.token = "another";
   const mismatch = await here.run("pair");
   assertEquals(mismatch.code, 1);
