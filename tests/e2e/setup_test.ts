@@ -130,7 +130,7 @@ Deno.test("setup: undo leaves alone what was changed by someone else since", asy
   const conf = `${scene.world.dom0Root}/etc/qubes/openclaw.conf`;
   await Deno.writeTextFile(conf, "OPENCLAW_VM=elsewhere\n");
   const said = await good(scene, ["--undo"]);
-  assertStringIncludes(said, "changed by someone else since");
+  assertStringIncludes(said, "somebody else has changed it since");
   assertEquals(await Deno.readTextFile(conf), "OPENCLAW_VM=elsewhere\n");
 });
 
