@@ -28,12 +28,39 @@ function filesBelow(folder: string): readonly string[] {
   );
 }
 
+/** The packages of npm that are in scripts: the others in deno.lock are for tests. */
+const IN_SCRIPTS: readonly Pick<SbomPart, "name" | "license" | "about">[] = [
+  {
+    name: "deno-std",
+    license: "MIT",
+    about: "of it, the modules that shared/std.d.ts declares are in the scripts",
+  },
+  {
+    name: "@modelcontextprotocol/server",
+    license: "Apache-2.0 AND MIT",
+    about: "in qvm-remote-mcp, with ajv (MIT) inside",
+  },
+  {
+    name: "@modelcontextprotocol/core",
+    license: "Apache-2.0 AND MIT",
+    about: "in qvm-remote-mcp",
+  },
+  { name: "zod", license: "MIT", about: "in qvm-remote-mcp" },
+];
+
+/** @param lock the text of deno.lock @throws {Error} if one of them is not in it */
+export function partsInScripts(lock: string): readonly SbomPart[] {
+  const npm: Readonly<Record<string, { readonly integrity: string }>> = JSON.parse(lock).npm;
+  return IN_SCRIPTS.map((part) => {
+    const [found] = Object.entries(npm).filter(([key]) => key.startsWith(`${part.name}@`));
+    if (found === undefined) throw new Error(`deno.lock has no ${part.name}`);
+    const [key, { integrity }] = found;
+    const version = key.slice(part.name.length + 1);
+    return { ...part, version, integrity, sha256: null, role: "installed" };
+  });
+}
+
 async function vendored(vendor: string, denoVersion: string): Promise<readonly SbomPart[]> {
-  const { npm } = JSON.parse(await Deno.readTextFile("deno.lock"));
-  const [[std = "", pinned] = []] = Object.entries(npm).filter(([name]) =>
-    name.startsWith("deno-std@")
-  );
-  const { integrity } = pinned as { readonly integrity: string };
   const builders = [`${vendor}/cache/dl`, `${vendor}/compile`].flatMap((folder) =>
     isFolder(folder) ? filesBelow(folder) : []
   );
@@ -46,15 +73,7 @@ async function vendored(vendor: string, denoVersion: string): Promise<readonly S
       role: "installed",
       about: "runs every program that is a script; built elsewhere",
     },
-    {
-      name: "deno-std",
-      version: std.slice("deno-std@".length),
-      license: "MIT",
-      sha256: null,
-      integrity,
-      role: "installed",
-      about: "of it, the modules that shared/std.d.ts declares are in the scripts",
-    },
+    ...partsInScripts(await Deno.readTextFile("deno.lock")),
     ...await Promise.all(builders.map(async (path): Promise<SbomPart> => ({
       name: basename(path) === "deno" ? "deno-compile" : basename(path),
       version: /-([0-9.]+)-\d+$/.exec(dirname(path))?.[1] ?? "NOASSERTION",

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** @module */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { PROGRAMS } from "../../../shared/packaging/programs.ts";
 import { type SbomPart, spdxDocument } from "../../../shared/packaging/sbom.ts";
+import { partsInScripts } from "../../../shared/packaging/write-sbom.ts";
+import { FILES } from "../../source_files.ts";
 
 const PARTS: readonly SbomPart[] = [
   {
@@ -46,4 +49,19 @@ Deno.test("the SPDX document names each part with its hash, and how it belongs t
     [[true, "DESCRIBES"], [true, "DEPENDS_ON"], [true, "DEPENDENCY_MANIFEST_OF"]],
   );
   assertEquals(spdxDocument({ ...made, parts: PARTS }), spdxDocument({ ...made, parts: PARTS }));
+});
+
+Deno.test("every package that a program imports is on the list, in the version of the lock", async () => {
+  const parts = partsInScripts(
+    await Deno.readTextFile(new URL("../../../deno.lock", import.meta.url)),
+  );
+  const { imports } = JSON.parse(
+    await Deno.readTextFile(new URL("../../../deno.json", import.meta.url)),
+  );
+  const used = FILES.filter(({ path }) => /^(dom0|vm|shared)\//.test(path))
+    .flatMap((file) => file.imports).filter((name) => name in imports)
+    .map((name) => /^npm:((?:@[^/]+\/)?[^/]+)/.exec(imports[name])?.[1] ?? name);
+  assert(used.length > PROGRAMS.length, `${used.length}`);
+  const listed = new Set(parts.map(({ name, version }) => `${name}@${version}`));
+  assertEquals([...new Set(used)].filter((one) => !listed.has(one)), []);
 });
