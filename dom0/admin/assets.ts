@@ -6,8 +6,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { eTag, ifNoneMatch } from "@std/http/etag";
+import { newSha256 } from "../../shared/io/sha256.ts";
 import admin from "./style/admin.css" with { type: "text" };
 import local from "./style/pages.css" with { type: "text" };
 import running from "./style/running.css" with { type: "text" };
@@ -63,7 +63,7 @@ const VERSION = hashOf(ASSETS);
 const FOR_EVER = "private, max-age=31536000, immutable";
 
 function hashOf(assets: readonly Asset[]): string {
-  const hash = createHash("sha256");
+  const hash = newSha256();
   for (const [name, , text] of assets) hash.update(`${name}\n${text.length}\n${text}`);
   return hash.digest("hex").slice(0, 16);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The policy as a page shows it: files, rules in force, warnings, who may do what, and why. @module */
 
-import { createHash } from "node:crypto";
 import { durableWrite } from "../../shared/io/durable.ts";
 import { errorText, UserError } from "../../shared/io/program.ts";
+import { sha256Hex } from "../../shared/io/sha256.ts";
 import { type JsonValue, LEVELS } from "../operations/operation.ts";
 import { OPERATIONS, SHELL } from "../operations/table.ts";
 import { recogniseScript, recogniseWords } from "../operations/recognise.ts";
@@ -76,7 +76,7 @@ export async function saveText(
   const files = await readFiles(folder);
   if (files instanceof Error) throw files;
   parsePolicy(new Map([...files, [named(file), text]]));
-  const sha256 = createHash("sha256").update(text).digest("hex");
+  const sha256 = sha256Hex(text);
   audit.record("operator", { action: "policy-saved", by, file, sha256 });
   await audit.sync();
   await durableWrite(`${folder}/${file}`, text);

@@ -6,8 +6,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { errorText } from "../../shared/io/program.ts";
+import { sha256Hex } from "../../shared/io/sha256.ts";
 import { concat, utf8 } from "../../shared/protocol/bytes.ts";
 import { shellQuote } from "../../shared/protocol/command.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
@@ -113,7 +113,7 @@ async function prepareScript(
   runs.refuseLockdown();
   const script = utf8(text);
   const id = runs.newId();
-  const sha256 = createHash("sha256").update(script).digest("hex");
+  const sha256 = sha256Hex(script);
   const told = { by, operation: SHELL, id, body_bytes: script.length, body_sha256: sha256 };
   await recordStart(audit, { ...told, command: text.slice(0, 200) });
   return {

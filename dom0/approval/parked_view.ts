@@ -6,7 +6,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../../shared/io/sha256.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { Level } from "../operations/operation.ts";
 import { SHELL } from "../operations/table.ts";
@@ -118,5 +118,5 @@ const UNDO_TEXT: Readonly<Record<Subject["undo"], string>> = {
 };
 
 function hashOf(parts: unknown): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  return sha256Hex(JSON.stringify(parts));
 }

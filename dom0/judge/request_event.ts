@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request of either protocol, as a session delivers it: whose it is, what it asks. @module */
 
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../../shared/io/sha256.ts";
 import type { AuthKey } from "../../shared/protocol/auth_key.ts";
 import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
@@ -52,6 +52,6 @@ export function described(request: AuthenticRequest, command: Command): AuditFie
     timeout_ms: request.timeoutMs,
     command: describeCommand(command).slice(0, AUDITED_CHARS),
     body_bytes: request.body.length,
-    body_sha256: createHash("sha256").update(request.body).digest("hex"),
+    body_sha256: sha256Hex(request.body),
   };
 }

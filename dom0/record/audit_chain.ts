@@ -11,7 +11,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../../shared/io/sha256.ts";
 
 /** Before the first record. */
 export const CHAIN_START = "0".repeat(64);
@@ -96,7 +96,7 @@ export function linkOf(line: string): RecordLink | null {
 }
 
 function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return sha256Hex(text);
 }
 
 /** JSON may carry any character; a terminal may act on some. Escaped, a line is plain ASCII. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { newSha256, sha256Hex } from "../../shared/io/sha256.ts";
 import { type Command, encodeCommand } from "../../shared/protocol/command.ts";
 import type { Judgement } from "../policy/judge.ts";
 import { subjectOf } from "../policy/subject.ts";
@@ -35,12 +35,12 @@ export function decisionFields(
 
 function hashOfCommand(command: Command): string {
   if (command.mode === "argv") return hashOfWords([command.argv]);
-  return createHash("sha256").update(encodeCommand(command)).digest("hex");
+  return sha256Hex(encodeCommand(command));
 }
 
 /** Of argument vectors that run one after another: each word is ended by a NUL, each vector by one more. */
 export function hashOfWords(argvs: readonly (readonly string[])[]): string {
-  const hash = createHash("sha256");
+  const hash = newSha256();
   for (const argv of argvs) hash.update(argv.map((word) => `${word}\0`).join("") + "\0");
   return hash.digest("hex");
 }

@@ -14,8 +14,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { writeAll } from "../../shared/io/program.ts";
+import { newSha256, type Sha256 } from "../../shared/io/sha256.ts";
 import { isPresent, readIfPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
@@ -166,7 +166,7 @@ function isSame(one: StreamSummary, other: StreamSummary): boolean {
 
 interface SpoolFile {
   readonly file: Deno.FsFile;
-  readonly hash: ReturnType<typeof createHash>;
+  readonly hash: Sha256;
   length: number;
 }
 
@@ -181,7 +181,7 @@ function openSpool(base: string, age: "new" | "kept" = "kept"): Spool {
       create: true,
       mode: 0o600,
     });
-    const opened = { file, hash: createHash("sha256"), length: 0 };
+    const opened = { file, hash: newSha256(), length: 0 };
     const buffer = new Uint8Array(64 * 1024);
     for (let got; (got = file.readSync(buffer)) !== null;) {
       opened.hash.update(buffer.subarray(0, got));
@@ -218,7 +218,7 @@ function openSpool(base: string, age: "new" | "kept" = "kept"): Spool {
     },
     length: (stream) => files.get(stream)?.length ?? 0,
     summary(stream) {
-      const { length = 0, hash = createHash("sha256") } = files.get(stream) ?? {};
+      const { length = 0, hash = newSha256() } = files.get(stream) ?? {};
       return { bytes: length, sha256: hash.copy().digest("hex") };
     },
     close() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Random secrets that let somebody in, and what is kept of them. @module */
 
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../../../shared/io/sha256.ts";
 import { toHex } from "../../../shared/protocol/bytes.ts";
 
 const SECRET_BYTES = 32;
@@ -12,5 +12,5 @@ export function randomSecret(): string {
 
 /** A secret is looked up by this, so the time that takes reveals nothing about it. */
 export function secretDigest(untrustedSecret: string): string {
-  return createHash("sha256").update(untrustedSecret).digest("hex");
+  return sha256Hex(untrustedSecret);
 }

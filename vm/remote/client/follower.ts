@@ -47,7 +47,7 @@ export function followFile(
     const buffer = new Uint8Array(CHUNK_BYTES);
     for (let got; (got = file.readSync(buffer) ?? 0) > 0;) {
       const chunk = buffer.subarray(0, got);
-      await hash.update(chunk);
+      hash.update(chunk);
       bytes += got;
       try {
         if (!broken) await sink(chunk);

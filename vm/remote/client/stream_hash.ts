@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * SHA-256 of a stream. WebCrypto takes only whole messages; node:crypto takes pieces, and 40 ms
- * to load. So what is short is held and hashed whole, and only long output pays for the latter.
+ * SHA-256 of a stream. WebCrypto takes only whole messages; node:crypto takes pieces, and 30 ms to
+ * load. So what is short is held and hashed whole, and only long output pays for the latter.
  *
  * @module
  */
 
+import { newSha256, type Sha256 } from "../../../shared/io/sha256.ts";
 import { concat, toHex } from "../../../shared/protocol/bytes.ts";
 
 const MAX_HELD_BYTES = 1024 * 1024;
 
 export interface StreamHash {
   /** Keeps no reference to the bytes. */
-  update(bytes: Uint8Array): Promise<void>;
+  update(bytes: Uint8Array): void;
   /** 64 hex digits. Call once, at the end. */
   hex(): Promise<string>;
 }
@@ -20,17 +21,16 @@ export interface StreamHash {
 export function createStreamHash(): StreamHash {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
-  let long: { update(bytes: Uint8Array): void; digest(form: "hex"): string } | undefined;
+  let long: Sha256 | undefined;
   return {
-    async update(bytes) {
+    update(bytes) {
       if (long === undefined && heldBytes + bytes.length <= MAX_HELD_BYTES) {
         held.push(bytes.slice());
         heldBytes += bytes.length;
         return;
       }
       if (long === undefined) {
-        const { createHash } = await import("node:crypto");
-        long = createHash("sha256");
+        long = newSha256();
         long.update(concat(held));
         held = [];
       }

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * SHA-256, at once or piece by piece. WebCrypto has neither without waiting; node:crypto has both, and
+ * is loaded when the first hash is made: imported, it would be a third of each program's start.
+ *
+ * @module
+ */
+
+import type { Hash } from "node:crypto";
+
+/** Takes pieces by update(), and ends with digest("hex"). */
+export type Sha256 = Hash;
+
+export function newSha256(): Sha256 {
+  // deno-lint-ignore no-process-global -- importing node:process loads as much as node:crypto
+  return process.getBuiltinModule("node:crypto").createHash("sha256");
+}
+
+/** @param data a text counts as its UTF-8 @returns 64 digits */
+export function sha256Hex(data: string | Uint8Array): string {
+  return newSha256().update(data).digest("hex");
+}
