@@ -45,10 +45,11 @@ $(SOURCE):
 	@mkdir -p $(DIST)
 	@$(PACK) --transform 's,^,qubes-claw-$(VERSION)/,' $(SOURCE_FILES) | gzip -n >$@
 
+# Without a date: it is the same for every commit that takes the same.
 $(VENDOR): deno.json deno.lock shared/packaging/write-vendor
 	@sh shared/packaging/write-vendor $(BUILD)/vendor $(DENO) $(COMPILE_DENO)
 	@mkdir -p $(DIST)
-	@$(PACK) -C $(BUILD) vendor | gzip -n >$@
+	@$(PACK) --mtime=@0 -C $(BUILD) vendor | gzip -n >$@
 
 # ---- Packages ----
 

@@ -14,7 +14,8 @@ async function withTools(
   await withFolder(async (workFolder) => {
     const groups = sessionGroups();
     const wardens = createWardens(groups);
-    const markPrefix = `undo-test-${Deno.pid}-`;
+    // Its own: what is swept after the last test's commands is found by their marks.
+    const markPrefix = `undo-test-${crypto.randomUUID()}-`;
     const all = { ...DEFAULT_CONFIG, ...config };
     try {
       await test(
