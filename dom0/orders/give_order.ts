@@ -45,9 +45,10 @@ export function createOrderGiver(folder: string): OrderGiver {
       const base = `${folder}/${newOrderName()}`;
       const ended = Promise.withResolvers<Outcome>();
       waiting.set(`${base}.answer`, () => ended.resolve("answered"));
-      const stopTimers = startTimers(base, limits, ended);
+      let stopTimers = (): void => {};
       try {
         if (!await isPut(base, order, ensureWatch)) return { outcome: "not taken" };
+        stopTimers = startTimers(base, limits, ended); // from when it can be taken
         const outcome = await ended.promise;
         if (outcome !== "answered") return { outcome };
         const text = await ifPresent(readSmallText(`${base}.answer`, limits.maxAnswerBytes));
