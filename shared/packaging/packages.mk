@@ -32,7 +32,7 @@ DIST := $(BUILD)/dist
 PACK := tar --sort=name --owner=root:0 --group=root:0 --mtime=@$(SOURCE_DATE_EPOCH) --format=gnu -cf -
 SOURCE := $(DIST)/qubes-claw-$(VERSION).tar.gz
 VENDOR := $(DIST)/qubes-claw-vendor-$(VERSION).tar.gz
-SOURCE_FILES = $(shell { git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f ! -path './vendor/*' ! -path './$(BUILD)/*' -printf '%P\n'; } | LC_ALL=C sort)
+SOURCE_FILES = $(shell { git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f ! -path './vendor/*' ! -path './$(BUILD)/*' ! -path './.deno/*' ! -path './.cache/*' ! -path './.git/*' -printf '%P\n'; } | LC_ALL=C sort)
 
 .PHONY: sources
 sources: $(SOURCE) $(VENDOR) ## build/dist: the source, and what a build without network takes beside it
