@@ -6,6 +6,7 @@
  * @module
  */
 
+import { writeFully } from "../shared/io/files.ts";
 import { expectWords, parseWords } from "../shared/io/options.ts";
 import { EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
 import { VERSION } from "../shared/io/version.ts";
@@ -40,17 +41,14 @@ async function serve(): Promise<void> {
   }
   const report = (text: string): void =>
     writeAll(Deno.stderr, `${PROGRAM}: ${printable(text, 200)}\n`);
-  await serveClient(layout, { input: chunksOf(reader), output: write }, report);
+  const output = (bytes: Uint8Array): Promise<void> => writeFully(Deno.stdout, bytes);
+  await serveClient(layout, { input: chunksOf(reader), output }, report);
 }
 
 async function* chunksOf(
   reader: ReadableStreamDefaultReader<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   for (let part; !(part = await reader.read()).done;) yield part.value;
-}
-
-async function write(bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
 }
 
 if (import.meta.main) Deno.exit(await runProgram(PROGRAM, () => main(Deno.args)));

@@ -6,9 +6,9 @@
  * @module
  */
 
+import { newRequestId } from "../../shared/io/new_request_id.ts";
 import { UserError } from "../../shared/io/program.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
-import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import type { GroupChoice } from "../run/group_choice.ts";
 import type { Ended, StopReason } from "../run/runner.ts";
 import { type Sequence, startSequence } from "../run/sequence.ts";
@@ -51,8 +51,7 @@ export function createOperatorRuns(options: OperatorRunsOptions): OperatorRuns {
     for (const { stop } of running.values()) stop(reason);
   };
   return {
-    newId: () =>
-      makeRequestId(dateMs(), Deno.pid, crypto.getRandomValues(new Uint32Array(1))[0] ?? 0),
+    newId: () => newRequestId(dateMs()),
     refuseLockdown() {
       if (!settings().lockdown) return;
       throw new UserError("dom0 is locked down: nothing is changed until somebody unlocks");

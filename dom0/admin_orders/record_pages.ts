@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Pages of the record, newest first: each file is read from its end, and no further than needed. @module */
 
+import { readAt } from "../../shared/io/read_at.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { allAuditFiles, type AuditRecord, parseRecord } from "../record/audit_files.ts";
 import { isFailure } from "../record/record_failure.ts";
@@ -72,9 +73,4 @@ function* linesFromEnd(path: string): Generator<string> {
     const lines = decoder.decode(bytes.subarray(first)).split("\n");
     for (const line of lines.toReversed()) if (line !== "") yield line;
   }
-}
-
-function readAt(file: Deno.FsFile, at: number, into: Uint8Array): void {
-  file.seekSync(at, Deno.SeekMode.Start);
-  for (let got = 0; got < into.length;) got += file.readSync(into.subarray(got)) ?? into.length;
 }

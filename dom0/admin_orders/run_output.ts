@@ -13,7 +13,7 @@
  */
 
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText, writeAll } from "../../shared/io/program.ts";
 import { isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import type { JsonValue } from "../operations/operation.ts";
@@ -86,9 +86,8 @@ export function createRunFiles(folder: string): RunFiles {
 
 /** If the output cannot be shown, the command still goes on. */
 function putLine(file: Deno.FsFile, value: RunHead | RunPart | RunEnd): void {
-  const bytes = new TextEncoder().encode(`${JSON.stringify(value)}\n`);
   try {
-    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    writeAll(file, `${JSON.stringify(value)}\n`);
   } catch (error) {
     console.error(`runs: ${errorText(error)}`);
   }

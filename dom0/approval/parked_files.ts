@@ -9,7 +9,12 @@
  */
 
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
-import { isPresent, readIfPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
+import {
+  isPresent,
+  readIfPresent,
+  removeIfPresent,
+  replaceFile,
+} from "../../shared/io/sync_files.ts";
 import type { ParkedView } from "./parked_view.ts";
 
 type Name = Pick<ParkedView, "vm" | "id">;
@@ -31,11 +36,7 @@ export function createParkedFiles(folder: string): ParkedFiles {
   return {
     putBody: (name, script) =>
       Deno.writeFileSync(`${base(name)}.body`, script, { mode: PRIVATE_FILE }),
-    put(view) {
-      const path = `${base(view)}.json`;
-      Deno.writeTextFileSync(`${path}.new`, JSON.stringify(view) + "\n", { mode: PRIVATE_FILE });
-      Deno.renameSync(`${path}.new`, path);
-    },
+    put: (view) => replaceFile(`${base(view)}.json`, JSON.stringify(view) + "\n"),
     body: (name) => readIfPresent(`${base(name)}.body`) ?? null,
     remove(name) {
       removeIfPresent(`${base(name)}.json`);

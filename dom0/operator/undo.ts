@@ -5,9 +5,9 @@ import { dateMs } from "../../shared/io/clock.ts";
 import { durableFolder } from "../../shared/io/durable.ts";
 import { releaseLock, tryLock } from "../../shared/io/file_lock.ts";
 import { exists } from "../../shared/io/files.ts";
+import { newRequestId } from "../../shared/io/new_request_id.ts";
 import { UserError } from "../../shared/io/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
-import { makeRequestId } from "../../shared/protocol/request_id.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { readPart } from "../undo/change_reader.ts";
 import { runUndo, type UndoEnd, type UndoTools } from "../undo/run_undo.ts";
@@ -137,7 +137,7 @@ async function run(
 ): Promise<string> {
   const [first] = records;
   if (first === undefined) throw new Error("bug: nothing to undo");
-  const id = makeRequestId(dateMs(), Deno.pid, crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
+  const id = newRequestId(dateMs());
   const about = {
     vm: first.vm,
     of: first.id,

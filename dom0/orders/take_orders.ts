@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Takes the orders that are put into a folder, each once, and answers each beside it. @module */
 
-import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { watchFolders } from "../../shared/io/folder_watch.ts";
 import { errorText } from "../../shared/io/program.ts";
-import { ifPresentSync, isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
+import {
+  ifPresentSync,
+  isPresent,
+  removeIfPresent,
+  replaceFile,
+} from "../../shared/io/sync_files.ts";
 import { orderName } from "./order_file.ts";
 
 export interface OrderFolder {
@@ -27,7 +32,10 @@ export function takeOrders({ folder, maxOrderBytes, mostAtOnce, answer }: OrderF
     const text = takeText(`${folder}/${name}.order`, maxOrderBytes);
     if (text === null) return;
     running++;
-    void answer(text).then((said) => put(`${folder}/${name}`, said)).catch(say)
+    void answer(text)
+      .then((said) => replaceFile(`${folder}/${name}.answer`, `${JSON.stringify(said)}\n`)).catch(
+        say,
+      )
       .finally(() => {
         running--;
         takeAll(); // some may have waited for that
@@ -69,9 +77,4 @@ function takeText(path: string, maxBytes: number): string | null {
     const text = isOurs ? Deno.readTextFileSync(path) : null;
     return removeIfPresent(path) ? text : null;
   }) ?? null;
-}
-
-function put(base: string, answer: object): void {
-  Deno.writeTextFileSync(`${base}.new`, `${JSON.stringify(answer)}\n`, { mode: PRIVATE_FILE });
-  Deno.renameSync(`${base}.new`, `${base}.answer`);
 }

@@ -9,9 +9,9 @@
  * @module
  */
 
-import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
 import { errorText } from "../../shared/io/program.ts";
-import { removeIfPresent } from "../../shared/io/sync_files.ts";
+import { removeIfPresent, replaceFile } from "../../shared/io/sync_files.ts";
 import type { Plan } from "./plan.ts";
 import {
   newPlanView,
@@ -48,8 +48,7 @@ export function createPlanBoard(
   const put = (view: PlanView): void => {
     const path = `${folder}/${view.vm}-${view.id}.json`;
     try {
-      Deno.writeTextFileSync(`${path}.new`, `${JSON.stringify(view)}\n`, { mode: PRIVATE_FILE });
-      Deno.renameSync(`${path}.new`, path);
+      replaceFile(path, `${JSON.stringify(view)}\n`);
     } catch (error) { // it is for people to look at: the plan goes on
       console.error(`plans: ${errorText(error)}`);
     }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { readIfPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
+import { readIfPresent, replaceFile } from "../../shared/io/sync_files.ts";
 
 /** What is left of the files that were dropped, as lines in their order. */
 export function keptFile(path: string): string {
@@ -29,13 +29,7 @@ export function keepShares(dropped: string, kept: string, shareBytes: number): v
     return bytes <= shareBytes;
   });
   const text = newestFirst.toReversed().map((line) => `${line}\n`).join("");
-  try {
-    Deno.writeTextFileSync(`${kept}.new`, text, { mode: 0o600 });
-    Deno.renameSync(`${kept}.new`, kept);
-  } catch (error) {
-    removeIfPresent(`${kept}.new`);
-    throw error;
-  }
+  replaceFile(kept, text);
 }
 
 /** Records are ASCII. A line that was cut off is left out. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The end of an audit file, and its first record, read from the disk. @module */
 
+import { readAt } from "../../shared/io/read_at.ts";
 import { isPresent } from "../../shared/io/sync_files.ts";
 import { CHAIN_START, type ChainEnd, endOfLine } from "./audit_chain.ts";
 
@@ -11,8 +12,7 @@ const NEWLINE = 0x0a;
 /** @param size of the file now */
 export function readTail(file: Deno.FsFile, size: number): Uint8Array {
   const tail = new Uint8Array(Math.min(size, TAIL_BYTES));
-  file.seekSync(size - tail.length, Deno.SeekMode.Start);
-  for (let at = 0; at < tail.length;) at += file.readSync(tail.subarray(at)) ?? tail.length;
+  readAt(file, size - tail.length, tail);
   return tail;
 }
 

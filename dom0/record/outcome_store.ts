@@ -16,7 +16,12 @@
 
 import { writeAll } from "../../shared/io/program.ts";
 import { newSha256, type Sha256 } from "../../shared/io/sha256.ts";
-import { isPresent, readIfPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
+import {
+  isPresent,
+  readIfPresent,
+  removeIfPresent,
+  replaceFile,
+} from "../../shared/io/sync_files.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import {
@@ -64,18 +69,14 @@ export interface OutcomeStore {
 
 export function createOutcomeStore(folder: string): OutcomeStore {
   const base = (vm: VmName, id: RequestId): string => `${folder}/${vm}/${id}`;
-  const write = (path: string, text: string): void => {
-    Deno.writeTextFileSync(`${path}.new`, text, { mode: 0o600 });
-    Deno.renameSync(`${path}.new`, path);
-  };
   const finish = (vm: VmName, outcome: Outcome): void => {
-    write(`${base(vm, outcome.id)}.meta`, encodeMeta(outcome));
+    replaceFile(`${base(vm, outcome.id)}.meta`, encodeMeta(outcome));
   };
   return {
     begin(request) {
       Deno.mkdirSync(`${folder}/${request.vm}`, { recursive: true, mode: 0o700 });
       const { digest, nonce, protocol } = request;
-      write(`${base(request.vm, request.id)}.request`, `${protocol} ${nonce} ${digest}\n`);
+      replaceFile(`${base(request.vm, request.id)}.request`, `${protocol} ${nonce} ${digest}\n`);
       return openSpool(base(request.vm, request.id), "new");
     },
     finish,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Takes back steps of a plan that failed, as far as that is possible. @module */
 
-import { makeRequestId } from "../../shared/protocol/request_id.ts";
+import { newRequestId } from "../../shared/io/new_request_id.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";
 import { runUndo, type UndoTools } from "./run_undo.ts";
 import type { UndoStore } from "./undo_store.ts";
@@ -31,8 +31,7 @@ export async function undoSteps(
   const possible = (await ofPlan()).filter((record) =>
     steps.includes(record.step ?? 0) && wayBack(record).kind === "steps"
   );
-  const [random = 0] = crypto.getRandomValues(new Uint32Array(1));
-  const undoId = makeRequestId(dateMs(), Deno.pid, random);
+  const undoId = newRequestId(dateMs());
   const about = { vm, id, undo_id: undoId };
   audit.record("plan-undo", { ...about, steps: possible.map(({ step }) => String(step)) });
   await audit.sync();

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { PRIVATE_FILE } from "./files.ts";
+
 export function isPresent(path: string): boolean {
   return ifPresentSync(() => Deno.lstatSync(path)) !== undefined;
 }
@@ -23,6 +25,20 @@ export function removeIfPresent(path: string): boolean {
 /** @returns whether it was there */
 export function renameIfPresent(from: string, to: string): boolean {
   return ifPresentSync(() => (Deno.renameSync(from, to), true)) ?? false;
+}
+
+/**
+ * Puts a file, private to its owner, in the place of what is there: readers see the old one or the new
+ * one, whole. If it fails, nothing is left behind. As PATH.new until then.
+ */
+export function replaceFile(path: string, text: string): void {
+  try {
+    Deno.writeTextFileSync(`${path}.new`, text, { mode: PRIVATE_FILE });
+    Deno.renameSync(`${path}.new`, path);
+  } catch (error) {
+    removeIfPresent(`${path}.new`);
+    throw error;
+  }
 }
 
 /** undefined instead of NotFound; any other error is thrown. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { readAt } from "../../shared/io/read_at.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { createVisibleText } from "../remote/client/visible_text.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
@@ -36,23 +37,20 @@ export function readExcerpt(path: string, offset: number): Excerpt {
   if (offset >= totalBytes) return { ...NOTHING, totalBytes };
   const isWhole = totalBytes - offset <= MAX_OUTPUT_BYTES;
   const hasTail = offset === 0 && !isWhole;
-  const head = readAt(file, offset, MAX_OUTPUT_BYTES - (hasTail ? TAIL_BYTES : 0));
+  const head = bytesAt(file, offset, MAX_OUTPUT_BYTES - (hasTail ? TAIL_BYTES : 0));
   const kept = fitting(head, MAX_OUTPUT_BYTES - (hasTail ? TAIL_BYTES : 0));
   const next = offset + kept.bytes;
   if (next >= totalBytes) return { text: kept.text, totalBytes, nextOffset: null };
   if (!hasTail) return { text: kept.text, totalBytes, nextOffset: next };
-  const tail = fitting(readAt(file, totalBytes - TAIL_BYTES, TAIL_BYTES), TAIL_BYTES);
+  const tail = fitting(bytesAt(file, totalBytes - TAIL_BYTES, TAIL_BYTES), TAIL_BYTES);
   const leftOut = totalBytes - next - tail.bytes;
   const text = `${kept.text}\n[... ${leftOut} bytes left out ...]\n${tail.text}`;
   return { text, totalBytes, nextOffset: next };
 }
 
-function readAt(file: Deno.FsFile, offset: number, bytes: number): Uint8Array {
-  const buffer = new Uint8Array(bytes);
-  file.seekSync(offset, Deno.SeekMode.Start);
-  let got = 0;
-  for (let more; got < bytes && (more = file.readSync(buffer.subarray(got)) ?? 0) > 0;) got += more;
-  return buffer.subarray(0, got);
+function bytesAt(file: Deno.FsFile, offset: number, most: number): Uint8Array {
+  const buffer = new Uint8Array(most);
+  return buffer.subarray(0, readAt(file, offset, buffer));
 }
 
 /** Made visible, text may be longer: of what steers, less is kept. */
@@ -95,7 +93,7 @@ export function readWhole(path: string): string | null {
   const { size } = file.statSync();
   if (size === 0 || size > MAX_OUTPUT_BYTES) return null;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readAt(file, 0, size));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytesAt(file, 0, size));
   } catch {
     return null;
   }

@@ -2,6 +2,7 @@
 /** What runs for the operator, from the files that the daemon keeps of it (admin_orders/run_output.ts). @module */
 
 import { ifPresent } from "../../../shared/io/files.ts";
+import { readAt } from "../../../shared/io/read_at.ts";
 import { watchFolders } from "../../../shared/io/folder_watch.ts";
 import type { RunEnd, RunHead, RunPart } from "../../admin_orders/run_output.ts";
 import type { RunChunk } from "./dom0_channel.ts";
@@ -23,14 +24,8 @@ export async function readRun(
   using open = file;
   const { size } = await open.stat();
   if (from > size) return null;
-  await open.seek(from, Deno.SeekMode.Start);
   const bytes = new Uint8Array(size - from);
-  let got = 0;
-  while (got < bytes.length) {
-    const read = await open.read(bytes.subarray(got));
-    if (read === null) break;
-    got += read;
-  }
+  const got = readAt(open, from, bytes);
   return chunkOf(bytes.subarray(0, bytes.lastIndexOf(NEWLINE, got - 1) + 1), from);
 }
 

@@ -15,13 +15,14 @@ import { asLatin1, utf8 } from "../../../shared/protocol/bytes.ts";
 import type { ProcessCommand } from "../../../shared/protocol/command.ts";
 import { MAX_META_BYTES } from "../../../shared/protocol/limits.ts";
 import { EMPTY_STREAM, type Outcome } from "../../../shared/protocol/outcome.ts";
-import { makeRequestId, type RequestId } from "../../../shared/protocol/request_id.ts";
+import { newRequestId } from "../../../shared/io/new_request_id.ts";
+import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { V1_NONCE, v1Token } from "../../../shared/protocol/v1.ts";
 import type { Answer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Layout, resultPath } from "../files/layout.ts";
 import { removeIfPresent } from "../../../shared/io/sync_files.ts";
-import { randomBits, writeOwned } from "../files/owned_file.ts";
+import { writeOwned } from "../files/owned_file.ts";
 import { shellQuote } from "../../../shared/protocol/command.ts";
 
 /** The original writes "meta" after "exit". */
@@ -40,7 +41,7 @@ export async function createRequestV1(
   if (REFUSED_BYTES.test(asLatin1(script))) {
     throw new UserError("protocol 1 does not carry control characters");
   }
-  const id = makeRequestId(dateMs(), Deno.pid, randomBits());
+  const id = newRequestId(dateMs());
   const token = await v1Token(key, id);
   const pending = `${layout.pending}/${id}`;
   return {

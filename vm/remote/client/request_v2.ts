@@ -7,12 +7,13 @@ import { isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";
 import { makeNonce, type RequestFields, sealEnvelope } from "../../../shared/protocol/envelope.ts";
-import { makeRequestId, type RequestId } from "../../../shared/protocol/request_id.ts";
+import { newRequestId } from "../../../shared/io/new_request_id.ts";
+import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import type { AnswerForm } from "../files/answer_form.ts";
 import { type Detached, forgetDetached, writeDetached } from "../files/detached.ts";
 import type { Layout } from "../files/layout.ts";
-import { randomBits, writeOwned, writeUnowned } from "../files/owned_file.ts";
+import { writeOwned, writeUnowned } from "../files/owned_file.ts";
 import { readAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -32,7 +33,7 @@ export async function createRequestV2(
 ): Promise<Exchange> {
   const { command, flags, why, timeoutMs, detachedForm } = words;
   const nowMs = dateMs();
-  const id = makeRequestId(nowMs, Deno.pid, randomBits());
+  const id = newRequestId(nowMs);
   const nonce = makeNonce();
   const { mode } = command;
   const body = encodeCommand(command);

@@ -53,8 +53,3 @@ export async function writeUnowned(
     throw error;
   }
 }
-
-/** The random part of an id. */
-export function randomBits(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-}
