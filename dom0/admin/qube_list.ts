@@ -7,7 +7,7 @@
  */
 
 import type { JsonValue } from "../operations/operation.ts";
-import type { Dom0Channel, RunResult } from "./channel/dom0_channel.ts";
+import { type Dom0Channel, Dom0Error, type RunResult } from "./channel/dom0_channel.ts";
 import { HttpError } from "./server/http_message.ts";
 
 export interface Qube {
@@ -102,9 +102,9 @@ async function readQubes(
 
 type Row = Readonly<Record<string, string | null>>;
 
-/** A result of the table that is rows. @throws {Error} it failed */
+/** A result of the table that is rows. @throws {Dom0Error} it failed */
 export function rowsOf({ exitCode, stderr, value }: RunResult): readonly Row[] {
-  if (exitCode !== 0) throw new Error(stderr.trim() || `it ended with code ${exitCode}`);
+  if (exitCode !== 0) throw new Dom0Error(stderr.trim() || `it ended with code ${exitCode}`);
   if (!Array.isArray(value)) return [];
   return value.filter(isRow);
 }

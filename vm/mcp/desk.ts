@@ -20,7 +20,7 @@ import type { Desk } from "./tool.ts";
 const CALL_MS = 25_000;
 /** The preview comes with the answer if dom0 has it by then: the answer is promised within 2 s. */
 const PREVIEW_MS = 1_500;
-/** As `qvm-remote` has it; dom0 knows how long each operation may take, and that is less. */
+/** As `qvm-remote` has it, and longer for what copies or fetches much. */
 const TIMEOUT_MS = 300_000;
 const COPY_TIMEOUT_MS = 3_600_000;
 const LONG = /^(vm\.(create|clone|rename)|backup\.|template\.|update\.)/;

@@ -7,7 +7,7 @@
  */
 
 import { parseOpenclawConf } from "../../../shared/io/openclaw_conf.ts";
-import type { Dom0Channel, RunResult } from "../channel/dom0_channel.ts";
+import { type Dom0Channel, Dom0Error, type RunResult } from "../channel/dom0_channel.ts";
 import { type AgentStatus, readStatus } from "./agent_status.ts";
 
 export interface AgentSeen {
@@ -66,7 +66,7 @@ async function lookAt(
 ): Promise<AgentSeen> {
   const seenMs = dateMs();
   try {
-    const vm = await configuredVm(channel);
+    const vm = configuredVm(await channel.run("openclaw.config", {}, BY));
     if (vm === null) return { vm, status: null, problem: null, seenMs };
     return { vm, seenMs, ...statusOf(await channel.run("openclaw.status", { vm }, BY)) };
   } catch (error) {
@@ -75,10 +75,14 @@ async function lookAt(
   }
 }
 
-/** As setup-dom0 wrote it; null without such a file, or a good one. */
-export async function configuredVm(channel: Pick<Dom0Channel, "run">): Promise<string | null> {
-  const { exitCode, stdout } = await channel.run("openclaw.config", {}, BY);
-  return exitCode === 0 ? parseOpenclawConf(stdout).conf.vm : null;
+/**
+ * As setup-dom0 wrote it; null without such a file, or a good one.
+ *
+ * @param config what "openclaw.config" gave @throws {Dom0Error} if that is one
+ */
+export function configuredVm(config: RunResult | Dom0Error): string | null {
+  if (config instanceof Dom0Error) throw config;
+  return config.exitCode === 0 ? parseOpenclawConf(config.stdout).conf.vm : null;
 }
 
 /** A status that is not all well ends with code 1, and is one all the same. */

@@ -86,6 +86,16 @@ export class Dom0Error extends Error {
   override readonly name = "Dom0Error";
 }
 
+/** What was asked for, or why there is none: for a page that says so in its place. */
+export async function orProblem<T>(asked: Promise<T>): Promise<T | Dom0Error> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Dom0Error) return error;
+    throw error;
+  }
+}
+
 export interface Dom0Now {
   /** null: no daemon runs. */
   readonly daemon: DaemonState | null;

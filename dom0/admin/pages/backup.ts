@@ -7,13 +7,14 @@
  */
 
 import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
-import { type AuditRecord, Dom0Error } from "../channel/dom0_channel.ts";
+import { type AuditRecord, Dom0Error, orProblem } from "../channel/dom0_channel.ts";
 import { type Html, markup, when } from "../markup/markup.ts";
-import { type Answer, type AskedBySession, HttpError, seeOther } from "../server/http_message.ts";
+import { type Answer, type AskedBySession, HttpError } from "../server/http_message.ts";
 import { rowsOf } from "../qube_list.ts";
 import type { Route } from "../server/router.ts";
+import { beginRun } from "./execute/begin_run.ts";
 import { page } from "./layout.ts";
-import { count, empty, panel, state, table, time, token } from "./parts.ts";
+import { count, empty, panel, state, table, time, token, unreadable } from "./parts.ts";
 
 const OPERATIONS: ReadonlyMap<string, string> = new Map([
   ["start", "backup.start"],
@@ -32,7 +33,7 @@ export function backupRoutes(admin: Admin): readonly Route[] {
       const [view, records, disks] = await Promise.all([
         viewOf(admin, asked),
         lastBackups(admin),
-        diskRows(admin, askerOf(asked.session)),
+        orProblem(admin.channel.run("host.disk", {}, askerOf(asked.session)).then(rowsOf)),
       ]);
       return backupPage(view, records, disks);
     },
@@ -44,31 +45,18 @@ export function backupRoutes(admin: Admin): readonly Route[] {
   }];
 }
 
-async function begin({ channel }: Admin, { form, session }: AskedBySession): Promise<Answer> {
+async function begin(admin: Admin, asked: AskedBySession): Promise<Answer> {
+  const { form } = asked;
   const operation = OPERATIONS.get(form.get("what") ?? "");
   if (operation === undefined) throw new HttpError(400, "what is start or verify");
   const values = Object.fromEntries(
     FIELDS.map((name) => [name, (form.get(name) ?? "").trim()]).filter(([, value]) => value !== ""),
   );
-  try {
-    const { id } = await channel.begin(operation, values, askerOf(session));
-    return seeOther(`/execute/${id}`);
-  } catch (error) {
-    if (!(error instanceof Dom0Error)) throw error;
-    session.notices.push({ kind: "bad", text: `Nothing was begun: ${error.message}` });
-    return seeOther(`/backup?${new URLSearchParams(values)}`);
-  }
+  const back = `/backup?${new URLSearchParams(values)}`;
+  return await beginRun(admin, asked, { operation, values, back });
 }
 
 type Disk = Readonly<Record<string, string | null>>;
-
-async function diskRows({ channel }: Admin, by: string): Promise<readonly Disk[] | Dom0Error> {
-  try {
-    return rowsOf(await channel.run("host.disk", {}, by));
-  } catch (error) {
-    return error instanceof Dom0Error ? error : new Dom0Error(String(error));
-  }
-}
 
 async function lastBackups({ channel }: Admin): Promise<readonly AuditRecord[]> {
   const query = { vm: null, failedOnly: false, text: "backup.", sinceMs: 0, before: null };
@@ -155,7 +143,7 @@ function space(disks: readonly Disk[] | Dom0Error): Html {
   if (disks instanceof Dom0Error) {
     return panel(
       { title: "Free in dom0" },
-      empty(markup`<span class="bad">Cannot be read.</span> ${disks.message}`),
+      unreadable(disks.message),
     );
   }
   const shown = disks.filter((row) => /^\/(?!dev|run|sys|proc)/.test(row["mounted_on"] ?? ""));

@@ -2,7 +2,7 @@
 /** Dashboard: what waits, who is connected, how the daemon is, what went wrong lately. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
-import { type AuditRecord, Dom0Error } from "../channel/dom0_channel.ts";
+import { type AuditRecord, Dom0Error, orProblem } from "../channel/dom0_channel.ts";
 import { type Content, type Html, markup } from "../markup/markup.ts";
 import { HttpError, seeOther } from "../server/http_message.ts";
 import type { Route } from "../server/router.ts";
@@ -97,10 +97,8 @@ function createAutostart({ channel, dateMs }: Admin): Autostart {
   return {
     async get() {
       if (known !== null && dateMs() - known.atMs < AUTOSTART_MS) return known.isOn;
-      const { isOn } = await channel.autostart().catch((error) => {
-        if (error instanceof Dom0Error) return { isOn: null };
-        throw error;
-      });
+      const read = await orProblem(channel.autostart());
+      const isOn = read instanceof Dom0Error ? null : read.isOn;
       known = { isOn, atMs: dateMs() };
       return isOn;
     },

@@ -2,13 +2,14 @@
 /** Global: properties of the system, updates, templates, Xen, this device. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
-import { Dom0Error, type RunResult } from "../channel/dom0_channel.ts";
+import { Dom0Error, orProblem, type RunResult } from "../channel/dom0_channel.ts";
 import { type Html, lines, markup } from "../markup/markup.ts";
-import { type Answer, type AskedBySession, HttpError, seeOther } from "../server/http_message.ts";
+import { type Answer, type AskedBySession, HttpError } from "../server/http_message.ts";
 import type { Route } from "../server/router.ts";
-import { stage } from "../staged/stage.ts";
+import { editRow, stageEdit } from "./edit_row.ts";
+import { beginRun } from "./execute/begin_run.ts";
 import { page } from "./layout.ts";
-import { empty, panel, table, token } from "./parts.ts";
+import { empty, panel, table, token, unreadable } from "./parts.ts";
 
 type Read = RunResult | Dom0Error;
 
@@ -41,7 +42,7 @@ export function globalRoutes(admin: Admin): readonly Route[] {
       const by = askerOf(asked.session);
       const [view, ...results] = await Promise.all([
         viewOf(admin, asked),
-        ...READS.map((operation) => readOr(admin, operation, by)),
+        ...READS.map((operation) => orProblem(admin.channel.run(operation, {}, by))),
       ]);
       return globalPage(view, new Map(READS.map((name, index) => [name, results[index] as Read])));
     },
@@ -49,7 +50,7 @@ export function globalRoutes(admin: Admin): readonly Route[] {
     method: "POST",
     path: "/global/stage",
     access: "session",
-    answer: (asked) => stageEdit(asked),
+    answer: (asked) => stageEdit(null, asked),
   }, {
     method: "POST",
     path: "/global/begin",
@@ -58,41 +59,12 @@ export function globalRoutes(admin: Admin): readonly Route[] {
   }];
 }
 
-async function readOr({ channel }: Admin, operation: string, by: string): Promise<Read> {
-  try {
-    return await channel.run(operation, {}, by);
-  } catch (error) {
-    if (error instanceof Dom0Error) return error;
-    throw error;
-  }
-}
-
-function stageEdit({ form, session }: AskedBySession): Answer {
-  const text = (name: string): string => form.get(name) ?? "";
-  const problem = stage(session, {
-    vm: null,
-    operation: text("operation"),
-    name: text("name"),
-    before: text("before"),
-    after: text("after"),
-  });
-  if (problem !== null) session.notices.push({ kind: "bad", text: problem });
-  return seeOther("/global");
-}
-
-async function begin({ channel }: Admin, { form, session }: AskedBySession): Promise<Answer> {
-  const operation = form.get("operation") ?? "";
+async function begin(admin: Admin, asked: AskedBySession): Promise<Answer> {
+  const operation = asked.form.get("operation") ?? "";
   if (!BEGINS.has(operation)) throw new HttpError(400, "there is no such button");
-  const template = (form.get("template") ?? "").trim();
-  try {
-    const values: Record<string, string> = template === "" ? {} : { template };
-    const { id } = await channel.begin(operation, values, askerOf(session));
-    return seeOther(`/execute/${id}`);
-  } catch (error) {
-    if (!(error instanceof Dom0Error)) throw error;
-    session.notices.push({ kind: "bad", text: `Nothing was begun: ${error.message}` });
-    return seeOther("/global");
-  }
+  const template = (asked.form.get("template") ?? "").trim();
+  const values: Record<string, string> = template === "" ? {} : { template };
+  return await beginRun(admin, asked, { operation, values, back: "/global" });
 }
 
 function globalPage(view: View, read: ReadonlyMap<string, Read>): Answer {
@@ -112,13 +84,9 @@ function globalPage(view: View, read: ReadonlyMap<string, Read>): Answer {
 
 /** What was read, shown by its shape, or why there is nothing. */
 function content(result: Read, show: (done: RunResult) => Html): Html {
-  const why = result instanceof Dom0Error
-    ? result.message
-    : result.exitCode === 0
-    ? null
-    : result.stderr.trim() || `exit ${result.exitCode}`;
-  if (why !== null || result instanceof Dom0Error) {
-    return empty(markup`<span class="bad">Cannot be read.</span> ${why}`);
+  if (result instanceof Dom0Error) return unreadable(result.message);
+  if (result.exitCode !== 0) {
+    return unreadable(result.stderr.trim() || `exit ${result.exitCode}`);
   }
   return show(result);
 }
@@ -195,56 +163,18 @@ interface Property {
 }
 
 function prefRow(view: View, name: string, { value, isDefault = false }: Property) {
-  const now = value ?? "";
-  const staged = view.session.staged.find((one) => one.qube === null && one.setting === name);
-  const head = markup`<code>${name}</code>`;
-  if (staged !== undefined) {
-    return {
-      key: name,
-      look: markup` class="on"`,
-      cells: [
-        head,
-        markup`<del class="was">${staged.before || "empty"}</del> <ins class="now">${
-          staged.after || "empty"
-        }</ins>`,
-        "Staged",
-        markup`<a class="btn lean" href="/staged">Review<span class="vh"> the change of ${name}</span></a>`,
-      ],
-    };
-  }
-  if (view.query.get("edit") === name) {
-    return { key: name, look: markup` class="on"`, cells: editCells(view, name, now) };
-  }
   return {
     key: name,
-    cells: [
-      head,
-      now === ""
-        ? markup`<span class="soft">none</span>`
-        : markup`<span class="value">${now}</span>`,
-      markup`<span class="soft">${isDefault && "default"}</span>`,
-      markup`<a class="btn lean" href="/global?edit=${
-        encodeURIComponent(name)
-      }#prefs">Edit<span class="vh"> ${name}</span></a>`,
-    ],
+    ...editRow(view, null, {
+      name,
+      setting: name,
+      now: value ?? "",
+      note: isDefault ? "default" : "",
+      set: "system.prefs.set",
+      reset: "system.prefs.reset",
+      resetWord: "Default",
+    }),
   };
-}
-
-function editCells({ session }: View, name: string, now: string): readonly Html[] {
-  const fields = (operation: string): Html =>
-    markup`${
-      token(session)
-    }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}"><input type="hidden" name="before" value="${now}">`;
-  return [
-    markup`<label for="value"><code>${name}</code></label>`,
-    markup`<form method="post" action="/global/stage" id="edit">${
-      fields("system.prefs.set")
-    }<input id="value" name="after" value="${now}" autofocus autocomplete="off" spellcheck="false" maxlength="1024"></form>`,
-    markup`<span class="soft">Now ${now || "none"}</span>`,
-    markup`<button class="lean main" form="edit">Stage</button> <a class="btn lean" href="/global">Cancel</a> <form method="post" action="/global/stage">${
-      fields("system.prefs.reset")
-    }<button class="lean">Default</button></form>`,
-  ];
 }
 
 function pairs(value: object): Html {

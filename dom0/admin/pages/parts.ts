@@ -171,6 +171,11 @@ export function empty(...lines: readonly Content[]): Html {
   return markup`<div class="empty">${lines.map((line) => markup`<p>${line}</p>`)}</div>`;
 }
 
+/** In the place of what dom0 could not read. */
+export function unreadable(why: string): Html {
+  return empty(markup`<span class="bad">Cannot be read.</span> ${why}`);
+}
+
 export function notice(kind: "ok" | "wait" | "bad", content: Content): Html {
   return markup`<div class="notice ${kind}" role="${
     kind === "bad" ? "alert" : "status"

@@ -5,6 +5,7 @@ import { type Admin, askerOf, isElevated, type View, viewOf } from "../admin_con
 import {
   Dom0Error,
   type Explanation,
+  orProblem,
   type PolicyCheck,
   type PolicyState,
   type WhoMay,
@@ -101,12 +102,7 @@ async function explain(
 ): Promise<Explanation | Dom0Error | null> {
   const [vm, words] = [query.get("vm"), query.get("words")];
   if (!vm || !words) return null;
-  try {
-    return await channel.explain(vm, [words]);
-  } catch (error) {
-    if (error instanceof Dom0Error) return error;
-    throw error;
-  }
+  return await orProblem(channel.explain(vm, [words]));
 }
 
 function policyPage(

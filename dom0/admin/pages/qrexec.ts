@@ -2,7 +2,7 @@
 /** Qrexec policies: the files of /etc/qubes/policy.d, to read; and which rule would decide a call. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
-import { Dom0Error, type RunResult } from "../channel/dom0_channel.ts";
+import { Dom0Error, orProblem, type RunResult } from "../channel/dom0_channel.ts";
 import type { CallVerdict } from "../channel/qrexec_channel.ts";
 import { type Content, type Html, lines, markup, when } from "../markup/markup.ts";
 import type { Route } from "../server/router.ts";
@@ -67,12 +67,7 @@ async function explained(
     (query.get(name) ?? "").trim()
   );
   if (!source || !target || !service) return null;
-  try {
-    return await channel.explainCall({ source, target, service });
-  } catch (error) {
-    if (error instanceof Dom0Error) return error;
-    throw error;
-  }
+  return await orProblem(channel.explainCall({ source, target, service }));
 }
 
 const KEYWORDS: readonly (readonly [word: string, about: string])[] = [

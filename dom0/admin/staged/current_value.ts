@@ -5,7 +5,7 @@ import { settingText } from "../../admin_orders/setting_text.ts";
 import { parseValue } from "../../operations/operation.ts";
 import { OPERATIONS } from "../../operations/table.ts";
 import { CHANGES } from "../../operations/undo.ts";
-import { type Asker, type Dom0Channel, Dom0Error } from "../channel/dom0_channel.ts";
+import { type Asker, type Dom0Channel, Dom0Error, orProblem } from "../channel/dom0_channel.ts";
 import type { StagedChange } from "./staged_change.ts";
 
 /** In the words of the list; null if it cannot be read. */
@@ -24,11 +24,7 @@ export async function currentValue(
   const parsed = new Map(
     Object.entries(values).map(([name, word]) => [name, parseValue(known, name, word)]),
   );
-  try {
-    const { exitCode, value } = await channel.run(of.reads, toRead, by);
-    return exitCode === 0 ? settingText(operation, values, of.part(value, parsed)) : null;
-  } catch (error) {
-    if (error instanceof Dom0Error) return null;
-    throw error;
-  }
+  const read = await orProblem(channel.run(of.reads, toRead, by));
+  if (read instanceof Dom0Error || read.exitCode !== 0) return null;
+  return settingText(operation, values, of.part(read.value, parsed));
 }

@@ -7,7 +7,7 @@
  */
 
 import { type Admin, askerOf, isElevated, type View, viewOf } from "../../admin_context.ts";
-import { Dom0Error } from "../../channel/dom0_channel.ts";
+import { Dom0Error, orProblem } from "../../channel/dom0_channel.ts";
 import type { AskedRight, Authorized, GivenKey } from "../../channel/keys_channel.ts";
 import { type Html, markup, when } from "../../markup/markup.ts";
 import {
@@ -30,7 +30,7 @@ export async function authorizePage(admin: Admin, asked: AskedBySession): Promis
   const { name, state } = qubeNamed(view.qubes, asked.query.get("vm") ?? "");
   // An open page that brings itself up to date does not ask the VM again.
   const [fetched, keys] = await Promise.all([
-    state === "Running" && view.isVisit ? fetchOr(admin, name) : null,
+    state === "Running" && view.isVisit ? orProblem(admin.channel.fingerprintOf(name)) : null,
     admin.channel.keys(),
   ]);
   const known = keys.keys.find(({ vm }) => vm === name);
@@ -50,15 +50,6 @@ export async function authorizePage(admin: Admin, asked: AskedBySession): Promis
       keyPanel(view, name, state, fetched)
     }</div><div class="c6 stack">${grantPanel(view, name)}</div></form>`,
   });
-}
-
-async function fetchOr({ channel }: Admin, vm: string): Promise<string | Dom0Error> {
-  try {
-    return await channel.fingerprintOf(vm);
-  } catch (error) {
-    if (error instanceof Dom0Error) return error;
-    throw error;
-  }
 }
 
 function keyPanel(

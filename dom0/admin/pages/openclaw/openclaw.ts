@@ -4,7 +4,7 @@
 import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
 import { readUse, type Use } from "../../agent/agent_status.ts";
 import { type AgentSeen, configuredVm, statusOf } from "../../agent/agent_watch.ts";
-import { Dom0Error, type RunResult } from "../../channel/dom0_channel.ts";
+import { Dom0Error, orProblem, type RunResult } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, lines, markup, NOTHING, when } from "../../markup/markup.ts";
 import {
   type Answer,
@@ -15,7 +15,7 @@ import {
 import { type Qube, qubeNamed } from "../../qube_list.ts";
 import type { Route } from "../../server/router.ts";
 import { page } from "../layout.ts";
-import { empty, notice, panel, qube, says, token } from "../parts.ts";
+import { empty, notice, panel, postButton, qube, says } from "../parts.ts";
 import { configuration, endpoints, parts, providers, tunnels } from "./agent_panels.ts";
 import { useByClient, useByDay } from "./use_panels.ts";
 
@@ -51,7 +51,7 @@ async function turn(admin: Admin, { named, form, session }: AskedBySession): Pro
   const part = form.get("part") ?? "";
   const done = TURNS.get(operation);
   if (done === undefined) throw new HttpError(400, "there is no such button");
-  const result = await runOr(admin, operation, { vm, part }, askerOf(session));
+  const result = await orProblem(admin.channel.run(operation, { vm, part }, askerOf(session)));
   const words = part === "all" ? `Every part of ${vm}` : `The ${part} of ${vm}`;
   session.notices.push(
     result instanceof Dom0Error || result.exitCode !== 0
@@ -62,42 +62,25 @@ async function turn(admin: Admin, { named, form, session }: AskedBySession): Pro
   return seeOther(`/openclaw?vm=${encodeURIComponent(vm)}`);
 }
 
-async function runOr(
-  { channel }: Admin,
-  operation: string,
-  values: Readonly<Record<string, string>>,
-  by: string,
-): Promise<RunResult | Dom0Error> {
-  try {
-    return await channel.run(operation, values, by);
-  } catch (error) {
-    if (error instanceof Dom0Error) return error;
-    throw error;
-  }
-}
-
 function whyOf(result: RunResult | Dom0Error): string {
   if (result instanceof Dom0Error) return result.message;
   return result.stderr.trim() || result.stdout.trim() || `It failed with code ${result.exitCode}.`;
 }
 
 /** The VM of the address, else the one that dom0 is set up for; null for none. */
-async function chosenVm(
-  admin: Admin,
-  { query, named }: AskedBySession,
-): Promise<Qube | null> {
-  const name = named["vm"] ?? (query.get("vm") || await configuredVm(admin.channel));
-  return name === null ? null : qubeNamed(await admin.qubes.get(), name);
+function chosenVm({ qubes, query }: View, config: RunResult | Dom0Error): Qube | null {
+  const name = query.get("vm") || configuredVm(config);
+  return name === null ? null : qubeNamed(qubes, name);
 }
 
 async function agentPage(admin: Admin, asked: AskedBySession): Promise<Answer> {
   const by = askerOf(asked.session);
-  const [view, chosen, config, tunnelled] = await Promise.all([
+  const [view, config, tunnelled] = await Promise.all([
     viewOf(admin, asked),
-    chosenVm(admin, asked),
-    runOr(admin, "openclaw.config", {}, by),
-    runOr(admin, "openclaw.tunnels", {}, by),
+    orProblem(admin.channel.run("openclaw.config", {}, by)),
+    orProblem(admin.channel.run("openclaw.tunnels", {}, by)),
   ]);
+  const chosen = chosenVm(view, config);
   if (chosen === null) return noAgent(view);
   const isRunning = chosen.state === "Running";
   const [seen, use] = await Promise.all([
@@ -121,7 +104,7 @@ async function agentPage(admin: Admin, asked: AskedBySession): Promise<Answer> {
 }
 
 async function lookAt(admin: Admin, vm: string, by: string): Promise<AgentSeen> {
-  const result = await runOr(admin, "openclaw.status", { vm }, by);
+  const result = await orProblem(admin.channel.run("openclaw.status", { vm }, by));
   const seenMs = admin.dateMs();
   return result instanceof Dom0Error
     ? { vm, status: null, problem: result.message, seenMs }
@@ -129,7 +112,7 @@ async function lookAt(admin: Admin, vm: string, by: string): Promise<AgentSeen> 
 }
 
 async function useOf(admin: Admin, vm: string, by: string): Promise<Use | string> {
-  const result = await runOr(admin, "openclaw.usage", { vm }, by);
+  const result = await orProblem(admin.channel.run("openclaw.usage", { vm }, by));
   if (result instanceof Dom0Error) return result.message;
   return readUse(result.stdout) ?? (result.stderr.trim() || "The qube tells nothing of its use.");
 }
@@ -161,15 +144,14 @@ function tabs(vm: string, here: "status" | "logs"): Html {
 }
 
 function actions(view: View, { name, state }: Qube): Content {
-  const power = (operation: string, words: string, look: string): Html =>
-    markup`<form method="post" action="/qubes/${encodeURIComponent(name)}/power">${
-      token(view.session)
-    }<input type="hidden" name="operation" value="${operation}"><button class="${look}">${words}</button></form>`;
-  if (state !== "Running") return power("vm.start", `Start ${name}`, "main");
+  const { session } = view;
+  const of = encodeURIComponent(name);
+  if (state !== "Running") {
+    const power = { operation: "vm.start" };
+    return postButton(session, `/qubes/${of}/power`, power, `Start ${name}`, "main");
+  }
   const turns = (operation: string, words: string): Html =>
-    markup`<form method="post" action="/openclaw/${encodeURIComponent(name)}/turn">${
-      token(view.session)
-    }<input type="hidden" name="part" value="all"><button name="operation" value="${operation}">${words}</button></form>`;
+    postButton(session, `/openclaw/${of}/turn`, { part: "all", operation }, words, "");
   return markup`${turns("openclaw.start", "Start all")}${turns("openclaw.restart", "Restart all")}${
     turns("openclaw.stop", "Stop all")
   }`;
@@ -192,13 +174,11 @@ function statusNotice(view: View, vm: string, seen: AgentSeen | null): Html {
 }
 
 async function logPage(admin: Admin, asked: AskedBySession): Promise<Answer> {
-  const chosen = await chosenVm(admin, asked);
-  if (chosen === null) throw new HttpError(404, "dom0 has no such qube");
-  const { name: vm } = chosen;
+  const { name: vm } = qubeNamed(await admin.qubes.get(), asked.named["vm"] ?? "");
   const part = LOG_PARTS.find((one) => one === asked.query.get("part")) ?? "all";
   const [view, result] = await Promise.all([
     viewOf(admin, asked),
-    runOr(admin, "openclaw.logs", { vm, part }, askerOf(asked.session)),
+    orProblem(admin.channel.run("openclaw.logs", { vm, part }, askerOf(asked.session))),
   ]);
   const isThere = !(result instanceof Dom0Error) && result.exitCode === 0;
   return page(view, {

@@ -2,7 +2,7 @@
 /** Plans: those that wait for a yes, that run, and that have run; each step with what it changes. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
-import { Dom0Error, type ParkedRequest } from "../../channel/dom0_channel.ts";
+import { Dom0Error, orProblem, type ParkedRequest } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../../markup/markup.ts";
 import type { PlanView } from "../../../plans/plan_view.ts";
 import { OPERATOR } from "../../../undo/run_undo.ts";
@@ -49,11 +49,8 @@ export function planRoutes(admin: Admin): readonly Route[] {
 /** A plan with what is kept of its steps; nothing of one that runs. */
 async function withUndo({ channel }: Admin, plan: PlanView): Promise<ShownPlan> {
   if (plan.state === "running") return { plan, undo: [] };
-  const undo = await channel.undoState(plan).catch((error) => {
-    if (error instanceof Dom0Error) return [];
-    throw error;
-  });
-  return { plan, undo };
+  const undo = await orProblem(channel.undoState(plan));
+  return { plan, undo: undo instanceof Dom0Error ? [] : undo };
 }
 
 async function change(

@@ -2,7 +2,7 @@
 /** Devices on a qube's page: by class, who has each, and attaching or detaching one. @module */
 
 import { type Admin, askerOf, type View } from "../../admin_context.ts";
-import { Dom0Error } from "../../channel/dom0_channel.ts";
+import { Dom0Error, orProblem } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, markup } from "../../markup/markup.ts";
 import {
   type Answer,
@@ -34,18 +34,13 @@ export type Devices = readonly (readonly [of: string, title: string, devices: De
 
 export async function readDevices({ channel }: Admin, by: string): Promise<Devices> {
   return await Promise.all(CLASSES.map(async ([device_class, title]) => {
-    try {
-      const rows = rowsOf(await channel.run("device.list", { device_class }, by));
-      const devices = rows.map((row): Device => ({
-        name: row["device"] ?? "",
-        description: row["description"] ?? "",
-        usedBy: row["used_by"] ?? "",
-      }));
-      return [device_class, title, devices] as const;
-    } catch (error) {
-      const problem = error instanceof Dom0Error ? error : new Dom0Error(String(error));
-      return [device_class, title, problem] as const;
-    }
+    const rows = await orProblem(channel.run("device.list", { device_class }, by).then(rowsOf));
+    const devices = rows instanceof Dom0Error ? rows : rows.map((row): Device => ({
+      name: row["device"] ?? "",
+      description: row["description"] ?? "",
+      usedBy: row["used_by"] ?? "",
+    }));
+    return [device_class, title, devices] as const;
   }));
 }
 

@@ -2,7 +2,7 @@
 /** One qube: prefs, tags, services, features and firewall, each editable. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
-import { Dom0Error, type RunResult } from "../../channel/dom0_channel.ts";
+import { Dom0Error, orProblem, type RunResult } from "../../channel/dom0_channel.ts";
 import { type Html, markup, NOTHING, when } from "../../markup/markup.ts";
 import {
   type Answer,
@@ -14,9 +14,9 @@ import type { JsonValue } from "../../../operations/operation.ts";
 import { parseVmName } from "../../../../shared/protocol/vm_name.ts";
 import { ProtocolError } from "../../../../shared/protocol/refusal.ts";
 import type { Route } from "../../server/router.ts";
-import { stage } from "../../staged/stage.ts";
+import { stageEdit } from "../edit_row.ts";
 import { page } from "../layout.ts";
-import { panel, power, qube, token } from "../parts.ts";
+import { panel, postButton, power, qube, token } from "../parts.ts";
 import { changeDevice, devicesPart, readDevices } from "./device_part.ts";
 import { firewall, stageRule } from "./firewall_part.ts";
 import {
@@ -40,7 +40,7 @@ export function qubeRoutes(admin: Admin): readonly Route[] {
     method: "POST",
     path: "/qubes/:vm/stage",
     access: "session",
-    answer: (asked) => stageEdit(asked),
+    answer: (asked) => stageEdit(nameOf(asked), asked),
   }, {
     method: "POST",
     path: "/qubes/:vm/rule",
@@ -60,14 +60,10 @@ export function qubeRoutes(admin: Admin): readonly Route[] {
 }
 
 async function readParts({ channel }: Admin, vm: string, by: string): Promise<Read> {
-  const read = async (part: Part): Promise<readonly [Part, JsonValue | Dom0Error]> => {
-    try {
-      return [part, valueOf(await channel.run(`vm.${part}.list`, { vm }, by))];
-    } catch (error) {
-      if (error instanceof Dom0Error) return [part, error];
-      throw error;
-    }
-  };
+  const read = async (part: Part): Promise<readonly [Part, JsonValue | Dom0Error]> => [
+    part,
+    await orProblem(channel.run(`vm.${part}.list`, { vm }, by).then(valueOf)),
+  ];
   return Object.fromEntries(await Promise.all(PARTS.map(read))) as Read;
 }
 
@@ -118,9 +114,7 @@ function nameOf({ named }: AskedBySession): string {
 function buttons(view: View, vm: string, state: string, of: string): Html {
   if (of === "AdminVM") return NOTHING;
   const press = (operation: string, words: string, look = ""): Html =>
-    markup`<form method="post" action="/qubes/${encodeURIComponent(vm)}/power">${
-      token(view.session)
-    }<input type="hidden" name="operation" value="${operation}"><button class="${look}">${words}</button></form>`;
+    postButton(view.session, `/qubes/${encodeURIComponent(vm)}/power`, { operation }, words, look);
   if (state === "Halted") return press("vm.start", "Start", "main");
   if (state === "Paused") return markup`${press("vm.unpause", "Resume", "main")}${killButton(vm)}`;
   return markup`${press("vm.restart", "Restart")}${press("vm.pause", "Pause")}${
@@ -172,20 +166,4 @@ function dialogs(view: View, vm: string): Html {
 <div class="stack"><p>All its data is destroyed. This cannot be undone.</p>
 <div class="field"><label for="remove-name">Type <code>${vm}</code> to remove it</label><input id="remove-name" name="name" autocomplete="off" spellcheck="false" data-word="${vm}" data-for="remove-go"></div></div>
 <footer>${cancel}<button id="remove-go" class="alarm">Remove ${vm}</button></footer></form></dialog>`;
-}
-
-/** Puts the edit on the list; nothing is asked of dom0 yet. */
-function stageEdit(asked: AskedBySession): Answer {
-  const vm = nameOf(asked);
-  const { form, session } = asked;
-  const text = (name: string): string => form.get(name) ?? "";
-  const problem = stage(session, {
-    vm,
-    operation: text("operation"),
-    name: text("name"),
-    before: text("before"),
-    after: text("after"),
-  });
-  if (problem !== null) session.notices.push({ kind: "bad", text: problem });
-  return seeOther(`/qubes/${encodeURIComponent(vm)}`);
 }

@@ -5,7 +5,8 @@ import type { View } from "../../admin_context.ts";
 import { Dom0Error } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, markup } from "../../markup/markup.ts";
 import type { JsonValue } from "../../../operations/operation.ts";
-import { empty, panel, table, token } from "../parts.ts";
+import { editRow, stageButton } from "../edit_row.ts";
+import { empty, panel, table, token, unreadable } from "../parts.ts";
 
 export const PARTS = ["prefs", "tags", "services", "features", "firewall"] as const;
 export type Part = typeof PARTS[number];
@@ -30,9 +31,7 @@ export function part(
 ): Html {
   return panel(
     { title: TITLES[name], id: name, isLive: true, aside },
-    read instanceof Dom0Error
-      ? empty(markup`<span class="bad">Cannot be read.</span> ${read.message}`)
-      : show(read),
+    read instanceof Dom0Error ? unreadable(read.message) : show(read),
   );
 }
 
@@ -54,86 +53,21 @@ export function prefs(view: View, vm: string, read: JsonValue | Dom0Error): Html
       }],
       Object.entries(dictionary(value)).map(([name, property]) => {
         const { value = null, isDefault = false } = dictionary(property);
-        const now = value === null ? "" : String(value);
         return {
           key: name,
           ...editRow(view, vm, {
-            operation: "vm.prefs.set",
             name,
-            now,
+            setting: name,
+            now: value === null ? "" : String(value),
             note: isDefault === true ? "default" : "",
+            set: "vm.prefs.set",
+            reset: "vm.prefs.reset",
+            resetWord: "Default",
           }),
         };
       }),
       "long edits",
     ));
-}
-
-interface Edited {
-  readonly operation: "vm.prefs.set" | "vm.features.set";
-  readonly name: string;
-  readonly now: string;
-  readonly note: string;
-}
-
-function editRow(view: View, vm: string, { operation, name, now, note }: Edited) {
-  const setting = operation === "vm.prefs.set" ? name : `feature ${name}`;
-  const staged = view.session.staged.find((one) => one.qube === vm && one.setting === setting);
-  if (staged !== undefined) {
-    return {
-      look: markup` class="on"`,
-      cells: [
-        markup`<code>${name}</code>`,
-        markup`<del class="was">${staged.before || "empty"}</del> <ins class="now">${
-          staged.after || "empty"
-        }</ins>`,
-        "Staged",
-        markup`<a class="btn lean" href="/staged">Review<span class="vh"> the change of ${name}</span></a>`,
-      ],
-    };
-  }
-  if (view.query.get("edit") !== name) {
-    return {
-      cells: [
-        markup`<code>${name}</code>`,
-        now === ""
-          ? markup`<span class="soft">empty</span>`
-          : markup`<span class="value">${now}</span>`,
-        markup`<span class="soft">${note}</span>`,
-        markup`<a class="btn lean" href="?edit=${
-          encodeURIComponent(name)
-        }#e-${name}">Edit<span class="vh"> ${name}</span></a>`,
-      ],
-    };
-  }
-  return {
-    look: markup` class="on" id="e-${name}"`,
-    cells: [
-      markup`<label for="value"><code>${name}</code></label>`,
-      markup`<form method="post" action="/qubes/${encodeURIComponent(vm)}/stage" id="edit">${
-        token(view.session)
-      }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}"><input type="hidden" name="before" value="${now}"><input id="value" name="after" value="${now}" autofocus autocomplete="off" spellcheck="false" maxlength="1024"></form>`,
-      markup`<span class="soft">Now ${now || "empty"}</span>`,
-      markup`<button class="lean main" form="edit">Stage</button> <a class="btn lean" href="/qubes/${
-        encodeURIComponent(vm)
-      }#prefs">Cancel</a> ${resetForm(view, vm, { operation, name, now })}`,
-    ],
-  };
-}
-
-/** A property gets its default again; a feature goes. */
-function resetForm(
-  view: View,
-  vm: string,
-  { operation, name, now }: Omit<Edited, "note">,
-): Html {
-  const isPref = operation === "vm.prefs.set";
-  return stageButton(view, vm, {
-    operation: isPref ? "vm.prefs.reset" : "vm.features.reset",
-    name,
-    before: now,
-    words: markup`${isPref ? "Default" : "Remove"}<span class="vh"> for ${name}</span>`,
-  });
 }
 
 export function features(view: View, vm: string, read: JsonValue | Dom0Error): Html {
@@ -154,7 +88,15 @@ function featureTable(view: View, vm: string, all: readonly [string, JsonValue][
     }],
     all.map(([name, one]) => ({
       key: name,
-      ...editRow(view, vm, { operation: "vm.features.set", name, now: String(one), note: "" }),
+      ...editRow(view, vm, {
+        name,
+        setting: `feature ${name}`,
+        now: String(one),
+        note: "",
+        set: "vm.features.set",
+        reset: "vm.features.reset",
+        resetWord: "Remove",
+      }),
     })),
     "long edits",
   );
@@ -214,26 +156,6 @@ export function tags(view: View, vm: string, read: JsonValue | Dom0Error): Html 
       token(view.session)
     }<input type="hidden" name="operation" value="vm.tags.add"><label class="vh" for="new-tag">New tag</label><input id="new-tag" name="name" size="14" placeholder="New tag" required autocomplete="off"><button class="lean">Add<span class="vh"> the tag</span></button></form></div>`;
   });
-}
-
-interface StageButton {
-  readonly operation: string;
-  readonly name: string;
-  readonly words: Content;
-  /** The value that goes, where the operation does not say it. */
-  readonly before?: string;
-}
-
-function stageButton(
-  view: View,
-  vm: string,
-  { operation, name, words, before }: StageButton,
-): Html {
-  return markup`<form method="post" action="/qubes/${encodeURIComponent(vm)}/stage">${
-    token(view.session)
-  }<input type="hidden" name="operation" value="${operation}"><input type="hidden" name="name" value="${name}">${
-    before !== undefined && markup`<input type="hidden" name="before" value="${before}">`
-  }<button class="lean">${words}</button></form>`;
 }
 
 export function services(view: View, vm: string, read: JsonValue | Dom0Error): Html {

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Beginning an operation by a button of another page: it goes on where what runs is shown. @module */
+
+import { type Admin, askerOf } from "../../admin_context.ts";
+import { Dom0Error, orProblem } from "../../channel/dom0_channel.ts";
+import { type Answer, type AskedBySession, seeOther } from "../../server/http_message.ts";
+
+export interface Begun {
+  readonly operation: string;
+  readonly values: Readonly<Record<string, string>>;
+  /** Where it goes on if dom0 does not begin it. */
+  readonly back: string;
+}
+
+export async function beginRun(
+  { channel }: Admin,
+  { session }: AskedBySession,
+  { operation, values, back }: Begun,
+): Promise<Answer> {
+  const run = await orProblem(channel.begin(operation, values, askerOf(session)));
+  if (!(run instanceof Dom0Error)) return seeOther(`/execute/${run.id}`);
+  session.notices.push({ kind: "bad", text: `Nothing was begun: ${run.message}` });
+  return seeOther(back);
+}
