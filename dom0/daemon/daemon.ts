@@ -22,7 +22,7 @@ import { createDryRunDesk } from "../judge/dry_run_desk.ts";
 import { createInforming } from "../judge/informing.ts";
 import { createRequestDesk, type DeskOptions, type RequestDesk } from "../judge/request_desk.ts";
 import type { Authority } from "../judge/verdict.ts";
-import { createPlanBoard } from "../plans/plan_board.ts";
+import { createPlanBoard, NO_PLANS, type PlanBoard } from "../plans/plan_board.ts";
 import { createJudge, type JudgeOptions } from "../policy/judge.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
 import { qvmLsFacts } from "../policy/qvm_ls.ts";
@@ -89,13 +89,15 @@ interface Daemon {
   stopTaking(): Promise<void>;
 }
 
+const WATCHED = ["keyFolder", "policyFolder"] as const;
+
 /** Runs until `stop` fires, or with --once until all VMs are served. @returns the exit code */
 export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Promise<number> {
   const { paths, once, dryRun, notifier } = options;
   await makePrivateFolder(paths.libFolder);
   await syncFolderOf(paths.libFolder); // systemd may have made it just now
   using _lock = await takeInstanceLock(paths.libFolder);
-  for (const name of ["runFolder", "workFolder", "keyFolder", "policyFolder"] as const) {
+  for (const name of dryRun ? WATCHED : [...WATCHED, "runFolder", "workFolder"] as const) {
     await makePrivateFolder(paths[name]);
   }
   const daemon = await assemble(options);
@@ -162,7 +164,7 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const policy = policyOf(settings, options);
   const authority = authorityOf(policy, settings, () => isStopping);
   const config = (): Config => settings.current().config;
-  const plans = createPlanBoard({ folder: paths.plansFolder, dateMs: clock.dateMs });
+  const plans = plansOf(options);
   const undoing = undoingOf({ groups, audit, config }, options);
   const shared = { authority, config, audit, onChange, undoing, plans };
   const operator = serveOperator({ ...shared, settings, groups }, options);
@@ -197,6 +199,10 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
       return operator.close();
     },
   };
+}
+
+function plansOf({ paths, dryRun, clock: { dateMs } }: DaemonOptions): PlanBoard {
+  return dryRun ? NO_PLANS : createPlanBoard({ folder: paths.plansFolder, dateMs });
 }
 
 function undoingOf(

@@ -40,6 +40,13 @@ export interface PlanBoardOptions {
 const MOST_PLANS = 20;
 const NAME = /^(.+)-([0-9]{8}-[0-9]{6}-[0-9]{1,10}-[0-9a-f]{8})\.json$/;
 
+/** Of a dry run, which runs none. */
+export const NO_PLANS: PlanBoard = {
+  follow() {
+    throw new Error("bug: a dry run runs a plan");
+  },
+};
+
 /** A plan of an earlier daemon no longer runs. */
 export function createPlanBoard(
   { folder, dateMs, mostPlans = MOST_PLANS }: PlanBoardOptions,

@@ -270,6 +270,11 @@ Deno.test("operator: --once, --vm, --dry-run", async (t) => {
     return end.stdout;
   };
 
+  await t.step("--dry-run makes nothing where no daemon has run yet", async () => {
+    const before = treeOf(world.dom0Root);
+    await run("--dry-run", "--once");
+    assertEquals(treeOf(world.dom0Root), before);
+  });
   await t.step("--once serves all that waits, in every VM, and ends", async () => {
     const ids = await Promise.all(
       Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? work : lab).publish(script)),
