@@ -53,6 +53,8 @@ $(VENDOR): deno.json deno.lock shared/packaging/write-vendor
 
 # ---- Packages ----
 
+# A package's build takes what is in the source archives, and nothing of this one.
+WITHOUT_OURS := env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN
 # The release's own text in each system's form; a packager's tool would do the same.
 FILL = sed -e 's/@VERSION@/$(VERSION)/' -e 's/@REL@/$(RELEASE)/'
 RPM_DATE = $$(LC_ALL=C date -u --date=@$(SOURCE_DATE_EPOCH) '+%a %b %d %Y')
@@ -68,7 +70,7 @@ rpm: sources ## the packages for dom0, and for a template that is a Fedora, into
 	@rm -rf $(BUILD)/rpm && mkdir -p $(BUILD)/rpm
 	@for spec in qubes-claw-dom0 qubes-claw-vm; do \
 	  $(FILL) -e "s/@CHANGELOG@/* $(RPM_DATE) qubes-claw developers - $(VERSION)-$(RELEASE)\n- See shared\/packaging\/CHANGELOG.md of the source./" shared/packaging/rpm/$$spec.spec.in >$(BUILD)/rpm/$$spec.spec && \
-	  env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN $(RPMBUILD) $(BUILD)/rpm/$$spec.spec || exit 1; \
+	  $(WITHOUT_OURS) $(RPMBUILD) $(BUILD)/rpm/$$spec.spec || exit 1; \
 	done
 
 DEB := $(BUILD)/deb/qubes-claw-$(VERSION)
@@ -77,11 +79,11 @@ deb: sources ## the packages for a template that is a Debian, into build/dist
 	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb
 	@tar -C $(BUILD)/deb -xf $(SOURCE) && tar -C $(DEB) -xf $(VENDOR) && cp -r shared/packaging/debian $(DEB)/
 	@sed -i '1s/(.*)/($(VERSION)-$(RELEASE))/' $(DEB)/debian/changelog
-	@cd $(DEB) && env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN dpkg-buildpackage -b -us -uc -d >../log 2>&1 || { tail -n 30 ../log >&2; exit 1; }
+	@cd $(DEB) && $(WITHOUT_OURS) dpkg-buildpackage -b -us -uc -d >../log 2>&1 || { tail -n 30 ../log >&2; exit 1; }
 	@mv $(BUILD)/deb/*.deb $(DIST)/
 
 # makepkg refuses to run as root.
-MAKEPKG = $(if $(filter 0,$(shell id -u)),setpriv --reuid=65534 --regid=65534 --clear-groups) env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN HOME=$(CURDIR)/$(BUILD)/arch makepkg
+MAKEPKG = $(if $(filter 0,$(shell id -u)),setpriv --reuid=65534 --regid=65534 --clear-groups) $(WITHOUT_OURS) HOME=$(CURDIR)/$(BUILD)/arch makepkg
 .PHONY: arch
 arch: sources ## the packages for a template that is an Arch, into build/dist
 	@rm -rf $(BUILD)/arch && mkdir -p $(BUILD)/arch
