@@ -178,6 +178,26 @@ Deno.test("no program but qvm-remote-mcp reaches the code that imports MCP's pac
   assertNone(broken, "the others start faster without it");
 });
 
+/** Their launchers start them without deno.json: a machine that boots in a test has no registry. */
+const WITHOUT_CONFIG = ["tests/sim/", "tests/e2e/gateway-double.ts", "tests/e2e/stand-in-server.ts"];
+
+Deno.test("the simulation's programs reach no package", () => {
+  const byPath = new Map(FILES.map((file) => [file.path, file]));
+  const broken: string[] = [];
+  const reached = new Set(
+    FILES.map(({ path }) => path)
+      .filter((path) => isProgram(path) && WITHOUT_CONFIG.some((start) => path.startsWith(start))),
+  );
+  assert(reached.size >= 7, `only ${reached.size} programs`);
+  for (const path of reached) {
+    for (const to of byPath.get(path)?.imports ?? []) {
+      if (isRelative(to)) reached.add(resolve(path, to));
+      else if (!to.startsWith("node:")) broken.push(`${path} imports ${to}`);
+    }
+  }
+  assertNone(broken, "no VM of the simulation would start");
+});
+
 Deno.test("each package is mapped to one exact version, and something uses it", () => {
   const packages = Object.entries(MAPPED).filter(([name]) => !name.startsWith("@std/"));
   assert(packages.length >= 6, `only ${packages.length} packages`);

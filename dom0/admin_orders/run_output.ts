@@ -12,7 +12,7 @@
  * @module
  */
 
-import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { errorText, writeAll } from "../../shared/io/program.ts";
 import { isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";

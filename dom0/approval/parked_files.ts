@@ -8,7 +8,7 @@
  * @module
  */
 
-import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import {
   isPresent,
   readIfPresent,

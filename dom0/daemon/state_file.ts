@@ -4,7 +4,8 @@
 import { delay } from "@std/async/delay";
 import { spanMs } from "../../shared/io/clock.ts";
 import { isLocked } from "../../shared/io/file_lock.ts";
-import { ifPresent, PRIVATE_FILE, readSmallText } from "../../shared/io/files.ts";
+import { ifPresent, readSmallText } from "../../shared/io/files.ts";
+import { PRIVATE_FILE } from "../../shared/io/private_modes.ts";
 import { createStateWriter, type StateWriter } from "../../shared/io/state_writer.ts";
 import type { Grant } from "../approval/grants.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";

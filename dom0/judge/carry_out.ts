@@ -14,7 +14,7 @@
  */
 
 import type { Clock } from "../../shared/io/clock.ts";
-import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { errorText } from "../../shared/io/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";

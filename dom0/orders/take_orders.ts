@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Takes the orders that are put into a folder, each once, and answers each beside it. @module */
 
-import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { watchFolders } from "../../shared/io/folder_watch.ts";
 import { errorText } from "../../shared/io/program.ts";
 import {

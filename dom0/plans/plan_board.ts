@@ -9,7 +9,7 @@
  * @module
  */
 
-import { PRIVATE_FOLDER } from "../../shared/io/files.ts";
+import { PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { errorText } from "../../shared/io/program.ts";
 import { removeIfPresent, replaceFile } from "../../shared/io/sync_files.ts";
 import type { Plan } from "./plan.ts";

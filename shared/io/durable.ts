@@ -10,7 +10,8 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { ifPresent, PRIVATE_FILE, PRIVATE_FOLDER, putInPlace, writeFully } from "./files.ts";
+import { ifPresent, putInPlace, writeFully } from "./files.ts";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "./private_modes.ts";
 
 /** Readers, also those after a power cut, see the old file or the new one, never a part. */
 export async function durableWrite(

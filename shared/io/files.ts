@@ -3,11 +3,10 @@
 
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
+import { PRIVATE_FILE, PRIVATE_FOLDER } from "./private_modes.ts";
 import { UserError } from "./program.ts";
 
 const GROUP_OR_OTHER = 0o077;
-export const PRIVATE_FILE = 0o600;
-export const PRIVATE_FOLDER = 0o700;
 
 /** undefined instead of NotFound; any other error is thrown. */
 export async function ifPresent<T>(result: Promise<T>): Promise<T | undefined> {

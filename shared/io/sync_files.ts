@@ -7,7 +7,7 @@
  * @module
  */
 
-import { PRIVATE_FILE } from "./files.ts";
+import { PRIVATE_FILE } from "./private_modes.ts";
 
 export function isPresent(path: string): boolean {
   return ifPresentSync(() => Deno.lstatSync(path)) !== undefined;

@@ -2,7 +2,7 @@
 /** A request of protocol 2: built, signed, published, withdrawn, cancelled. @module */
 
 import { dateMs } from "../../../shared/io/clock.ts";
-import { PRIVATE_FILE } from "../../../shared/io/files.ts";
+import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
 import { isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Command, encodeCommand } from "../../../shared/protocol/command.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Moves an answer from results/ into the history. @module */
 
-import { PRIVATE_FOLDER } from "../../../shared/io/files.ts";
+import { PRIVATE_FOLDER } from "../../../shared/io/private_modes.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { historyFolder, type Layout, RESULT_PARTS, resultPath } from "./layout.ts";
 import { writePlain } from "./plain_file.ts";

@@ -7,7 +7,7 @@
  */
 
 import { dateMs } from "../../../shared/io/clock.ts";
-import { PRIVATE_FILE } from "../../../shared/io/files.ts";
+import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
 import type { Layout } from "./layout.ts";
 
 /** The log is moved to audit.log.1 when it has grown past this: 50,000 lines or so. */

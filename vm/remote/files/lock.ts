@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Waiting for a lock; see shared/io/file_lock.ts for what a lock means. @module */
 
-import { PRIVATE_FILE } from "../../../shared/io/files.ts";
+import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
 import { after } from "./timer.ts";
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request's file, and the sign that its client lives. @module */
 
-import { PRIVATE_FILE } from "../../../shared/io/files.ts";
+import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
 import { writeAll } from "../../../shared/io/program.ts";
 import { type Layout, prepareFolders } from "./layout.ts";
 import { OWNED_FILE } from "./request_owner.ts";

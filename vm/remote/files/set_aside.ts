@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Moves anything that is not a request out of the way. @module */
 
-import { PRIVATE_FOLDER } from "../../../shared/io/files.ts";
+import { PRIVATE_FOLDER } from "../../../shared/io/private_modes.ts";
 import type { Layout } from "./layout.ts";
 import { ifPresentSync } from "../../../shared/io/sync_files.ts";
 import { attempt } from "./local_failure.ts";
