@@ -179,7 +179,11 @@ Deno.test("no program but qvm-remote-mcp reaches the code that imports MCP's pac
 });
 
 /** Their launchers start them without deno.json: a machine that boots in a test has no registry. */
-const WITHOUT_CONFIG = ["tests/sim/", "tests/e2e/gateway-double.ts", "tests/e2e/stand-in-server.ts"];
+const WITHOUT_CONFIG = [
+  "tests/sim/",
+  "tests/e2e/gateway-double.ts",
+  "tests/e2e/stand-in-server.ts",
+];
 
 Deno.test("the simulation's programs reach no package", () => {
   const byPath = new Map(FILES.map((file) => [file.path, file]));

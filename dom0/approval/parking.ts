@@ -189,11 +189,8 @@ function createLot(options: ParkingOptions): Lot {
 }
 
 function enter(waiting: Waiting, number: number, lot: Lot): Entry {
-  const { clock, limits, files } = lot.options;
+  const { clock, limits } = lot.options;
   const { command, judgement } = waiting.judged;
-  if (command.mode === "script" && judgement.recognised === null) {
-    files.putBody(waiting.request, command.script);
-  }
   const parkedAtMs = clock.dateMs();
   const { expiresMs = Infinity } = judgement.decision.options;
   const waitMs = Math.max(1, Math.min(limits().approvalExpiresMs, expiresMs - parkedAtMs));
@@ -217,16 +214,28 @@ function enter(waiting: Waiting, number: number, lot: Lot): Entry {
     view: null,
     endNotice: () => {},
   };
-  showFirst(entry, lot).finally(shown.resolve);
+  const script = command.mode === "script" && judgement.recognised === null ? command.script : null;
+  showFirst(entry, script, lot).catch((error) => refuseUnshown(entry, error, lot))
+    .finally(shown.resolve);
   return entry;
 }
 
-async function showFirst(entry: Entry, lot: Lot): Promise<void> {
+async function showFirst(entry: Entry, script: Uint8Array | null, lot: Lot): Promise<void> {
+  if (script !== null) lot.options.files.putBody(entry.request, script);
   const view = await viewOf(entry, entry.judgement, lot);
   if (lot.find(entry.request) !== entry) return; // it has ended meanwhile
   show(entry, view, lot);
   if (entry.judgement.decision.options.notify === false) return;
   entry.endNotice = lot.options.notice?.(view).end ?? entry.endNotice;
+}
+
+/** A full disk, for one: nobody can approve what nobody can look at. */
+function refuseUnshown(entry: Entry, error: unknown, lot: Lot): void {
+  if (!lot.take(entry)) return;
+  const { vm, id } = entry.request;
+  const fields = { vm, id, reason: "not-recorded", error: errorText(error) };
+  recordQuietly(lot.options.audit, "refused", fields);
+  entry.refuse("not-recorded", null);
 }
 
 /** If the preview fails, the view says so: the person must know that something could not be shown. */

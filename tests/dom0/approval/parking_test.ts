@@ -336,6 +336,30 @@ asking(
     }),
   },
 );
+/** What a person would be shown cannot be written: as with a full /run. */
+for (const isScript of [true, false]) {
+  asking(
+    `${
+      isScript ? "a script" : "an operation"
+    } that cannot be shown is refused, and the next one waits`,
+    async (world) => {
+      const parked = `${world.folder}/parked`;
+      Deno.removeSync(parked, { recursive: true });
+      const { seat } = isScript
+        ? await ask(world)
+        : await send(world, await v2({ mode: "op", body: utf8(`vm.start\0vm=${LAB}\0`) }));
+      const { kind, reason } = await seat.answered;
+      assertEquals([kind, reason], ["refused", "not-recorded"]);
+      assertEquals(runsOf(world), "");
+      Deno.mkdirSync(parked);
+      await ask(world, 2);
+      await approve(world, await viewOf(world, 2));
+      await until("the next one has run", () => runsOf(world) === "x");
+      await nothingIsLeft(world);
+    },
+  );
+}
+
 asking("a large script waits on disk, and runs as it was shown", async (world) => {
   const text = `printf x >>'${world.folder}/runs'\n${"# more\n".repeat(2000)}`;
   const { seat } = await send(world, await script(text));
