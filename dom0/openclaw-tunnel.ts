@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-tunnel in dom0: ports of the agent VM on loopback, through qrexec-client. @module */
 
-import { runProgram } from "../shared/io/program.ts";
+import { runProgram } from "../shared/cli/program.ts";
 import { PROGRAM, tunnelMain } from "../shared/tunnel/cli.ts";
 import { dom0Place } from "../shared/tunnel/place.ts";
 import { realTunnelProgram, rootFolder } from "../shared/tunnel/program.ts";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** qubes-global-admin-web: dom0 in a browser of dom0. Serves loopback, or opens the browser. @module */
 
-import { unknownCommand } from "../shared/io/did_you_mean.ts";
+import { unknownCommand } from "../shared/cli/did_you_mean.ts";
 import { realClock } from "../shared/io/clock.ts";
-import { expectWords, parseWords } from "../shared/io/options.ts";
-import { runProgram, UsageError, UserError, writeAll } from "../shared/io/program.ts";
+import { expectWords, parseWords } from "../shared/cli/options.ts";
+import { runProgram, UsageError, UserError, writeAll } from "../shared/cli/program.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { ADMIN_COMMANDS, ADMIN_HELP, ADMIN_OPTIONS, ADMIN_SHORT } from "./admin/cli_table.ts";
 import { loginAddress, makeRootsTicket, openBrowser } from "./admin/open_browser.ts";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** qvm-remote-dom0: the daemon that runs what VMs ask for, and the operator's commands. @module */
 
-import { unknownCommand } from "../shared/io/did_you_mean.ts";
+import { unknownCommand } from "../shared/cli/did_you_mean.ts";
 import { realClock } from "../shared/io/clock.ts";
-import { parseWords } from "../shared/io/options.ts";
-import { runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { parseWords } from "../shared/cli/options.ts";
+import { runProgram, UsageError, writeAll } from "../shared/cli/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./cli/command_table.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup-dom0: sets this Qubes up for OpenClaw, and takes the setup back. @module */
 
-import { runProgram } from "../shared/io/program.ts";
+import { runProgram } from "../shared/cli/program.ts";
 import { realTerminal } from "./cli/operator.ts";
 import { runSetup } from "./setup/main.ts";
 import { setupPaths } from "./setup/paths.ts";

@@ -9,7 +9,7 @@
  */
 
 import { clientConfFiles } from "../shared/io/openclaw_conf.ts";
-import { EXIT_FAILED, EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
+import { EXIT_FAILED, EXIT_OK, runProgram, writeAll } from "../shared/cli/program.ts";
 import { pause, unlessAborted } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { CONNECT_HELP, CONNECT_PROGRAM, readSettings, type Settings } from "./connect/cli.ts";

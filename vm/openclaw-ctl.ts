@@ -13,8 +13,8 @@ import {
   UsageError,
   UserError,
   writeAll,
-} from "../shared/io/program.ts";
-import { parseNumber } from "../shared/io/options.ts";
+} from "../shared/cli/program.ts";
+import { parseNumber } from "../shared/cli/options.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { type CtlCall, readCall } from "./ctl/cli.ts";
 import { CTL_HELP, CTL_PROGRAM } from "./ctl/cli_table.ts";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-ports: which ports of this VM other domains may reach through qrexec. @module */
 
-import { unknownCommand } from "../shared/io/did_you_mean.ts";
-import { expectWords, parseWords } from "../shared/io/options.ts";
-import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { unknownCommand } from "../shared/cli/did_you_mean.ts";
+import { expectWords, parseWords } from "../shared/cli/options.ts";
+import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/cli/program.ts";
 import { VERSION } from "../shared/io/version.ts";
 import {
   parsePorts,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ConfigError, EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { ConfigError, EXIT_OK, runProgram, UserError, writeAll } from "../shared/cli/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { HELP, MEMORY_VARIABLE, memoryMibOf, portOf, PROGRAM, readCommand } from "./proxy/cli.ts";

@@ -2,7 +2,7 @@
 /** openclaw-tunnel in a client VM: ports of the agent VM, through qrexec-client-vm. @module */
 
 import { clientConfFiles } from "../shared/io/openclaw_conf.ts";
-import { runProgram } from "../shared/io/program.ts";
+import { runProgram } from "../shared/cli/program.ts";
 import { PROGRAM, tunnelMain } from "../shared/tunnel/cli.ts";
 import { vmPlace } from "../shared/tunnel/place.ts";
 import { realTunnelProgram, rootFolder } from "../shared/tunnel/program.ts";

@@ -7,8 +7,8 @@
  */
 
 import { delay } from "@std/async/delay";
-import { expectWords, parseNumber, parseWords } from "../shared/io/options.ts";
-import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/io/program.ts";
+import { expectWords, parseNumber, parseWords } from "../shared/cli/options.ts";
+import { EXIT_FAILED, EXIT_OK, runProgram, UsageError, writeAll } from "../shared/cli/program.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { type Endpoint, probe } from "./connect/endpoint.ts";
 import { waitReady } from "./connect/wait_ready.ts";

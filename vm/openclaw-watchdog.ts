@@ -13,7 +13,7 @@ import {
   runProgram,
   UserError,
   writeAll,
-} from "../shared/io/program.ts";
+} from "../shared/cli/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
 import { pause, unlessAborted } from "../shared/io/timing.ts";
 import { VERSION } from "../shared/io/version.ts";

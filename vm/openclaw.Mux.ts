@@ -7,7 +7,7 @@
  * @module
  */
 
-import { EXIT_OK, runProgram, UsageError } from "../shared/io/program.ts";
+import { EXIT_OK, runProgram, UsageError } from "../shared/cli/program.ts";
 import { parseTcpPort, type TcpPort } from "../shared/io/tcp_port.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { ProtocolError } from "../shared/protocol/refusal.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/cli/program.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { ProtocolError } from "../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../shared/protocol/vm_name.ts";

@@ -7,8 +7,8 @@
  */
 
 import { writeFully } from "../shared/io/files.ts";
-import { expectWords, parseWords } from "../shared/io/options.ts";
-import { EXIT_OK, runProgram, writeAll } from "../shared/io/program.ts";
+import { expectWords, parseWords } from "../shared/cli/options.ts";
+import { EXIT_OK, runProgram, writeAll } from "../shared/cli/program.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { serveClient } from "./mcp/serve.ts";

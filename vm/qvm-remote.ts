@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { EXIT_OK, runProgram, UserError, writeAll } from "../shared/cli/program.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { PROGRAM } from "./remote/commands/cli_table.ts";
 import { type CommandLine, parseCommandLine } from "./remote/commands/cli_words.ts";

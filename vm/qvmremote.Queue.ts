@@ -7,7 +7,7 @@
  * @module
  */
 
-import { EXIT_OK, runProgram, UserError } from "../shared/io/program.ts";
+import { EXIT_OK, runProgram, UserError } from "../shared/cli/program.ts";
 import { layoutOf, prepareFolders } from "./remote/files/layout.ts";
 import { answerOperator } from "./remote/queue/operator_call.ts";
 import { namingOsErrors } from "./remote/files/os_error.ts";

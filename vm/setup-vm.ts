@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** setup-vm: turns a VM into an agent VM or a key qube, and takes that back. @module */
 
-import { readLine } from "../shared/io/read_line.ts";
-import { runProgram, UserError, writeAll } from "../shared/io/program.ts";
+import { readLine } from "../shared/cli/read_line.ts";
+import { runProgram, UserError, writeAll } from "../shared/cli/program.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { readQubesDb } from "./ports/qubes_db.ts";
 import { runSetup } from "./setup/main.ts";

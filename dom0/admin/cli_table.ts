@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The commands and options of qubes-global-admin-web, once: to run them, for --help, for its page. @module */
 
-import type { OptionTable } from "../../shared/io/options.ts";
+import type { OptionTable } from "../../shared/cli/options.ts";
 
 export const ADMIN_OPTIONS: OptionTable = { help: "flag", version: "flag" };
 export const ADMIN_SHORT = { h: "help" } as const;

@@ -8,7 +8,7 @@
  */
 
 import { makePrivateFolder, writeAtomically } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { runTool } from "../../shared/io/run_tool.ts";
 import { PORT } from "./run_admin.ts";
 import { makeTicket } from "./server/tickets.ts";

@@ -3,7 +3,7 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
-import { UserError, writeAll } from "../../shared/io/program.ts";
+import { UserError, writeAll } from "../../shared/cli/program.ts";
 import { createNotifier } from "../../shared/io/sd_notify.ts";
 import { aborted } from "../../shared/io/timing.ts";
 import type { Paths } from "../settings/paths.ts";

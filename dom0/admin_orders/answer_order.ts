@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { lockDown, unlock } from "../operator/lockdown.ts";
 import { startAtBoot, startsAtBoot } from "../operator/service.ts";
 import { takeRight } from "../operator/rights.ts";

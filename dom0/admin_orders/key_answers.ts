@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Keys, for the web admin: the operator's own actions, bound to the fingerprint that was compared. @module */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { vmFromWord } from "../operator/vm_word.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { OperationCall } from "../../shared/protocol/command.ts";
 import type { JsonValue } from "../operations/operation.ts";
 import { recogniseNamed } from "../operations/recognise.ts";

@@ -7,7 +7,7 @@
  */
 
 import { newRequestId } from "../../shared/io/new_request_id.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import type { GroupChoice } from "../run/group_choice.ts";
 import type { Ended, StopReason } from "../run/runner.ts";

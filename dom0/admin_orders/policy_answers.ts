@@ -2,7 +2,7 @@
 /** The policy as a page shows it: files, rules in force, warnings, who may do what, and why. @module */
 
 import { durableWrite } from "../../shared/io/durable.ts";
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/cli/program.ts";
 import { sha256Hex } from "../../shared/io/sha256.ts";
 import { type JsonValue, LEVELS } from "../operations/operation.ts";
 import { OPERATIONS, SHELL } from "../operations/table.ts";

@@ -7,7 +7,7 @@
  */
 
 import { runTool } from "../../shared/io/run_tool.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { KINDS, ParameterError } from "../operations/parameter.ts";
 import type { JsonValue } from "../operations/operation.ts";
 import type { KnownQubes } from "../policy/qube_facts.ts";

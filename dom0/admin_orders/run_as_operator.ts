@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { sha256Hex } from "../../shared/io/sha256.ts";
 import { concat, utf8 } from "../../shared/protocol/bytes.ts";
 import { shellQuote } from "../../shared/protocol/command.ts";

@@ -13,7 +13,7 @@
  */
 
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
-import { errorText, writeAll } from "../../shared/io/program.ts";
+import { errorText, writeAll } from "../../shared/cli/program.ts";
 import { isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import type { JsonValue } from "../operations/operation.ts";

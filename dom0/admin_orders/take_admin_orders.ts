@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The orders of the web admin, as the daemon takes them: side by side. @module */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { JsonValue } from "../operations/operation.ts";
 import { takeOrders } from "../orders/take_orders.ts";
 import { MAX_ORDER_BYTES, type OrderAnswer, type OrderFields, readOrder } from "./order_fields.ts";

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { Answer, Approve, Approver, Deny, Notice } from "./parking.ts";
 import type { ParkedView } from "./parked_view.ts";
 import { foldLines, presentRequest } from "./present.ts";

@@ -12,7 +12,7 @@
  */
 
 import type { Clock } from "../../shared/io/clock.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Authority, JudgedCommand } from "../judge/verdict.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every operator's command and option, once: for running, for --help, for the completion. @module */
 
-import type { OptionTable } from "../../shared/io/options.ts";
+import type { OptionTable } from "../../shared/cli/options.ts";
 import { approve, APPROVE_WORDS, deny, grants, pending, show } from "./commands/approval.ts";
 import { audit } from "./commands/audit.ts";
 import {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What an operator's command needs: paths, the terminal, the audit. @module */
 
-import { readLine } from "../../shared/io/read_line.ts";
-import { UserError, writeAll } from "../../shared/io/program.ts";
+import { readLine } from "../../shared/cli/read_line.ts";
+import { UserError, writeAll } from "../../shared/cli/program.ts";
 import type { Acting } from "../operator/acting.ts";
 
 export interface Operator extends Acting {

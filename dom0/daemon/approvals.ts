@@ -2,7 +2,7 @@
 /** What the daemon needs to ask a person: the place where requests wait, and the person's orders. @module */
 
 import type { Clock } from "../../shared/io/clock.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { createGrants } from "../approval/grants.ts";
 import { createParkedFiles } from "../approval/parked_files.ts";
 import { createNotifying, hasProgram, type Ran } from "../approval/notify.ts";

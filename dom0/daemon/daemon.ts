@@ -10,7 +10,7 @@
 import type { Clock } from "../../shared/io/clock.ts";
 import { syncFolderOf } from "../../shared/io/durable.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
-import { errorText, EXIT_FAILED, writeAll } from "../../shared/io/program.ts";
+import { errorText, EXIT_FAILED, writeAll } from "../../shared/cli/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
 import type { Notifier } from "../../shared/io/sd_notify.ts";
 import type { StateWriter } from "../../shared/io/state_writer.ts";

@@ -10,7 +10,7 @@
 
 import { delay } from "@std/async/delay";
 import { tryLock } from "../../shared/io/file_lock.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 
 /** A command that only checks whether a daemon runs holds the lock for a moment. */
 const TRIES = 10;

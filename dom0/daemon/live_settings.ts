@@ -7,7 +7,7 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { ConfigError, errorText } from "../../shared/io/program.ts";
+import { ConfigError, errorText } from "../../shared/cli/program.ts";
 import { serialised } from "../../shared/io/timing.ts";
 import type { Audit } from "../record/audit_log.ts";
 import { type Changes, watchSettled } from "../settings/settled_changes.ts";

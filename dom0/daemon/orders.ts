@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The operator's orders: read, done one after another, answered. @module */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { Answer, Parking } from "../approval/parking.ts";
 import { MAX_ORDER_BYTES, type Order, parseOrder } from "../operator/order_form.ts";
 import { OrderError } from "../orders/order_file.ts";

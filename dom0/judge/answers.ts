@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Answers that dom0 gives without running anything, and who gets to hear a job's. @module */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { EMPTY_STREAM, refusedOutcome } from "../../shared/protocol/outcome.ts";

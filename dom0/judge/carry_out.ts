@@ -15,7 +15,7 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";

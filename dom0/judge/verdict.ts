@@ -13,7 +13,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";

@@ -3,7 +3,7 @@
 
 import { durableRemove, durableWrite } from "../../shared/io/durable.ts";
 import { exists } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { waitForState } from "../daemon/state_file.ts";
 import { type Acting, recordAction } from "./acting.ts";
 import { UNIT } from "./service.ts";

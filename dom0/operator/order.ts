@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Gives an order to the running daemon, and waits for what comes of it. @module */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import type { Answer } from "../approval/parking.ts";
 import { readDaemonState } from "../daemon/state_file.ts";
 import { createOrderGiver, type OrderLimits } from "../orders/give_order.ts";

@@ -2,7 +2,7 @@
 /** What waits for a person, for the operator's programs: values in, values out. @module */
 
 import { ifPresent, readSmall, readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { ParkedView } from "../approval/parked_view.ts";

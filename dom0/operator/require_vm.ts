@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Questions to qubesd, through its own tools. Never on a hot path: each takes 100 ms. @module */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { AbsentProgram, runTool } from "../../shared/io/run_tool.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 

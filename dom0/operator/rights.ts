@@ -8,7 +8,7 @@
 
 import { durableFolder, durableRemove, durableWrite } from "../../shared/io/durable.ts";
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { type AuthKey, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The daemon's unit: whether it runs, now and at every boot. @module */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { runTool } from "../../shared/io/run_tool.ts";
 import { type Acting, recordAction } from "./acting.ts";
 

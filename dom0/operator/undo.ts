@@ -6,7 +6,7 @@ import { durableFolder } from "../../shared/io/durable.ts";
 import { releaseLock, tryLock } from "../../shared/io/file_lock.ts";
 import { exists } from "../../shared/io/files.ts";
 import { newRequestId } from "../../shared/io/new_request_id.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { readPart } from "../undo/change_reader.ts";

@@ -3,7 +3,7 @@
 
 import { PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { watchFolders } from "../../shared/io/folder_watch.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import {
   ifPresentSync,
   isPresent,

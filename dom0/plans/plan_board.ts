@@ -10,7 +10,7 @@
  */
 
 import { PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { removeIfPresent, replaceFile } from "../../shared/io/sync_files.ts";
 import type { Plan } from "./plan.ts";
 import {

@@ -7,7 +7,7 @@
  */
 
 import { ifPresent } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { PolicyFiles } from "./parse_policy.ts";
 

@@ -19,7 +19,7 @@
 
 import { dirname } from "@std/path/posix/dirname";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import { ifPresentSync, readIfPresent } from "../../shared/io/sync_files.ts";
 import type { ChainEnd } from "./audit_chain.ts";
 

@@ -8,7 +8,7 @@
 
 import { syncFolderOf } from "../../shared/io/durable.ts";
 import { PRIVATE_FILE } from "../../shared/io/private_modes.ts";
-import { errorText, writeAll } from "../../shared/io/program.ts";
+import { errorText, writeAll } from "../../shared/cli/program.ts";
 import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
 import { keepShares, keptFile } from "./audit_share.ts";
 

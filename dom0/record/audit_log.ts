@@ -11,7 +11,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { PRIVATE_FILE } from "../../shared/io/private_modes.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import {
   type AnchorPaths,

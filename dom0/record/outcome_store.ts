@@ -14,7 +14,7 @@
  * @module
  */
 
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import { newSha256, type Sha256 } from "../../shared/io/sha256.ts";
 import {
   isPresent,

@@ -7,7 +7,7 @@
  */
 
 import type { Clock } from "../../shared/io/clock.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND, type Outcome } from "../../shared/protocol/outcome.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";

@@ -2,7 +2,7 @@
 /** Which kind of process group the commands get, and the end of what an earlier daemon left. @module */
 
 import { delay } from "@std/async/delay";
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/cli/program.ts";
 import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import { cgroupGroups } from "./cgroup_groups.ts";
 import { type CommandsUnit, startCommandsUnit } from "./commands_unit.ts";

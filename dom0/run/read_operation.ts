@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Runs a reading operation for dom0 itself, and gives its value. @module */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { runTool } from "../../shared/io/run_tool.ts";
 import { type JsonValue, ResultError } from "../operations/operation.ts";
 import { recogniseNamed } from "../operations/recognise.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";

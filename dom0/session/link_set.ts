@@ -7,7 +7,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { serialised } from "../../shared/io/timing.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";

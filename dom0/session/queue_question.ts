@@ -2,7 +2,7 @@
 /** One question to a VM's queue, outside a session: the service's argument, one frame back. @module */
 
 import { readFrames } from "../../shared/io/byte_stream.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { type Answer, CAPS_OF_ANSWER, decodeAnswer } from "../../shared/protocol/message.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";

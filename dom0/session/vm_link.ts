@@ -7,7 +7,7 @@
  */
 
 import type { Clock } from "../../shared/io/clock.ts";
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { pause } from "../../shared/io/timing.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type Config, parseConfig } from "./config.ts";

@@ -8,7 +8,7 @@ import {
   durableWrite,
 } from "../../shared/io/durable.ts";
 import { readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import type { Engine } from "../../shared/setup/engine.ts";
 import { describe } from "./describe.ts";
 import { type Fact, restart, savedPath, type Value } from "./fact.ts";

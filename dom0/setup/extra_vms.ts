@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The VMs beside the agent VM that the command line may ask for. @module */
 
-import type { ParsedWords } from "../../shared/io/options.ts";
-import { UsageError } from "../../shared/io/program.ts";
+import type { ParsedWords } from "../../shared/cli/options.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type NetvmChoice, netvmName, optional, vmName } from "./vm_words.ts";
 

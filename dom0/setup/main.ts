@@ -2,7 +2,7 @@
 /** setup, verify and undo, over given tools, paths and a terminal. @module */
 
 import type { Journal } from "../../shared/setup/journal.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { apply, stepsFor, takeLock, undo, verify } from "../../shared/setup/engine.ts";
 import { exitCode, findingsTable } from "../../shared/setup/findings.ts";

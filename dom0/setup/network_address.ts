@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** An address and a port as setup takes them: one spelling each, refused and not repaired. @module */
 
-import { UsageError } from "../../shared/io/program.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { parseTcpPort, type TcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";

@@ -2,7 +2,7 @@
 /** What a fact is now, asked of the tools. Asks each question once. @module */
 
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { shellQuote } from "../../shared/protocol/command.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";

@@ -8,8 +8,8 @@ import {
   parseNumber,
   parseWords,
   refuseOptionWord,
-} from "../../shared/io/options.ts";
-import { UsageError } from "../../shared/io/program.ts";
+} from "../../shared/cli/options.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { type AdminRequest, type KeyQubeRequest, parseAdmin, parseKeyQube } from "./extra_vms.ts";

@@ -8,7 +8,7 @@
  */
 
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
 import type { KeyQubeRequest } from "./extra_vms.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Names of VMs as they stand on the command line. @module */
 
-import { UsageError } from "../../shared/io/program.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { CHANGES } from "../operations/undo.ts";
 import type { ReadOperation } from "../run/read_operation.ts";

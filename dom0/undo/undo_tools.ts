@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { concat } from "../../shared/protocol/bytes.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { GroupChoice } from "../run/group_choice.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the daemon has to do with undo: keeping what one would need, and taking back a plan that failed. @module */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import type { Audit } from "../record/audit_log.ts";
 import type { UndoKeeper } from "./keep_for_undo.ts";
 import type { UndoTools } from "./run_undo.ts";

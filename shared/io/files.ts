@@ -4,7 +4,7 @@
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "./private_modes.ts";
-import { UserError } from "./program.ts";
+import { UserError } from "../cli/program.ts";
 
 const GROUP_OR_OTHER = 0o077;
 

@@ -12,7 +12,7 @@ import { printable } from "../protocol/printable.ts";
 import { ProtocolError } from "../protocol/refusal.ts";
 import { exists, ifPresent, readSmallText } from "./files.ts";
 import { type LineProblem, readKeyValues } from "./key_value.ts";
-import { ConfigError } from "./program.ts";
+import { ConfigError } from "../cli/program.ts";
 import { parseTcpPort, type TcpPort } from "./tcp_port.ts";
 
 export interface OpenclawConf {

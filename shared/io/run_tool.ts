@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Starts a program of the system and reads what it prints: by words, without a shell. @module */
 
-import { UserError } from "./program.ts";
+import { UserError } from "../cli/program.ts";
 import { within } from "./timing.ts";
 
 export type Argv = readonly [program: string, ...args: string[]];

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { errorText } from "./program.ts";
+import { errorText } from "../cli/program.ts";
 
 const AGAIN_MS = 2_000;
 

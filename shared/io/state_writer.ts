@@ -2,7 +2,7 @@
 /** Keeps a file equal to what a program is doing, for its "status" command. @module */
 
 import { ifPresent, putInPlace } from "./files.ts";
-import { errorText } from "./program.ts";
+import { errorText } from "../cli/program.ts";
 
 export interface StateWriter {
   changed(): void;

@@ -4,7 +4,7 @@
 import { parseDecimal } from "../protocol/bytes.ts";
 import { printable } from "../protocol/printable.ts";
 import { ProtocolError } from "../protocol/refusal.ts";
-import { UsageError } from "./program.ts";
+import { UsageError } from "../cli/program.ts";
 
 declare const brand: unique symbol;
 /** A TCP port from 1 to 65535. Made only by parseTcpPort(). */

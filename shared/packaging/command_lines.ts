@@ -13,7 +13,7 @@ import {
   DAEMON_SHORT,
 } from "../../dom0/cli/command_table.ts";
 import { SETUP_OPTIONS, SETUP_SHORT, USAGE as SETUP_USAGE } from "../../dom0/setup/request.ts";
-import type { OptionTable } from "../io/options.ts";
+import type { OptionTable } from "../cli/options.ts";
 import { CHECK_OPTIONS, STATUS_OPTIONS, TUNNEL_OPTIONS } from "../tunnel/cli_table.ts";
 import { CONNECT_OPTIONS } from "../../vm/connect/cli.ts";
 import { CTL_COMMANDS, CTL_OPTIONS } from "../../vm/ctl/cli_table.ts";

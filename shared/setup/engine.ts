@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UserError } from "../io/program.ts";
+import { UserError } from "../cli/program.ts";
 import { within } from "../io/timing.ts";
 import type { Finding } from "./findings.ts";
 import { findingsFor } from "./findings.ts";

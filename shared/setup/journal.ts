@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The record while a setup program works: what both do around each change. @module */
 
-import { UserError } from "../io/program.ts";
+import { UserError } from "../cli/program.ts";
 import type { Entry, RecordFile } from "./record.ts";
 
 export interface Journal<F> {

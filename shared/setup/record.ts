@@ -10,7 +10,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { durableFolder, durableRemove, durableWrite } from "../io/durable.ts";
 import { ifPresent, readPrivate } from "../io/files.ts";
-import { errorText, UserError } from "../io/program.ts";
+import { errorText, UserError } from "../cli/program.ts";
 
 /** null: as if nobody had set it. */
 export type Value = string | null;

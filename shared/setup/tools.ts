@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The programs that a setup runs: by words, without a shell, with a limit in time. @module */
 
-import { UserError } from "../io/program.ts";
+import { UserError } from "../cli/program.ts";
 import { AbsentProgram, type Argv, runTool, type ToolEnd } from "../io/run_tool.ts";
 import { shellQuote } from "../protocol/command.ts";
 import { printable } from "../protocol/printable.ts";

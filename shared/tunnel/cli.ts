@@ -2,9 +2,9 @@
 /** The command line of openclaw-tunnel, the same in dom0 and in a VM. @module */
 
 import { type OpenclawConf, readFirstConf } from "../io/openclaw_conf.ts";
-import { unknownCommand } from "../io/did_you_mean.ts";
-import { expectWords, type ParsedWords, parseNumber, parseWords } from "../io/options.ts";
-import { ConfigError, EXIT_FAILED, EXIT_OK, UsageError } from "../io/program.ts";
+import { unknownCommand } from "../cli/did_you_mean.ts";
+import { expectWords, type ParsedWords, parseNumber, parseWords } from "../cli/options.ts";
+import { ConfigError, EXIT_FAILED, EXIT_OK, UsageError } from "../cli/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
 import { parsePortRoute, type PortRoute } from "../io/tcp_port.ts";
 import { VERSION } from "../io/version.ts";

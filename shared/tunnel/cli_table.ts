@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every command and option of openclaw-tunnel: for running, for --help, for the tests. @module */
 
-import type { OptionTable } from "../io/options.ts";
+import type { OptionTable } from "../cli/options.ts";
 import { callLimit, DEFAULT_GRANT_PAGES } from "./carry/call_budget.ts";
 
 export const TUNNEL_OPTIONS: OptionTable = {

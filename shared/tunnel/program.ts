@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What both programs called openclaw-tunnel have in common. @module */
 
-import { writeAll } from "../io/program.ts";
+import { writeAll } from "../cli/program.ts";
 import { createNotifier } from "../io/sd_notify.ts";
 import { ifPresentSync } from "../io/sync_files.ts";
 import { DEFAULT_GRANT_PAGES } from "./carry/call_budget.ts";

@@ -5,7 +5,7 @@ import { delay } from "@std/async/delay";
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { dateMs } from "../io/clock.ts";
-import { errorText, UserError } from "../io/program.ts";
+import { errorText, UserError } from "../cli/program.ts";
 import type { Notifier } from "../io/sd_notify.ts";
 import type { PortRoute } from "../io/tcp_port.ts";
 import { aborted } from "../io/timing.ts";

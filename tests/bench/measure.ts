@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the benches have in common: figures beside their goals, percentiles, the report. @module */
 
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import { PROJECT } from "../e2e/program_flags.ts";
 
 export interface Figure {

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import { startReport } from "./measure.ts";
 import { agentRequest } from "./prompt.ts";
 import { benchFailover } from "./proxy_failover.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import { PROJECT } from "../e2e/program_flags.ts";
 import type { FarEnd } from "./far-end.ts";
 import { startReport } from "./measure.ts";

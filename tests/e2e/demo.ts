@@ -7,7 +7,7 @@
  * @module
  */
 
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import { makeNonce, PLAIN_REQUEST, sealEnvelope } from "../../shared/protocol/envelope.ts";

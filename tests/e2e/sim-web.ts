@@ -13,7 +13,7 @@ import { makeTicket } from "../../dom0/admin/server/tickets.ts";
 import { startAdmin } from "../../dom0/admin/start_admin.ts";
 import { dom0Paths } from "../../dom0/settings/paths.ts";
 import { realClock } from "../../shared/io/clock.ts";
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import { aborted, pause } from "../../shared/io/timing.ts";
 import { finish, install, type Installed } from "./installed.ts";
 

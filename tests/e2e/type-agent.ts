@@ -8,7 +8,7 @@
  * @module
  */
 
-import { EXIT_OK, UserError } from "../../shared/io/program.ts";
+import { EXIT_OK, UserError } from "../../shared/cli/program.ts";
 import { createMachine, type Machine } from "../sim/boot.ts";
 import { writeByRename } from "../sim/files.ts";
 import { unitStates } from "../sim/systemctl.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Commands of the README and its pages, typed into a simulated Qubes, each where they say. @module */
 
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import type { World } from "../sim/world.ts";
 import { finish, type Finished } from "./installed.ts";
 import { PROJECT } from "./program_flags.ts";

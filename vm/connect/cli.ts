@@ -2,8 +2,13 @@
 /** The command line of openclaw-connect; it overrides the configuration. @module */
 
 import { readFirstConf } from "../../shared/io/openclaw_conf.ts";
-import { expectWords, type OptionTable, parseNumber, parseWords } from "../../shared/io/options.ts";
-import { UsageError } from "../../shared/io/program.ts";
+import {
+  expectWords,
+  type OptionTable,
+  parseNumber,
+  parseWords,
+} from "../../shared/cli/options.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { parsePortRoute, type PortRoute } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";

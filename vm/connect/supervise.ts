@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { within } from "../../shared/io/timing.ts";
 import type { PortRoute } from "../../shared/io/tcp_port.ts";
 import type { Settings } from "./cli.ts";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-ctl, read. @module */
 
-import { unknownCommand } from "../../shared/io/did_you_mean.ts";
-import { expectWords, type ParsedWords, parseWords } from "../../shared/io/options.ts";
-import { UsageError } from "../../shared/io/program.ts";
+import { unknownCommand } from "../../shared/cli/did_you_mean.ts";
+import { expectWords, type ParsedWords, parseWords } from "../../shared/cli/options.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Part } from "../probe/units.ts";
 import { CTL_COMMANDS, CTL_OPTIONS, CTL_PROGRAM } from "./cli_table.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every command and option of openclaw-ctl: for running, for --help, for the tests. @module */
 
-import type { OptionTable } from "../../shared/io/options.ts";
+import type { OptionTable } from "../../shared/cli/options.ts";
 
 export const CTL_PROGRAM = "openclaw-ctl";
 

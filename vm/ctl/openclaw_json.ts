@@ -2,7 +2,7 @@
 /** The few fields of openclaw.json that openclaw-ctl needs. The rest is up to OpenClaw. @module */
 
 import { ifPresent, readPrivate } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { parseJson } from "../settings/json_file.ts";
 import { isObject } from "../settings/shape.ts";
 import { type CtlPlaces, openclawJsonPath } from "./scene.ts";

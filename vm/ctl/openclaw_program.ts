@@ -2,7 +2,7 @@
 /** OpenClaw's own program: where setup-vm put it, and running it. It costs 1 to 6 s a call. @module */
 
 import { exists } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import type { Ran } from "../probe/run_program.ts";
 import type { CtlPlaces, Scene } from "./scene.ts";
 

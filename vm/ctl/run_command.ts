@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Commands by their names. @module */
 
-import { parseNumber } from "../../shared/io/options.ts";
+import { parseNumber } from "../../shared/cli/options.ts";
 import { partsOf } from "../probe/units.ts";
 import { type CtlCall, readParts } from "./cli.ts";
 import { cron } from "./commands/cron.ts";

@@ -2,7 +2,7 @@
 /** The state of this VM's parts at one moment, including what does not answer. @module */
 
 import { exists } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { readStates } from "../../shared/tunnel/state_file.ts";
 import type { PortState } from "../../shared/tunnel/carry/port_account.ts";
 import { objectOf } from "../probe/http_answer.ts";

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { isPresent } from "../../shared/io/sync_files.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { RequestFlag } from "../../shared/protocol/flags.ts";

@@ -8,7 +8,7 @@ import {
   Server,
   type ServerContext,
 } from "@modelcontextprotocol/server";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Layout } from "../remote/files/layout.ts";

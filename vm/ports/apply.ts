@@ -10,7 +10,7 @@ import {
   durableWrite,
 } from "../../shared/io/durable.ts";
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { MARK } from "./refusal_script.ts";
 import { type FilePlan, parsePortFile, type Plan, planFiles, TCP_LINK } from "./service_files.ts";
 import { CONNECT, MUX, MUX_PROGRAM, PER_VM_PROGRAM, RPC_FOLDERS } from "./service_files.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-ports. @module */
 
-import type { OptionTable } from "../../shared/io/options.ts";
-import { UsageError } from "../../shared/io/program.ts";
+import type { OptionTable } from "../../shared/cli/options.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { parseTcpPort, type TcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";

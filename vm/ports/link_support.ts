@@ -10,7 +10,7 @@
  */
 
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { CONNECT, type Form, SYSTEM_FOLDER } from "./service_files.ts";
 
 export interface Chosen {

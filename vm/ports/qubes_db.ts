@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** QubesDB, through its own program: the daemon speaks a protocol that Deno has no client for. @module */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { AbsentProgram, runTool } from "../../shared/io/run_tool.ts";
 
 /** @throws {UserError} where there is no QubesDB at all */

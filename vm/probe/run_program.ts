@@ -2,7 +2,7 @@
 /** Another program, run to its end: its words as a list, no shell, a deadline, a cap. @module */
 
 import { basename } from "@std/path/posix/basename";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { within } from "../../shared/io/timing.ts";
 import { readCapped } from "./capped.ts";
 

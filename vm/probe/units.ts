@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The units of this VM's parts: their names, what systemd says of them, and restarting one. @module */
 
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Role, VmSettings } from "../settings/vm_settings.ts";
 import type { Run } from "./run_program.ts";

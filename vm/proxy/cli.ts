@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-proxy. @module */
 
-import { unknownCommand } from "../../shared/io/did_you_mean.ts";
-import { expectWords, parseWords } from "../../shared/io/options.ts";
-import { UsageError } from "../../shared/io/program.ts";
+import { unknownCommand } from "../../shared/cli/did_you_mean.ts";
+import { expectWords, parseWords } from "../../shared/cli/options.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 

@@ -2,7 +2,7 @@
 /** The parts put together, with the real clock, network and files; until a signal ends it. @module */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { writeAll } from "../../shared/io/program.ts";
+import { writeAll } from "../../shared/cli/program.ts";
 import type { Notifier } from "../../shared/io/sd_notify.ts";
 import { pause, within } from "../../shared/io/timing.ts";
 import { createAttempt } from "./attempt/attempt.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Configuration files in JSON: what is wrong with one, in words that show no secret. @module */
 
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/cli/program.ts";
 import type { Problem } from "./shape.ts";
 
 /** After these, correcting the first ones helps more than a longer list. */

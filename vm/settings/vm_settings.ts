@@ -8,7 +8,7 @@
 
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { parseJson, problemsError } from "./json_file.ts";
 import { BAD, flag, oneOf, optional, type Problem, record, required, whole } from "./shape.ts";
 

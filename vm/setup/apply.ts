@@ -3,7 +3,7 @@
 
 import { durableRemove, durableWrite, syncFolderOf } from "../../shared/io/durable.ts";
 import { ifPresent, makePrivateFolder } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import type { Engine } from "../../shared/setup/engine.ts";
 import { AbsentProgram } from "../../shared/io/run_tool.ts";
 import { runOrFail, type Tools } from "../../shared/setup/tools.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Asks the programs that read the configuration whether they accept it. @module */
 
-import { errorText } from "../../shared/io/program.ts";
+import { errorText } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Finding } from "../../shared/setup/findings.ts";
 import type { Tools } from "../../shared/setup/tools.ts";

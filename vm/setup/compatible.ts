@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A server that speaks as OpenAI does, and is none of the providers that setup-vm knows by name. @module */
 
-import { UsageError } from "../../shared/io/program.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { readBaseUrl } from "../proxy/config/base_url.ts";
 import { MODEL } from "../proxy/config/config.ts";

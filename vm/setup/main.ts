@@ -3,7 +3,7 @@
 
 import { dirname } from "@std/path/posix/dirname";
 import type { Journal } from "../../shared/setup/journal.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { apply, type Engine, stepsFor, takeLock, verify } from "../../shared/setup/engine.ts";
 import { exitCode, type Finding, findingsTable } from "../../shared/setup/findings.ts";

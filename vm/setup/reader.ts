@@ -2,7 +2,7 @@
 /** What a fact is now. @module */
 
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import type { Value } from "../../shared/setup/record.ts";
 import type { Tools } from "../../shared/setup/tools.ts";

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What the command line of setup-vm asks for, checked before anything runs. @module */
 
-import { didYouMean } from "../../shared/io/did_you_mean.ts";
+import { didYouMean } from "../../shared/cli/did_you_mean.ts";
 import {
   expectWords,
   type OptionTable,
   parseWords,
   refuseOptionWord,
-} from "../../shared/io/options.ts";
+} from "../../shared/cli/options.ts";
 import { DEFAULT_OPENCLAW_CONF, DEFAULT_PROXY_PORT } from "../../shared/io/openclaw_conf.ts";
-import { UsageError } from "../../shared/io/program.ts";
+import { UsageError } from "../../shared/cli/program.ts";
 import { parseTcpPort } from "../../shared/io/tcp_port.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";

@@ -4,7 +4,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import type { Journal } from "../../shared/setup/journal.ts";
 import { ifPresent } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { undo } from "../../shared/setup/engine.ts";
 import { createEngine } from "./apply.ts";
 import { type Fact, needsRoot, record } from "./fact.ts";

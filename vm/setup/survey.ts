@@ -3,7 +3,7 @@
 
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { readKeyValues } from "../../shared/io/key_value.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { AbsentProgram, type ToolEnd } from "../../shared/io/run_tool.ts";
 import type { Tools } from "../../shared/setup/tools.ts";
 import { type QubesDb, readVmKind, type VmKind } from "../ports/vm_kind.ts";

@@ -3,7 +3,7 @@
 
 import { readFrames } from "../../shared/io/byte_stream.ts";
 import { writeFully } from "../../shared/io/files.ts";
-import { UserError } from "../../shared/io/program.ts";
+import { UserError } from "../../shared/cli/program.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { MUX_CAPS } from "../../shared/protocol/mux/mux_message.ts";
 import { realClock } from "../../shared/tunnel/clock.ts";

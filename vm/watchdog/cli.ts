@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The command line of openclaw-watchdog. @module */
 
-import { expectWords, type OptionTable, parseWords } from "../../shared/io/options.ts";
+import { expectWords, type OptionTable, parseWords } from "../../shared/cli/options.ts";
 
 export const WATCHDOG_PROGRAM = "openclaw-watchdog";
 export const WATCHDOG_OPTIONS: OptionTable = { help: "flag", once: "flag", version: "flag" };

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/cli/program.ts";
 import type { Run } from "../probe/run_program.ts";
 import type { Watched } from "./machine.ts";
 

@@ -13,7 +13,7 @@ import {
   type UnitState,
 } from "../probe/units.ts";
 import { type Verdict, verdictText } from "../probe/verdict.ts";
-import { errorText, UserError } from "../../shared/io/program.ts";
+import { errorText, UserError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmSettings } from "../settings/vm_settings.ts";
 import { type Cpu, cpuTraffic, memoryReason, type Quiet, quietSince, trafficOf } from "./idle.ts";

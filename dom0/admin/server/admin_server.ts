@@ -7,7 +7,7 @@
  */
 
 import { getCookies } from "@std/http/cookie";
-import { errorText } from "../../../shared/io/program.ts";
+import { errorText } from "../../../shared/cli/program.ts";
 import { Dom0Error } from "../channel/dom0_channel.ts";
 import { parseForm, requireFormType } from "./form.ts";
 import { judgeRequest, type Trust } from "./guard.ts";

@@ -2,8 +2,8 @@
 /** pending, show, approve, deny, grants: what waits for a person, and the person's answer. @module */
 
 import { watchFolders } from "../../../shared/io/folder_watch.ts";
-import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
-import { UsageError, UserError } from "../../../shared/io/program.ts";
+import { expectWords, parseNumber, parseWords } from "../../../shared/cli/options.ts";
+import { UsageError, UserError } from "../../../shared/cli/program.ts";
 import { type Approver, objectionToGrant } from "../../approval/parking.ts";
 import type { ParkedView } from "../../approval/parked_view.ts";
 import { presentRequest, visibleLine } from "../../approval/present.ts";

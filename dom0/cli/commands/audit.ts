@@ -2,9 +2,9 @@
 /** audit show, audit report, audit verify. @module */
 
 import { dateMs } from "../../../shared/io/clock.ts";
-import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
-import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
-import { UsageError } from "../../../shared/io/program.ts";
+import { unknownCommand } from "../../../shared/cli/did_you_mean.ts";
+import { expectWords, parseNumber, parseWords } from "../../../shared/cli/options.ts";
+import { UsageError } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import {
   allAuditFiles,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** authorize, connect, revoke, disconnect, keys: which VMs may send commands. @module */
 
-import { didYouMean } from "../../../shared/io/did_you_mean.ts";
+import { didYouMean } from "../../../shared/cli/did_you_mean.ts";
 import {
   expectWords,
   type OptionTable,
   type ParsedWords,
   parseWords,
-} from "../../../shared/io/options.ts";
-import { UsageError, UserError } from "../../../shared/io/program.ts";
+} from "../../../shared/cli/options.ts";
+import { UsageError, UserError } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { ParameterError } from "../../operations/parameter.ts";

@@ -2,7 +2,7 @@
 /** history: the requests one by one, and which of them can be taken back. @module */
 
 import { dateMs } from "../../../shared/io/clock.ts";
-import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
+import { expectWords, parseNumber, parseWords } from "../../../shared/cli/options.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { allAuditFiles, linesOf, parseRecord } from "../../record/audit_files.ts";
 import { createRequestHistory, type PastRequest } from "../../record/request_history.ts";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** policy check, policy list, policy explain, ops: who may do what, and what there is to do. @module */
 
-import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
+import { unknownCommand } from "../../../shared/cli/did_you_mean.ts";
 import { dateMs } from "../../../shared/io/clock.ts";
-import { expectWords, parseWords } from "../../../shared/io/options.ts";
-import { errorText, UsageError } from "../../../shared/io/program.ts";
+import { expectWords, parseWords } from "../../../shared/cli/options.ts";
+import { errorText, UsageError } from "../../../shared/cli/program.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { recogniseScript, recogniseWords } from "../../operations/recognise.ts";
 import { describeOperation, OPERATIONS, SHELL } from "../../operations/table.ts";

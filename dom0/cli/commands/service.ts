@@ -2,8 +2,8 @@
 /** enable, disable, restart, lockdown, unlock: whether the daemon runs, and whether it runs commands. @module */
 
 import { delay } from "@std/async/delay";
-import { expectWords, parseWords } from "../../../shared/io/options.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { expectWords, parseWords } from "../../../shared/cli/options.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { lockDown, unlock as liftLockdown } from "../../operator/lockdown.ts";
 import { disableService, enableService, restartService, UNIT } from "../../operator/service.ts";
 import { readDaemonState } from "../../daemon/state_file.ts";

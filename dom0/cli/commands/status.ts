@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** status, queue, check-config: what is configured and what is going on. @module */
 
-import { unknownCommand } from "../../../shared/io/did_you_mean.ts";
+import { unknownCommand } from "../../../shared/cli/did_you_mean.ts";
 import { exists } from "../../../shared/io/files.ts";
-import { expectWords, parseWords } from "../../../shared/io/options.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { expectWords, parseWords } from "../../../shared/cli/options.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import type { QueueEntry, QueueReport } from "../../../shared/protocol/message.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** undo: takes back what a request, or an undo, has done. @module */
 
-import { expectWords, parseNumber, parseWords } from "../../../shared/io/options.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { expectWords, parseNumber, parseWords } from "../../../shared/cli/options.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { refuseUncertain, takeBack, type ToUndo, type UndoWitness } from "../../operator/undo.ts";
 import { OPERATOR } from "../../undo/run_undo.ts";
 import { commandsText, undoText } from "../../undo/undo_text.ts";

@@ -8,8 +8,8 @@
 
 import { durableRemove } from "../../../shared/io/durable.ts";
 import { exists, ifPresent, readSmallText } from "../../../shared/io/files.ts";
-import { expectWords, parseWords } from "../../../shared/io/options.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { expectWords, parseWords } from "../../../shared/cli/options.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { runTool } from "../../../shared/io/run_tool.ts";
 import { recordAction } from "../../operator/acting.ts";
 import { type Operator, requireRoot } from "../operator.ts";

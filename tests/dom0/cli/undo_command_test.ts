@@ -8,7 +8,7 @@ import { openAudit } from "../../../dom0/record/audit_log.ts";
 import { dom0Paths, type Paths } from "../../../dom0/settings/paths.ts";
 import { keepForUndo } from "../../../dom0/undo/keep_for_undo.ts";
 import { createUndoStore } from "../../../dom0/undo/undo_store.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { createQubeModel, type QubeModel } from "../undo/qube_model.ts";
 import { requestId, withFolder } from "../fixture.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readPolicyFolder } from "../../../dom0/policy/policy_folder.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 
 const OWN = Deno.uid();
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
 import { createKeyStore, type KeyStore } from "../../../dom0/settings/key_store.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";

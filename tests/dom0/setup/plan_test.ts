@@ -19,7 +19,7 @@ import { parseInvocation } from "../../../dom0/setup/request.ts";
 import { parseRows } from "../../../dom0/setup/survey.ts";
 import { type Surroundings, wantedFor } from "../../../dom0/setup/wanted.ts";
 import { shellQuote } from "../../../shared/protocol/command.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 import { fakeTools } from "./fake_tools.ts";
 

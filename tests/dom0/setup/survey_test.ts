@@ -5,7 +5,7 @@ import { setupPaths } from "../../../dom0/setup/paths.ts";
 import type { Entry } from "../../../dom0/setup/record.ts";
 import { parseInvocation } from "../../../dom0/setup/request.ts";
 import { type Survey, survey } from "../../../dom0/setup/survey.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 import { fakeTools } from "./fake_tools.ts";
 

@@ -2,7 +2,7 @@
 /** The small parts of the tunnel. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseOpenclawConf } from "../../../shared/io/openclaw_conf.ts";
-import { UsageError } from "../../../shared/io/program.ts";
+import { UsageError } from "../../../shared/cli/program.ts";
 import { parseLoopback, parsePortRoute } from "../../../shared/io/tcp_port.ts";
 import { concat } from "../../../shared/protocol/bytes.ts";
 import { createBatchSender } from "../../../shared/tunnel/mux/batch_sender.ts";

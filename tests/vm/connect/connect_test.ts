@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-connect: its settings, what it asks of the tunnel, and how it waits. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { readSettings, type Settings } from "../../../vm/connect/cli.ts";
 import { type Endpoint, endpointsOf, probe } from "../../../vm/connect/endpoint.ts";
 import { tunnelArguments } from "../../../vm/connect/supervise.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** openclaw-ports without a VM: what goes where, and what the refusing script does with words. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { UsageError, UserError } from "../../../shared/io/program.ts";
+import { UsageError, UserError } from "../../../shared/cli/program.ts";
 import { parseTcpPort } from "../../../shared/io/tcp_port.ts";
 import { DEFAULT_PORTS, parsePorts, parseProxyPort } from "../../../vm/ports/cli.ts";
 import { chooseForm } from "../../../vm/ports/link_support.ts";

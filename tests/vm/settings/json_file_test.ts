@@ -2,7 +2,7 @@
 /** A file that is no JSON: where the mistake is, and nothing of what stands there. */
 
 import { assert, assertStringIncludes, assertThrows } from "@std/assert";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { parseJson } from "../../../vm/settings/json_file.ts";
 
 const WRONG: readonly (readonly [text: string, says: string])[] = [

@@ -2,7 +2,7 @@
 /** What this VM is for: read from a file, or a plain error. @module */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import {
   loadVmSettings,
   parseVmSettings,

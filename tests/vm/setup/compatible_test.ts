@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { resolveModel } from "../../../vm/proxy/route/models.ts";
 import { parseConfig } from "../../../vm/proxy/config/parse_config.ts";
-import { UsageError } from "../../../shared/io/program.ts";
+import { UsageError } from "../../../shared/cli/program.ts";
 import { placesOf } from "../../../vm/setup/places.ts";
 import { whatNext } from "../../../vm/setup/report.ts";
 import { parseInvocation, type SetupRequest } from "../../../vm/setup/request.ts";

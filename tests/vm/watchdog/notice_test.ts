@@ -2,7 +2,7 @@
 /** What dom0 is told, and what is said where it cannot be. @module */
 
 import { assertEquals } from "@std/assert";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { NOT_YET_SEEN } from "../../../vm/watchdog/machine.ts";
 import { noticeOf, tellDom0 } from "../../../vm/watchdog/notice.ts";
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { runOpenclaw } from "../openclaw_program.ts";
 import type { Outcome, Scene } from "../scene.ts";
 import { isoTime, shownLines } from "../text.ts";

@@ -2,7 +2,7 @@
 /** "openclaw-ctl doctor": looks for known problems, and says what to do. @module */
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { gatewayUrl } from "../../probe/probe.ts";
 import { error, type Examine, type Finding } from "../doctor/finding.ts";
 import { examineKeys, examineMemory } from "../doctor/keys.ts";

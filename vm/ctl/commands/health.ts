@@ -2,7 +2,7 @@
 /** "openclaw-ctl health": every endpoint asked as its clients ask it; each check is one line. @module */
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { asText } from "../../probe/as_text.ts";
 import { answerText, objectOf } from "../../probe/http_answer.ts";
 import { gatewayUrl, proxyUrl } from "../../probe/probe.ts";

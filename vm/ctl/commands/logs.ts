@@ -2,7 +2,7 @@
 /** "openclaw-ctl logs" and "follow": the journal, safe for a terminal. @module */
 
 import { textLines } from "../../../shared/io/lines.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { readCapped } from "../../probe/capped.ts";
 import { type Run, startProgram } from "../../probe/run_program.ts";
 import { type Part, unitOf } from "../../probe/units.ts";

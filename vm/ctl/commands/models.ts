@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-ctl models". @module */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { asText } from "../../probe/as_text.ts";
 import { answerText, objectOf } from "../../probe/http_answer.ts";
 import { proxyUrl } from "../../probe/probe.ts";

@@ -2,7 +2,7 @@
 /** "openclaw-ctl pair" and "approve": who waits to be let in, and which error means what. @module */
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
-import { UsageError, UserError } from "../../../shared/io/program.ts";
+import { UsageError, UserError } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { gatewayUrl } from "../../probe/probe.ts";
 import type { Handshake } from "../gateway_socket.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-ctl webhook-test": POST /hooks/wake as a program outside would. @module */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { answerText, objectOf } from "../../probe/http_answer.ts";
 import { gatewayUrl } from "../../probe/probe.ts";
 import { readHooks } from "../openclaw_json.ts";

@@ -3,7 +3,7 @@
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
 import { readKeyValues } from "../../../shared/io/key_value.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { partsOf } from "../../probe/units.ts";
 import type { Config } from "../../proxy/config/config.ts";
 import { loadConfig, placesOf } from "../../proxy/config/load_config.ts";

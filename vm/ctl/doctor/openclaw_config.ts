@@ -2,7 +2,7 @@
 /** openclaw.json: judged by OpenClaw itself, and a few settings that are worse here than elsewhere. @module */
 
 import { exists, ifPresent, readPrivate } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { asText } from "../../probe/as_text.ts";
 import { isObject } from "../../settings/shape.ts";
 import { openclawFolder, runOpenclaw } from "../openclaw_program.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Units, flags of qvm-service, ports, tunnels: what should run, and what runs in its place. @module */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { type Part, partsOf, unitOf, type UnitState } from "../../probe/units.ts";
 import { type Verdict, verdictText } from "../../probe/verdict.ts";
 import { shown } from "../text.ts";

@@ -2,7 +2,7 @@
 /** OpenClaw and its Node: whether they are there, and new enough. @module */
 
 import { exists } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { openclawFolder, openclawFolders } from "../openclaw_program.ts";
 import { shown } from "../text.ts";
 import { type DoctorScene, error, type Examine, type Finding, warning } from "./finding.ts";

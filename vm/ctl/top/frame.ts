@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What one refresh of "openclaw-ctl top" shows: gathered here, drawn elsewhere. @module */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { partsOf } from "../../probe/units.ts";
 import { readLogs } from "../commands/logs.ts";
 import { usageRows } from "../commands/usage.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** "openclaw-ctl top": frames on a screen, until a key or a signal ends it. @module */
 
-import { EXIT_OK } from "../../../shared/io/program.ts";
+import { EXIT_OK } from "../../../shared/cli/program.ts";
 import type { Scene } from "../scene.ts";
 import { drawScreen } from "./draw.ts";
 import { type Frame, takeFrame } from "./frame.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import type { Size } from "./draw.ts";
 
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J";

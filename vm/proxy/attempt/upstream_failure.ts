@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What is to be learned of an upstream that failed: from its answer, or from getting none. @module */
 
-import { errorText } from "../../../shared/io/program.ts";
+import { errorText } from "../../../shared/cli/program.ts";
 import { UpstreamFailure } from "../exchange.ts";
 import { fault, mayRetry, readOpenAiFault } from "../translate/fault.ts";
 

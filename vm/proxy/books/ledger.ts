@@ -8,7 +8,7 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite"; // built in; see above
-import { errorText, UserError } from "../../../shared/io/program.ts";
+import { errorText, UserError } from "../../../shared/cli/program.ts";
 import type { Ledger, Usage } from "./limits.ts";
 
 export interface OpenLedger extends Ledger {

@@ -2,7 +2,7 @@
 /** The reading side of the books: what was used. It changes nothing. @module */
 
 import { DatabaseSync } from "node:sqlite"; // as the writing side
-import { errorText, UserError } from "../../../shared/io/program.ts";
+import { errorText, UserError } from "../../../shared/cli/program.ts";
 
 export interface UseRow {
   /** "2026-11-22", of UTC. */

@@ -2,7 +2,7 @@
 /** Whether the keys of a configuration can be had now: each reference tried, none shown. @module */
 
 import { ifPresent } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import type { Config, SecretRef } from "./config.ts";
 import type { Secrets } from "./secrets.ts";
 

@@ -2,7 +2,7 @@
 /** The configuration from its file: proxy.json, else the original's cursor-proxy.json. @module */
 
 import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import type { Config } from "./config.ts";
 import { socketFolder } from "../http/vm_sockets.ts";
 import { fromOriginal } from "./original_config.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import type { Config, SecretRef } from "./config.ts";
 import { socketPath, vmsOf } from "../http/vm_sockets.ts";
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { errorText, formatUserError, UserError } from "../../../shared/io/program.ts";
+import { errorText, formatUserError, UserError } from "../../../shared/cli/program.ts";
 import { serialised } from "../../../shared/io/timing.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "../books/log.ts";

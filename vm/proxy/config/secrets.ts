@@ -8,7 +8,7 @@
 
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
 import { readKeyValues } from "../../../shared/io/key_value.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { within } from "../../../shared/io/timing.ts";
 import type { SecretRef } from "./config.ts";
 

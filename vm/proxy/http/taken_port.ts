@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Who has a port that is taken, if that can be found out. @module */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 
 const ASK_MS = 2000;
 const MAX_ANSWER_CHARS = 4096;

@@ -15,7 +15,7 @@
  */
 
 import { ifPresent } from "../../../shared/io/files.ts";
-import { errorText } from "../../../shared/io/program.ts";
+import { errorText } from "../../../shared/cli/program.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import type { Config } from "../config/config.ts";
 import type { Log } from "../books/log.ts";

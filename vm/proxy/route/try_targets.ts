@@ -10,7 +10,7 @@ import type { Log } from "../books/log.ts";
 import type { Metrics } from "../books/metrics.ts";
 import type { Secrets } from "../config/secrets.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { type Fault, fault, type FaultKind, mayRetry, shownToClient } from "../translate/fault.ts";
 import type { Patience } from "../attempt/upstream_fetch.ts";
 

@@ -2,7 +2,7 @@
 /** Chooses the protocol, and finds the name that protocol 2 needs. @module */
 
 import { spanMs } from "../../../shared/io/clock.ts";
-import { UsageError, UserError } from "../../../shared/io/program.ts";
+import { UsageError, UserError } from "../../../shared/cli/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import { createBell } from "./bell.ts";

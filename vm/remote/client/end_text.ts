@@ -4,7 +4,7 @@
 import { EXIT_OF_KIND, type Outcome } from "../../../shared/protocol/outcome.ts";
 import { REFUSAL_TEXT, type RefusalReason } from "../../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
-import { EXIT_FAILED } from "../../../shared/io/program.ts";
+import { EXIT_FAILED } from "../../../shared/cli/program.ts";
 import type { Farewell } from "../files/connection.ts";
 import type { RequestEnd } from "./run_request.ts";
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 
 /** Aliases repeat what they name: a few lines can stand for more than any memory holds. */

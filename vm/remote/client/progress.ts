@@ -6,7 +6,7 @@
  * @module
  */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { Given } from "../commands/cli_words.ts";
 import { PROGRAM } from "../commands/cli_table.ts";

@@ -10,7 +10,7 @@ import { delay } from "@std/async/delay";
 import { dateMs } from "../../../shared/io/clock.ts";
 import { ifPresent, readSmall } from "../../../shared/io/files.ts";
 import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { asLatin1, utf8 } from "../../../shared/protocol/bytes.ts";
 import type { ProcessCommand } from "../../../shared/protocol/command.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What is asked of dom0, besides the command: the options of all commands that run something. @module */
 
-import { parseNumber } from "../../../shared/io/options.ts";
-import { UsageError } from "../../../shared/io/program.ts";
+import { parseNumber } from "../../../shared/cli/options.ts";
+import { UsageError } from "../../../shared/cli/program.ts";
 import type { Command } from "../../../shared/protocol/command.ts";
 import type { RequestFlag } from "../../../shared/protocol/flags.ts";
 import { printable } from "../../../shared/protocol/printable.ts";

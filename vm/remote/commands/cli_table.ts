@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { OptionTable } from "../../../shared/io/options.ts";
+import type { OptionTable } from "../../../shared/cli/options.ts";
 
 export const PROGRAM = "qvm-remote";
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A command line as a value: a sub-command, a command to run, help. @module */
 
-import { isOneEditAway, unknownCommand } from "../../../shared/io/did_you_mean.ts";
-import { expectWords, type ParsedWords, parseWords } from "../../../shared/io/options.ts";
-import { UsageError } from "../../../shared/io/program.ts";
+import { isOneEditAway, unknownCommand } from "../../../shared/cli/did_you_mean.ts";
+import { expectWords, type ParsedWords, parseWords } from "../../../shared/cli/options.ts";
+import { UsageError } from "../../../shared/cli/program.ts";
 import {
   type OptionHelpTable,
   optionTable,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What to run: several words, one word, -c, or stdin. Checked here, before dom0 is asked. @module */
 
-import { UsageError, UserError } from "../../../shared/io/program.ts";
+import { UsageError, UserError } from "../../../shared/cli/program.ts";
 import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
 import {
   type Command,

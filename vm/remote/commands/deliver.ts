@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Sends a request to dom0, and shows its answer. @module */
 
-import { EXIT_OK, writeAll } from "../../../shared/io/program.ts";
+import { EXIT_OK, writeAll } from "../../../shared/cli/program.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote history …`: what was run from here, and what came of it. @module */
 
-import { EXIT_OK, UserError, writeAll } from "../../../shared/io/program.ts";
+import { EXIT_OK, UserError, writeAll } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { Given } from "./cli_words.ts";
 import {

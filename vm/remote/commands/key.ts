@@ -2,8 +2,8 @@
 /** `qvm-remote key …`: makes, shows, takes the key. @module */
 
 import { exists } from "../../../shared/io/files.ts";
-import { EXIT_OK, UsageError, UserError, writeAll } from "../../../shared/io/program.ts";
-import { readLine } from "../../../shared/io/read_line.ts";
+import { EXIT_OK, UsageError, UserError, writeAll } from "../../../shared/cli/program.ts";
+import { readLine } from "../../../shared/cli/read_line.ts";
 import { type AuthKey, makeAuthKeyText } from "../../../shared/protocol/auth_key.ts";
 import type { Given } from "./cli_words.ts";
 import { readKey, readKeyText, writeKey } from "../files/key_file.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote log`: the end of the audit log. @module */
 
-import { parseNumber } from "../../../shared/io/options.ts";
-import { EXIT_OK, UsageError } from "../../../shared/io/program.ts";
+import { parseNumber } from "../../../shared/cli/options.ts";
+import { EXIT_OK, UsageError } from "../../../shared/cli/program.ts";
 import type { Given } from "./cli_words.ts";
 import type { Layout } from "../files/layout.ts";
 import { lastLines } from "../client/tail.ts";

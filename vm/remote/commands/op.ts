@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote op …` and `qvm-remote ops`: operations of dom0, by their names. @module */
 
-import { UsageError } from "../../../shared/io/program.ts";
+import { UsageError } from "../../../shared/cli/program.ts";
 import type { OperationCall } from "../../../shared/protocol/command.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { readKey } from "../files/key_file.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote ping`: does dom0 answer? @module */
 
-import { EXIT_FAILED, EXIT_OK, writeAll } from "../../../shared/io/program.ts";
+import { EXIT_FAILED, EXIT_OK, writeAll } from "../../../shared/cli/program.ts";
 import { type Given, parseTimeout } from "./cli_words.ts";
 import type { Layout } from "../files/layout.ts";
 import { probeDom0 } from "../client/probe.ts";

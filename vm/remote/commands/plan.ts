@@ -2,7 +2,7 @@
 /** `qvm-remote plan FILE`: several operations as one request, shown, approved and run as one. @module */
 
 import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { parseUtf8 } from "../../../shared/protocol/bytes.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { printable } from "../../../shared/protocol/printable.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** How a sub-command says what it found: text, or with --json one object in one line. @module */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { Given } from "./cli_words.ts";
 import { visibleJson } from "../client/visible_text.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote queue …`: what waits, what runs, what was left behind. @module */
 
-import { EXIT_OK } from "../../../shared/io/program.ts";
+import { EXIT_OK } from "../../../shared/cli/program.ts";
 import { audit } from "../files/audit_log.ts";
 import type { Given } from "./cli_words.ts";
 import { type Layout, prepareFolders } from "../files/layout.ts";

@@ -2,7 +2,7 @@
 /** `qvm-remote status`: everything you want to know first when something does not work. @module */
 
 import { exists } from "../../../shared/io/files.ts";
-import { EXIT_FAILED, EXIT_OK } from "../../../shared/io/program.ts";
+import { EXIT_FAILED, EXIT_OK } from "../../../shared/cli/program.ts";
 import type { Given } from "./cli_words.ts";
 import { readKey } from "../files/key_file.ts";
 import { adoptLegacyFolder, type Layout } from "../files/layout.ts";

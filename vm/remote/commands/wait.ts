@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote wait ID`: the answer to a request that was sent with --no-wait. @module */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { isPresent } from "../../../shared/io/sync_files.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";

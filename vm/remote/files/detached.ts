@@ -8,7 +8,7 @@
  */
 
 import { ifPresent, makePrivateFolder, readSmallText } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { MAX_TIMEOUT_MS, MIN_TIMEOUT_MS } from "../../../shared/protocol/limits.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";

@@ -3,7 +3,7 @@
 
 import { durableWrite } from "../../../shared/io/durable.ts";
 import { ifPresent, readPrivate } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import {
   type AuthKey,
   MAX_KEY_FILE_BYTES,

@@ -20,7 +20,7 @@
  */
 
 import { exists, ifPresent, makePrivateFolder } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { type RequestId, requestIdTimeMs } from "../../../shared/protocol/request_id.ts";
 
 /** Absolute paths, nothing else. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorText } from "../../../shared/io/program.ts";
+import { errorText } from "../../../shared/cli/program.ts";
 
 /** Output of an earlier session is gone. */
 export class OutputGoneError extends Error {

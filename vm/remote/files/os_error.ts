@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** An error of the system is for the person at the terminal; it is not a bug of ours. @module */
 
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { isOsError } from "./local_failure.ts";
 

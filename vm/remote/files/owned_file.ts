@@ -2,7 +2,7 @@
 /** A request's file, and the sign that its client lives. @module */
 
 import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import { type Layout, prepareFolders } from "./layout.ts";
 import { OWNED_FILE } from "./request_owner.ts";
 import { removeIfPresent } from "../../../shared/io/sync_files.ts";

@@ -9,7 +9,7 @@
 
 import { basename } from "@std/path/posix/basename";
 import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import { ifPresentSync, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import type { Layout } from "./layout.ts";
 import { attempt } from "./local_failure.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import { toHex } from "../../../shared/protocol/bytes.ts";
 import type { StreamNumber } from "../../../shared/protocol/message.ts";
 import {

@@ -2,7 +2,7 @@
 /** What dom0 calls this VM. Only dom0 knows it, so it is never guessed from the host name. @module */
 
 import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
-import { UserError } from "../../../shared/io/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
 import { MAX_VM_NAME_CHARS, parseVmName, type VmName } from "../../../shared/protocol/vm_name.ts";
 import type { Layout } from "./layout.ts";

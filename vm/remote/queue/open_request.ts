@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A request that dom0 has and that has no outcome yet: where its output goes. @module */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import type { StreamNumber } from "../../../shared/protocol/message.ts";
 import type { Outcome } from "../../../shared/protocol/outcome.ts";
 import { ProtocolError, REFUSAL_TEXT } from "../../../shared/protocol/refusal.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What an operator in dom0 asks of this VM outside a session: one answer, one frame. @module */
 
-import { UserError, writeAll } from "../../../shared/io/program.ts";
+import { UserError, writeAll } from "../../../shared/cli/program.ts";
 import { type Answer, encodeAnswer } from "../../../shared/protocol/message.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { audit } from "../files/audit_log.ts";

@@ -4,7 +4,7 @@
 import { createSender, readFrames } from "../../../shared/io/byte_stream.ts";
 import { realClock } from "../../../shared/io/clock.ts";
 import { writeAtomically, writeFully } from "../../../shared/io/files.ts";
-import { errorText, UserError } from "../../../shared/io/program.ts";
+import { errorText, UserError } from "../../../shared/cli/program.ts";
 import { createSilence } from "../../../shared/io/silence.ts";
 import { SILENCE_LIMIT_MS } from "../../../shared/protocol/limits.ts";
 import { CAPS_FROM_DOM0 } from "../../../shared/protocol/message.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The output of a command as it comes, or one JSON object about it. @module */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import { createCapture } from "../client/run_json.ts";
 import { attemptAsync } from "../files/local_failure.ts";
 import { type AnswerView, outputPorts, type ViewOptions } from "./answer_view.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import { concat } from "../../../shared/protocol/bytes.ts";
 import { createCapture } from "../client/run_json.ts";
 import { visibleJson, visibleLine } from "../client/visible_text.ts";

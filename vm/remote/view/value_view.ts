@@ -6,7 +6,7 @@
  * @module
  */
 
-import { writeAll } from "../../../shared/io/program.ts";
+import { writeAll } from "../../../shared/cli/program.ts";
 import { createCapture } from "../client/run_json.ts";
 import { visibleJson } from "../client/visible_text.ts";
 import type { AnswerForm } from "../files/answer_form.ts";

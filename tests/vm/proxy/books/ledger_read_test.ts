@@ -3,7 +3,7 @@
 
 import { DatabaseSync } from "node:sqlite"; // to write what an older proxy wrote
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "../../../../shared/io/program.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
 import { openLedger } from "../../../../vm/proxy/books/ledger.ts";
 import { readUse } from "../../../../vm/proxy/books/ledger_read.ts";
 

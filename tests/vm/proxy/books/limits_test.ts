@@ -10,7 +10,7 @@ import {
   dayOf,
   monthOf,
 } from "../../../../vm/proxy/books/limits.ts";
-import { UserError } from "../../../../shared/io/program.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
 
 const fail = (text: string): void => {
   throw new Error(text);

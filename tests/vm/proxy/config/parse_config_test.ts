@@ -2,7 +2,7 @@
 /** Every mistake in a configuration is named by its path; what is right becomes values. @module */
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { UserError } from "../../../../shared/io/program.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
 import { fromOriginal } from "../../../../vm/proxy/config/original_config.ts";
 import { parseConfig } from "../../../../vm/proxy/config/parse_config.ts";
 import { permissionFlags } from "../../../../vm/proxy/config/permissions.ts";

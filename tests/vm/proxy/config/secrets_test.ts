@@ -2,7 +2,7 @@
 /** Programs that print a key: what is waited for, and what is taken of it. @module */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { UserError } from "../../../../shared/io/program.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
 import { runForSecret } from "../../../../vm/proxy/config/secrets.ts";
 
 const LONG_MS = 60_000;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "../../../../shared/io/program.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
 import { parse } from "@std/yaml/parse";
 import { planText } from "../../../../vm/remote/client/plan_text.ts";
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals, assertThrows } from "@std/assert";
-import { UsageError } from "../../../../shared/io/program.ts";
+import { UsageError } from "../../../../shared/cli/program.ts";
 import { SUB_COMMANDS } from "../../../../vm/remote/commands/cli_table.ts";
 import { parseCommandLine, parseTimeout } from "../../../../vm/remote/commands/cli_words.ts";
 import { subCommand } from "../../../../vm/remote/commands/table.ts";

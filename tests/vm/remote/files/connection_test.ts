@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A dom0 that is not there: the client says so, and why if dom0 said it, and does not wait. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { parseNumber } from "../../../../shared/io/options.ts";
+import { parseNumber } from "../../../../shared/cli/options.ts";
 import { RUN_OPTIONS } from "../../../../vm/remote/commands/cli_table.ts";
 import { readConnection } from "../../../../vm/remote/files/connection.ts";
 import { connectPeer } from "../dom0_peer.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "../../../../shared/io/program.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
 import { audit, localTime, MAX_AUDIT_BYTES } from "../../../../vm/remote/files/audit_log.ts";
 import { layoutOf, prepareFolders } from "../../../../vm/remote/files/layout.ts";
 import { shellQuote } from "../../../../shared/protocol/command.ts";

@@ -32,6 +32,13 @@ export class ConfigError extends UserError {
   override readonly exitCode = EXIT_CONFIG;
 }
 
+/** Errors of the system that are no bug of ours, and what to do about them. */
+const DISK_HINTS: ReadonlyMap<string, string> = new Map([
+  ["ENOSPC", "a disk is full, or /run is: look at df, and make room"],
+  ["EDQUOT", "a quota is used up: make room"],
+  ["EROFS", "the disk is read-only: look at the kernel log"],
+]);
+
 /** "prog: error: …", then one "prog: hint: …" line for each hint. */
 export function formatUserError(program: string, error: UserError): string {
   return [
@@ -54,6 +61,11 @@ export async function runProgram(
       return error.exitCode;
     }
     if (error instanceof Deno.errors.BrokenPipe) return 128 + 13; // as SIGPIPE would end it
+    const hint = error instanceof Error && "code" in error && DISK_HINTS.get(String(error.code));
+    if (hint) {
+      writeError(formatUserError(program, new UserError(printable(error.message, 200), [hint])));
+      return EXIT_FAILED;
+    }
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
     writeError(`${program}: bug: ${printable(text, 2000)}\n`);
     return EXIT_BUG;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assertEquals, assertThrows } from "@std/assert";
-import { didYouMean, isOneEditAway, nearestWord } from "../../../shared/io/did_you_mean.ts";
-import { parseWords, refuseOptionWord } from "../../../shared/io/options.ts";
-import { UsageError } from "../../../shared/io/program.ts";
+import { didYouMean, isOneEditAway, nearestWord } from "../../../shared/cli/did_you_mean.ts";
+import { parseWords, refuseOptionWord } from "../../../shared/cli/options.ts";
+import { UsageError } from "../../../shared/cli/program.ts";
 
 Deno.test("isOneEditAway(): added, left out, changed, exchanged, and nothing else", () => {
   const cases: readonly (readonly [a: string, b: string, is: boolean])[] = [

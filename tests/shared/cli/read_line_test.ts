@@ -2,8 +2,8 @@
 /** A line is taken, and not a byte more. @module */
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { UserError } from "../../../shared/io/program.ts";
-import { readLine } from "../../../shared/io/read_line.ts";
+import { UserError } from "../../../shared/cli/program.ts";
+import { readLine } from "../../../shared/cli/read_line.ts";
 
 function source(text: string) {
   let left = new TextEncoder().encode(text);
