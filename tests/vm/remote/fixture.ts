@@ -2,6 +2,7 @@
 /** A VM in a folder: its HOME, its key, and the two programs as they run when installed. @module */
 
 export { until } from "../../until.ts";
+import { until } from "../../until.ts";
 import { shellQuote } from "../../../shared/protocol/command.ts";
 import { type AuthKey, makeAuthKeyText, parseAuthKey } from "../../../shared/protocol/auth_key.ts";
 import { type Layout, layoutOf, prepareFolders } from "../../../vm/remote/files/layout.ts";
@@ -37,9 +38,20 @@ export async function createVm(options: VmOptions = {}): Promise<Vm> {
     key: await parseAuthKey(text),
     async remove() {
       if (memoryBytes !== undefined) await system("umount", "-l", home);
-      await Deno.remove(home, { recursive: true });
+      await until("nothing writes into the home any more", () => isRemoved(home));
     },
   };
+}
+
+/** What outlives its test by a moment may put a file into a folder while it is being emptied. */
+async function isRemoved(folder: string): Promise<boolean> {
+  try {
+    await Deno.remove(folder, { recursive: true });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOTEMPTY") return false;
+    throw error;
+  }
 }
 
 /**
