@@ -6,6 +6,7 @@ import { realClock } from "../shared/io/clock.ts";
 import { parseWords } from "../shared/cli/options.ts";
 import { runProgram, UsageError, writeAll } from "../shared/cli/program.ts";
 import { createNotifier } from "../shared/io/sd_notify.ts";
+import { refuseNewer } from "../shared/io/state_formats.ts";
 import { VERSION } from "../shared/io/version.ts";
 import { COMMANDS, DAEMON_OPTIONS, DAEMON_SHORT, HELP } from "./cli/command_table.ts";
 import { CONFIG_ENVIRONMENT } from "./settings/config.ts";
@@ -13,6 +14,7 @@ import { runDaemon } from "./daemon/daemon.ts";
 import { type Operator, realTerminal } from "./cli/operator.ts";
 import { vmFromWord } from "./operator/vm_word.ts";
 import { dom0Paths } from "./settings/paths.ts";
+import { stateFormats } from "./settings/state_formats.ts";
 
 const PROGRAM = "qvm-remote-dom0";
 
@@ -31,12 +33,13 @@ async function main(words: readonly string[]): Promise<number> {
     invokedBy: Deno.env.get("SUDO_USER") ?? `uid ${Deno.uid()}`,
   };
   if (command !== undefined) {
-    const run = COMMANDS.get(command)?.run;
-    if (run === undefined) {
+    const known = COMMANDS.get(command);
+    if (known === undefined) {
       throw unknownCommand("command", command, [...COMMANDS.keys()], `"${PROGRAM} --help"`);
     }
     if (rest.includes("--help") || rest.includes("-h")) return say(terminal, HELP);
-    return await run(operator, rest);
+    if (known.withAnyState !== true) await refuseNewerState(operator);
+    return await known.run(operator, rest);
   }
   if (options.has("cgroup") && options.has("no-cgroup")) {
     throw new UsageError("--cgroup and --no-cgroup exclude each other");
@@ -62,6 +65,15 @@ async function main(words: readonly string[]): Promise<number> {
       watchdogUsec: Deno.env.get("WATCHDOG_USEC"),
     }),
   }, stop.signal);
+}
+
+/** Whoever may not read it will not get far either. */
+async function refuseNewerState({ paths }: Operator): Promise<void> {
+  try {
+    await refuseNewer(paths.formatsFile, stateFormats(paths));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
 }
 
 function say(terminal: Pick<Operator, "print">, text: string): number {

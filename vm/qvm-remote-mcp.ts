@@ -13,6 +13,7 @@ import { VERSION } from "../shared/io/version.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { serveClient } from "./mcp/serve.ts";
 import { layoutOf } from "./remote/files/layout.ts";
+import { refuseNewerState } from "./remote/files/state_formats.ts";
 
 const PROGRAM = "qvm-remote mcp";
 const HELP = `usage: ${PROGRAM}
@@ -34,6 +35,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function serve(): Promise<void> {
   const layout = layoutOf(Deno.env.get("HOME"));
+  await refuseNewerState(layout);
   const input = Deno.stdin.readable;
   const reader = input.getReader();
   for (const signal of SIGNALS) {

@@ -14,6 +14,7 @@ import { runCommand } from "./remote/commands/run.ts";
 import { subCommand } from "./remote/commands/table.ts";
 import { type Layout, layoutOf } from "./remote/files/layout.ts";
 import { namingOsErrors } from "./remote/files/os_error.ts";
+import { refuseNewerState } from "./remote/files/state_formats.ts";
 import { visibleJson } from "./remote/client/visible_text.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -42,6 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function dispatch(line: CommandLine, layout: Layout): Promise<number> {
+  await refuseNewerState(layout);
   if (line.kind === "run") return await runCommand(layout, line.given);
   return await subCommand(line.path)(layout, line.given);
 }

@@ -11,12 +11,14 @@ import { EXIT_OK, runProgram, UserError } from "../shared/cli/program.ts";
 import { layoutOf, prepareFolders } from "./remote/files/layout.ts";
 import { answerOperator } from "./remote/queue/operator_call.ts";
 import { namingOsErrors } from "./remote/files/os_error.ts";
+import { refuseNewerState } from "./remote/files/state_formats.ts";
 import { serveQueue } from "./remote/queue/serve_queue.ts";
 
 async function main(): Promise<number> {
   const caller = Deno.env.get("QREXEC_REMOTE_DOMAIN");
   if (caller !== "dom0") throw new UserError("only dom0 may call this service");
   const layout = layoutOf(Deno.env.get("HOME"));
+  await refuseNewerState(layout);
   await prepareFolders(layout);
   const argument = Deno.args[0] || Deno.env.get("QREXEC_SERVICE_ARGUMENT") || "";
   if (argument === "") await serveQueue(layout);

@@ -26,6 +26,8 @@ export interface CommandEntry {
   /** What follows its name. */
   readonly words: string;
   readonly about: string;
+  /** It does what it can even where a newer program has been at work. */
+  readonly withAnyState?: true;
 }
 
 export const DAEMON_OPTIONS: OptionTable = {
@@ -59,7 +61,12 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   }],
   ["disconnect", { run: disconnect, words: "VM", about: "revoke, and empty the VM's queue" }],
   ["keys", { run: keys, words: "[--json]", about: "the authorised VMs and their fingerprints" }],
-  ["status", { run: status, words: "[--json]", about: "what the daemon is doing" }],
+  ["status", {
+    run: status,
+    words: "[--json]",
+    about: "what the daemon is doing",
+    withAnyState: true,
+  }],
   ["queue", {
     run: queue,
     words: "[status|clean|recover|debug] [VM] [--json]",
@@ -121,10 +128,20 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     words: "[--json] | revoke N",
     about: "what may run for a while without a question, or the end of that",
   }],
-  ["lockdown", { run: lockdown, words: "", about: "stop everything, until unlock" }],
+  ["lockdown", {
+    run: lockdown,
+    words: "",
+    about: "stop everything, until unlock",
+    withAnyState: true,
+  }],
   ["unlock", { run: unlock, words: "", about: "lift a lockdown" }],
   ["enable", { run: enable, words: "", about: "start the daemon now and at every boot" }],
-  ["disable", { run: disable, words: "", about: "stop the daemon, now and for later boots" }],
+  ["disable", {
+    run: disable,
+    words: "",
+    about: "stop the daemon, now and for later boots",
+    withAnyState: true,
+  }],
   ["restart", {
     run: restart,
     words: "[--now]",

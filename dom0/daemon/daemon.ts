@@ -13,6 +13,7 @@ import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, EXIT_FAILED, writeAll } from "../../shared/cli/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
 import type { Notifier } from "../../shared/io/sd_notify.ts";
+import { noteFormats, refuseNewer } from "../../shared/io/state_formats.ts";
 import type { StateWriter } from "../../shared/io/state_writer.ts";
 import { aborted, unlessAborted, within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
@@ -35,6 +36,7 @@ import { createScheduler, type Scheduler } from "../run/scheduler.ts";
 import { createLinkSet, type LinkSet } from "../session/link_set.ts";
 import { callQueueService } from "../session/qrexec.ts";
 import { openVmLink } from "../session/vm_link.ts";
+import { stateFormats } from "../settings/state_formats.ts";
 import { watchSettled } from "../settings/settled_changes.ts";
 import { createUndoing, type Undoing } from "../undo/undoing.ts";
 import { undoToolsOf } from "../undo/undo_tools.ts";
@@ -97,6 +99,8 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   await makePrivateFolder(paths.libFolder);
   await syncFolderOf(paths.libFolder); // systemd may have made it just now
   using _lock = await takeInstanceLock(paths.libFolder);
+  await refuseNewer(paths.formatsFile, stateFormats(paths));
+  if (!dryRun) await noteFormats(paths.formatsFile, stateFormats(paths));
   for (const name of dryRun ? WATCHED : [...WATCHED, "runFolder", "workFolder"] as const) {
     await makePrivateFolder(paths[name]);
   }

@@ -3,8 +3,10 @@
 
 import { dateMs } from "../../shared/io/clock.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
+import { refuseNewer } from "../../shared/io/state_formats.ts";
 import { openAudit } from "../record/audit_log.ts";
 import type { Paths } from "../settings/paths.ts";
+import { stateFormats } from "../settings/state_formats.ts";
 
 /** The first parameter of each operator's action, whether from the command line or the web admin. */
 export interface Acting {
@@ -19,6 +21,7 @@ export async function recordAction(
   action: string,
   fields: AuditFields,
 ): Promise<void> {
+  await refuseNewer(paths.formatsFile, stateFormats(paths));
   const audit = openAudit({ ...paths, dateMs });
   audit.record("operator", { action, ...fields, by: invokedBy });
   await audit.sync();

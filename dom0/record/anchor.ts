@@ -20,6 +20,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { writeAll } from "../../shared/cli/program.ts";
+import { newerFormat } from "../../shared/io/state_formats.ts";
 import { ifPresentSync, readIfPresent } from "../../shared/io/sync_files.ts";
 import type { ChainEnd } from "./audit_chain.ts";
 
@@ -33,11 +34,15 @@ export interface Anchor extends ChainEnd {
   readonly dropped: number;
 }
 
+/** In the line itself, too: a program from before "formats" knows only that. */
+export const ANCHOR_VERSION = 1;
 const LINE = /^audit-anchor 1 dropped=([0-9]{15}) seq=([0-9]{15}) hash=([0-9a-f]{64})\n$/;
 
 export function anchorText({ dropped, seq, hash }: Anchor): string {
   const digits = (count: number): string => String(count).padStart(15, "0");
-  return `audit-anchor 1 dropped=${digits(dropped)} seq=${digits(seq)} hash=${hash}\n`;
+  return `audit-anchor ${ANCHOR_VERSION} dropped=${digits(dropped)} seq=${
+    digits(seq)
+  } hash=${hash}\n`;
 }
 
 /** null: not an anchor. */
@@ -56,8 +61,12 @@ export function readAnchors({ anchorFile, liveAnchorFile }: AnchorPaths): Anchor
   return { onDisk: readAnchor(anchorFile), live: readAnchor(liveAnchorFile) };
 }
 
+/** @throws {ConfigError} a newer program wrote it */
 function readAnchor(path: string): Anchor | null {
-  return parseAnchor(new TextDecoder().decode(readIfPresent(path)));
+  const text = new TextDecoder().decode(readIfPresent(path));
+  const version = Number(/^audit-anchor ([0-9]{1,6}) /.exec(text)?.[1] ?? 0);
+  if (version > ANCHOR_VERSION) throw newerFormat(path, version, ANCHOR_VERSION);
+  return parseAnchor(text);
 }
 
 /** The one that is further on. */

@@ -45,6 +45,8 @@ export interface Paths {
   readonly ordersFolder: string;
   /** What must not be forgotten; locked by the one daemon that runs. */
   readonly libFolder: string;
+  /** In which form all of that is; see state_formats.ts. */
+  readonly formatsFile: string;
   readonly ledgerFile: string;
   readonly outcomeFolder: string;
   /** What can be undone, a file for each. */
@@ -82,6 +84,7 @@ export function dom0Paths(root: string): Paths {
     runsFolder: `${root}/run/qvm-remote/runs`,
     ordersFolder: `${root}/run/qvm-remote/orders`,
     libFolder: `${root}/var/lib/qvm-remote`,
+    formatsFile: `${root}/var/lib/qvm-remote/formats`,
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
     undoFolder: `${root}/var/lib/qvm-remote/undo`,

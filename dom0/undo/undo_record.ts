@@ -6,6 +6,7 @@
  * @module
  */
 
+import { newerFormat } from "../../shared/io/state_formats.ts";
 import type { JsonValue } from "../operations/operation.ts";
 import type { Value } from "../operations/parameter.ts";
 import type { Values } from "../operations/spelling.ts";
@@ -17,6 +18,8 @@ import type { Values } from "../operations/spelling.ts";
  *     undone    what is there is what was there before: it was looked at
  */
 export type UndoStatus = "kept" | "undoing" | "partly" | "undone";
+/** In each record, too. */
+export const UNDO_VERSION = 1;
 const STATUSES: readonly string[] = ["kept", "undoing", "partly", "undone"];
 
 /** What was read; null: it could not be. */
@@ -47,19 +50,33 @@ export function nameOfRecord({ vm, id, step }: Pick<UndoRecord, "vm" | "id" | "s
 }
 
 export function undoRecordText(record: UndoRecord): string {
-  return JSON.stringify({ version: 1, ...record, values: Object.fromEntries(record.values) }) +
+  return JSON.stringify({
+    version: UNDO_VERSION,
+    ...record,
+    values: Object.fromEntries(record.values),
+  }) +
     "\n";
 }
 
-/** null: it is no such record. */
-export function parseUndoRecord(text: string): UndoRecord | null {
+/**
+ * null: it is no such record.
+ *
+ * @param path for the error
+ * @throws {ConfigError} a newer program wrote it
+ */
+export function parseUndoRecord(text: string, path: string): UndoRecord | null {
   let read: Record<string, unknown>;
   try {
     read = JSON.parse(text);
   } catch {
     return null;
   }
-  if (typeof read !== "object" || read === null || read["version"] !== 1) return null;
+  if (typeof read !== "object" || read === null) return null;
+  const { version } = read;
+  if (typeof version === "number" && version > UNDO_VERSION) {
+    throw newerFormat(path, version, UNDO_VERSION);
+  }
+  if (version !== UNDO_VERSION) return null;
   const { vm, id, step, atMs, operation, values, before, after, exitCode, status, stepsBack } =
     read;
   if (

@@ -43,8 +43,9 @@ export function createUndoStore(
     return found.filter((name) => NAME.test(name));
   };
   const read = async (name: string): Promise<UndoRecord | null> => {
-    const text = await ifPresent(readSmallText(`${folder}/${name}`, MAX_RECORD_BYTES));
-    const record = text === undefined ? null : parseUndoRecord(text);
+    const path = `${folder}/${name}`;
+    const text = await ifPresent(readSmallText(path, MAX_RECORD_BYTES));
+    const record = text === undefined ? null : parseUndoRecord(text, path);
     return record === null || `${nameOfRecord(record)}.json` !== name ? null : record;
   };
   const readAll = async (wanted: readonly string[]): Promise<readonly UndoRecord[]> => {

@@ -117,6 +117,26 @@ Deno.test("qvm-remote-dom0: help names every command; version is one line", () =
     assertMatch(version.stdout, /^qvm-remote-dom0 [0-9.]+\n$/);
   }));
 
+Deno.test("a newer program was here: the daemon and each command end with 78, and only stops work", () =>
+  withDom0(async ({ paths, bin, run }) => {
+    await writeExecutable(`${bin}/systemctl`, "#!/bin/sh\nexit 0\n");
+    await Deno.mkdir(paths.libFolder, { recursive: true });
+    await Deno.writeTextFile(paths.formatsFile, "ledger 1\naudit 2\n");
+    const says = `qvm-remote-dom0: error: ${paths.auditFile} is in version 2, and this program`;
+    for (const words of [[], ["--dry-run"], ["keys"], ["audit", "verify"], ["revoke", "work"]]) {
+      const { code, stderr } = await run(words);
+      assertEquals([words, code], [words, 78], stderr);
+      assertStringIncludes(stderr, says);
+      assertMatch(stderr, /\nqvm-remote-dom0: hint: a newer program wrote it: install that one/);
+    }
+    assertEquals(namesIn(paths.libFolder), ["formats"]);
+    assertEquals((await run(["status"])).code, 1); // it does not run
+    const locked = await run(["lockdown"]);
+    assertEquals(locked.code, 78);
+    assertStringIncludes(locked.stderr, says); // not on record, but in force
+    assert((await Deno.stat(paths.lockdownFile)).isFile);
+  }));
+
 const USAGE_ERRORS: readonly (readonly string[])[] = [
   ["frobnicate"],
   ["--frobnicate"],

@@ -75,7 +75,7 @@ Deno.test("undo store: files that are no records, or another's, are not taken fo
       "[]",
       "{}",
       good.replace('"kept"', '"KEPT"'),
-      good.replace("1,", "2,"),
+      good.replace("1,", "0,"),
     ];
     for (const [n, text] of bad.entries()) {
       await Deno.writeTextFile(`${folder}/lab-${requestId(n + 2)}.json`, text);

@@ -5,6 +5,7 @@
  *     ~/.qvm-remote/auth.key            the key shared with dom0
  *                   name                what dom0 calls this VM
  *                   audit.log           what was asked and answered here
+ *                   formats             in which form all of this is: see state_formats.ts
  *                   queue/pending/ID    a request that dom0 has not taken
  *                   queue/running/ID    a request that was sent, or is about to be
  *                   queue/results/ID.*  out, err (growing), meta, mac, and exit, last;
@@ -22,6 +23,7 @@
 import { exists, ifPresent, makePrivateFolder } from "../../../shared/io/files.ts";
 import { UserError } from "../../../shared/cli/program.ts";
 import { type RequestId, requestIdTimeMs } from "../../../shared/protocol/request_id.ts";
+import { noteState } from "./state_formats.ts";
 
 /** Absolute paths, nothing else. */
 export interface Layout {
@@ -31,6 +33,7 @@ export interface Layout {
   readonly key: string;
   readonly name: string;
   readonly audit: string;
+  readonly formats: string;
   readonly queue: string;
   readonly pending: string;
   readonly running: string;
@@ -54,6 +57,7 @@ export function layoutOf(home: string | undefined): Layout {
     key: `${base}/auth.key`,
     name: `${base}/name`,
     audit: `${base}/audit.log`,
+    formats: `${base}/formats`,
     queue,
     pending: `${queue}/pending`,
     running: `${queue}/running`,
@@ -73,6 +77,7 @@ export async function prepareFolders(layout: Layout): Promise<void> {
   for (const folder of ["base", "queue", "pending", "running", "results", "cancel"] as const) {
     await makePrivateFolder(layout[folder]);
   }
+  await noteState(layout);
 }
 
 /** Renames the old folder if only that one exists. */
