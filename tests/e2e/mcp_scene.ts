@@ -58,11 +58,9 @@ export async function connectAgent(qubes: Installed, vm: string): Promise<Agent>
         },
       );
       const [block] = content;
-      return {
-        isError: isError === true,
-        text: block?.type === "text" ? block.text : "",
-        said: structuredContent as Record<string, unknown>,
-      };
+      const text = block?.type === "text" ? block.text : "";
+      const said = structuredContent ?? JSON.parse(text.slice(text.lastIndexOf("\n") + 1));
+      return { isError: isError === true, text, said: said as Record<string, unknown> };
     },
     names: async () => (await client.listTools()).tools.map(({ name }) => name),
     async leave() {

@@ -64,14 +64,21 @@ const BAD: ReadonlySet<Status> = new Set([
   "invalid",
 ]);
 
-/** A result of tools/call. What came out is in one place only; a reason is text, too. */
+/**
+ * A result of tools/call. What came out is in one place only, the one that every client shows its
+ * model: of an error Claude Code shows the text alone, of all else the structured part alone; Codex
+ * shows the text only where there is no structured part.
+ */
 export function toolResult(said: Said) {
-  return {
-    content: [{ type: "text" as const, text: headline(said) }],
-    structuredContent: { ...said },
-    isError: BAD.has(said.status),
-  };
+  const text = headline(said);
+  if (!BAD.has(said.status)) {
+    return { content: [textBlock(text)], structuredContent: { ...said }, isError: false };
+  }
+  const { reason: _inText, ...others } = said;
+  return { content: [textBlock(`${text}\n${JSON.stringify(others)}`)], isError: true };
 }
+
+const textBlock = (text: string) => ({ type: "text" as const, text });
 
 function headline({ status, id, reason, exitCode, expiresAt }: Said): string {
   switch (status) {

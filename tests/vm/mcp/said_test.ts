@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** Where a result has what came out: a client shows its model one part of it, and which one differs. */
+
+import { assertEquals } from "@std/assert";
+import { toolResult } from "../../../vm/mcp/said.ts";
+
+Deno.test("a result that is no error has its values in the structured part alone", () => {
+  const said = { status: "done", id: "1", untrustedOutput: "hello\n", exitCode: 0 } as const;
+  assertEquals(toolResult(said), {
+    content: [{ type: "text", text: "done" }],
+    structuredContent: said,
+    isError: false,
+  });
+});
+
+Deno.test("an error has all of it in the text: some clients show nothing else of one", () => {
+  const said = {
+    ...{ status: "failed", id: "1", exitCode: 3 } as const,
+    ...{ reason: "it ended early", untrustedOutput: "begun\n", untrustedErrors: "oops" },
+  };
+  const { content: [block], ...rest } = toolResult(said);
+  const { reason: _inHeadline, ...others } = said;
+  assertEquals(rest, { isError: true });
+  assertEquals(block?.text.split("\n"), [
+    "failed with exit code 3: it ended early",
+    JSON.stringify(others),
+  ]);
+});
