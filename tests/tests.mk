@@ -132,7 +132,8 @@ test-openclaw: openclaw ## the templates and the proxy with the real OpenClaw (s
 # Not part of "make test" either: 1.9 GB from the npm registry, most of it three programs.
 CLIENT_PACKAGES := node@$(NODE_VERSION) @openai/codex@0.171.0 @anthropic-ai/claude-code@2.1.332 \
   @openai/agents@0.20.0 @langchain/openai@1.6.0 @langchain/anthropic@1.5.11 @langchain/core@1.4.0 \
-  @ai-sdk/openai@4.0.118 ai@7.0.173 zod@4.6.7 openai@7.57.0 @anthropic-ai/sdk@1.12.0
+  @ai-sdk/openai@4.0.118 ai@7.0.173 zod@4.6.7 openai@7.57.0 @anthropic-ai/sdk@1.12.0 \
+  @modelcontextprotocol/inspector@2.12.0
 QUBES_CLAW_CLIENTS ?= $(CURDIR)/.cache/clients
 export QUBES_CLAW_CLIENTS
 

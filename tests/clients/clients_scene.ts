@@ -55,6 +55,8 @@ export interface Script {
   readonly pick: Pick;
   /** How often a tool is called before its result is told. */
   readonly times?: number;
+  /** What is said when no tool is called any more; without it, whether the result came back. */
+  readonly tell?: (request: SeenRequest) => string;
   /** Who answers the first request, the second, and so on, over and over; the others are down then. */
   readonly turns?: readonly Via[];
 }
@@ -76,13 +78,18 @@ export async function startScene(): Promise<Scene> {
   const answered: string[] = [];
   const upstream = startUpstream((request, tools) => {
     const via = viaOf(request);
-    const { turns = [], times = 1, pick } = script;
+    const { turns = [], times = 1, pick, tell = tellMark } = script;
     const turn = turns[answered.length % turns.length];
     if (turn !== undefined && turn !== via) return down(via);
     if (!isCount(request)) answered.push(via);
     const call = called < times ? pick(toolNames(request.body), request) : null;
     if (call !== null) called++;
-    return play(request, call === null ? null : { ...call, id: call.id + called })(request, tools);
+    const said: Said = call === null ? { texts: [tell(request)] } : {
+      thinking: "I must look. ",
+      texts: ["I look. "],
+      calls: [{ ...call, id: call.id + called }],
+    };
+    return play(request, said)(request, tools);
   });
   const apiKey = { env: "UP" };
   const openAi = (name: string, responses: boolean) => ({
@@ -123,20 +130,18 @@ const isCount = ({ path }: SeenRequest): boolean => path.endsWith("/count_tokens
 const down = (via: string): Response =>
   via === "ant" ? anthropicError(529, "Overloaded") : openAiError(503, "Overloaded");
 
-/** Calls the tool, or tells what one said. */
-function play(request: SeenRequest, call: Called | null): Play {
-  const { text, path } = request;
-  const isTold = text.includes(MARK) && hasResult(text);
-  const said: Said = call === null
-    ? { texts: isTold ? ["The tool says ", MARK] : ["Hello."] }
-    : { thinking: "I must look. ", texts: ["I look. "], calls: [call] };
+/** Tells what the tool said. */
+const tellMark = ({ text }: SeenRequest): string =>
+  text.includes(MARK) && hasResult(text) ? `The tool says ${MARK}` : "Hello.";
+
+function play(request: SeenRequest, said: Said): Play {
   switch (viaOf(request)) {
     case "ant":
       return anthropicSays(said);
     case "oll":
       return ollamaSays(said);
     default:
-      return path.endsWith("/responses") ? openAiResponse(said) : openAiChat(said);
+      return request.path.endsWith("/responses") ? openAiResponse(said) : openAiChat(said);
   }
 }
 
