@@ -19,7 +19,7 @@ import { networkRoutes } from "./pages/qubes/network.ts";
 import { openclawRoutes } from "./pages/openclaw/openclaw.ts";
 import { paletteRoutes } from "./pages/palette.ts";
 import { planRoutes } from "./pages/plans/plans.ts";
-import { policyRoutes } from "./pages/policy.ts";
+import { policyRoutes } from "./pages/policy/policy.ts";
 import { qrexecRoutes } from "./pages/qrexec.ts";
 import { qubeRoutes } from "./pages/qubes/qube_page.ts";
 import { qubesRoutes } from "./pages/qubes/qubes.ts";

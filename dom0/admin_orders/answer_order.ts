@@ -10,6 +10,7 @@ import { UserError } from "../../shared/cli/program.ts";
 import { lockDown, unlock } from "../operator/lockdown.ts";
 import { startAtBoot, startsAtBoot } from "../operator/service.ts";
 import { takeRight } from "../operator/rights.ts";
+import { changePolicyFile, undoPolicyChange, type WantedText } from "../operator/policy_files.ts";
 import { refuseUncertain, takeBack } from "../operator/undo.ts";
 import { vmFromWord } from "../operator/vm_word.ts";
 import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
@@ -19,15 +20,16 @@ import { recogniseNamed } from "../operations/recognise.ts";
 import type { JsonValue } from "../operations/operation.ts";
 import { OrderError } from "../orders/order_file.ts";
 import { checkChainFiles } from "../record/audit_files.ts";
+import type { Audit } from "../record/audit_log.ts";
 import type { Paths } from "../settings/paths.ts";
 import { authorizeVm, describeKeys, fingerprintOf, questionQueue } from "./key_answers.ts";
 import type { OrderFields } from "./order_fields.ts";
 import {
   checkText,
   describePolicy,
+  describePolicyChanges,
   explain,
   type PolicyParts,
-  saveText,
 } from "./policy_answers.ts";
 import { explainCall } from "./qrexec_answers.ts";
 import { readRecordPage } from "./record_pages.ts";
@@ -48,6 +50,7 @@ export interface AnswerParts {
   readonly runs: OperatorRuns;
   readonly plan: OperatorPlanOptions;
   readonly policy: PolicyParts;
+  readonly audit: Audit;
   readonly undo: UndoParts;
   /** null: in this daemon no request can wait. */
   readonly parking: Parking | null;
@@ -131,7 +134,7 @@ function undoAnswers({ paths, undo }: AnswerParts): Answers {
   ]);
 }
 
-function recordAnswers({ paths, policy: { audit } }: AnswerParts): Answers {
+function recordAnswers({ paths, audit }: AnswerParts): Answers {
   return new Map<string, AnswerTo>([
     ["records", (order) =>
       readRecordPage(paths.auditFile, {
@@ -154,9 +157,23 @@ function recordAnswers({ paths, policy: { audit } }: AnswerParts): Answers {
 function policyAnswers({ policy, paths }: AnswerParts): Answers {
   return new Map<string, AnswerTo>([
     ["policy", () => describePolicy(policy)],
-    ["check-policy", (order) => checkText(policy, order.text("file"), order.text("text"))],
-    ["save-policy", (order, by) => saveText(policy, order.text("file"), order.text("text"), by)],
-    ["explain", (order) => explain(policy, order.text("vm"), order.words("words"))],
+    ["check-policy", (order) => checkText(policy, wantedText(order))],
+    ["change-policy", async (order, invokedBy) => {
+      const wanted = { ...wantedText(order), seen: order.textOrNull("seen") };
+      await changePolicyFile({ paths, invokedBy }, wanted);
+      return {};
+    }],
+    ["policy-changes", () => describePolicyChanges(policy, paths)],
+    [
+      "undo-policy",
+      async (order, invokedBy) => ({
+        id: await undoPolicyChange({ paths, invokedBy }, order.text("id")),
+      }),
+    ],
+    ["explain", (order) => {
+      const draft = order.textOrNull("file") === null ? null : wantedText(order);
+      return explain(policy, order.text("vm"), order.words("words"), draft);
+    }],
     [
       "explain-call",
       (order) =>
@@ -169,8 +186,12 @@ function policyAnswers({ policy, paths }: AnswerParts): Answers {
   ]);
 }
 
+function wantedText(order: OrderFields): WantedText {
+  return { file: order.text("file"), text: order.textOrNull("text") };
+}
+
 /** What waits for a person. */
-function approvalAnswers({ parking, policy: { audit } }: AnswerParts): Answers {
+function approvalAnswers({ parking, audit }: AnswerParts): Answers {
   return new Map<string, AnswerTo>([
     ["approve", (order, by) => answered(parking?.approve(approveOf(order), webOf(by)))],
     ["deny", (order, by) => answered(parking?.deny(denyOf(order), webOf(by)))],

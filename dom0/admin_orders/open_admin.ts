@@ -48,6 +48,7 @@ export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
       paths,
       parking,
       runs,
+      audit,
       undo: {
         store: createUndoStore({ folder: paths.undoFolder, dateMs }),
         tools: undoing.tools,
@@ -57,7 +58,6 @@ export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
       policy: {
         folder: paths.policyFolder,
         settings,
-        audit,
         dateMs,
         facts: createQubeFacts(qvmLsFacts(paths.qubesStore)),
       },

@@ -51,6 +51,8 @@ export interface Paths {
   readonly outcomeFolder: string;
   /** What can be undone, a file for each. */
   readonly undoFolder: string;
+  /** What files of policy were before they were changed, a file for each change. */
+  readonly policyChangesFolder: string;
   /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
   readonly lockdownFile: string;
   /** qubesd's own, which it writes anew with each change. */
@@ -88,6 +90,7 @@ export function dom0Paths(root: string): Paths {
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
     undoFolder: `${root}/var/lib/qvm-remote/undo`,
+    policyChangesFolder: `${root}/var/lib/qvm-remote/policy-changes`,
     lockdownFile: `${root}/etc/qubes/remote.lockdown`,
     qubesStore: `${root}/var/lib/qubes/qubes.xml`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,

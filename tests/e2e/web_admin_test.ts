@@ -10,6 +10,7 @@ import {
 } from "../../dom0/admin/channel/dom0_channel.ts";
 import type { PlanView } from "../../dom0/plans/plan_view.ts";
 import { PORT } from "../../dom0/admin/run_admin.ts";
+import { markOf } from "../../dom0/operator/policy_files.ts";
 import { dom0Paths } from "../../dom0/settings/paths.ts";
 import { finish, install, until } from "./installed.ts";
 import { sourceLauncher } from "./program_flags.ts";
@@ -174,16 +175,60 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       const [file] = policy.files;
       assert(file !== undefined);
       assertMatch((await channel.checkPolicy(file.name, "vm.* work * alow\n")).error ?? "", /alow/);
-      const refused = await channel.savePolicy(file.name, "vm.* work * alow\n", BY).catch((e) => e);
-      assert(refused instanceof Dom0Error);
-      await channel.savePolicy(file.name, `${file.text}shell work - deny\n`, BY);
-      await until(
-        "it counts",
-        async () => (await channel.policy()).rules.some(({ text }) => text === "shell work - deny"),
-      );
-      const { operation, action } = await channel.explain("work", ["qvm-kill lab"]);
+      const seen = file.mark;
+      const wanted = { file: file.name, text: `${file.text}shell work - deny\n`, seen };
+      for (const bad of [{ ...wanted, text: "vm.* work * alow\n" }, { ...wanted, seen: null }]) {
+        const refused = await channel.changePolicy(bad, BY).catch((e) => e);
+        assert(refused instanceof Dom0Error);
+      }
+      await channel.changePolicy(wanted, BY);
+      await counts(channel, "shell work - deny", true);
+      const { operation, action } = await channel.explain("work", ["qvm-kill lab"], null);
       assertEquals([operation, action], ["vm.kill", "ask"]);
     });
+
+    await t.step(
+      "a new file of rules: named, tried, saved, removed with its effect, undone",
+      async () => {
+        const file = "40-work.policy";
+        const text = "vm.kill work * allow\n";
+        const trial = await channel.checkPolicy(file, text);
+        assertEquals(
+          [trial.error, trial.effects.map(({ vm, column }) => `${vm} ${column}`)],
+          [null, ["work manage"]],
+        );
+        const kill = async (draft: { file: string; text: string } | null) =>
+          (await channel.explain("work", ["qvm-kill lab"], draft)).action;
+        assertEquals([await kill({ file, text }), await kill(null)], ["allow", "ask"]);
+        assertMatch((await channel.checkPolicy("no-number", text)).error ?? "", /40-agent\.policy/);
+        await channel.changePolicy({ file, text, seen: null }, BY);
+        await counts(channel, "vm.kill work * allow", true);
+        const without = await channel.checkPolicy(file, null);
+        assertEquals(without.effects[0]?.before[0]?.action, "allow");
+        assertEquals(without.effects[0]?.after[0]?.action, "ask");
+        await channel.changePolicy({ file, text: null, seen: markOf(text) }, BY);
+        await counts(channel, "vm.kill work * allow", false);
+        const [removed, made] = await channel.policyChanges();
+        assertEquals([removed?.after, made?.before, made?.by], [null, null, BY]);
+        await channel.undoPolicy(removed?.id ?? "", BY);
+        await counts(channel, "vm.kill work * allow", true);
+        assertEquals(await Deno.readTextFile(`${paths.policyFolder}/${file}`), text);
+        const again = await channel.undoPolicy(removed?.id ?? "", BY).catch((e) => e);
+        assert(again instanceof Dom0Error && /undone already/.test(again.message));
+        await Deno.writeTextFile(`${paths.policyFolder}/${file}`, "# by hand\n");
+        const stale = await channel.undoPolicy(made?.id ?? "", BY).catch((e) => e);
+        assert(stale instanceof Dom0Error && /changed meanwhile/.test(stale.message));
+        assertEquals(await Deno.readTextFile(`${paths.policyFolder}/${file}`), "# by hand\n");
+        await Deno.remove(`${paths.policyFolder}/${file}`);
+        const { records } = await channel.records({
+          ...{ vm: null, failedOnly: false, text: file, sinceMs: 0, before: null, limit: 9 },
+        });
+        assertEquals(
+          records.map(({ fields }) => [fields["action"], fields["undoes"] ?? null]),
+          [["policy-saved", removed?.id], ["policy-removed", null], ["policy-saved", null]],
+        );
+      },
+    );
 
     await t.step("a device goes to a qube, and comes back by an undo", async () => {
       const device = { device_class: "block", vm: "work", device: "dom0:sdb" };
@@ -302,6 +347,14 @@ async function planToEnd(channel: Dom0Channel, id: string): Promise<PlanView> {
   const unwatch = channel.watch(() => void check().catch(ended.reject));
   await check();
   return await ended.promise.finally(unwatch);
+}
+
+/** Whether a rule is in force; the daemon sees a change by itself. */
+async function counts(channel: Dom0Channel, rule: string, isThere: boolean): Promise<void> {
+  await until(
+    isThere ? "it counts" : "it no longer counts",
+    async () => (await channel.policy()).rules.some(({ text }) => text === rule) === isThere,
+  );
 }
 
 Deno.test("the program itself, with no permission but its own: a login, a page, a clean end", async () => {

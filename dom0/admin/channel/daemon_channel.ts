@@ -133,8 +133,11 @@ function asking(
     verifyChain: () => ask({ order: "verify" }),
     policy: () => ask({ order: "policy" }),
     checkPolicy: (file, text) => ask({ order: "check-policy", file, text }),
-    savePolicy: (file, text, by) => tell({ order: "save-policy", file, text, by }),
-    explain: (vm, words) => ask({ order: "explain", vm, words }),
+    changePolicy: (wanted, by) => tell({ order: "change-policy", ...wanted, by }),
+    policyChanges: () => ask({ order: "policy-changes" }),
+    undoPolicy: (id, by) => ask({ order: "undo-policy", id, by }),
+    explain: (vm, words, draft) =>
+      ask({ order: "explain", vm, words, ...draft ?? { file: null, text: null } }),
     explainCall: ({ source, target, service }) =>
       ask({ order: "explain-call", source, target, service }),
     keys: () => ask({ order: "keys" }),

@@ -12,12 +12,13 @@ import type { RunEnd, RunHead, RunPart } from "../../admin_orders/run_output.ts"
 import type { PlanView } from "../../plans/plan_view.ts";
 import type { JsonValue, Level } from "../../operations/operation.ts";
 import type { KeysChannel } from "./keys_channel.ts";
+import type { PolicyChannel } from "./policy_channel.ts";
 import type { QrexecChannel } from "./qrexec_channel.ts";
 
 /** Who asks, as the record says it: "web s-3". */
 export type Asker = string;
 
-export interface Dom0Channel extends KeysChannel, QrexecChannel {
+export interface Dom0Channel extends KeysChannel, PolicyChannel, QrexecChannel {
   /** What there is now; quick, and asked for each page. */
   now(): Promise<Dom0Now>;
   /** Calls back a moment after something of that changed. @returns ends it */
@@ -58,12 +59,6 @@ export interface Dom0Channel extends KeysChannel, QrexecChannel {
   records(query: RecordQuery): Promise<RecordPage>;
   /** Reads the whole record and checks it. */
   verifyChain(): Promise<ChainState>;
-
-  policy(): Promise<PolicyState>;
-  /** What is wrong with this text, as that file. */
-  checkPolicy(file: string, text: string): Promise<PolicyCheck>;
-  savePolicy(file: string, text: string, by: Asker): Promise<void>;
-  explain(vm: string, words: readonly string[]): Promise<Explanation>;
 
   revoke(vm: string, by: Asker): Promise<void>;
 
@@ -231,55 +226,6 @@ export interface ChainState {
   readonly records: number;
   /** What is wrong, or how far it was looked at. */
   readonly text: string;
-}
-
-export interface PolicyFile {
-  readonly name: string;
-  readonly text: string;
-}
-
-export interface PolicyRule {
-  readonly where: string;
-  readonly text: string;
-}
-
-export interface PolicyCheck {
-  /** null: it may be saved. */
-  readonly error: string | null;
-  readonly warnings: readonly { readonly where: string; readonly text: string }[];
-}
-
-export interface PolicyState extends PolicyCheck {
-  readonly folder: string;
-  readonly files: readonly PolicyFile[];
-  /** In force. */
-  readonly rules: readonly PolicyRule[];
-  /** What each authorised VM may do, by level, wherever it can. */
-  readonly who: readonly WhoMay[];
-}
-
-export interface WhoMay {
-  readonly vm: string;
-  readonly fingerprint: string;
-  readonly answers: Readonly<
-    Record<
-      Level | "shell",
-      readonly { readonly action: string; readonly where: string; readonly target: string }[]
-    >
-  >;
-}
-
-export interface Explanation {
-  readonly operation: string;
-  readonly action: "allow" | "ask" | "deny";
-  readonly because: string;
-  readonly steps: readonly {
-    readonly target: string | null;
-    readonly where: string;
-    readonly text: string;
-    /** null: this rule decides. */
-    readonly passedOver: string | null;
-  }[];
 }
 
 export interface Undoable {

@@ -48,7 +48,7 @@ function undoPage(view: View, all: readonly Undoable[], id: string | undefined):
             markup`<span class="soft">A change of a setting, a tag, a rule of the firewall or the like stands here, with the way back. <a href="/logs">Everything is in the log.</a></span>`,
           )
           : list(view, all, chosen)
-      }<div class="body small soft">Not listed, since there is no way back: <code>vm.remove</code>, <code>shell</code>, <code>vm.run</code>.</div></section>
+      }<div class="body small soft">Not listed, since there is no way back: <code>vm.remove</code>, <code>shell</code>, <code>vm.run</code>. Changes of files of policy are undone on <a href="/policy#changes">Policy</a>.</div></section>
 ${chosen !== undefined && markup`<div class="c5">${way(view, chosen)}</div>`}</div>`,
   });
 }

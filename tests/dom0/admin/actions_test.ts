@@ -278,29 +278,6 @@ Deno.test("lockdown takes one button, unlocking the word", async () => {
   assertEquals(did(scene), ["lockdown by web s-1", "unlock by web s-1"]);
 });
 
-Deno.test("a policy with an error is not saved; a good one is", async () => {
-  await using scene = await startScene();
-  const login = await scene.login();
-  const path = "/policy/30-research.policy";
-  const bad = await scene.post(path, login, { what: "save", text: "vm.* research @tag:ai alow" });
-  assertMatch(bad.text, /found alow/);
-  assertMatch(bad.text, /vm\.\* research @tag:ai alow/, "what was typed is still there");
-  const checked = await scene.post(path, login, {
-    what: "check",
-    text: "vm.* research @tag:ai ask",
-  });
-  assertMatch(checked.text, /Nothing is wrong/);
-  const good = { what: "save", text: "vm.* research @tag:ai ask\r\n" };
-  const usual = await scene.post(path, login, good);
-  assertMatch(usual.text, /Not saved[^]*elevated mode/);
-  assertMatch(usual.text, /vm\.\* research @tag:ai ask/, "what was typed is still there");
-  assertEquals(did(scene), []);
-  await after(scene, login, "/sessions/elevate", { minutes: "15", word: "elevate" });
-  await after(scene, login, path, good);
-  assertEquals(scene.dom0.files.get("30-research.policy"), "vm.* research @tag:ai ask\n");
-  assertEquals(did(scene).at(-1), "save 30-research.policy by web s-1");
-});
-
 Deno.test("the record is filtered, searched and paged", async () => {
   await using scene = await startScene();
   const login = await scene.login();

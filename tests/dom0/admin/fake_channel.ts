@@ -16,10 +16,12 @@ import type {
   Undoable,
 } from "../../../dom0/admin/channel/dom0_channel.ts";
 import { Dom0Error } from "../../../dom0/admin/channel/dom0_channel.ts";
+import type { PolicyChangeNow } from "../../../dom0/admin/channel/policy_channel.ts";
 import { type FakeAgent, fakeAgent, runAgent } from "./fake_agent.ts";
 import type { DaemonState } from "../../../dom0/daemon/state_file.ts";
 import type { JsonValue } from "../../../dom0/operations/operation.ts";
 import { fakeRunChannel, type FakeRuns } from "./fake_runs.ts";
+import { fakePolicy } from "./fake_policy.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 
 export interface FakeQube {
@@ -58,6 +60,7 @@ export interface FakeDom0 {
   readonly runs: FakeRuns;
   isAtBoot: boolean | null;
   files: Map<string, string>;
+  policyChanges: PolicyChangeNow[];
   /** Pages that are open hear of it. */
   changed(): void;
   /** Operations that fail. */
@@ -200,6 +203,7 @@ export function createFakeDom0(): FakeDom0 {
     undoable: [],
     keyFaults: [],
     isAtBoot: true,
+    policyChanges: [],
     runs: { all: [], isHeld: false, plans: [], undo: [] },
     hooks: {},
     broken: new Set(),
@@ -277,52 +281,7 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
         records: dom0.records.length,
         text: "every record follows the one before",
       }),
-    policy: () =>
-      Promise.resolve({
-        ...{ error: null, warnings: [], folder: "/etc/qubes/remote-policy.d" },
-        files: [...dom0.files].map(([name, text]) => ({ name, text })),
-        rules: [...dom0.files].flatMap(([name, text]) =>
-          text.trim().split("\n").map((line, index) => ({
-            where: `${name}:${index + 1}`,
-            text: line,
-          }))
-        ),
-        who: (dom0.now.daemon?.vms ?? []).map(({ vm, fingerprint }) => ({
-          ...{ vm, fingerprint },
-          answers: {
-            monitor: [{ action: "allow", where: "30-research.policy:1", target: "@tag:ai" }],
-            manage: [{ action: "ask", where: "30-research.policy:2", target: "@tag:ai" }],
-            ...{ full: [], shell: [] },
-          },
-        })),
-      }),
-    checkPolicy: (_file, text) =>
-      Promise.resolve({
-        error: /\balow\b/.test(text) ? "line 1: expected allow, ask or deny; found alow" : null,
-        warnings: [],
-      }),
-    async savePolicy(file, text, by) {
-      dom0.files.set(file, text);
-      await Promise.resolve(did(`save ${file}`, by));
-    },
-    explain: (vm, words) =>
-      Promise.resolve({
-        ...{ operation: "vm.kill", action: "ask", because: "30-research.policy:2" },
-        steps: [
-          {
-            target: "ai-build-1",
-            where: "30-research.policy:1",
-            text: words.join(" "),
-            passedOver: `not for ${vm}`,
-          },
-          {
-            target: "ai-build-1",
-            where: "30-research.policy:2",
-            text: "@manage research @tag:ai ask",
-            passedOver: null,
-          },
-        ],
-      }),
+    ...fakePolicy(dom0, did, NOW_MS),
     explainCall: ({ source, target, service }) =>
       service === "bad service"
         ? Promise.reject(new Dom0Error("This cannot be judged here: bad service"))

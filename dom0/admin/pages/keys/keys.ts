@@ -2,7 +2,8 @@
 /** Keys: which VMs are let in, by whose key; a look into their queues; taking the right away. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
-import { Dom0Error, type PolicyState, type WhoMay } from "../../channel/dom0_channel.ts";
+import { Dom0Error } from "../../channel/dom0_channel.ts";
+import type { PolicyState, WhoMay } from "../../channel/policy_channel.ts";
 import { type KeyState, QUEUE_QUESTIONS } from "../../channel/keys_channel.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../../markup/markup.ts";
 import {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** The changes that were made to files of policy here, each with the way back. @module */
+
+import type { View } from "../../admin_context.ts";
+import { textDiff } from "../../channel/diff_lines.ts";
+import { Dom0Error } from "../../channel/dom0_channel.ts";
+import type { PolicyChangeNow } from "../../channel/policy_channel.ts";
+import { type Html, markup } from "../../markup/markup.ts";
+import { diff, empty, panel, postButton, time, unreadable } from "../parts.ts";
+
+const SHOWN = 10;
+
+export function changesPanel(
+  view: View,
+  changes: readonly PolicyChangeNow[] | Dom0Error,
+): Html {
+  const parts = { title: "Changes of files", id: "changes", isLive: true };
+  if (changes instanceof Dom0Error) return panel(parts, unreadable(changes.message));
+  if (changes.length === 0) {
+    return panel(
+      parts,
+      empty(
+        "Nothing was changed here.",
+        markup`<span class="soft">A file that is saved or removed here stands here, with the way back.</span>`,
+      ),
+    );
+  }
+  return panel(
+    parts,
+    markup`<ul class="body stack">${changes.slice(0, SHOWN).map((one) => change(view, one))}</ul>`,
+  );
+}
+
+function change(
+  { session, nowMs }: View,
+  { id, timeMs, by, file, before, after, isUndone, now }: PolicyChangeNow,
+): Html {
+  const what = after === null ? "removed" : before === null ? "made" : "changed";
+  return markup`<li data-key="${id}" class="stack"><div class="row"><span><code>${file}</code> ${what} <span class="small soft">${
+    time(timeMs, nowMs)
+  } by <bdi>${by}</bdi></span></span><span class="push">${
+    isUndone
+      ? markup`<span class="small soft">undone</span>`
+      : now !== after
+      ? markup`<span class="small soft">changed since</span>`
+      : postButton(
+        session,
+        "/policy-undo",
+        { id },
+        markup`Undo<span class="vh"> the change of ${file}</span>`,
+      )
+  }</span></div><details id="change-${id}"><summary class="small">What changed</summary>${
+    diff(textDiff(before ?? "", after ?? ""), `Change of ${file}`)
+  }</details></li>`;
+}
