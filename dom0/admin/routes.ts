@@ -8,7 +8,7 @@ import { parseForm, requireFormType } from "./server/form.ts";
 import { type Answer, HttpError } from "./server/http_message.ts";
 import { COOKIE } from "./server/sessions.ts";
 import { approvalRoutes } from "./pages/approvals.ts";
-import { backupRoutes } from "./pages/backup.ts";
+import { backupRoutes } from "./pages/backup/backup.ts";
 import { dashboardRoutes } from "./pages/dashboard.ts";
 import { executeRoutes } from "./pages/execute/execute.ts";
 import { globalRoutes } from "./pages/global.ts";

@@ -22,6 +22,7 @@ import { OrderError } from "../orders/order_file.ts";
 import { checkChainFiles } from "../record/audit_files.ts";
 import type { Audit } from "../record/audit_log.ts";
 import type { Paths } from "../settings/paths.ts";
+import { archiveAnswers } from "./archive_answers.ts";
 import { authorizeVm, describeKeys, fingerprintOf, questionQueue } from "./key_answers.ts";
 import type { OrderFields } from "./order_fields.ts";
 import {
@@ -76,6 +77,7 @@ function answersOf(parts: AnswerParts): Answers {
     ...policyAnswers(parts),
     ...approvalAnswers(parts),
     ...operatorAnswers(parts),
+    ...archiveAnswers(parts.paths, parts.policy.facts),
   ]);
 }
 

@@ -11,19 +11,26 @@ import { optional, required } from "./parameter.ts";
 import { NOTHING, TEXT } from "./result.ts";
 
 const passphrase_file = required("path", "a file in dom0 with the passphrase");
-const BACKUP_SECONDS = 3600;
+/** Some hundred GB to a slow disk. */
+const BACKUP_SECONDS = 4 * 3600;
+
+const WHERE = "--passphrase-file|-p={passphrase_file} [--dest-vm|-d={dest_vm}]";
+const LEFT_OUT = "[--exclude|-x={exclude}...]";
 
 export const BACKUP: Readonly<Record<string, Definition>> = {
   "backup.start": {
-    summary: "Back up all qubes that are marked for it into a folder of dom0 or of a qube",
+    summary: "Back up the qubes that are marked for it, or chosen ones, into a folder",
     level: "manage",
     parameters: {
       passphrase_file,
-      dest_vm: optional("qube", "the qube that gets the backup"),
+      dest_vm: optional("qube", "the qube that gets the backup; dom0 if not given"),
       location: required("path", "the folder it is written to"),
+      vms: optional("qubes", "only these, with commas between them"),
+      exclude: optional("qubes", "not these, with commas between them"),
     },
-    run:
-      "qvm-backup --yes|-y --passphrase-file|-p={passphrase_file} [--dest-vm|-d={dest_vm}] {location}",
+    // A file in dom0, or all that is marked: no rule about some qubes is enough for it.
+    alsoTouches: (values) => values.has("dest_vm") && values.has("vms") ? [] : [null],
+    run: `qvm-backup --yes|-y ${WHERE} ${LEFT_OUT} {location} [{vms}...]`,
     timeoutSeconds: BACKUP_SECONDS,
     result: NOTHING,
   },
@@ -32,11 +39,31 @@ export const BACKUP: Readonly<Record<string, Definition>> = {
     level: "monitor",
     parameters: {
       passphrase_file,
-      dest_vm: optional("qube", "the qube that has the backup"),
+      dest_vm: optional("qube", "the qube that has the backup; dom0 if not given"),
       location: required("path", "the backup"),
     },
-    run:
-      "qvm-backup-restore --verify-only --passphrase-file|-p={passphrase_file} [--dest-vm|-d={dest_vm}] {location}",
+    run: `qvm-backup-restore --verify-only ${WHERE} {location}`,
+    timeoutSeconds: BACKUP_SECONDS,
+    result: TEXT,
+  },
+  "backup.restore": {
+    summary: "Add the qubes of a backup to this machine; those that are there stay as they are",
+    // Restored qubes come with the tags that rules of the policy may be about.
+    level: "full",
+    parameters: {
+      passphrase_file,
+      dest_vm: optional("qube", "the qube that has the backup; dom0 if not given"),
+      location: required("path", "the backup"),
+      vms: optional("qubes", "only these, with commas between them"),
+      exclude: optional("qubes", "not these, with commas between them"),
+      skip_conflicting: optional("flag", "leave out those whose name is taken"),
+      rename_conflicting: optional("flag", "give those whose name is taken another one"),
+      ignore_missing: optional("flag", "use the default where a template or netvm is missing"),
+      skip_broken: optional("flag", "leave out those whose template or netvm is missing"),
+    },
+    alsoTouches: () => [null],
+    run: `qvm-backup-restore --skip-dom0-home ${WHERE} ${LEFT_OUT} [--skip-conflicting] ` +
+      "[--rename-conflicting] [--ignore-missing] [--skip-broken] {location} [{vms}...]",
     timeoutSeconds: BACKUP_SECONDS,
     result: TEXT,
   },

@@ -118,6 +118,24 @@ export function parseQube(untrustedWord: string): VmName {
   }
 }
 
+/** Several qubes: "work,vault". Each once, none of them dom0. */
+const QUBES: ParameterKind = {
+  schema: {
+    type: "string",
+    pattern: "^[A-Za-z][A-Za-z0-9_.-]*(,[A-Za-z][A-Za-z0-9_.-]*)*$",
+    maxLength: MAX_TEXT_CHARS,
+  },
+  parse(untrustedWord) {
+    const names = untrustedWord.slice(0, MAX_TEXT_CHARS + 1).split(",");
+    for (const name of names) QUBE.parse(name);
+    if (untrustedWord.length > MAX_TEXT_CHARS || new Set(names).size < names.length) {
+      throw new ParameterError(`${printable(untrustedWord)} is not a list of qubes, each once`);
+    }
+    return untrustedWord;
+  },
+  qubesIn: (value) => String(value).split(",").map(parseQube),
+};
+
 /** BACKEND:PORT, where Qubes 4.3 also takes BACKEND:PORT:DEVICE-ID. */
 const DEVICE: ParameterKind = {
   ...matching(
@@ -135,6 +153,7 @@ const DEVICE: ParameterKind = {
  * device_protocol.py, api/admin.py), but for values that begin with "-". */
 export const KINDS = {
   qube: QUBE,
+  qubes: QUBES,
   /** A property: qvm-prefs also takes "-" for "_", but that would be a second spelling. */
   property: matching("a property", 64, "^[a-z][a-z0-9_]*$"),
   /** Anything but control characters; may be empty. */

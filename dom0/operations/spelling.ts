@@ -12,6 +12,7 @@
  *     --flag|-f            an option that must be there
  *     --option|-o={name}   an option with a value: "--option VALUE" or "--option=VALUE"
  *     "one word"           a word with blanks in it
+ *     {name}..., -o={name}...   as often as wanted: the value is all of them, with commas
  *     [...]                may be left out; [--flag] is the parameter "flag", true or false
  *
  * A plain word after the program ends a segment. The options of a segment come before all its
@@ -48,6 +49,7 @@ interface Option {
   readonly parameter: string;
   readonly shape: "flag" | "valued" | "keyed";
   readonly required: boolean;
+  readonly repeats: boolean;
 }
 
 /** A word with parameters in it: literal, parameter, literal, parameter, …, literal. */
@@ -55,6 +57,7 @@ interface Positional {
   readonly literals: readonly string[];
   readonly parameters: readonly string[];
   readonly required: boolean;
+  readonly repeats: boolean;
 }
 
 /** Reads a usage line of the table. A bad one is a bug, found when the table is loaded. */
@@ -82,31 +85,40 @@ export function parseSpelling(usage: string): Spelling {
   return { program, segments, usage };
 }
 
-function parseOption(token: string, required: boolean): Option {
+/** Between the values of what may be given more than once. */
+const BETWEEN = ",";
+const AGAIN = "...";
+
+function parseOption(whole: string, required: boolean): Option {
+  const repeats = whole.endsWith(AGAIN);
+  const token = repeats ? whole.slice(0, -AGAIN.length) : whole;
   const [spelled = "", value] = token.split("=");
   if (value !== undefined && !value.startsWith("{")) { // the same in each command line
-    return { names: [token], parameter: "", shape: "flag", required };
+    return { names: [token], parameter: "", shape: "flag", required, repeats };
   }
   const names = spelled.split("|");
   if (value !== undefined) {
-    return { names, parameter: value.slice(1, -1), shape: "valued", required };
+    return { names, parameter: value.slice(1, -1), shape: "valued", required, repeats };
   }
   const parameter = (names[0] ?? "").replace(/^--?/, "").replaceAll("-", "_");
-  return { names, parameter, shape: "flag", required };
+  return { names, parameter, shape: "flag", required, repeats };
 }
 
 function parseKeyed(token: string): Option {
   const key = token.slice(0, token.indexOf("=") + 1);
   const parameter = token.slice(key.length + 1, -1);
-  return { names: [key], parameter, shape: "keyed", required: false };
+  return { names: [key], parameter, shape: "keyed", required: false, repeats: false };
 }
 
-function parsePositional(token: string, required: boolean): Positional {
+function parsePositional(whole: string, required: boolean): Positional {
+  const repeats = whole.endsWith(AGAIN);
+  const token = repeats ? whole.slice(0, -AGAIN.length) : whole;
   const parts = token.split(/\{([a-z_0-9]+)\}/);
   return {
     literals: parts.filter((_, index) => index % 2 === 0),
     parameters: parts.filter((_, index) => index % 2 === 1),
     required,
+    repeats,
   };
 }
 
@@ -162,6 +174,10 @@ function readSegment(
       if (positional.required) return false;
       continue;
     }
+    if (positional.repeats) {
+      if (!readAll(positional, cursor, values, parse)) return false;
+      continue;
+    }
     if (!readPositional(positional, word, values, parse)) return false;
     cursor.at++;
   }
@@ -186,15 +202,43 @@ function readOptions(
     const found = findOption(options, word);
     if (found === null) return true;
     const { option, attached } = found;
-    if (seen.has(option)) return false;
+    if (seen.has(option) && !option.repeats) return false;
     seen.add(option);
     cursor.at++;
     if (option.shape === "flag") continue;
     const value = attached ?? cursor.words[cursor.at++];
     if (value === undefined) return false;
-    values.set(option.parameter, parse(option.parameter, value));
+    if (!option.repeats) values.set(option.parameter, parse(option.parameter, value));
+    else if (!addValue(option.parameter, value, values, parse)) return false;
   }
   return true;
+}
+
+/** The words up to the next option. */
+function readAll(
+  { parameters: [parameter = ""] }: Positional,
+  cursor: Cursor,
+  values: Map<string, Value>,
+  parse: ParseValue,
+): boolean {
+  for (let word; (word = cursor.words[cursor.at]) !== undefined && !word.startsWith("-");) {
+    if (!addValue(parameter, word, values, parse)) return false;
+    cursor.at++;
+  }
+  return true;
+}
+
+/** @returns false for a word that would be taken for several */
+function addValue(
+  parameter: string,
+  word: string,
+  values: Map<string, Value>,
+  parse: ParseValue,
+): boolean {
+  const before = values.get(parameter);
+  const all = before === undefined ? word : `${before}${BETWEEN}${word}`;
+  values.set(parameter, parse(parameter, all));
+  return !word.includes(BETWEEN);
 }
 
 function findOption(
@@ -249,10 +293,16 @@ export function writeWords({ program, segments }: Spelling, values: Values): rea
         if (option.required || value === true) words.push(name);
       } else if (value !== undefined) {
         if (option.shape === "keyed") keyed.push(`${name}${value}`);
+        else if (option.repeats) words.push(...eachOf(value).flatMap((one) => [name, one]));
         else words.push(name, String(value));
       }
     }
-    for (const { literals, parameters } of positionals) {
+    for (const { literals, parameters, repeats } of positionals) {
+      const all = values.get(parameters[0] ?? "");
+      if (repeats) {
+        words.push(...all === undefined ? [] : eachOf(all));
+        continue;
+      }
       const [head = "", ...tails] = literals;
       if (parameters.some((parameter) => values.get(parameter) === undefined)) continue;
       const inner = parameters.map((name, index) => `${values.get(name)}${tails[index] ?? ""}`);
@@ -261,4 +311,8 @@ export function writeWords({ program, segments }: Spelling, values: Values): rea
     words.push(...keyed, ...end.slice(0, 1));
   }
   return words;
+}
+
+function eachOf(value: Value): readonly string[] {
+  return String(value).split(BETWEEN);
 }

@@ -83,15 +83,24 @@ async function change(
   { file, text, seen }: WantedChange,
   undoes?: PolicyChange,
 ): Promise<string> {
-  const { paths, invokedBy: by } = acting;
-  const { policyFolder } = paths;
-  const files = await readPolicyFolder(policyFolder, Deno.uid());
+  const files = await readPolicyFolder(acting.paths.policyFolder, Deno.uid());
   const before = files.get(file) ?? null;
   parsePolicy(withText(files, { file, text })); // with an error the old rules would stay, unnoticed
   if (markOrNull(before) !== seen) {
     throw new UserError(`${file} was changed meanwhile: nothing was written; look at it again`);
   }
   if (before === text) throw new UserError(`${file} is like that already`);
+  return await writePolicyFile(acting, { file, before, text }, undoes);
+}
+
+/** Of a text that was found good. @returns the id by which the change can be taken back */
+export async function writePolicyFile(
+  acting: Acting,
+  { file, before, text }: WantedText & { readonly before: string | null },
+  undoes?: PolicyChange,
+): Promise<string> {
+  const { paths, invokedBy: by } = acting;
+  const { policyFolder } = paths;
   const id = newRequestId(dateMs());
   const made = { id, atMs: dateMs(), by, file, before, after: text, isUndone: false };
   await policyChanges(paths).put(made);

@@ -21,6 +21,8 @@ export function isSameRight(one: StoredKey, other: StoredKey | undefined): boole
 export interface KeyStore {
   /** undefined: the VM is not authorised. Throws if the file is not private, or not a key. */
   read(vm: VmName): Promise<StoredKey | undefined>;
+  /** What is in the file, for an archive that somebody wants with it. */
+  readText(vm: VmName): Promise<string | undefined>;
   write(vm: VmName, keyText: string, acceptsV1: boolean): Promise<void>;
   /** False if there was none. */
   remove(vm: VmName): Promise<boolean>;
@@ -36,6 +38,7 @@ export function createKeyStore(folder: string): KeyStore {
       if (text === undefined) return undefined;
       return { key: await parseAuthKey(text), acceptsV1: await exists(v1File(vm)) };
     },
+    readText: (vm) => ifPresent(readPrivate(keyFile(vm), MAX_KEY_FILE_BYTES)),
     async write(vm, keyText, acceptsV1) {
       await durableFolder(folder);
       await makePrivateFolder(folder);

@@ -53,6 +53,8 @@ export interface Paths {
   readonly undoFolder: string;
   /** What files of policy were before they were changed, a file for each change. */
   readonly policyChangesFolder: string;
+  /** Archives of the configuration; some hold keys. */
+  readonly archivesFolder: string;
   /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
   readonly lockdownFile: string;
   /** qubesd's own, which it writes anew with each change. */
@@ -91,6 +93,7 @@ export function dom0Paths(root: string): Paths {
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
     undoFolder: `${root}/var/lib/qvm-remote/undo`,
     policyChangesFolder: `${root}/var/lib/qvm-remote/policy-changes`,
+    archivesFolder: `${root}/var/lib/qvm-remote/archives`,
     lockdownFile: `${root}/etc/qubes/remote.lockdown`,
     qubesStore: `${root}/var/lib/qubes/qubes.xml`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,

@@ -230,6 +230,24 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       },
     );
 
+    await t.step("the configuration is archived, looked at, and taken back in", async () => {
+      const { name } = await channel.makeArchive(false, BY);
+      const file = `${paths.policyFolder}/50-work.policy`;
+      const text = await Deno.readTextFile(file);
+      await Deno.writeTextFile(file, "* work * deny\n");
+      const { items, mark } = await channel.lookAtArchive(name, false);
+      assertEquals(items.map(({ name, before }) => [name, before]), [
+        ["50-work.policy", "* work * deny\n"],
+      ]);
+      const { before } = await channel.takeInArchive(name, false, mark, BY);
+      assertEquals(await Deno.readTextFile(file), text);
+      const { archives } = await channel.archives();
+      assertEquals(archives.map((one) => one.name).toSorted(), [name, before].toSorted());
+      assertMatch(await Deno.readTextFile(`${paths.archivesFolder}/${name}`), /"name": "lab"/);
+      const nothing = await channel.takeInArchive(name, false, mark, BY).catch((e) => e);
+      assert(nothing instanceof Dom0Error);
+    });
+
     await t.step("a device goes to a qube, and comes back by an undo", async () => {
       const device = { device_class: "block", vm: "work", device: "dom0:sdb" };
       const attached = await channel.run("device.attach", { ...device, ro: "true" }, BY);

@@ -11,11 +11,11 @@ Deno.test("a backup is begun, and followed where it runs", async () => {
   const { page } = open;
   await page.fill("#location", "/mnt/backup");
   await page.fill("#passphrase_file", "/root/backup-passphrase");
-  await page.click("text=Back up");
+  await page.click("button >> text=Back up");
   await page.waitForURL("**/execute/**");
   await page.waitForSelector("#run >> text=backup.start");
   assertEquals(scene.scene.dom0.did.filter((one) => one.startsWith("run")), [
-    'run backup.start {"location":"/mnt/backup","passphrase_file":"/root/backup-passphrase"} by web s-1',
+    'run backup.start {"passphrase_file":"/root/backup-passphrase","location":"/mnt/backup"} by web s-1',
   ]);
   assertEquals(open.complaints, []);
 });

@@ -149,6 +149,11 @@ function asking(
     },
     queue: (vm, what, by) => ask({ order: "queue", vm, what, by }),
     revoke: (vm, by) => tell({ order: "revoke", vm, by }),
+    archives: () => ask({ order: "archives" }),
+    makeArchive: (withKeys, by) => ask({ order: "make-archive", withKeys, by }),
+    lookAtArchive: (name, withKeys) => ask({ order: "look-at-archive", name, withKeys }),
+    takeInArchive: (name, withKeys, mark, by) =>
+      ask({ order: "take-in-archive", name, withKeys, mark, by }),
     undoable: () => ask({ order: "undoable" }),
     undo: (id, by) => ask({ order: "undo", id, by }, UNDO_LIMIT_MS),
     note: (action, by) => tell({ order: "note", action, by }),

@@ -11,6 +11,7 @@ import type { PlannedChange } from "../../admin_orders/operator_plan.ts";
 import type { RunEnd, RunHead, RunPart } from "../../admin_orders/run_output.ts";
 import type { PlanView } from "../../plans/plan_view.ts";
 import type { JsonValue, Level } from "../../operations/operation.ts";
+import type { ArchiveChannel } from "./archive_channel.ts";
 import type { KeysChannel } from "./keys_channel.ts";
 import type { PolicyChannel } from "./policy_channel.ts";
 import type { QrexecChannel } from "./qrexec_channel.ts";
@@ -18,7 +19,7 @@ import type { QrexecChannel } from "./qrexec_channel.ts";
 /** Who asks, as the record says it: "web s-3". */
 export type Asker = string;
 
-export interface Dom0Channel extends KeysChannel, PolicyChannel, QrexecChannel {
+export interface Dom0Channel extends ArchiveChannel, KeysChannel, PolicyChannel, QrexecChannel {
   /** What there is now; quick, and asked for each page. */
   now(): Promise<Dom0Now>;
   /** Calls back a moment after something of that changed. @returns ends it */

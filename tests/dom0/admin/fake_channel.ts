@@ -17,6 +17,8 @@ import type {
 } from "../../../dom0/admin/channel/dom0_channel.ts";
 import { Dom0Error } from "../../../dom0/admin/channel/dom0_channel.ts";
 import type { PolicyChangeNow } from "../../../dom0/admin/channel/policy_channel.ts";
+import type { ArchiveHead, ArchiveLook } from "../../../dom0/operator/config_archives.ts";
+import { ARCHIVE_LOOK, fakeArchives } from "./fake_archives.ts";
 import { type FakeAgent, fakeAgent, runAgent } from "./fake_agent.ts";
 import type { DaemonState } from "../../../dom0/daemon/state_file.ts";
 import type { JsonValue } from "../../../dom0/operations/operation.ts";
@@ -61,6 +63,8 @@ export interface FakeDom0 {
   isAtBoot: boolean | null;
   files: Map<string, string>;
   policyChanges: PolicyChangeNow[];
+  archives: ArchiveHead[];
+  archiveLook: ArchiveLook;
   /** Pages that are open hear of it. */
   changed(): void;
   /** Operations that fail. */
@@ -204,6 +208,8 @@ export function createFakeDom0(): FakeDom0 {
     keyFaults: [],
     isAtBoot: true,
     policyChanges: [],
+    archives: [],
+    archiveLook: ARCHIVE_LOOK,
     runs: { all: [], isHeld: false, plans: [], undo: [] },
     hooks: {},
     broken: new Set(),
@@ -282,6 +288,7 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
         text: "every record follows the one before",
       }),
     ...fakePolicy(dom0, did, NOW_MS),
+    ...fakeArchives(dom0, did, NOW_MS),
     explainCall: ({ source, target, service }) =>
       service === "bad service"
         ? Promise.reject(new Dom0Error("This cannot be judged here: bad service"))

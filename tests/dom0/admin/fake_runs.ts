@@ -11,6 +11,8 @@ import { Dom0Error } from "../../../dom0/admin/channel/dom0_channel.ts";
 import type { PlannedChange } from "../../../dom0/admin_orders/operator_plan.ts";
 import type { RunEnd, RunHead, RunPart } from "../../../dom0/admin_orders/run_output.ts";
 import { settingText } from "../../../dom0/admin_orders/setting_text.ts";
+import { ParameterError } from "../../../dom0/operations/parameter.ts";
+import { recogniseNamed } from "../../../dom0/operations/recognise.ts";
 import { OPERATIONS } from "../../../dom0/operations/table.ts";
 import { CHANGES } from "../../../dom0/operations/undo.ts";
 import { parsePlan } from "../../../dom0/plans/plan.ts";
@@ -106,9 +108,10 @@ export function fakeRunChannel({ dom0, run, did, nowMs }: FakeRunParts): RunPart
   };
   const find = (id: string): FakeRun | undefined => runs.all.find(({ head }) => head.id === id);
   return {
-    begin(operation, values, by) {
+    async begin(operation, values, by) {
+      await Promise.resolve(refuseBad(operation, values));
       did(`run ${operation} ${JSON.stringify(values)}`, by);
-      return begin(operation, values, by, () => run(operation, values));
+      return await begin(operation, values, by, () => run(operation, values));
     },
     beginShell(script, by) {
       did(`shell ${JSON.stringify(script)}`, by);
@@ -211,4 +214,14 @@ function restore(qube: QubeParts, { prefs, tags, services }: QubeParts): void {
 
 function copyOf({ prefs, tags, services }: QubeParts): QubeParts {
   return { prefs: new Map(prefs), tags: new Set(tags), services: new Map(services) };
+}
+
+/** As the daemon does. */
+function refuseBad(operation: string, values: Values): void {
+  try {
+    recogniseNamed(operation, Object.entries(values).map(([key, value]) => `${key}=${value}`));
+  } catch (error) {
+    if (!(error instanceof ParameterError)) throw error;
+    throw new Dom0Error(error.message);
+  }
 }

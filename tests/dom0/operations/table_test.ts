@@ -111,6 +111,29 @@ Deno.test("what a schema says of a value is what its parser says", () => {
   }
 });
 
+Deno.test("a backup touches the qubes that are named, and dom0 unless they go to another qube", () => {
+  const touched = (name: string, ...pairs: readonly string[]) =>
+    recogniseNamed(name, ["passphrase_file=/root/p", "location=/b", ...pairs]).touches
+      .map((qube) => qube ?? "dom0").toSorted();
+  assertEquals(touched("backup.start"), ["dom0"]);
+  assertEquals(touched("backup.start", "dest_vm=nas"), ["dom0", "nas"], "all that is marked");
+  assertEquals(touched("backup.start", "vms=a,b"), ["a", "b", "dom0"], "a file in dom0");
+  assertEquals(touched("backup.start", "vms=a,b", "dest_vm=nas"), ["a", "b", "nas"]);
+  assertEquals(touched("backup.restore", "vms=a", "dest_vm=nas"), ["a", "dom0", "nas"]);
+});
+
+Deno.test("what may be given more than once is read in any place, and never as something else", () => {
+  const start = ["qvm-backup", "-y", "-p", "/root/p"];
+  const values = (...words: readonly string[]) =>
+    recogniseWords([...start, ...words])?.values ?? new Map();
+  const read = values("-x", "a", "/b", "c", "d", "--exclude=e");
+  assertEquals([read.get("vms"), read.get("exclude")], ["c,d", "a,e"]);
+  assertEquals(values("/b", "c,d").size, 0, "a comma is no part of a name");
+  assertEquals(values("/b", "c", "c").size, 0, "the same twice");
+  assertEquals(values("/b", "c", "-x").size, 0, "an option without its value");
+  assertEquals(values("/b", "dom0").size, 0);
+});
+
 const SHELL_WORDS: readonly (readonly string[])[] = [
   [],
   ["bash"],
