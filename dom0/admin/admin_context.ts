@@ -3,6 +3,7 @@
 
 import type { AgentWatch } from "./agent/agent_watch.ts";
 import type { ChainState, Dom0Channel, Dom0Now } from "./channel/dom0_channel.ts";
+import type { ElevatedMode } from "./elevated_mode.ts";
 import type { AskedBySession } from "./server/http_message.ts";
 import type { Live } from "./live.ts";
 import { settleStaged } from "./staged/settle_staged.ts";
@@ -16,6 +17,7 @@ export interface Admin {
   readonly qubes: QubeLister;
   readonly live: Live;
   readonly agent: AgentWatch;
+  readonly elevated: ElevatedMode;
   readonly dateMs: () => number;
   /** The last look at the whole record; null before there was one. */
   readonly chain: () => SeenChain | null;

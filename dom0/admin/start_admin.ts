@@ -3,6 +3,7 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { createAgentWatch } from "./agent/agent_watch.ts";
+import { createElevatedMode } from "./elevated_mode.ts";
 import { startServer } from "./server/admin_server.ts";
 import type { Admin, SeenChain } from "./admin_context.ts";
 import type { Dom0Channel } from "./channel/dom0_channel.ts";
@@ -48,6 +49,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     },
   };
   const qubes = createQubeLister(channel, dateMs, live.changed);
+  const elevated = createElevatedMode({ channel, sessions, clock, changed: live.changed });
   const admin: Admin = {
     channel: seen,
     sessions,
@@ -55,6 +57,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     live,
     dateMs,
     agent: createAgentWatch(channel, dateMs, live.changed),
+    elevated,
     chain: () => chain,
   };
   const routes = adminRoutes(admin, createTicketOffice(runFolder, dateMs));
@@ -65,6 +68,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     routes,
     async close() {
       live.close();
+      await elevated.close();
       await server.close();
     },
   };

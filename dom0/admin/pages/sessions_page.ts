@@ -9,7 +9,6 @@ import type { Route } from "../server/router.ts";
 import { page } from "./layout.ts";
 import { count, left, panel, postButton, span, state, table, time, token } from "./parts.ts";
 
-const MINUTE_MS = 60_000;
 const USUAL_MINUTES = 15;
 const WORD = "elevate";
 
@@ -38,7 +37,10 @@ export function sessionRoutes(admin: Admin): readonly Route[] {
 
 async function end(admin: Admin, { form, session }: AskedBySession): Promise<Answer> {
   const name = form.get("session") ?? "";
-  if (!admin.sessions.end(name)) throw new HttpError(404, "there is no such session");
+  const ended = admin.sessions.all().find((one) => one.name === name);
+  if (ended === undefined) throw new HttpError(404, "there is no such session");
+  admin.sessions.end(name);
+  await admin.elevated.end(ended, "its session was ended");
   admin.live.endSession(name);
   await admin.channel.note(`ended the session ${name}`, askerOf(session)).catch(() => {});
   if (name !== session.name) {
@@ -47,15 +49,13 @@ async function end(admin: Admin, { form, session }: AskedBySession): Promise<Ans
   return seeOther("/sessions");
 }
 
-/** The record first: a mode that nobody can read of later does not begin. */
 async function elevate(admin: Admin, { form, session }: AskedBySession): Promise<Answer> {
   const minutes = Number(form.get("minutes"));
   if (!Number.isInteger(minutes) || minutes < 0 || minutes > MAX_ELEVATED_MINUTES) {
     throw new HttpError(400, `minutes are a whole number, at most ${MAX_ELEVATED_MINUTES}`);
   }
   if (minutes === 0) {
-    session.elevatedUntilMs = 0;
-    await admin.channel.note("ended elevated mode", askerOf(session)).catch(() => {});
+    await admin.elevated.end(session, "by hand");
     session.notices.push({ kind: "ok", text: "Elevated mode is over." });
     return seeOther("/sessions");
   }
@@ -63,8 +63,7 @@ async function elevate(admin: Admin, { form, session }: AskedBySession): Promise
     session.notices.push({ kind: "bad", text: `Not begun: type ${WORD} to begin elevated mode.` });
     return seeOther("/sessions");
   }
-  await admin.channel.note(`began elevated mode for ${minutes} minutes`, askerOf(session));
-  session.elevatedUntilMs = admin.dateMs() + minutes * MINUTE_MS;
+  await admin.elevated.begin(session, minutes);
   return seeOther("/sessions");
 }
 

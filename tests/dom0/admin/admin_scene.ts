@@ -22,6 +22,8 @@ export interface AdminScene extends AsyncDisposable {
   readonly runFolder: string;
   /** What the clock of the server says. */
   dateMs: number;
+  /** What the server does again and again: once, now. */
+  tick(): void;
   login(): Promise<Login>;
   /** As the page of this server in a browser. */
   get(path: string, login?: Login, headers?: Record<string, string>): Promise<Got>;
@@ -51,10 +53,18 @@ export async function startScene(limits: Partial<ServerLimits> = {}): Promise<Ad
   const runFolder = await Deno.makeTempDir({ prefix: "web-admin-" });
   const dom0 = createFakeDom0();
   const warned: string[] = [];
+  const turns = new Set<() => void>();
   const times = { dateMs: NOW_MS };
   const admin = await startAdmin({
     ...{ port: 0, channel: dom0.channel, runFolder, limits: { ...LIMITS, ...limits } },
-    clock: { ...realClock, dateMs: () => times.dateMs },
+    clock: {
+      ...realClock,
+      dateMs: () => times.dateMs,
+      every(_ms, run) {
+        turns.add(run);
+        return () => void turns.delete(run);
+      },
+    },
     warn: (line) => warned.push(line),
   });
   const host = `127.0.0.1:${admin.port}`;
@@ -71,6 +81,7 @@ export async function startScene(limits: Partial<ServerLimits> = {}): Promise<Ad
     set dateMs(value) {
       times.dateMs = value;
     },
+    tick: () => turns.forEach((run) => run()),
     async login() {
       const ticket = await makeTicket(runFolder);
       const made = new Date(times.dateMs);
