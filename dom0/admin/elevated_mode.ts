@@ -54,12 +54,7 @@ export function createElevatedMode(parts: ElevatedParts): ElevatedMode {
     await lookBack();
     const there = sessions.all();
     for (const [session, why] of open) {
-      const reason = why ??
-        (!there.includes(session)
-          ? "its session is over"
-          : session.elevatedUntilMs <= clock.dateMs()
-          ? "its time was over"
-          : null);
+      const reason = why ?? reasonNow(session, there, clock.dateMs());
       if (reason === null) continue;
       session.elevatedUntilMs = 0;
       open.set(session, reason);

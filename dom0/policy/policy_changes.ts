@@ -30,6 +30,7 @@ export interface PolicyChangeStore {
   list(): Promise<readonly PolicyChange[]>;
 }
 
+export const CHANGE_VERSION = 1;
 const KEPT = 50;
 /** Two texts of a policy file, each byte of which JSON may write as six. */
 const MAX_CHANGE_BYTES = 4 * 1024 * 1024;
@@ -56,7 +57,7 @@ export function createPolicyChangeStore(folder: string): PolicyChangeStore {
       await durableFolder(folder);
       await durableWrite(
         `${folder}/${change.id}.json`,
-        `${JSON.stringify({ version: 1, ...change })}\n`,
+        `${JSON.stringify({ version: CHANGE_VERSION, ...change })}\n`,
       );
       for (const { id } of (await list()).slice(KEPT)) await durableRemove(`${folder}/${id}.json`);
     },
@@ -72,7 +73,7 @@ function parse(text: string | undefined): PolicyChange | null {
   } catch {
     return null;
   }
-  if (typeof read !== "object" || read?.["version"] !== 1) return null;
+  if (typeof read !== "object" || read?.["version"] !== CHANGE_VERSION) return null;
   const { id, atMs, by, file, before, after, isUndone } = read;
   const isWhole = typeof id === "string" && typeof atMs === "number" && typeof by === "string" &&
     typeof file === "string" && isTextOrNull(before) && isTextOrNull(after) &&

@@ -34,13 +34,13 @@ export type ArchivedRight = {
 export type ArchivedQube = { readonly name: string; readonly class: string };
 
 const FORMAT = "qubes-claw configuration";
-const VERSION = 1;
+export const ARCHIVE_VERSION = 1;
 
 export function archiveText(archive: ConfigArchive): string {
   const { madeMs, config, policy, rights, qubes, keys } = archive;
   const content = {
     format: FORMAT,
-    version: VERSION,
+    version: ARCHIVE_VERSION,
     madeAt: new Date(madeMs).toISOString(),
     hasKeys: keys !== null,
     config,
@@ -56,8 +56,10 @@ export function archiveText(archive: ConfigArchive): string {
 export function parseArchive(text: string): ConfigArchive {
   const read = recordOf(parseJson(text), "it is no archive of the configuration");
   if (read["format"] !== FORMAT) throw new UserError("it is no archive of the configuration");
-  if (read["version"] !== VERSION) {
-    throw new UserError(`it is of version ${Number(read["version"])}; this program reads 1`);
+  if (read["version"] !== ARCHIVE_VERSION) {
+    throw new UserError(
+      `it is of version ${Number(read["version"])}; this program reads ${ARCHIVE_VERSION}`,
+    );
   }
   const { madeAt, config, rights, keys } = read;
   const madeMs = typeof madeAt === "string" ? Date.parse(madeAt) : NaN;

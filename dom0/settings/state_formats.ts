@@ -2,8 +2,10 @@
 /** All state that dom0 keeps over a restart, and in which form this program writes it. @module */
 
 import type { StateFormat } from "../../shared/io/state_formats.ts";
+import { CHANGE_VERSION } from "../policy/policy_changes.ts";
 import { ANCHOR_VERSION } from "../record/anchor.ts";
 import { UNDO_VERSION } from "../undo/undo_record.ts";
+import { ARCHIVE_VERSION } from "./config_archive.ts";
 import type { Paths } from "./paths.ts";
 
 /**
@@ -15,6 +17,8 @@ export function stateFormats(paths: Paths): readonly StateFormat[] {
     { name: "ledger", version: 1, paths: [paths.ledgerFile, `${paths.ledgerFile}.dates`] },
     { name: "outcomes", version: 1, paths: [paths.outcomeFolder] },
     { name: "undo", version: UNDO_VERSION, paths: [paths.undoFolder] },
+    { name: "policy-changes", version: CHANGE_VERSION, paths: [paths.policyChangesFolder] },
+    { name: "archives", version: ARCHIVE_VERSION, paths: [paths.archivesFolder] },
     { name: "audit", version: 1, paths: [paths.auditFile, paths.logFile] },
     { name: "anchor", version: ANCHOR_VERSION, paths: [paths.anchorFile] },
     { name: "configuration", version: 1, paths: [paths.config] },
