@@ -13,6 +13,7 @@ import { SHELL } from "../operations/table.ts";
 import { stepText } from "../plans/plan.ts";
 import type { JudgedForm, Judgement } from "../policy/judge.ts";
 import { type Subject, subjectOf } from "../policy/subject.ts";
+import type { PayloadLook } from "../payload/received_payload.ts";
 import type { Preview } from "./preview.ts";
 
 /** What a request is, without its body, which may be large. */
@@ -53,6 +54,8 @@ export interface ParkedView {
   /** How it is taken back, or that it cannot be. */
   readonly undo: string;
   readonly preview: Preview;
+  /** What it brings, which its commands read on stdin; null: nothing. */
+  readonly brings: PayloadLook | null;
 }
 
 export interface ParkedTimes {
@@ -61,11 +64,14 @@ export interface ParkedTimes {
   readonly expiresAtMs: number;
 }
 
+interface ParkedParts extends Pick<ParkedView, "preview" | "brings"> {
+  readonly words: ParkedView["argvs"];
+}
+
 export function parkedView(
   { vm, id, digest, why, timeoutMs }: ParkedIdentity,
   judgement: Judgement,
-  words: ParkedView["argvs"],
-  preview: Preview,
+  { words, preview, brings }: ParkedParts,
   { number, parkedAtMs, expiresAtMs }: ParkedTimes,
 ): ParkedView {
   const { operation, level, summary, targets, destructive, undo } = subjectOf(judgement);
@@ -81,6 +87,7 @@ export function parkedView(
     why,
     timeoutMs,
     preview,
+    brings,
     hash: hashOf([vm, id, digest, operation, words, steps, preview]),
     level,
     summary,

@@ -31,6 +31,7 @@ import {
   parkedView,
   wordsThatRun,
 } from "./parked_view.ts";
+import type { PayloadLook } from "../payload/received_payload.ts";
 import { previewOfRequest } from "./preview.ts";
 
 /** What the desk hands over. */
@@ -40,6 +41,8 @@ export interface Waiting {
   readonly judged: JudgedCommand;
   /** What a grant would be about. */
   readonly granted: Granted;
+  /** null: nothing. */
+  readonly brings: PayloadLook | null;
   /** Whether it has its outcome: its VM or the operator ended it. */
   readonly isOver: () => boolean;
   /** A person said yes; `judgement` is the policy's of now. */
@@ -115,6 +118,7 @@ interface Entry extends ParkedTimes {
   readonly judgement: Judgement;
   readonly words: ParkedView["argvs"];
   readonly granted: Granted;
+  readonly brings: PayloadLook | null;
   readonly isOver: () => boolean;
   readonly run: Waiting["run"];
   readonly refuse: Waiting["refuse"];
@@ -196,7 +200,7 @@ function enter(waiting: Waiting, number: number, lot: Lot): Entry {
   const waitMs = Math.max(1, Math.min(limits().approvalExpiresMs, expiresMs - parkedAtMs));
   const shown = Promise.withResolvers<void>();
   const { vm, id, digest, why, timeoutMs } = waiting.request;
-  const { stored, granted, isOver, run, refuse } = waiting;
+  const { stored, granted, brings, isOver, run, refuse } = waiting;
   const entry: Entry = {
     number,
     parkedAtMs,
@@ -205,6 +209,7 @@ function enter(waiting: Waiting, number: number, lot: Lot): Entry {
     stored,
     judgement,
     granted,
+    brings,
     isOver,
     run,
     refuse,
@@ -242,7 +247,8 @@ function refuseUnshown(entry: Entry, error: unknown, lot: Lot): void {
 async function viewOf(entry: Entry, judgement: Judgement, { options }: Lot): Promise<ParkedView> {
   const preview = await previewOfRequest(judgement, options.read)
     .catch((error) => ({ rows: [], unknown: [errorText(error)] }));
-  return parkedView(entry.request, judgement, entry.words, preview, entry);
+  const { words, brings } = entry;
+  return parkedView(entry.request, judgement, { words, brings, preview }, entry);
 }
 
 function show(entry: Entry, view: ParkedView, { options }: Lot): void {

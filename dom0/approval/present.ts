@@ -30,6 +30,7 @@ export function presentRequest(view: ParkedView, script: Uint8Array | null): str
     `  id        ${id}`,
     "",
     ...whatRuns(view, script),
+    ...whatItBrings(view),
     ...preview(view),
   ].join("\n") + "\n";
 }
@@ -54,6 +55,22 @@ function whatRuns({ argvs, steps }: ParkedView, script: Uint8Array | null): read
   return [
     `It runs this script, as root in dom0, by bash (${script?.length ?? 0} bytes):`,
     ...lines.map((line, index) => `${String(index + 1).padStart(4)} | ${line}`),
+  ];
+}
+
+function whatItBrings(view: ParkedView): readonly string[] {
+  const lines = broughtLines(view);
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+/** What it reads on stdin, if it brings something. */
+export function broughtLines({ brings }: Pick<ParkedView, "brings">): readonly string[] {
+  if (brings === null) return [];
+  const { bytes, sha256, type, head, isWhole } = brings;
+  return [
+    `It reads this on stdin: ${type}, ${bytes} bytes, SHA-256 ${sha256}`,
+    ...head.map((line) => `     | ${visibleLine(line)}`),
+    ...isWhole ? [] : ["     (and so on)"],
   ];
 }
 

@@ -24,6 +24,8 @@ import { createInforming } from "../judge/informing.ts";
 import { createRequestDesk, type DeskOptions, type RequestDesk } from "../judge/request_desk.ts";
 import type { Authority } from "../judge/verdict.ts";
 import { createPlanBoard, NO_PLANS, type PlanBoard } from "../plans/plan_board.ts";
+import { freeBytes } from "../payload/free_bytes.ts";
+import { createPayloadStore } from "../payload/payload_store.ts";
 import { createJudge, type JudgeOptions } from "../policy/judge.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
 import { qvmLsFacts } from "../policy/qvm_ls.ts";
@@ -346,6 +348,12 @@ function makeDesk(
     markPrefix: groups.markPrefix,
     clock,
     workFolder: paths.workFolder,
+    payloads: createPayloadStore({
+      folder: paths.payloadFolder,
+      maxBytes: () => parts.config().maxPayloadBytes,
+      freeBytes,
+      dateMs: clock.dateMs,
+    }),
     isOnRecord: newestRecords(paths.auditFile),
     store: createOutcomeStore(paths.outcomeFolder),
   });

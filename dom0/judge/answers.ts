@@ -42,11 +42,11 @@ export interface Answers {
   /** Of a request of which nothing is kept. */
   refuse(claim: Claim, reason: RefusalReason, seat: Seat, told?: AuditFields): Received;
   /** Of a taken one; `text` is for whoever asked. */
-  endRefused(job: Job, refusal: Refusal, seat: Seat): Received;
+  endRefused(job: Job, refusal: Refusal, seat: Seat | null): Received;
   /** Of a taken one whose record has been made. */
   close(job: Job, reason: RefusalReason, text: string | null): void;
-  /** The session is told what becomes of the job, unless another one has its seat. */
-  sit(job: Job, seat: Seat): Received;
+  /** The session is told what becomes of the job, unless another one has its seat; null: it knows. */
+  sit(job: Job, seat: Seat | null): Received;
   /** The request has come again. */
   join(request: AuthenticRequest, seat: Seat): Received;
   /** A power cut left only its ledger entry: it may have run, and how it ended is not known. */
@@ -66,6 +66,7 @@ export function createAnswers({ audit, store, jobs }: AnswersOptions): Answers {
     return { refused: reason };
   };
   const sit: Answers["sit"] = (job, seat) => {
+    if (seat === null) return { job };
     if (job.hasSeat()) return refuse(job.request, "replay", seat);
     job.attach(seat);
     return { job };
@@ -84,7 +85,9 @@ export function createAnswers({ audit, store, jobs }: AnswersOptions): Answers {
     endRefused(job, { reason, text, told }, seat) {
       const { vm, id } = job.request;
       close(job, reason, text);
-      if (seat.mayRecordRefusal()) recordQuietly(audit, "refused", { vm, id, reason, ...told });
+      if (seat === null || seat.mayRecordRefusal()) {
+        recordQuietly(audit, "refused", { vm, id, reason, ...told });
+      }
       return sit(job, seat);
     },
     join(request, seat) {

@@ -7,79 +7,44 @@
  *     ask           a grant covers it: it runs. Else it waits for a person, who gets a preview
  *     run           put on record, run when it is its VM's turn, answered
  *
+ * If it brings a payload, all of that comes first, and is checked: what a person is shown, and what
+ * runs, has it. Then the policy is asked again.
+ *
  * It is in the ledger and in the audit, on disk, before a process is started; both are synced at
  * once, so that a request waits for the disk one time.
  *
  * @module
  */
 
-import type { Clock } from "../../shared/io/clock.ts";
+import { sha256Hex } from "../../shared/io/sha256.ts";
 import { PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { errorText } from "../../shared/cli/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";
+import type { Payload } from "../../shared/protocol/payload.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Granted } from "../approval/grants.ts";
 import type { Parking, Waiting } from "../approval/parking.ts";
+import type { ReceivedPayload } from "../payload/received_payload.ts";
 import { isKnown } from "../plans/plan.ts";
-import type { PlanBoard } from "../plans/plan_board.ts";
 import { planSequence } from "../plans/run_plan.ts";
-import type { Judge } from "../policy/judge.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
-import type { Audit } from "../record/audit_log.ts";
 import { decisionFields } from "../record/decision_fields.ts";
-import type { Concluding } from "../run/concluding.ts";
-import type { Execution } from "../run/execution.ts";
 import { keepBody, keepSequence, keepSteps, type KeptWork } from "../run/kept_work.ts";
 import { termsOf } from "../run/run_terms.ts";
-import type { StoredKey } from "../settings/key_store.ts";
 import { undoableSteps } from "../undo/undoable_steps.ts";
-import type { Undoing } from "../undo/undoing.ts";
-import type { Answers, Received } from "./answers.ts";
-import type { Informing } from "./informing.ts";
-import { type Job, nameOf, type Seat } from "./job.ts";
+import type { Received } from "./answers.ts";
+import { bringPayload, type GoOn } from "./bring_payload.ts";
+import { type Job, nameOf } from "./job.ts";
 import type { StopSwitch } from "./stop_switch.ts";
-import type { Judged, JudgedCommand, Ruling } from "./verdict.ts";
-
-/** A request that is dom0's to answer. */
-export interface Taken {
-  readonly stored: StoredKey;
-  readonly job: Job;
-  /** Its entry in the ledger is on the disk. */
-  readonly written: Promise<void>;
-  readonly stops: StopSwitch;
-}
-
-/** With the ruling on it, and the seat that gets the answer. */
-export interface TakenRequest extends Taken {
-  readonly request: AuthenticRequest;
-  readonly ruling: Ruling;
-  readonly seat: Seat;
-}
-
-/** What a request needs on its way. */
-export interface Way {
-  readonly audit: Audit;
-  readonly clock: Clock;
-  readonly workFolder: string;
-  readonly judge: Judge;
-  readonly undoing: Undoing;
-  readonly plans: PlanBoard;
-  readonly answers: Answers;
-  readonly execution: Execution;
-  readonly concluding: Concluding;
-  readonly informing: Informing;
-  /** null: there is nobody to ask. */
-  readonly parking: Parking | null;
-  /** For rules that say notify=yes; null: there is nobody to tell. */
-  readonly tellRun: ((what: Granted) => void) | null;
-  readonly onChange: () => void;
-}
+import type { TakenRequest, Way } from "./taken_request.ts";
+import type { Judged, JudgedCommand } from "./verdict.ts";
 
 export async function carryOut(taken: TakenRequest, way: Way): Promise<Received> {
   const { job, written, seat, ruling } = taken;
   const { answers, informing } = way;
+  const goOn: GoOn = (later) => carryOut(later, way);
   try {
     switch (ruling.next) {
       case "refuse":
@@ -95,8 +60,10 @@ export async function carryOut(taken: TakenRequest, way: Way): Promise<Received>
         return await inform(taken, () => informing.explain(job.request.vm, judgement), way);
       }
       case "ask":
+        if (isStillToCome(taken)) return await bringPayload(taken, ruling, way, goOn);
         return await ask(taken, ruling, way);
       case "run":
+        if (isStillToCome(taken)) return await bringPayload(taken, ruling, way, goOn);
         return await run(taken, { ...ruling, isApproved: false }, way);
       default:
         return ruling satisfies never;
@@ -105,6 +72,10 @@ export async function carryOut(taken: TakenRequest, way: Way): Promise<Received>
     const told = { error: errorText(error) };
     return answers.endRefused(job, { reason: "not-recorded", text: null, told }, seat);
   }
+}
+
+function isStillToCome({ request, payload }: TakenRequest): boolean {
+  return request.payload !== null && payload === undefined;
 }
 
 /** The session hears that it was taken; the answer follows when it is known. */
@@ -129,12 +100,13 @@ async function inform(
 }
 
 async function run(
-  { request, job, stops, written, seat }: TakenRequest,
-  { judged, told, isApproved }: Omit<Admitted, "written">,
+  { request, job, stops, written, seat, payload }: TakenRequest,
+  { judged, told, isApproved }: Omit<Admitted, "written" | "payload">,
   way: Way,
 ): Promise<Received> {
   const { answers, execution } = way;
-  const work = await putOnRecord("accepted", request, { judged, told, written, isApproved }, way);
+  const admitted = { judged, told, written, isApproved, payload };
+  const work = await putOnRecord("accepted", request, admitted, way);
   // While the ledger was written, a new session may have brought the request again.
   const received = answers.sit(job, seat);
   stops.leadTo((reason) => execution.endUnstarted(job, work, reason));
@@ -148,7 +120,7 @@ async function run(
 }
 
 async function ask(taken: TakenRequest, ruling: Judged<"ask">, way: Way): Promise<Received> {
-  const { request, stored, job, stops, written, seat } = taken;
+  const { request, stored, job, stops, written, seat, payload } = taken;
   const { answers, parking } = way;
   const granted = grantedBy(request, ruling.judged);
   const grant = parking?.grants.find(granted) ?? null;
@@ -161,13 +133,15 @@ async function ask(taken: TakenRequest, ruling: Judged<"ask">, way: Way): Promis
     const reason = parking === null ? "needs-confirmation" : "too-many-parked";
     return answers.endRefused(job, { reason, text: null, ...ruling }, seat);
   }
-  const work = await putOnRecord("parked", request, { ...ruling, written, isApproved: true }, way);
+  const admitted = { ...ruling, written, isApproved: true, payload };
+  const work = await putOnRecord("parked", request, admitted, way);
   const received = answers.sit(job, seat);
-  park(job, work, { request, stored, judged: ruling.judged, granted }, { stops, parking }, way);
+  const about = { request, stored, judged: ruling.judged, granted, brings: payload?.look ?? null };
+  park(job, work, about, { stops, parking }, way);
   return received;
 }
 
-type AboutWaiting = Pick<Waiting, "stored" | "judged" | "granted"> & {
+type AboutWaiting = Pick<Waiting, "stored" | "judged" | "granted" | "brings"> & {
   readonly request: AuthenticRequest;
 };
 
@@ -211,6 +185,7 @@ interface Admitted {
   readonly written: Promise<void>;
   /** A person has approved it, or will have before it runs. */
   readonly isApproved: boolean;
+  readonly payload: ReceivedPayload | undefined;
 }
 
 /** When it resolves, a power cut can no longer hide that the command may have run. */
@@ -239,6 +214,15 @@ async function putOnRecord(
 
 /** However it was asked for, an operation runs without a shell, by the words of the table. */
 function keepWork(
+  request: AuthenticRequest,
+  { payload, ...admitted }: Pick<Admitted, "judged" | "isApproved" | "payload">,
+  way: Way,
+): KeptWork {
+  const work = keepCommand(request, admitted, way);
+  return payload === undefined ? work : { ...work, stdin: payload.path };
+}
+
+function keepCommand(
   request: AuthenticRequest,
   { judged: { command, judgement }, isApproved }: Pick<Admitted, "judged" | "isApproved">,
   { workFolder, judge, undoing, plans }: Way,
@@ -273,12 +257,20 @@ function keepWork(
 }
 
 /** What a grant is about: of a plan, the same operations in the same order. */
-function grantedBy({ vm }: AuthenticRequest, { command, judgement }: JudgedCommand): Granted {
+function grantedBy(
+  { vm, payload }: AuthenticRequest,
+  { command, judgement }: JudgedCommand,
+): Granted {
   const { operation, targets, ran_sha256 } = decisionFields(judgement, command);
   const steps = judgement.plan?.plan.steps ?? [];
   const like = steps.map((step) => step.operation.name).join(",");
   // A plan with values that are known only when it runs is like no other.
   const same = steps.every(isKnown) ? "" : ` ${ran_sha256}`;
   const what = judgement.plan === null ? operation : `${operation}(${like})${same}`;
-  return { vm, operation: what, targets, ran: ran_sha256 };
+  return { vm, operation: what, targets, ran: brought(ran_sha256, payload) };
+}
+
+/** The same words with other data are not the same. */
+function brought(ran: string, payload: Payload | null): string {
+  return payload === null ? ran : sha256Hex(`${ran} ${payload.sha256}`);
 }

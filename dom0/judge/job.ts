@@ -11,6 +11,7 @@ import { MAX_OUTPUT_CHUNK_BYTES } from "../../shared/protocol/limits.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import type { Outcome } from "../../shared/protocol/outcome.ts";
+import type { Intake } from "../payload/intake.ts";
 import type { StopReason } from "../run/runner.ts";
 import type { Spool } from "../record/outcome_store.ts";
 
@@ -30,6 +31,8 @@ export interface Seat {
   parked(): void;
   /** What was parked runs now. */
   approved(): void;
+  /** Asks for that much of its payload. */
+  pull(offset: number, bytes: number): void;
   /** Bytes of output that may be sent now. */
   room(): number;
   output(stream: StreamNumber, offset: number, data: Uint8Array): void;
@@ -43,6 +46,7 @@ export interface Seating {
   attach(seat: Seat): void;
   detach(seat: Seat): void;
   hasSeat(): boolean;
+  seat(): Seat | null;
   /** How often a session took its seat. */
   seatings(): number;
   /** It waits for a person from now on; each session that takes the seat is told. */
@@ -59,6 +63,10 @@ export interface Job extends Seating {
   readonly sinceMs: number;
   /** Ends it, if it has not ended. */
   stop(reason: StopReason): void;
+  /** Its payload is to come: each session that takes the seat is asked for what is missing. */
+  expect(intake: Intake): void;
+  /** The next bytes of its payload. */
+  take(data: Uint8Array): void;
   /** Output came in. */
   append(stream: StreamNumber, bytes: Uint8Array): void;
   /** It ended; `makeOutcome` gets the sizes and hashes of what it printed. */
@@ -89,10 +97,25 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
   if (ended !== null) end.resolve();
   const seating = createSeating(spool, () => ended, () => telling.look());
   const telling = createTelling(() => closed || (ended !== null && !seating.hasSeat()));
+  let intake: Intake | null = null;
   return {
     ...seating,
     request,
     sinceMs,
+    attach(seat) {
+      seating.attach(seat);
+      if (ended === null) intake?.attach(seat);
+    },
+    detach(seat) {
+      seating.detach(seat);
+      if (!seating.hasSeat()) intake?.detach();
+    },
+    expect(next) {
+      intake = next;
+      const seat = seating.seat();
+      if (seat !== null) intake.attach(seat);
+    },
+    take: (data) => intake?.take(data),
     stop(reason) {
       if (ended === null) onStop(reason);
     },
@@ -145,6 +168,7 @@ function createSeating(spool: Spool, ended: () => Outcome | null, onLeft: () => 
       onLeft();
     },
     hasSeat: () => delivery.seat !== null,
+    seat: () => delivery.seat,
     seatings: () => seatings,
   };
 }

@@ -16,15 +16,17 @@ import { createExecution, type ExecutionOptions } from "../run/execution.ts";
 import type { StopReason } from "../run/runner.ts";
 import type { StoredKey } from "../settings/key_store.ts";
 import type { PlanBoard } from "../plans/plan_board.ts";
+import type { PayloadStore } from "../payload/payload_store.ts";
 import type { Undoing } from "../undo/undoing.ts";
 import { createAnswers, type Received } from "./answers.ts";
-import { carryOut, type Taken, type Way } from "./carry_out.ts";
+import { carryOut } from "./carry_out.ts";
 import type { Informing } from "./informing.ts";
 import type { Job, Seat } from "./job.ts";
 import { createOpenJobs, type OpenJobs } from "./open_jobs.ts";
 import { createRateGate, type RateGate, type RateGateOptions } from "./rate_gate.ts";
 import { claimOf, type RequestEvent } from "./request_event.ts";
 import { createStopSwitch } from "./stop_switch.ts";
+import type { Taken, Way } from "./taken_request.ts";
 import { createTurns } from "./turns.ts";
 import { type Authority, type Checks, judgeRequest } from "./verdict.ts";
 
@@ -35,6 +37,7 @@ export interface DeskOptions extends ExecutionOptions, Authority {
   readonly informing: Informing;
   readonly undoing: Undoing;
   readonly plans: PlanBoard;
+  readonly payloads: PayloadStore;
   /** null: nobody can be asked. */
   readonly parking: Parking | null;
   readonly tellRun: Way["tellRun"];
@@ -89,6 +92,7 @@ export function createRequestDesk(options: DeskOptions): RequestDesk {
     forgetOld() {
       jobs.forgetOld();
       options.undoing.forgetOld();
+      options.payloads.forgetOld();
     },
   };
 }

@@ -53,5 +53,9 @@ export function described(request: AuthenticRequest, command: Command): AuditFie
     command: describeCommand(command).slice(0, AUDITED_CHARS),
     body_bytes: request.body.length,
     body_sha256: sha256Hex(request.body),
+    ...request.payload === null ? {} : {
+      payload_bytes: request.payload.bytes,
+      payload_sha256: request.payload.sha256,
+    },
   };
 }

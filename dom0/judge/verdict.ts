@@ -175,7 +175,7 @@ async function askPolicy(
   if (command.mode === "op" && command.name === LIST_OPERATIONS) {
     return { next: "list", told: what };
   }
-  const judgement = await judgeOrFault(request.vm, command, judge);
+  const judgement = await judgeOrFault(request, command, judge);
   const closedSince = closedBecause(request.vm, stored); // judging may have taken a while
   if (closedSince !== null) return refusedRuling(closedSince);
   if (judgement instanceof ParameterError) {
@@ -188,16 +188,16 @@ async function askPolicy(
 }
 
 async function judgeOrFault(
-  vm: VmName,
+  { vm, payload }: AuthenticRequest,
   command: JudgedForm,
   judge: Judge,
 ): Promise<Judgement | ParameterError | PlanError> {
   try {
-    return await judge(vm, command);
+    return await judge(vm, command, payload !== null);
   } catch (error) {
     if (error instanceof ParameterError || error instanceof PlanError) return error;
     throw error;
   }
 }
 
-const NEXT = { allow: "run", ask: "ask", deny: "deny" } as const;
+export const NEXT = { allow: "run", ask: "ask", deny: "deny" } as const;

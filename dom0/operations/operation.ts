@@ -31,6 +31,8 @@ export interface Operation {
   /** Other command lines that mean this operation; if it has a single step, that one does, too. */
   readonly spellings: readonly Spelling[];
   readonly timeoutSeconds: number;
+  /** Whether it reads what a request brings, on stdin. */
+  readonly data: "none" | "may" | "must";
   /** It loses something that undo cannot bring back, or that somebody is working with. */
   readonly destructive: boolean;
   /** Its result is about many qubes: each is decided about separately, and hidden ones are left out. */
@@ -76,6 +78,7 @@ export interface Definition {
   /** More usage lines that are read as this operation. */
   readonly alsoSpelled?: readonly string[];
   readonly timeoutSeconds?: number;
+  readonly data?: Operation["data"];
   readonly destructive?: boolean;
   readonly lists?: boolean;
   readonly result: Result;
@@ -113,6 +116,7 @@ export function defineOperation(name: string, definition: Definition): Operation
     spellings,
     result,
     timeoutSeconds: definition.timeoutSeconds ?? USUAL_TIMEOUT_SECONDS,
+    data: definition.data ?? "none",
     destructive: definition.destructive ?? false,
     lists: definition.lists ?? false,
     since: definition.since ?? "4.2",

@@ -10,6 +10,7 @@
 import type { Operation } from "../operations/operation.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { recogniseNamed, recogniseScript, recogniseWords } from "../operations/recognise.ts";
+import { ParameterError } from "../operations/parameter.ts";
 import { SHELL } from "../operations/table.ts";
 import { parseUtf8 } from "../../shared/protocol/bytes.ts";
 import type { Command } from "../../shared/protocol/command.ts";
@@ -46,7 +47,12 @@ export type JudgedForm = Command;
  * @throws {ParameterError} it names an unknown operation, or wrong values
  * @throws {PlanError} it is no plan
  */
-export type Judge = (vm: VmName, command: JudgedForm) => Promise<Judgement>;
+export type Judge = (
+  vm: VmName,
+  command: JudgedForm,
+  /** It comes with data for its stdin. */
+  brings?: boolean,
+) => Promise<Judgement>;
 
 export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
   const judge = async (vm: VmName, recognised: Recognised | null): Promise<Judgement> => {
@@ -78,10 +84,26 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
     // What may be seen of a step's result is decided when its turn comes.
     return { recognised: null, plan: judged, again, decision: judged.decision, view: null };
   };
-  return async (vm, command) =>
-    command.mode === "plan"
-      ? await judgeWhole(vm, parsePlan(command.text))
-      : await judge(vm, recognise(command));
+  return async (vm, command, brings = false) => {
+    if (command.mode !== "plan") return await judge(vm, recogniseWith(command, brings));
+    if (brings) throw new PlanError("a plan takes no data");
+    return await judgeWhole(vm, parsePlan(command.text));
+  };
+}
+
+/**
+ * Data on stdin may change what words do, so words that are an operation are that one only if it is
+ * said to read data, or there is none.
+ */
+function recogniseWith(
+  command: Exclude<JudgedForm, { readonly mode: "plan" }>,
+  brings: boolean,
+): Recognised | null {
+  const recognised = recognise(command);
+  const data = recognised?.operation.data ?? "may";
+  if (data === "may" || (data === "must") === brings) return recognised;
+  if (command.mode !== "op") return null;
+  throw new ParameterError(`${command.name} ${brings ? "takes no data" : "needs data"}`);
 }
 
 /** Where the decision does not depend on the qubes. */

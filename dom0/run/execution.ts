@@ -112,6 +112,7 @@ function runNow(
     newMark,
     environment: { QVM_REMOTE_VM: vm, QVM_REMOTE_ID: id },
     path: options.config().path,
+    ...work.stdin === undefined ? {} : { stdin: work.stdin },
     limits,
     workFolder,
     groups,

@@ -11,6 +11,8 @@ const MAX_IN_MEMORY_BYTES = 4096;
 
 export interface KeptWork {
   readonly timeoutMs: number;
+  /** The file that its commands read on stdin; by default they read nothing. */
+  readonly stdin?: string;
   take(): Sequence;
   /** It will not run. */
   drop(): void;

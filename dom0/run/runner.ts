@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Runs one command: own session and group, clean environment, defined folder, umask and PATH,
- * nothing on stdin. The command ends when its first process ends; what that left in the
+ * on stdin a file or nothing. The command ends when its first process ends; what that left in the
  * background is ended with it, so nothing of a VM outlives its request.
  *
  * @module
@@ -49,6 +49,8 @@ export interface RunOptions {
   /** Variables that tell the command who asked for it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly path: string;
+  /** A file, absolute; by default /dev/null. */
+  readonly stdin?: string;
   readonly limits: Limits;
   readonly workFolder: string;
   readonly groups: Groups;
@@ -92,7 +94,7 @@ export function startCommand(options: RunOptions): RunningCommand {
 /** The order that a warden waits for. */
 function orderOf(
   argv: readonly string[],
-  { environment, path, mark, limits }: RunOptions,
+  { environment, path, mark, limits, stdin = "/dev/null" }: RunOptions,
 ): readonly string[] {
   const variables = {
     [MARK_VARIABLE]: mark,
@@ -108,6 +110,7 @@ function orderOf(
   return [
     String(limits.maxProcesses),
     String(limits.maxMemoryBytes),
+    stdin,
     String(exports.length),
     ...exports,
     ...argv,

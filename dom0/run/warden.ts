@@ -20,8 +20,8 @@ export const NAME = "qvm-remote-dom0";
  * nothing is run.
  *
  *     $1 the cgroup to be in, or ""   $2 the holder to end, or ""
- *     order, words that end with NUL: most processes, most memory, number of variables, the
- *     variables as NAME=value, the command's words, "go"
+ *     order, words that end with NUL: most processes, most memory, the file to be read on stdin,
+ *     number of variables, the variables as NAME=value, the command's words, "go"
  */
 export const WARDEN = `
 cgroup=$1
@@ -31,7 +31,7 @@ if [ -n "$cgroup" ]; then
   echo 0 >"$cgroup/cgroup.procs" || exit 125
 fi
 mapfile -d '' -t order
-[ "\${#order[@]}" -gt 4 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
+[ "\${#order[@]}" -gt 5 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
 unset 'order[-1]'
 if [ -n "$cgroup" ]; then
   put() { [ ! -e "$cgroup/$1" ] || echo "$2" >"$cgroup/$1" || exit 125; }
@@ -43,9 +43,10 @@ fi
 # The unit keeps the daemon from being ended where dom0 runs out of memory; not what it runs.
 read -r score </proc/self/oom_score_adj
 [ "$score" -ge 0 ] || echo 0 >/proc/self/oom_score_adj || exit 125
-export "\${order[@]:3:order[2]}"
+exec <"\${order[2]}" || exit 125
+export "\${order[@]:4:order[3]}"
 umask 022
-exec -- "\${order[@]:3+order[2]}" </dev/null
+exec -- "\${order[@]:4+order[3]}"
 `;
 
 /**

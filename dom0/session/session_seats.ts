@@ -22,6 +22,8 @@ export interface SessionSeats {
   /** @throws {ProtocolError} too many of this VM's requests were refused */
   receive(event: RequestEvent): Promise<void>;
   cancel(seq: number): void;
+  /** The next bytes of its payload. */
+  take(seq: number, data: Uint8Array): void;
   /** The VM has room for more output of this request. */
   pump(seq: number): void;
   /** There is room on the wire again. */
@@ -83,6 +85,7 @@ export function createSessionSeats(options: SeatsOptions): SessionSeats {
       place.cancelled = true;
       place.job?.stop("cancelled");
     },
+    take: (seq, data) => places.get(seq)?.job?.take(data),
     pump: (seq) => places.get(seq)?.job?.pump(),
     pumpAll() {
       for (const { job } of places.values()) job?.pump();
@@ -127,6 +130,7 @@ function makeSeat(seq: number, spending: Spending, options: SeatsOptions): Seat 
     accepted: () => outgoing.send(session.accepted(seq)),
     parked: () => sendIfKnown(session.parked(seq)),
     approved: () => sendIfKnown(session.approved(seq)),
+    pull: (offset, bytes) => outgoing.send(session.pull(seq, offset, bytes)),
     room: () => isOver() || outgoing.isFull() ? 0 : session.room(seq),
     output: (stream, offset, data) => outgoing.send(session.output(seq, stream, offset, data)),
     mayRecordRefusal: spending.mayRecord,

@@ -193,6 +193,8 @@ function createAct(
         return seats.cancel(event.seq);
       case "room":
         return seats.pump(event.seq);
+      case "payload":
+        return seats.take(event.seq, event.data);
       case "done":
         seats.done(event.seq);
         return outgoing.send(session.credit(1));

@@ -8,6 +8,7 @@
 
 import { type LineProblem, readKeyValues } from "../../shared/io/key_value.ts";
 import { parseDecimal } from "../../shared/protocol/bytes.ts";
+import { MAX_PAYLOAD_BYTES } from "../../shared/protocol/limits.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
@@ -20,6 +21,8 @@ export interface Config {
   readonly maxTimeoutMs: number;
   /** Per stream; a command that prints more is ended. */
   readonly maxOutputBytes: number;
+  /** What the requests of one VM may bring at once, on dom0's disk. */
+  readonly maxPayloadBytes: number;
   readonly maxProcesses: number;
   /** In all of a command's processes together, where cgroups limit memory. */
   readonly maxMemoryBytes: number;
@@ -49,6 +52,7 @@ export const DEFAULT_CONFIG: Config = {
   vmUser: "DEFAULT",
   maxTimeoutMs: 3600 * 1000,
   maxOutputBytes: 10 * 1024 * 1024, // as the original
+  maxPayloadBytes: 4 * 1024 ** 3,
   maxProcesses: 256,
   maxMemoryBytes: 1024 * 1024 * 1024,
   maxTotalProcesses: 2048, // eight commands with their most
@@ -86,6 +90,9 @@ const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
   }],
   ["QVM_REMOTE_MAX_TIMEOUT", (value) => ({ maxTimeoutMs: 1000 * parseDecimal(value, 1, 86400) })],
   ["QVM_REMOTE_MAX_OUTPUT", (value) => ({ maxOutputBytes: parseDecimal(value, 1024, 2 ** 30) })],
+  ["QVM_REMOTE_MAX_PAYLOAD", (value) => ({
+    maxPayloadBytes: parseDecimal(value, 0, MAX_PAYLOAD_BYTES),
+  })],
   ["QVM_REMOTE_MAX_PROCESSES", (value) => ({ maxProcesses: parseDecimal(value, 1, 32768) })],
   ["QVM_REMOTE_MAX_MEMORY", (value) => ({ maxMemoryBytes: parseDecimal(value, 2 ** 24, 2 ** 40) })],
   [

@@ -49,6 +49,8 @@ export interface Paths {
   readonly formatsFile: string;
   readonly ledgerFile: string;
   readonly outcomeFolder: string;
+  /** What requests bring, until they have ended. */
+  readonly payloadFolder: string;
   /** What can be undone, a file for each. */
   readonly undoFolder: string;
   /** What files of policy were before they were changed, a file for each change. */
@@ -91,6 +93,7 @@ export function dom0Paths(root: string): Paths {
     formatsFile: `${root}/var/lib/qvm-remote/formats`,
     ledgerFile: `${root}/var/lib/qvm-remote/ledger`,
     outcomeFolder: `${root}/var/lib/qvm-remote/outcomes`,
+    payloadFolder: `${root}/var/lib/qvm-remote/payloads`,
     undoFolder: `${root}/var/lib/qvm-remote/undo`,
     policyChangesFolder: `${root}/var/lib/qvm-remote/policy-changes`,
     archivesFolder: `${root}/var/lib/qvm-remote/archives`,

@@ -16,6 +16,7 @@ export function stateFormats(paths: Paths): readonly StateFormat[] {
   return [
     { name: "ledger", version: 1, paths: [paths.ledgerFile, `${paths.ledgerFile}.dates`] },
     { name: "outcomes", version: 1, paths: [paths.outcomeFolder] },
+    { name: "payloads", version: 1, paths: [paths.payloadFolder] },
     { name: "undo", version: UNDO_VERSION, paths: [paths.undoFolder] },
     { name: "policy-changes", version: CHANGE_VERSION, paths: [paths.policyChangesFolder] },
     { name: "archives", version: ARCHIVE_VERSION, paths: [paths.archivesFolder] },

@@ -156,11 +156,27 @@ export function uint32(value: number): Bytes {
   return bytes;
 }
 
+/**
+ * Of a number that JavaScript counts exactly.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals([...uint64(2 ** 32 + 1)], [0, 0, 0, 1, 0, 0, 0, 1]);
+ * ```
+ */
+export function uint64(value: number): Bytes {
+  return concat([uint32(Math.floor(value / 2 ** 32)), uint32(value % 2 ** 32)]);
+}
+
 /** Reads fixed fields off the front of a frame body, in order. */
 export interface FieldReader {
   uint8(): number;
   uint16(): number;
   uint32(): number;
+  /** @throws {ProtocolError} "bad-argument" past 2^53 - 1 */
+  uint64(): number;
   /** Exactly that many bytes, a view into the frame. */
   bytes(count: number): Uint8Array;
   /** All that is left. */
@@ -196,6 +212,12 @@ export function readFields(untrustedBody: Uint8Array): FieldReader {
     uint8: () => view.getUint8(take(1)),
     uint16: () => view.getUint16(take(2)),
     uint32: () => view.getUint32(take(4)),
+    uint64() {
+      const at = take(8);
+      const value = view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);
+      if (!Number.isSafeInteger(value)) throw new ProtocolError("bad-argument", "64-bit number");
+      return value;
+    },
     bytes(count) {
       const start = take(count);
       return untrustedBody.subarray(start, start + count);

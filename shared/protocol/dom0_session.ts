@@ -11,6 +11,8 @@
  *      | -- credit { n } ------------------------> |
  *      | <- request { seq, envelope } ------------ |   costs one credit
  *      | -- accepted { seq } --------------------> |   it is in the ledger, it will run once
+ *      | -- pull { seq, offset, bytes } ---------> |   only if it brings a payload
+ *      | <- payload { seq, offset, data } -------- |   so much of it, in order
  *      | -- parked { seq } ----------------------> |   only if both know it: it waits for a person
  *      | -- accepted { seq } --------------------> |   again, if that person said yes
  *      | -- output { seq, stream, offset, data } > |   at most one window unacknowledged
@@ -30,7 +32,7 @@
 
 import { type Bytes, concat } from "./bytes.ts";
 import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
-import { neededCapability, type UnverifiedRequest } from "./envelope.ts";
+import { neededCapabilities, type UnverifiedRequest } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
 import {
   MAX_OPEN_REQUESTS,
@@ -47,6 +49,7 @@ import {
   type StreamNumber,
 } from "./message.ts";
 import { inAgreedForm, isInForm, type Outcome } from "./outcome.ts";
+import { notePull, type PayloadFlow, takePayload } from "./payload_flow.ts";
 import { ProtocolError } from "./refusal.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
 import type { VmName } from "./vm_name.ts";
@@ -59,10 +62,12 @@ export type VmEvent =
   | { readonly kind: "request-v1"; readonly seq: number; readonly request: UnverifiedV1Request }
   | { readonly kind: "cancel"; readonly seq: number }
   | { readonly kind: "room"; readonly seq: number }
+  /** The next bytes of a payload; none: the VM cannot read the rest. */
+  | { readonly kind: "payload"; readonly seq: number; readonly data: Uint8Array }
   | { readonly kind: "done"; readonly seq: number }
   | { readonly kind: "alive" };
 
-interface OpenRequest {
+interface OpenRequest extends PayloadFlow {
   parked: boolean;
   unacknowledgedBytes: number;
   cancelled: boolean;
@@ -82,6 +87,8 @@ export interface Dom0Session {
   parked(seq: number): Bytes | null;
   /** What was parked runs now; null: the VM was not told that it waits. */
   approved(seq: number): Bytes | null;
+  /** Asks for that much of its payload; the first pull says from where on, the others follow. */
+  pull(seq: number, offset: number, bytes: number): Bytes;
   /** Bytes of output that may be sent now for this request; 0 when it is gone. */
   room(seq: number): number;
   output(seq: number, stream: StreamNumber, offset: number, data: Uint8Array): Bytes;
@@ -148,6 +155,7 @@ export function createDom0Session(vm: VmName): Dom0Session {
       request.parked = false;
       return encodeFromDom0({ kind: "accepted", seq });
     },
+    pull: (seq, offset, bytes) => pull(state, seq, offset, bytes),
     room(seq) {
       const request = open.get(seq);
       if (request === undefined || request.answered) return 0;
@@ -226,6 +234,9 @@ function receive(state: State, message: FromVm): VmEvent {
     case "window":
       returnWindow(find(state, message.seq), message.bytes);
       return { kind: "room", seq: message.seq };
+    case "payload":
+      takePayload(find(state, message.seq), message.offset, message.data.length);
+      return { kind: "payload", seq: message.seq, data: message.data };
     case "ack": {
       const { answered } = find(state, message.seq);
       if (!answered) throw new ProtocolError("unexpected", "ack of no outcome");
@@ -258,12 +269,18 @@ function openRequest(
     unacknowledgedBytes: 0,
     cancelled: false,
     answered: false,
+    nextOffset: 0,
+    pulledBytes: 0,
   });
 }
 
 function isAgreedOn({ fields }: UnverifiedRequest, { common }: State): boolean {
-  const needed = neededCapability(fields);
-  return needed === null || common.has(needed);
+  return neededCapabilities(fields).every((needed) => common.has(needed));
+}
+
+function pull(state: State, seq: number, offset: number, bytes: number): Bytes {
+  notePull(find(state, seq), offset, bytes);
+  return encodeFromDom0({ kind: "pull", seq, offset, bytes });
 }
 
 function useWindow(request: OpenRequest, offset: number, bytes: number): void {

@@ -10,6 +10,7 @@
  *     mode argv                       or: script, op, plan
  *     flags -                         or words: see flags.ts
  *     why restart after the update    the line is there only if a reason is given: see why.ts
+ *     payload 7 <64 hex digits>       the line is there only if it brings one: see payload.ts
  *     nonce 000102030405060708090a0b0c0d0e0f
  *     body 10                         bytes after the empty line
  *     mac <64 hex digits>
@@ -19,7 +20,7 @@
  * Each line once, in this order, one space, one newline: one spelling for one request.
  *
  * The modes op and plan, flags other than "-", and a reason are for sessions in which both sides
- * named the capability "operations".
+ * named the capability "operations"; a payload, for those with "payloads".
  *
  * @module
  */
@@ -45,6 +46,7 @@ import {
   MIN_TIMEOUT_MS,
 } from "./limits.ts";
 import { computeMac, MAC_BYTES, macInput, verifyMac } from "./mac.ts";
+import { encodePayload, parsePayload, type Payload } from "./payload.ts";
 import { ProtocolError } from "./refusal.ts";
 import { parseRequestId, type RequestId } from "./request_id.ts";
 import { parseVmName, type VmName } from "./vm_name.ts";
@@ -69,27 +71,36 @@ export interface RequestFields {
   /** 32 hex digits. */
   readonly nonce: string;
   readonly body: Bytes;
+  /** What it brings; null: nothing. */
+  readonly payload: Payload | null;
 }
 
 /** The fields of a request that is simply to be run. */
-export const PLAIN_REQUEST: Pick<RequestFields, "flags" | "why"> = { flags: NO_FLAGS, why: null };
+export const PLAIN_REQUEST: Pick<RequestFields, "flags" | "why" | "payload"> = {
+  flags: NO_FLAGS,
+  why: null,
+  payload: null,
+};
 
 /**
- * What both sides must have named before this may be sent; null: nothing.
+ * What both sides must have named before this may be sent.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(neededCapability({ mode: "argv", ...PLAIN_REQUEST }), null);
- * assertEquals(neededCapability({ mode: "op", ...PLAIN_REQUEST }), "operations");
+ * assertEquals(neededCapabilities({ mode: "argv", ...PLAIN_REQUEST }), []);
+ * assertEquals(neededCapabilities({ mode: "op", ...PLAIN_REQUEST }), ["operations"]);
  * ```
  */
-export function neededCapability(
-  { mode, flags, why }: Pick<RequestFields, "mode" | "flags" | "why">,
-): Capability | null {
+export function neededCapabilities(
+  { mode, flags, why, payload }: Pick<RequestFields, "mode" | "flags" | "why" | "payload">,
+): readonly Capability[] {
   const isFirstForm = (mode === "argv" || mode === "script") && flags.size === 0 && why === null;
-  return isFirstForm ? null : "operations";
+  return [
+    ...isFirstForm ? [] : ["operations" as const],
+    ...payload === null ? [] : ["payloads" as const],
+  ];
 }
 
 /** Only known to be well-formed: its maker may not hold the key. */
@@ -116,6 +127,7 @@ const HEADER = new RegExp(
     "mode (?<mode>argv|script|op|plan)\n" +
     "flags (?<flags>[a-z,-]{1,32})\n" +
     `(?:why (?<why>[^\n]{1,${MAX_WHY_BYTES}})\n)?` +
+    "(?:payload (?<payload>[0-9]{1,16}) (?<hash>[0-9a-f]{64})\n)?" +
     "nonce (?<nonce>[0-9a-f]{32})\n" +
     "body (?<size>[0-9]{1,16})\n" +
     "mac (?<mac>[0-9a-f]{64})\n" +
@@ -156,6 +168,7 @@ export function parseEnvelope(untrustedBytes: Uint8Array): UnverifiedRequest {
     why: whyAt === undefined ? null : parseWhy(parseUtf8(untrustedBytes.subarray(...whyAt))),
     nonce,
     body,
+    payload: lines.payload === undefined ? null : parsePayload(lines.payload, lines.hash ?? ""),
   };
   checkFlags(fields);
   return { fields, untrustedMac: parseHex(mac, MAC_BYTES) };
@@ -202,11 +215,12 @@ function checkFlags({ flags, mode }: RequestFields): void {
 export async function sealEnvelope(fields: RequestFields, key: AuthKey): Promise<Bytes> {
   checkFlags(fields);
   const why = fields.why === null ? "" : `why ${parseWhy(fields.why)}\n`;
+  const payload = fields.payload === null ? "" : `payload ${encodePayload(fields.payload)}\n`;
   const mac = await computeMac(key.protocol2, requestMacInput(fields));
   const header =
     `${ENVELOPE_MAGIC}id ${fields.id}\nvm ${fields.vm}\nissued ${fields.issuedAtMs}\n` +
     `timeout ${fields.timeoutMs}\nmode ${fields.mode}\nflags ${encodeFlags(fields.flags)}\n` +
-    `${why}nonce ${fields.nonce}\nbody ${fields.body.length}\nmac ${toHex(mac)}\n\n`;
+    `${why}${payload}nonce ${fields.nonce}\nbody ${fields.body.length}\nmac ${toHex(mac)}\n\n`;
   return concat([utf8(header), fields.body]);
 }
 
@@ -269,7 +283,8 @@ export async function authenticate(
  * ```
  */
 export function requestMacInput(fields: RequestFields): Bytes {
-  return macInput("qvm-remote/2/request", [
+  const { why, payload, body } = fields;
+  const all = [
     fields.id,
     fields.vm,
     String(fields.issuedAtMs),
@@ -277,9 +292,16 @@ export function requestMacInput(fields: RequestFields): Bytes {
     fields.mode,
     encodeFlags(fields.flags),
     fields.nonce,
-    ...(fields.why === null ? [] : [fields.why]),
-    fields.body,
-  ]);
+  ];
+  // A label of its own: a reason that reads like a payload is not one.
+  return payload === null
+    ? macInput("qvm-remote/2/request", [...all, ...(why === null ? [] : [why]), body])
+    : macInput("qvm-remote/2/request-with-payload", [
+      ...all,
+      why ?? "", // a reason has one character at least
+      encodePayload(payload),
+      body,
+    ]);
 }
 
 /**

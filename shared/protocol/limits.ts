@@ -19,6 +19,13 @@ export const MAX_OUTPUT_CHUNK_BYTES = 32 * 1024;
 /** Output of one request that dom0 may have sent and the VM has not yet written to its file. */
 export const OUTPUT_WINDOW_BYTES = 256 * 1024;
 
+/** A payload: 1 TiB. The daemon allows far less. */
+export const MAX_PAYLOAD_BYTES = 1024 ** 4;
+/** Payload per frame; as output. */
+export const MAX_PAYLOAD_CHUNK_BYTES = MAX_OUTPUT_CHUNK_BYTES;
+/** Payload of one request that dom0 may have asked for and not got: what the VM may read ahead. */
+export const PAYLOAD_WINDOW_BYTES = 1024 * 1024;
+
 /** Longest stream of one request: the offset of a frame has 32 bits. */
 export const MAX_STREAM_BYTES = 0xffff_ffff;
 

@@ -10,7 +10,10 @@ import { type Bytes, concat, uint32, utf8 } from "./bytes.ts";
 
 export const MAC_BYTES = 32;
 
-export type MacLabel = "qvm-remote/2/request" | "qvm-remote/2/result";
+export type MacLabel =
+  | "qvm-remote/2/request"
+  | "qvm-remote/2/request-with-payload"
+  | "qvm-remote/2/result";
 
 /**
  * @example

@@ -13,6 +13,8 @@
  *     0x06 outcome   seq u32, mac (32), meta  0x86 ack         seq u32
  *     0x07 capabilities  words                0x87 pong        token u32
  *     0x08 parked    seq u32                  0x88 capabilities  words
+ *     0x09 pull      seq u32, offset u64,     0x89 payload     seq u32, offset u64, data
+ *                    bytes u32
  *
  * What an operator asks outside a session (service argument) is answered by one frame:
  *
@@ -23,7 +25,16 @@
  * @module
  */
 
-import { asLatin1, type Bytes, parseUtf8, readFields, uint32, utf8, utf8Prefix } from "./bytes.ts";
+import {
+  asLatin1,
+  type Bytes,
+  parseUtf8,
+  readFields,
+  uint32,
+  uint64,
+  utf8,
+  utf8Prefix,
+} from "./bytes.ts";
 import { encodeCapabilities, parseCapabilities } from "./capability.ts";
 import { parseEnvelope, type UnverifiedRequest } from "./envelope.ts";
 import { encodeFrame, type Frame } from "./frame.ts";
@@ -34,6 +45,7 @@ import {
   MAX_LISTING_BYTES,
   MAX_META_BYTES,
   MAX_OUTPUT_CHUNK_BYTES,
+  MAX_PAYLOAD_CHUNK_BYTES,
   MAX_SMALL_FRAME_BYTES,
 } from "./limits.ts";
 import { MAC_BYTES } from "./mac.ts";
@@ -59,6 +71,7 @@ const TYPE = {
   outcome: 0x06,
   capabilities: 0x07,
   parked: 0x08,
+  pull: 0x09,
   vmHello: 0x81,
   request: 0x82,
   requestV1: 0x83,
@@ -67,6 +80,7 @@ const TYPE = {
   ack: 0x86,
   pong: 0x87,
   vmCapabilities: 0x88,
+  payload: 0x89,
   key: 0x90,
   report: 0x91,
   listing: 0x92,
@@ -95,6 +109,13 @@ export type FromDom0 =
     readonly mac: Uint8Array;
     readonly outcome: Outcome;
   }
+  /** Of the payload, these bytes are to be sent. */
+  | {
+    readonly kind: "pull";
+    readonly seq: number;
+    readonly offset: number;
+    readonly bytes: number;
+  }
   | { readonly kind: "capabilities"; readonly words: readonly string[] };
 
 export type FromVm =
@@ -105,6 +126,13 @@ export type FromVm =
   | { readonly kind: "window"; readonly seq: number; readonly bytes: number }
   | { readonly kind: "ack"; readonly seq: number }
   | { readonly kind: "pong"; readonly token: number }
+  /** No data: the rest cannot be read. */
+  | {
+    readonly kind: "payload";
+    readonly seq: number;
+    readonly offset: number;
+    readonly data: Uint8Array;
+  }
   | { readonly kind: "capabilities"; readonly words: readonly string[] };
 
 /** The folders of a VM's queue, in the order of their numbers on the wire. */
@@ -136,6 +164,7 @@ export const CAPS_FROM_VM: ReadonlyMap<number, number> = new Map([
   [TYPE.ack, MAX_SMALL_FRAME_BYTES],
   [TYPE.pong, MAX_SMALL_FRAME_BYTES],
   [TYPE.vmCapabilities, MAX_SMALL_FRAME_BYTES],
+  [TYPE.payload, 4 + 8 + MAX_PAYLOAD_CHUNK_BYTES],
 ]);
 
 /** What dom0 gives a decoder for an operator's question. */
@@ -155,6 +184,7 @@ export const CAPS_FROM_DOM0: ReadonlyMap<number, number> = new Map([
   [TYPE.outcome, 4 + MAC_BYTES + MAX_META_BYTES],
   [TYPE.capabilities, MAX_SMALL_FRAME_BYTES],
   [TYPE.parked, MAX_SMALL_FRAME_BYTES],
+  [TYPE.pull, MAX_SMALL_FRAME_BYTES],
 ]);
 
 /**
@@ -199,6 +229,8 @@ function decodeVmFields(type: number, fields: ReturnType<typeof readFields>): Fr
       return { kind: "window", seq, bytes: fields.uint32() };
     case TYPE.ack:
       return { kind: "ack", seq };
+    case TYPE.payload:
+      return { kind: "payload", seq, offset: fields.uint64(), data: fields.rest() };
     default:
       throw new ProtocolError("unknown-type", `type ${type} from a VM`);
   }
@@ -234,6 +266,10 @@ function decodeDom0Fields(type: number, fields: ReturnType<typeof readFields>): 
       return { kind: "accepted", seq: fields.uint32() };
     case TYPE.parked:
       return { kind: "parked", seq: fields.uint32() };
+    case TYPE.pull: {
+      const [seq, offset, bytes] = [fields.uint32(), fields.uint64(), fields.uint32()];
+      return { kind: "pull", seq, offset, bytes };
+    }
     case TYPE.output: {
       const [seq, stream, offset] = [fields.uint32(), fields.uint8(), fields.uint32()];
       if (stream !== 1 && stream !== 2) throw new ProtocolError("bad-frame", "stream number");
@@ -272,6 +308,10 @@ export function encodeFromDom0(message: FromDom0): Bytes {
       return encodeFrame(TYPE.accepted, uint32(message.seq));
     case "parked":
       return encodeFrame(TYPE.parked, uint32(message.seq));
+    case "pull": {
+      const { seq, offset, bytes } = message;
+      return encodeFrame(TYPE.pull, uint32(seq), uint64(offset), uint32(bytes));
+    }
     case "output": {
       const { seq, stream, offset, data } = message;
       return encodeFrame(TYPE.output, uint32(seq), new Uint8Array([stream]), uint32(offset), data);
@@ -318,6 +358,8 @@ export function encodeFromVm(message: ToDom0): Bytes {
       return encodeFrame(TYPE.ack, uint32(message.seq));
     case "pong":
       return encodeFrame(TYPE.pong, uint32(message.token));
+    case "payload":
+      return encodeFrame(TYPE.payload, uint32(message.seq), uint64(message.offset), message.data);
     case "capabilities":
       return encodeFrame(TYPE.vmCapabilities, encodeCapabilities(message.words));
   }

@@ -82,6 +82,7 @@ const LATER_REASONS: ReadonlyMap<RefusalReason | null, Later<RefusalReason>> = n
   ["approval-expired", { with: "operations", before: "needs-confirmation" }],
   ["bad-operation", { with: "operations", before: "bad-body" }],
   ["bad-plan", { with: "operations", before: "bad-body" }],
+  ["bad-payload", { with: "payloads", before: "bad-body" }],
   ["too-many-parked", { with: "operations", before: "overloaded" }],
   ["rate-limited", { with: "operations", before: "overloaded" }],
 ]);

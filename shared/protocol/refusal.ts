@@ -40,6 +40,7 @@ export const REFUSAL_TEXT = {
   "bad-body": "the command holds a NUL byte or is not a list of UTF-8 words",
   "bad-mac": "the request is not signed with the key dom0 has for this VM",
   "bad-operation": "there is no such operation, or its values are wrong",
+  "bad-payload": "what it brings cannot be taken, or is not what was signed",
   "bad-plan": "dom0 cannot read the plan, or one of its steps is wrong",
   "clock": "dom0 cannot tell whether it ran before: its clock was set back, or its ledger was lost",
   "future": "the request is dated in the future: the clocks of the VM and of dom0 differ",

@@ -8,7 +8,7 @@
 import type { Bytes } from "./bytes.ts";
 import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import type { Frame } from "./frame.ts";
-import { OUTPUT_WINDOW_BYTES } from "./limits.ts";
+import { OUTPUT_WINDOW_BYTES, PAYLOAD_WINDOW_BYTES } from "./limits.ts";
 import {
   CAPABILITY_PING,
   decodeFromDom0,
@@ -30,7 +30,7 @@ export type Dom0Event =
   /** dom0 has named its capabilities: no reply. */
   | { readonly kind: "capabilities" }
   /** "accepted" comes a second time if it was parked and a person approved it. */
-  | Extract<FromDom0, { readonly kind: "accepted" | "parked" | "output" | "outcome" }>;
+  | Extract<FromDom0, { readonly kind: "accepted" | "parked" | "pull" | "output" | "outcome" }>;
 
 interface SentRequest {
   phase: "sent" | "accepted" | "parked" | "approved";
@@ -38,6 +38,8 @@ interface SentRequest {
   cancelled: boolean;
   unconfirmedBytes: number;
   readonly nextOffset: Map<StreamNumber, number>;
+  /** How far dom0 has asked for its payload; null: it has not. */
+  pulledTo: number | null;
 }
 
 export interface VmSession {
@@ -51,6 +53,8 @@ export interface VmSession {
   requestV1(request: UnverifiedV1Request): { readonly seq: number; readonly frame: Bytes };
   /** null if it was cancelled before, or has its outcome. */
   cancel(seq: number): Bytes | null;
+  /** What dom0 asked for, in order; no data: the rest cannot be read. */
+  payload(seq: number, offset: number, data: Uint8Array): Bytes;
   /** Says that this many bytes of output are in the file. */
   window(seq: number, bytes: number): Bytes;
   /** Says that the outcome is in the results folder. */
@@ -98,6 +102,7 @@ export function createVmSession(): VmSession {
       request.cancelled = true;
       return encodeFromVm({ kind: "cancel", seq });
     },
+    payload: (seq, offset, data) => encodeFromVm({ kind: "payload", seq, offset, data }),
     window(seq, bytes) {
       find(state, seq).unconfirmedBytes -= bytes;
       return encodeFromVm({ kind: "window", seq, bytes });
@@ -136,6 +141,7 @@ function nextSeq(state: State): number {
     cancelled: false,
     unconfirmedBytes: 0,
     nextOffset: new Map(),
+    pulledTo: null,
   });
   return state.lastSeq;
 }
@@ -167,6 +173,7 @@ function receive(state: State, message: FromDom0): Dom0Event {
       return { kind: "ping", reply: answerPing(state, message.token) };
     case "accepted":
     case "parked":
+    case "pull":
     case "output":
     case "outcome":
       receiveFor(find(state, message.seq), message, state.common);
@@ -185,7 +192,7 @@ function answerPing(state: State, token: number): Bytes {
 /** What dom0 may say about one request, in order. */
 function receiveFor(
   request: SentRequest,
-  message: Extract<FromDom0, { kind: "accepted" | "parked" | "output" | "outcome" }>,
+  message: Extract<FromDom0, { kind: "accepted" | "parked" | "pull" | "output" | "outcome" }>,
   common: ReadonlySet<Capability>,
 ): void {
   const { phase } = request;
@@ -202,6 +209,17 @@ function receiveFor(
       }
       request.phase = "parked";
       return;
+    case "pull": {
+      const { offset, bytes } = message;
+      if (
+        !common.has("payloads") || phase !== "accepted" || request.nextOffset.size > 0 ||
+        bytes === 0 || bytes > PAYLOAD_WINDOW_BYTES || offset !== (request.pulledTo ?? offset)
+      ) {
+        throw new ProtocolError("unexpected", `pull of ${bytes} bytes at ${offset}`);
+      }
+      request.pulledTo = offset + bytes;
+      return;
+    }
     case "output": {
       const expected = request.nextOffset.get(message.stream) ?? 0;
       request.unconfirmedBytes += message.data.length;

@@ -115,14 +115,16 @@ export interface RequestWishes {
   readonly flags?: RequestFields["flags"];
   readonly why?: string | null;
   readonly body?: Bytes;
+  readonly payload?: RequestFields["payload"];
 }
 
 export function requestFields(wishes: RequestWishes): RequestFields {
   const { n = 1, vm = WORK, issuedAtMs = NOW_MS, timeoutMs = 30_000, mode = "script" } = wishes;
   const { flags = PLAIN_REQUEST.flags, why = null, body = utf8("true\n") } = wishes;
+  const { payload = null } = wishes;
   const nonce = n.toString(16).padStart(32, "0");
   const id = requestId(n, issuedAtMs);
-  return { id, vm, issuedAtMs, timeoutMs, mode, flags, why, nonce, body };
+  return { id, vm, issuedAtMs, timeoutMs, mode, flags, why, nonce, body, payload };
 }
 
 /** A request as the VM's own client would have sealed it. */

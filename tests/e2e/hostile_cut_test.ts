@@ -13,6 +13,8 @@ import { DEFAULT_CONFIG } from "../../dom0/settings/config.ts";
 import { newestRecords, openAudit } from "../../dom0/record/audit_log.ts";
 import { ledgerFile, openLedger } from "../../dom0/record/ledger.ts";
 import { createOutcomeStore } from "../../dom0/record/outcome_store.ts";
+import { freeBytes } from "../../dom0/payload/free_bytes.ts";
+import { createPayloadStore } from "../../dom0/payload/payload_store.ts";
 import { createPlanBoard } from "../../dom0/plans/plan_board.ts";
 import { createRequestDesk } from "../../dom0/judge/request_desk.ts";
 import { createScheduler } from "../../dom0/run/scheduler.ts";
@@ -63,6 +65,12 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
       undo: () => Promise.resolve([]),
       forgetOld() {},
     },
+    payloads: createPayloadStore({
+      folder: `${folder}/payloads`,
+      maxBytes: () => DEFAULT_CONFIG.maxPayloadBytes,
+      freeBytes,
+      dateMs: realClock.dateMs,
+    }),
     plans: createPlanBoard({ folder: `${folder}/plans`, dateMs: realClock.dateMs }),
     informing: { list: () => Promise.resolve(""), explain: () => Promise.resolve("") },
     audit,

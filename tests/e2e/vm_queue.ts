@@ -32,6 +32,8 @@ export interface PublishOptions {
   readonly mode?: Mode;
   readonly flags?: ReadonlySet<RequestFlag>;
   readonly why?: string | null;
+  /** What it brings: put beside the request, as the client does. */
+  readonly brings?: Bytes;
 }
 
 export interface VmQueue {
@@ -74,7 +76,15 @@ export async function openQueue(world: World, vmText: string): Promise<VmQueue> 
       const id = makeRequestId(issuedAtMs, Deno.pid, random);
       const body = typeof script === "string" ? utf8(script) : script;
       const asked = { id, vm, issuedAtMs, timeoutMs, mode, nonce: makeNonce(), body };
-      const fields = { ...asked, flags, why };
+      const payload = options.brings === undefined ? null : {
+        bytes: options.brings.length,
+        sha256: toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", options.brings))),
+      };
+      if (options.brings !== undefined) {
+        await Deno.mkdir(`${folder}/payloads`, { recursive: true });
+        await Deno.writeFile(`${folder}/payloads/${id}`, options.brings, { mode: 0o600 });
+      }
+      const fields = { ...asked, flags, why, payload };
       const envelope = await sealEnvelope(fields, key);
       await Deno.writeFile(`${folder}/.${id}.new`, envelope, { mode: 0o600 });
       await Deno.rename(`${folder}/.${id}.new`, `${folder}/pending/${id}`);

@@ -4,6 +4,7 @@
 import { type Bytes, concat, toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import type { UnverifiedRequest } from "../../shared/protocol/envelope.ts";
 import { encodeFlags } from "../../shared/protocol/flags.ts";
+import { encodePayload } from "../../shared/protocol/payload.ts";
 import { encodeFromVm, type FromVm } from "../../shared/protocol/message.ts";
 
 /** The file of a request as it was parsed, with whatever MAC it had. */
@@ -17,6 +18,7 @@ export function encodeUnverified({ fields, untrustedMac }: UnverifiedRequest): B
     `mode ${fields.mode}`,
     `flags ${encodeFlags(fields.flags)}`,
     ...(fields.why === null ? [] : [`why ${fields.why}`]),
+    ...(fields.payload === null ? [] : [`payload ${encodePayload(fields.payload)}`]),
     `nonce ${fields.nonce}`,
     `body ${fields.body.length}`,
     `mac ${toHex(untrustedMac)}`,

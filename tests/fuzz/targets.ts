@@ -20,7 +20,7 @@ import {
 import { encodeCapabilities, parseCapabilities } from "../../shared/protocol/capability.ts";
 import { encodeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import { createDom0Session } from "../../shared/protocol/dom0_session.ts";
-import { neededCapability, parseEnvelope } from "../../shared/protocol/envelope.ts";
+import { neededCapabilities, parseEnvelope } from "../../shared/protocol/envelope.ts";
 import { encodeFlags, parseFlags } from "../../shared/protocol/flags.ts";
 import { createFrameDecoder, encodeFrame, type Frame } from "../../shared/protocol/frame.ts";
 import {
@@ -221,7 +221,7 @@ const VM = parseVmName("work");
 const DOM0_OPENING = [
   encodeFromDom0({ kind: "hello", version: 2, vm: VM }),
   encodeFromDom0({ kind: "ping", token: 0 }),
-  encodeFromDom0({ kind: "capabilities", words: ["ends", "operations"] }),
+  encodeFromDom0({ kind: "capabilities", words: ["ends", "operations", "payloads"] }),
 ].map((wire) => wire.slice(4));
 /** Of a VM that knows no operations. */
 const VM_OPENING_FIRST = [
@@ -230,7 +230,7 @@ const VM_OPENING_FIRST = [
 ].map((wire) => wire.slice(4));
 const VM_OPENING = [
   encodeFromVm({ kind: "hello", version: 2 }),
-  encodeFromVm({ kind: "capabilities", words: ["ends", "operations"] }),
+  encodeFromVm({ kind: "capabilities", words: ["ends", "operations", "payloads"] }),
 ].map((wire) => wire.slice(4));
 
 export const TARGETS: readonly Target[] = [
@@ -268,7 +268,7 @@ export const TARGETS: readonly Target[] = [
     session.ping();
     return (frame) => {
       const event = session.receive(frame);
-      if (event.kind === "request" && neededCapability(event.request.fields) !== null) {
+      if (event.kind === "request" && neededCapabilities(event.request.fields).length > 0) {
         throw new Error("a request that was not agreed on");
       }
     };

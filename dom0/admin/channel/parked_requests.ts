@@ -2,6 +2,7 @@
 /** The requests that wait for a person, from the files that the daemon keeps of them. @module */
 
 import { shellQuote } from "../../../shared/protocol/command.ts";
+import { broughtLines } from "../../approval/present.ts";
 import type { ParkedView } from "../../approval/parked_view.ts";
 import type { Preview as ReadPreview, PreviewRow } from "../../approval/preview.ts";
 import { ifPresent, readSmall, readSmallText } from "../../../shared/io/files.ts";
@@ -56,9 +57,12 @@ function requestOf(view: ParkedView, script: Uint8Array | undefined): ParkedRequ
     targets: view.targets.map((name) => name === "dom0" ? null : name),
     parkedMs: view.parkedAtMs,
     expiresMs: view.expiresAtMs,
-    runs: isScript
-      ? new TextDecoder().decode(script).replace(/\n$/, "").split("\n")
-      : steps ?? argvs.map(shellQuote), // of a plan some words are known only when they run
+    runs: [
+      ...isScript
+        ? new TextDecoder().decode(script).replace(/\n$/, "").split("\n")
+        : steps ?? argvs.map(shellQuote), // of a plan some words are known only when they run
+      ...broughtLines(view),
+    ],
     steps: stepsOf(view),
     rule: view.rule === "" ? null : { where: view.rule, text: "" },
     preview: previewOf(view),

@@ -19,6 +19,7 @@ function view(number: number, hash = "h"): ParkedView {
       timeoutMs: 1000,
       argvs: null,
       steps: null,
+      brings: null,
     },
     ...{ destructive: true, grantable: "same", undo: "no", preview: { rows: [], unknown: [] } },
   };

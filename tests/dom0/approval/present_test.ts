@@ -6,6 +6,7 @@ import { utf8 } from "../../../shared/protocol/bytes.ts";
 
 const VIEW: ParkedView = {
   steps: null,
+  brings: null,
   ...{ number: 3, vm: "agent", id: "20261122-091500-1-00000001", hash: "h" },
   ...{ parkedAtMs: 0, expiresAtMs: 3600_000, operation: "vm.prefs.set", level: "manage" },
   ...{ summary: "Set a property of a qube", targets: ["work"], rule: "50-agent.policy:3" },

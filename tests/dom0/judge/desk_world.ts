@@ -20,6 +20,8 @@ import {
   openLedger,
 } from "../../../dom0/record/ledger.ts";
 import { createGrants } from "../../../dom0/approval/grants.ts";
+import type { FreeBytes } from "../../../dom0/payload/free_bytes.ts";
+import { createPayloadStore } from "../../../dom0/payload/payload_store.ts";
 import { createParkedFiles } from "../../../dom0/approval/parked_files.ts";
 import { createParking, type Parking } from "../../../dom0/approval/parking.ts";
 import type { Informing } from "../../../dom0/judge/informing.ts";
@@ -73,6 +75,8 @@ export interface Wishes {
   readonly asks?: ReadOperation;
   /** Of the rule. */
   readonly ruleOptions?: RuleOptions;
+  /** Of the disk that takes payloads. */
+  readonly freeBytes?: FreeBytes;
   readonly ledgerDisk?: (disk: LedgerDisk) => LedgerDisk;
   readonly store?: (store: OutcomeStore) => OutcomeStore;
   readonly audit?: (audit: Audit) => Audit;
@@ -152,6 +156,12 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
       informing: INFORMING,
       undoing: NO_UNDOING,
       plans: createPlanBoard({ folder: `${folder}/plans`, dateMs: clock.dateMs }),
+      payloads: createPayloadStore({
+        folder: `${folder}/payloads`,
+        maxBytes: () => wishes.config.maxPayloadBytes,
+        freeBytes: wishes.freeBytes ?? (() => Promise.resolve(Infinity)),
+        dateMs: clock.dateMs,
+      }),
       parking: wishes.asks === undefined ? null : parking,
       tellRun: null,
       tellBackedOff: null,

@@ -21,6 +21,8 @@ export interface TestSeat extends Seat {
   records: boolean;
   /** Its session ended. */
   close(): void;
+  /** What was asked for of its payload. */
+  readonly pulls: { readonly offset: number; readonly bytes: number }[];
 }
 
 export function createSeat(roomBytes = Infinity): TestSeat {
@@ -32,6 +34,8 @@ export function createSeat(roomBytes = Infinity): TestSeat {
   const seat: TestSeat = {
     records: true,
     log: [],
+    pulls: [],
+    pull: (offset, bytes) => void seat.pulls.push({ offset, bytes }),
     chunks: [],
     answered: promise,
     outcomes: () => outcomes,

@@ -26,7 +26,9 @@ async function withWardens(
   });
 }
 
-const order = (...argv: readonly string[]): string[] => ["9", "9", "1", "A=b", ...argv, "go"];
+const order = (
+  ...argv: readonly string[]
+): string[] => ["9", "9", "/dev/null", "1", "A=b", ...argv, "go"];
 
 async function outputOf({ child }: Warden): Promise<string> {
   const [out] = await Promise.all([

@@ -197,6 +197,31 @@ Deno.test("second worked example: the frames", () => {
   assertEquals(plain(accepted), plain(documentBytes("second-approved")));
 });
 
+Deno.test("third worked example: a request that brings a payload, and its frames", async () => {
+  const asked = concat([
+    utf8(documentText("third-request-header")),
+    utf8("\n"),
+    utf8("tee\0/srv/greeting\0"),
+  ]);
+  const request = parseEnvelope(asked);
+  const data = utf8("hello\n");
+  const hash = toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", data)));
+  assertEquals(request.fields.payload, { bytes: data.length, sha256: hash });
+  const input = toHex(requestMacInput(request.fields));
+  assertEquals(input, toHex(documentBytes("third-request-mac-input")));
+  assertEquals(toHex(request.untrustedMac), toHex(documentBytes("third-request-mac")));
+  assert(await authenticate(request, await parseAuthKey(keyText)) !== null, "the MAC is wrong");
+  const vector = readVectors<Vector & { fileHex: string }>("envelope_seal")
+    .find(({ name }) => name === "third worked example");
+  assertEquals(vector?.fileHex, toHex(asked));
+  const [seq, offset] = [3, 0];
+  const accepted = encodeFromDom0({ kind: "accepted", seq });
+  const pull = encodeFromDom0({ kind: "pull", seq, offset, bytes: data.length });
+  assertEquals(plain(concat([accepted, pull])), plain(documentBytes("third-pull")));
+  const payload = encodeFromVm({ kind: "payload", seq, offset, data });
+  assertEquals(plain(payload), plain(documentBytes("third-payload")));
+});
+
 Deno.test("the stand-ins in PROTOCOL.md are what an older peer is told", () => {
   const id = parseRequestId("20261122-091500-4242-a1b2c3d4");
   const { rows } = documentTable("stand-ins");

@@ -6,7 +6,7 @@ import {
   authenticate,
   makeNonce,
   type Mode,
-  neededCapability,
+  neededCapabilities,
   parseEnvelope,
   PLAIN_REQUEST,
   type RequestFields,
@@ -15,6 +15,7 @@ import {
 } from "../../../shared/protocol/envelope.ts";
 import { parseFlags } from "../../../shared/protocol/flags.ts";
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from "../../../shared/protocol/limits.ts";
+import type { Payload } from "../../../shared/protocol/payload.ts";
 import { parseRequestId } from "../../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 import { encodeUnverified } from "../../fuzz/encode_again.ts";
@@ -47,6 +48,7 @@ interface SealVector extends Vector {
     /** As the line has them; not there: "-". */
     readonly flags?: string;
     readonly why?: string;
+    readonly payload?: Payload;
     readonly nonce: string;
     readonly bodyHex: string;
   };
@@ -56,11 +58,11 @@ interface SealVector extends Vector {
 }
 
 testVectors<SealVector>("envelope_seal", async (vector) => {
-  const { id, vm, bodyHex, flags = "-", why = null, ...others } = vector.fields;
+  const { id, vm, bodyHex, flags = "-", why = null, payload = null, ...others } = vector.fields;
   const fields: RequestFields = {
     ...others,
     ...{ id: parseRequestId(id), vm: parseVmName(vm), body: fromHex(bodyHex) },
-    ...{ flags: parseFlags(flags), why },
+    ...{ flags: parseFlags(flags), why, payload },
   };
   const { body } = fields;
   const key = await parseAuthKey(vector.key);
@@ -107,6 +109,7 @@ Deno.test("a change of any field, or another key, makes a request that is not au
     why: "because",
     nonce: "0123456789abcdef0123456789abcdee",
     body: utf8("qvm-ls \n"),
+    payload: { bytes: 7, sha256: "0".repeat(64) },
   };
   for (const [field, value] of Object.entries(changes)) {
     const changed = { ...request, fields: { ...request.fields, [field]: value } };
@@ -179,6 +182,11 @@ Deno.test("a reason and its absence, and a reason moved into the body, have diff
     { why: "because", body: utf8("") },
     { why: "becaus", body: utf8("e") },
     { why: null, nonce: "0123456789abcdef0123456789abcdee", body: utf8("because") },
+    { payload: { bytes: 7, sha256: "0".repeat(64) } },
+    { payload: { bytes: 7, sha256: "1".repeat(64) } },
+    { payload: { bytes: 8, sha256: "0".repeat(64) } },
+    { why: `7 ${"0".repeat(64)}` },
+    { why: "because", payload: { bytes: 7, sha256: "0".repeat(64) } },
   ];
   const made = await Promise.all(inputs.map(async (changes) => {
     return toHex(requestMacInput((await sealed(changes)).fields));
@@ -187,9 +195,12 @@ Deno.test("a reason and its absence, and a reason moved into the body, have diff
 });
 
 Deno.test("what is of the first form needs no capability, and everything else does", async () => {
-  const changes: readonly [Partial<RequestFields>, string | null][] = [
-    [{}, null],
-    [{ mode: "argv", body: utf8("true\0") }, null],
+  const payload = { bytes: 7, sha256: "0".repeat(64) };
+  const changes: readonly [Partial<RequestFields>, string][] = [
+    [{}, ""],
+    [{ mode: "argv", body: utf8("true\0") }, ""],
+    [{ payload }, "payloads"],
+    [{ payload, mode: "op", body: utf8("ops\0") }, "operations,payloads"],
     [{ mode: "op", body: utf8("ops\0") }, "operations"],
     [{ mode: "plan", body: utf8("{}") }, "operations"],
     [{ flags: new Set(["explain"]) }, "operations"],
@@ -197,8 +208,12 @@ Deno.test("what is of the first form needs no capability, and everything else do
   ];
   for (const [change, want] of changes) {
     const { fields, file } = await sealed(change);
-    assertEquals(neededCapability(fields), want, JSON.stringify(change));
-    assertEquals(neededCapability(parseEnvelope(file).fields), want, JSON.stringify(change));
+    assertEquals(neededCapabilities(fields).join(), want, JSON.stringify(change));
+    assertEquals(
+      neededCapabilities(parseEnvelope(file).fields).join(),
+      want,
+      JSON.stringify(change),
+    );
   }
 });
 

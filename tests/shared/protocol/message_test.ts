@@ -83,6 +83,7 @@ function withHexNames(value: object): unknown {
 
 function shownFromVm(message: ReturnType<typeof decodeFromVm>): unknown {
   const { kind } = message;
+  if (kind === "payload") return withHexNames(message);
   if (kind === "request") {
     return withHexNames({ kind, seq: message.seq, envelope: encodeUnverified(message.request) });
   }

@@ -33,13 +33,14 @@ const FIELDS: RequestFields = {
 };
 export const ENVELOPE: Bytes = await sealEnvelope(FIELDS, KEY);
 
-/** Requests that need the capability "operations", each for another reason. */
+/** Requests that need a capability, each for another reason. */
 export async function laterEnvelopes(): Promise<ReadonlyMap<string, Bytes>> {
   const changes: readonly [name: string, Partial<RequestFields>][] = [
     ["op", { mode: "op", body: utf8("ops\0") }],
     ["plan", { mode: "plan", body: utf8("{}") }],
     ["explain", { flags: new Set(["explain"]) }],
     ["why", { why: "because" }],
+    ["payload", { payload: { bytes: 6, sha256: "5".repeat(64) } }],
   ];
   return new Map(
     await Promise.all(changes.map(async ([name, change]): Promise<[string, Bytes]> => {

@@ -151,7 +151,7 @@ Deno.test("the VM names its capabilities to a dom0 that asks, and to no other", 
   const asked = session.receive(atVm(ping(0)));
   assertEquals(
     asked.kind === "ping" && plain(asked.reply),
-    "hex:0000001088" + toHex(utf8("ends operations")),
+    "hex:0000001988" + toHex(utf8("ends operations payloads")),
   );
   assertEquals(receive(session, capabilities(["ends"])), "capabilities");
   assertEquals(verdict(() => receive(session, capabilities(["ends"]))), "unexpected", "twice");

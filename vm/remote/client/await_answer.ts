@@ -26,7 +26,7 @@ import {
 } from "../../../shared/io/folder_watch.ts";
 import type { Follower } from "./follower.ts";
 import type { Interrupts } from "./interrupts.ts";
-import { type Layout, parkedPath, prepareFolders, resultPath } from "../files/layout.ts";
+import { type Layout, parkedPath, prepareFolders, resultPath, sentPath } from "../files/layout.ts";
 import { isPlain } from "../files/plain_file.ts";
 import { ifPresentSync, isPresent } from "../../../shared/io/sync_files.ts";
 
@@ -62,6 +62,8 @@ export interface WaitPorts {
   readonly onWaiting: (waitedMs: number, isParked: boolean) => void;
   /** Called when a person in dom0 has to decide, and again when the request runs. */
   readonly onParked: (isParked: boolean) => void;
+  /** Called with how much of its payload is on its way, in bytes. */
+  readonly onSent: (bytes: number) => void;
   readonly onPublished: () => void;
 }
 
@@ -93,12 +95,13 @@ export async function publishAndWait(
 async function wait(
   exchange: Exchange,
   { answerMs, connectMs }: WaitTimes,
-  { layout, bell, interrupts, followers, outputFailure, onWaiting, onParked }: WaitPorts,
+  { layout, bell, interrupts, followers, outputFailure, onWaiting, onParked, onSent }: WaitPorts,
 ): Promise<WaitEnd> {
   const exitPath = resultPath(layout, exchange.id, "exit");
   let sinceMs = spanMs();
   let connectByMs = sinceMs + connectMs;
   let isParked = false;
+  let sent = 0;
   let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
   for (;;) {
     if (isWhole(exitPath)) return { kind: "answered", cause: stop?.cause ?? null };
@@ -108,6 +111,12 @@ async function wait(
       isParked = !isParked;
       sinceMs = nowMs;
       onParked(isParked);
+    }
+    const sentNow = readSent(layout, exchange.id);
+    if (sentNow !== sent) { // its time counts from when dom0 has all of it
+      sent = sentNow;
+      sinceMs = nowMs;
+      onSent(sent);
     }
     const deadlineMs = isParked ? Infinity : sinceMs + answerMs;
     if (stop === null) {
@@ -144,6 +153,7 @@ async function watchResults(
   const watched: ReadonlySet<string> = new Set([
     ...parts.map((part) => resultPath(layout, id, part)),
     parkedPath(layout, id),
+    sentPath(layout, id),
   ]);
   let others = 0;
   const watch = () =>
@@ -160,6 +170,12 @@ async function watchResults(
     await prepareFolders(layout); // the first request ever
     return watch();
   }
+}
+
+/** 0: nothing is said of it. */
+function readSent(layout: Layout, id: RequestId): number {
+  const bytes = ifPresentSync(() => Deno.readFileSync(sentPath(layout, id)));
+  return bytes === undefined ? 0 : Number(new TextDecoder().decode(bytes)) || 0;
 }
 
 /** Protocol 1 makes "exit" before it writes into it. */

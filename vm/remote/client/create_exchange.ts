@@ -33,6 +33,7 @@ export async function createExchange(
 ): Promise<Exchange> {
   const { layout, key, command } = request;
   if (request.protocol === 1) {
+    if (request.brings) throw new UsageError("--stdin does not go with --protocol 1");
     if (command.mode === "op" || command.mode === "plan") {
       throw new UsageError("--protocol 1 knows commands and scripts only");
     }

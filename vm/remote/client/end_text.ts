@@ -4,6 +4,7 @@
 import { EXIT_OF_KIND, type Outcome } from "../../../shared/protocol/outcome.ts";
 import { REFUSAL_TEXT, type RefusalReason } from "../../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
+import { VERSION } from "../../../shared/io/version.ts";
 import { EXIT_FAILED } from "../../../shared/cli/program.ts";
 import type { Farewell } from "../files/connection.ts";
 import type { RequestEnd } from "./run_request.ts";
@@ -164,6 +165,7 @@ const REFUSAL_HINT: ReadonlyMap<RefusalReason, string> = new Map([
     'ask for somebody at dom0 to look at "qvm-remote-dom0 pending", and run it again',
   ],
   ["bad-operation", '"qvm-remote ops" lists the operations; with --json, the values each takes'],
+  ["bad-payload", "what dom0 says of it is above; nothing was run"],
   ["bad-plan", '"qvm-remote plan --check FILE" checks it and runs nothing'],
   ["bad-mac", 'compare "qvm-remote key fingerprint" here with "qvm-remote-dom0 keys" in dom0'],
   ["clock", 'wait a minute and try again; in dom0, "qvm-remote-dom0 status" says until when'],
@@ -174,7 +176,8 @@ const REFUSAL_HINT: ReadonlyMap<RefusalReason, string> = new Map([
   ],
   [
     "not-known",
-    "update qubes-claw in dom0; until then op, ops, plan, --why and --explain do not work",
+    `update qubes-claw in dom0 to ${VERSION} or later; until then op, ops, plan, -i, --why and ` +
+    "--explain do not work",
   ],
   ["not-sent", "~/.qvm-remote/audit.log says why"],
   ["locked-down", 'in dom0, run "qvm-remote-dom0 unlock" to end that'],

@@ -11,6 +11,8 @@ import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { Given } from "../commands/cli_words.ts";
 import { PROGRAM } from "../commands/cli_table.ts";
 import type { Layout } from "../files/layout.ts";
+import { createMeter } from "./meter.ts";
+import { spanMs } from "../../../shared/io/clock.ts";
 import { isPresent } from "../../../shared/io/sync_files.ts";
 
 /** The first line comes soon enough to reassure, later ones rarely enough not to annoy. */
@@ -22,6 +24,8 @@ export interface Progress {
   waitingForName(): void;
   waiting(id: RequestId, layout: Layout, waitedMs: number, isParked: boolean): void;
   parked(isParked: boolean): void;
+  /** Bytes of what the request brings. */
+  sent(bytes: number, total: number): void;
 }
 
 export function createProgress(given: Given, timeoutMs: number): Progress {
@@ -29,6 +33,7 @@ export function createProgress(given: Given, timeoutMs: number): Progress {
   const say = (text: string) => writeAll(Deno.stderr, `[${PROGRAM}] ${text}\n`);
   let nextMs = FIRST_LINE_MS;
   let toldOfApproval = false;
+  const meter = createMeter(spanMs);
   return {
     submitted(id, signed) {
       if (!given.has("verbose")) return;
@@ -47,6 +52,12 @@ export function createProgress(given: Given, timeoutMs: number): Progress {
       say(
         `waiting... ${waited}${timeoutMs === Infinity ? "" : `/${timeoutMs / 1000}s`} (${where})`,
       );
+    },
+    sent(bytes, total) {
+      if (!wanted) return;
+      const text = meter.at(bytes, total);
+      if (text !== null) writeAll(Deno.stderr, `\r\x1b[K[${PROGRAM}] sent ${text}`);
+      if (bytes >= total) writeAll(Deno.stderr, "\n");
     },
     parked(isParked) {
       nextMs = FIRST_LINE_MS;

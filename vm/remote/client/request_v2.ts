@@ -12,8 +12,9 @@ import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import type { AnswerForm } from "../files/answer_form.ts";
 import { type Detached, forgetDetached, writeDetached } from "../files/detached.ts";
-import type { Layout } from "../files/layout.ts";
+import { type Layout, payloadPath } from "../files/layout.ts";
 import { writeOwned, writeUnowned } from "../files/owned_file.ts";
+import type { Spooled } from "../files/payload_file.ts";
 import { readAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -22,6 +23,8 @@ export interface RequestWords extends Pick<RequestFields, "flags" | "why" | "tim
   readonly command: Command;
   /** The form in which `wait` will show the answer; null: the client waits for it now. */
   readonly detachedForm: AnswerForm | null;
+  /** What it brings; null or nothing: nothing. */
+  readonly brings?: Spooled | null;
 }
 
 /** Signs a request. Nothing is written before publish(). */
@@ -31,19 +34,21 @@ export async function createRequestV2(
   vm: VmName,
   words: RequestWords,
 ): Promise<Exchange> {
-  const { command, flags, why, timeoutMs, detachedForm } = words;
+  const { command, flags, why, timeoutMs, detachedForm, brings = null } = words;
   const nowMs = dateMs();
   const id = newRequestId(nowMs);
   const nonce = makeNonce();
   const { mode } = command;
   const body = encodeCommand(command);
   const fields = { id, vm, issuedAtMs: nowMs, timeoutMs, mode, flags, why, nonce, body };
-  const envelope = await sealEnvelope(fields, key);
+  const payload = brings?.payload ?? null;
+  const envelope = await sealEnvelope({ ...fields, payload }, key);
   return {
     id,
     canCancel: true,
     signsOutput: true,
     async publish() {
+      brings?.assign(layout, id);
       if (detachedForm !== null) {
         const detached = { id, nonce, vm, form: detachedForm, timeoutMs };
         return await publishDetached(layout, envelope, detached);
@@ -54,7 +59,11 @@ export async function createRequestV2(
       return file;
     },
     isPending: () => isPresent(`${layout.pending}/${id}`),
-    withdraw: () => removeIfPresent(`${layout.pending}/${id}`),
+    withdraw() {
+      const isBack = removeIfPresent(`${layout.pending}/${id}`);
+      if (isBack) removeIfPresent(payloadPath(layout, id));
+      return isBack;
+    },
     cancel: () => cancel(layout, id),
     answer: () => readAnswer(layout, { id, nonce }, key, vm),
   };

@@ -22,6 +22,7 @@ export interface RunPorts {
   readonly onPublished: () => void;
   readonly onWaiting: (waitedMs: number, isParked: boolean) => void;
   readonly onParked: (isParked: boolean) => void;
+  readonly onSent?: (bytes: number) => void;
 }
 
 export type RequestEnd =
@@ -51,6 +52,7 @@ export async function runRequest(
     });
   const followers = [follow("out", ports.stdout), follow("err", ports.stderr)];
   const end = await publishAndWait(exchange, times, {
+    onSent() {},
     ...ports,
     bell,
     followers,

@@ -37,6 +37,9 @@ const ASK_OPTIONS = {
   explain: { kind: "flag", help: "say what dom0 would do with it, and run nothing" },
   "no-wait": { kind: "flag", help: 'print the id and end; "wait ID" fetches the answer' },
 } as const;
+const STDIN_OPTION = {
+  stdin: { kind: "flag", short: "i", help: "the command reads what is piped in here" },
+} as const;
 
 /** Before a command or a sub-command. */
 export const RUN_OPTIONS: OptionHelpTable = {
@@ -50,6 +53,7 @@ export const RUN_OPTIONS: OptionHelpTable = {
     help: "give up if dom0 is not connected for so long (default 3)",
   },
   command: { kind: "value", short: "c", value: "SCRIPT", help: "run a script" },
+  ...STDIN_OPTION,
   ...ASK_OPTIONS,
   verbose: { kind: "flag", short: "v", help: "say what happens, on stderr" },
   quiet: { kind: "flag", short: "q", help: "no progress on stderr" },
@@ -88,7 +92,7 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   subCommand(
     "op",
     "an operation of dom0 by its name; --json gives its result as a value",
-    { ...TIMEOUT_OPTION, ...ASK_OPTIONS, ...RAW_OPTION },
+    { ...TIMEOUT_OPTION, ...STDIN_OPTION, ...ASK_OPTIONS, ...RAW_OPTION },
     "NAME [KEY=VALUE...]",
     [1, Infinity],
   ),

@@ -9,17 +9,13 @@ import {
   type ProcessCommand,
 } from "../../../shared/protocol/command.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import type { ByteSource } from "../files/payload_file.ts";
 import type { Given } from "./cli_words.ts";
 
 /** What Deno replaces bytes with that are not UTF-8; the bytes themselves are lost. */
 const NOT_UTF8 = "\ufffd";
 const NUL = 0;
 const CHUNK_BYTES = 64 * 1024;
-
-/** Deno.stdin is one. (Its stream takes 3 ms to load.) */
-export interface ByteSource {
-  read(into: Uint8Array): Promise<number | null>;
-}
 
 /** @throws {UserError} what a request cannot hold, in the words of the original */
 export async function readCommand(
@@ -42,6 +38,9 @@ export function checkSize(command: Command): void {
 }
 
 async function wordsOrStdin(given: Given, stdin: ByteSource): Promise<ProcessCommand> {
+  if (given.has("stdin") && given.words.length === 0 && !given.has("command")) {
+    throw new UsageError("-i gives what is piped in to a command, and there is no command");
+  }
   const script = given.value("command");
   const [program, ...args] = given.words;
   if (script !== undefined) {

@@ -14,6 +14,7 @@ import { type RequestEnd, runRequest } from "../client/run_request.ts";
 import { archiveAnswer } from "../files/archive.ts";
 import { audit } from "../files/audit_log.ts";
 import { type Farewell, readConnection } from "../files/connection.ts";
+import type { Spooled } from "../files/payload_file.ts";
 import type { Layout } from "../files/layout.ts";
 import { attempt } from "../files/local_failure.ts";
 import type { AnswerView } from "../view/answer_view.ts";
@@ -30,10 +31,20 @@ const ANSWER_GRACE_MS = 5_000;
 export interface Delivery extends Asked, Way {
   readonly key: AuthKey;
   readonly form: AnswerForm;
+  /** What it brings. */
+  readonly brings?: Spooled | null;
 }
 
 /** Sends it and shows the answer, or leaves it to `wait`. @returns the exit code */
 export async function deliver(layout: Layout, given: Given, asked: Delivery): Promise<number> {
+  try {
+    return await deliverNow(layout, given, asked);
+  } finally {
+    asked.brings?.drop();
+  }
+}
+
+async function deliverNow(layout: Layout, given: Given, asked: Delivery): Promise<number> {
   const { command, timeoutMs, connectMs } = asked;
   const interrupts = catchInterrupts();
   const progress = createProgress(given, timeoutMs);
@@ -57,6 +68,7 @@ export async function deliver(layout: Layout, given: Given, asked: Delivery): Pr
     interrupts,
     onPublished,
     onParked: progress.parked,
+    onSent: (bytes) => progress.sent(bytes, asked.brings?.payload.bytes ?? bytes),
     stdout: view.stdout,
     stderr: view.stderr,
     onWaiting: (waitedMs, isParked) => progress.waiting(id, layout, waitedMs, isParked),

@@ -9,6 +9,7 @@ import type { Layout } from "../files/layout.ts";
 import { formOf, parseAsked } from "./asked.ts";
 import type { Given } from "./cli_words.ts";
 import { checkSize, checkWord } from "./command_words.ts";
+import { readBrings } from "./brings.ts";
 import { deliver } from "./deliver.ts";
 
 /** The operation that lists what this VM may do: dom0's daemon answers it itself. */
@@ -19,7 +20,8 @@ export async function op(layout: Layout, given: Given): Promise<number> {
   const asked = parseAsked(given, ...given.has("json") ? ["json" as const] : []);
   const form = formOf(asked, given.has("json") ? "value" : "output");
   const key = await readKey(layout);
-  return await deliver(layout, given, { ...asked, key, command, form });
+  const brings = await readBrings(layout, given);
+  return await deliver(layout, given, { ...asked, key, command, brings, form });
 }
 
 export async function ops(layout: Layout, given: Given): Promise<number> {

@@ -6,11 +6,14 @@ import type { Layout } from "../files/layout.ts";
 import { formOf, parseAsked } from "./asked.ts";
 import type { Given } from "./cli_words.ts";
 import { readCommand } from "./command_words.ts";
+import { readBrings } from "./brings.ts";
 import { deliver } from "./deliver.ts";
 
 export async function runCommand(layout: Layout, given: Given): Promise<number> {
   const asked = parseAsked(given);
   const key = await readKey(layout); // before stdin is read: no key, no waiting
   const command = await readCommand(given);
-  return await deliver(layout, given, { ...asked, key, command, form: formOf(asked, "output") });
+  const brings = await readBrings(layout, given);
+  const form = formOf(asked, "output");
+  return await deliver(layout, given, { ...asked, key, command, brings, form });
 }

@@ -9,7 +9,9 @@
  *                   queue/pending/ID    a request that dom0 has not taken
  *                   queue/running/ID    a request that was sent, or is about to be
  *                   queue/results/ID.*  out, err (growing), meta, mac, and exit, last;
- *                                       parked while a person in dom0 is to decide
+ *                                       parked while a person in dom0 is to decide,
+ *                                       sent: how much of its payload dom0 has
+ *                   queue/payloads/ID   what the request ID brings, until it has its answer
  *                   queue/cancel/ID     the client wants this request to end
  *                   queue/refused/      entries that are no request
  *                   queue/.lock         held by the one service that serves the queue
@@ -39,6 +41,7 @@ export interface Layout {
   readonly running: string;
   readonly results: string;
   readonly cancel: string;
+  readonly payloads: string;
   readonly refused: string;
   readonly lock: string;
   readonly connected: string;
@@ -63,6 +66,7 @@ export function layoutOf(home: string | undefined): Layout {
     running: `${queue}/running`,
     results: `${queue}/results`,
     cancel: `${queue}/cancel`,
+    payloads: `${queue}/payloads`,
     refused: `${queue}/refused`,
     lock: `${queue}/.lock`,
     connected: `${queue}/.connected`,
@@ -71,12 +75,20 @@ export function layoutOf(home: string | undefined): Layout {
   };
 }
 
+const PREPARED = [
+  "base",
+  "queue",
+  "pending",
+  "running",
+  "results",
+  "cancel",
+  "payloads",
+] as const;
+
 /** Makes what is missing, closes what was left open, and takes over the folder's old name. */
 export async function prepareFolders(layout: Layout): Promise<void> {
   await adoptLegacyFolder(layout);
-  for (const folder of ["base", "queue", "pending", "running", "results", "cancel"] as const) {
-    await makePrivateFolder(layout[folder]);
-  }
+  for (const folder of PREPARED) await makePrivateFolder(layout[folder]);
   await noteState(layout);
 }
 
@@ -105,6 +117,15 @@ export function detachedPath({ detached }: Layout, id: RequestId): string {
 /** Lies there while a person in dom0 is to decide, and no longer than until there is an answer. */
 export function parkedPath({ results }: Layout, id: RequestId): string {
   return `${results}/${id}.parked`;
+}
+
+/** A decimal, that of the last time somebody looked; gone when there is an answer. */
+export function sentPath({ results }: Layout, id: RequestId): string {
+  return `${results}/${id}.sent`;
+}
+
+export function payloadPath({ payloads }: Layout, id: RequestId): string {
+  return `${payloads}/${id}`;
 }
 
 export function resultPath({ results }: Layout, id: RequestId, part: ResultPart): string {

@@ -38,6 +38,7 @@ export async function cleanQueue(layout: Layout, nowMs = dateMs()): Promise<Clea
   const removed = await cleanFolder(layout.pending, (name) => isStalePending(layout, name, nowMs)) +
     await cleanFolder(layout.cancel, (name) => Promise.resolve(!isOpen(layout, name))) +
     await cleanFolder(layout.results, (name) => isStaleResult(layout, name, nowMs)) +
+    await cleanFolder(layout.payloads, (name) => isStalePayload(layout, name, nowMs)) +
     await cleanFolder(layout.refused, () => Promise.resolve(true)) +
     await cleanFolder(layout.queue, (name) => isStaleTemporary(layout, name, nowMs));
   return { removed, archived };
@@ -108,6 +109,11 @@ async function isStaleResult(layout: Layout, name: string, nowMs: number): Promi
   return !await isYoung(`${layout.results}/${name}`, nowMs);
 }
 
+/** A client puts it there just before its request. */
+async function isStalePayload(layout: Layout, name: string, nowMs: number): Promise<boolean> {
+  return !isOpen(layout, name) && !await isYoung(`${layout.payloads}/${name}`, nowMs);
+}
+
 async function isStaleTemporary(layout: Layout, name: string, nowMs: number): Promise<boolean> {
   const path = `${layout.queue}/${name}`;
   if (path === layout.lock || path === layout.connected || FOLDERS.has(name)) return false;
@@ -122,6 +128,7 @@ const FOLDERS: ReadonlySet<string> = new Set([
   "results",
   "cancel",
   "refused",
+  "payloads",
 ]);
 
 async function isYoung(path: string, nowMs: number): Promise<boolean> {

@@ -5,7 +5,7 @@ import { asLatin1, type Bytes, utf8 } from "../../../shared/protocol/bytes.ts";
 import type { Capability } from "../../../shared/protocol/capability.ts";
 import {
   ENVELOPE_MAGIC,
-  neededCapability,
+  neededCapabilities,
   parseEnvelope,
 } from "../../../shared/protocol/envelope.ts";
 import { MAX_BODY_BYTES, MAX_ENVELOPE_BYTES } from "../../../shared/protocol/limits.ts";
@@ -19,8 +19,8 @@ export type QueueEntry =
     readonly kind: "envelope";
     readonly bytes: Bytes;
     readonly nonce: string;
-    /** The capability it needs; null: none. */
-    readonly needs: Capability | null;
+    /** What both sides must know for it. */
+    readonly needs: readonly Capability[];
   }
   /** Perhaps still being written: it is whole when its token is there. */
   | { readonly kind: "v1"; readonly body: Bytes }
@@ -52,7 +52,7 @@ export function parseQueueEntry(untrustedBytes: Bytes, id: RequestId): QueueEntr
   try {
     const { fields } = parseEnvelope(untrustedBytes);
     if (fields.id !== id) return { kind: "bad", why: "the id in it is another one" };
-    const needs = neededCapability(fields);
+    const needs = neededCapabilities(fields);
     return { kind: "envelope", bytes: untrustedBytes, nonce: fields.nonce, needs };
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;

@@ -19,7 +19,14 @@ import {
 import type { RefusalReason } from "../../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { ifPresentSync } from "../../../shared/io/sync_files.ts";
-import { historyFolder, type Layout, parkedPath, resultPath } from "./layout.ts";
+import {
+  historyFolder,
+  type Layout,
+  parkedPath,
+  payloadPath,
+  resultPath,
+  sentPath,
+} from "./layout.ts";
 import { attempt, OutputGoneError } from "./local_failure.ts";
 import { clear, isPlain, openPlain, writePlain } from "./plain_file.ts";
 
@@ -85,6 +92,7 @@ export function publishOutcome(
   const exitPath = resultPath(layout, id, "exit");
   if (!isPlain(exitPath)) clear(layout, exitPath);
   Deno.renameSync(temporary, exitPath);
+  clear(layout, sentPath(layout, id));
   showParked(layout, id, false); // only now: a refusal must not be taken for an approval
 }
 
@@ -93,6 +101,12 @@ export function forgetRequest(layout: Layout, id: RequestId): void {
   clear(layout, `${layout.running}/${id}`);
   clear(layout, `${layout.running}/${id}.auth`);
   clear(layout, `${layout.cancel}/${id}`);
+  clear(layout, payloadPath(layout, id));
+}
+
+/** Tells the client how much of its payload is on its way. It is only a hint. */
+export function showSent(layout: Layout, id: RequestId, bytes: number): void {
+  attempt(() => writePlain(layout, sentPath(layout, id), String(bytes)));
 }
 
 /** What the VM side itself can answer; "refused" needs a reason. */

@@ -10,7 +10,7 @@ import { isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { V1_NONCE } from "../../../shared/protocol/v1.ts";
-import type { Layout } from "../files/layout.ts";
+import { type Layout, payloadPath } from "../files/layout.ts";
 import { attempt } from "../files/local_failure.ts";
 import { clear } from "../files/plain_file.ts";
 import type { QueueEntry } from "../files/queue_entry.ts";
@@ -56,7 +56,7 @@ export function createLocalAnswers(
     },
     refuseUnknown(id, entry) {
       answerLocally(layout, id, nonceOf(entry), { kind: "refused", reason: "not-known" }, "");
-      removeIfPresent(pending(layout, id));
+      forgetPending(layout, id);
       audit(`REFUSED-LOCALLY id=${id} "dom0 does not know this kind of request"`);
     },
     loseTrack(id, entry) {
@@ -69,7 +69,7 @@ export function createLocalAnswers(
     },
     cancel(id, entry, why) {
       answerLocally(layout, id, nonceOf(entry), { kind: "cancelled", reason: null }, "");
-      removeIfPresent(pending(layout, id));
+      forgetPending(layout, id);
       audit(`CANCEL id=${id} before dom0 took it ${why}`.trimEnd());
     },
     dropCopy(id) {
@@ -85,6 +85,11 @@ export function createLocalAnswers(
       });
     },
   };
+}
+
+function forgetPending(layout: Layout, id: RequestId): void {
+  removeIfPresent(pending(layout, id));
+  clear(layout, payloadPath(layout, id));
 }
 
 function nonceOf(entry: Sendable): string {

@@ -16,7 +16,9 @@ import {
   openOutput,
   publishOutcome,
   showParked,
+  showSent,
 } from "../files/result_files.ts";
+import { createPayloadReader, type PayloadPiece } from "./payload_reader.ts";
 
 export type ProtocolNumber = 1 | 2;
 
@@ -26,6 +28,8 @@ export interface OpenRequest {
   park(): void;
   /** That person said yes. @returns false if nobody was asked */
   unpark(): boolean;
+  /** The pieces of that part of its payload, to be sent. */
+  payload(offset: number, bytes: number): Iterable<PayloadPiece>;
   /**
    * The bytes are in the file when it returns, or they are dropped.
    *
@@ -54,6 +58,7 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
     failure: null,
     parked: false,
   };
+  const payload = createPayloadReader(layout, id);
   showParked(layout, id, false); // of an earlier session: dom0 says it anew
   return {
     id,
@@ -62,11 +67,19 @@ export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNum
       if (!answer.wasWhole) showParked(layout, id, true);
     },
     unpark: () => unpark(answer),
+    payload(offset, bytes) {
+      if (offset > 0) showSent(layout, id, offset); // what is small is sent before anybody looks
+      return payload.pieces(offset, bytes);
+    },
     write: (stream, offset, data) => write(answer, stream, offset, data),
-    finish: (outcome, mac) => finish(answer, outcome, mac),
+    finish(outcome, mac) {
+      payload.close();
+      return finish(answer, outcome, mac);
+    },
     close() {
       unpark(answer);
       close(answer);
+      payload.close();
     },
   };
 }

@@ -101,7 +101,7 @@ interface Courier {
 
 /** Whether dom0 is too old for it. */
 function isUnknown({ session }: CourierPorts, entry: Sendable): boolean {
-  return entry.kind === "envelope" && entry.needs !== null && !session.agreed(entry.needs);
+  return entry.kind === "envelope" && !entry.needs.every(session.agreed);
 }
 
 function isCancelled(layout: Layout, id: RequestId): boolean {

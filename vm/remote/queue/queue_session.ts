@@ -3,6 +3,7 @@
  * One session over the file queue: names become requests, messages become files.
  *
  *     pending/ID --rename--> running/ID --request--> dom0
+ *     dom0 --pull-->   payloads/ID, as much as it asks for
  *     dom0 --parked--> results/ID.parked, until it runs, has its answer, or the session is over
  *     dom0 --output--> results/ID.out|.err, then window
  *     dom0 --outcome-> results/ID.meta .mac, .exit by rename; running/ID removed; then ack
@@ -162,6 +163,11 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
         request.park();
         return audit(`PARKED id=${request.id}`);
       }
+      case "pull":
+        for (const { offset, data } of open.get(event.seq).payload(event.offset, event.bytes)) {
+          send(session.payload(event.seq, offset, data));
+        }
+        return;
       case "output": {
         const request = open.get(event.seq);
         if (!request.write(event.stream, event.offset, event.data)) {

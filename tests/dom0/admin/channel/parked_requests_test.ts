@@ -17,6 +17,7 @@ const VIEW: ParkedView = {
   targets: ["work"],
   rule: "50-agent.policy:3",
   why: null,
+  brings: null,
   timeoutMs: 300_000,
   argvs: [["qvm-start", "work"]],
   steps: ["step 1: vm.start vm=work", "step 2: vm.start vm=${made.name} (known only when it runs)"],
