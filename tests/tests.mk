@@ -27,12 +27,12 @@ docker-config: ## looks whether vm/docker/compose.yaml is good; starts nothing
 # End-to-end tests: what is fast in "test"; attacks, crashes, time limits, loads, and the whole of
 # setting up and taking back in "test-long".
 E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
-  basic client operations recipes authority approval plan mcp operator reload tunnel tunnel_limits connect readme proxy proxy_clients proxy_route setup_vm docker proxy_money proxy_words proxy_providers \
+  basic client operations recipes authority approval plan mcp operator restart reload tunnel tunnel_limits connect readme proxy proxy_clients proxy_route setup_vm docker proxy_money proxy_words proxy_providers \
   persistence watchdog ctl ctl_doctor ctl_logs ctl_pair ctl_top \
   clients_openai clients_openai_requests clients_fallback clients_responses clients_anthropic clients_ai clients_ollama)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\
-  basic client operations recipes authority approval plan mcp operator reload setup setup_keyqube keyqube readme ctl_logs ctl_top watchdog)
+  basic client operations recipes authority approval plan mcp operator restart reload setup setup_keyqube keyqube readme ctl_logs ctl_top watchdog)
 E2E_BUILT_LONG := $(patsubst %,tests/e2e/%_test.ts,\
   bounded crash_points crash_approval crash_undo crash hostile_queue hostile_stream hostile operator_idle v1 \
   setup_network)

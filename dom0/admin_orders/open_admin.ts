@@ -3,6 +3,7 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import type { Parking } from "../approval/parking.ts";
+import type { Admission } from "../judge/admission.ts";
 import type { PlanBoard } from "../plans/plan_board.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
 import { qvmLsFacts } from "../policy/qvm_ls.ts";
@@ -28,19 +29,23 @@ export interface AdminOrdersOptions {
   readonly plans: PlanBoard;
   readonly parking: Parking | null;
   readonly clock: Pick<Clock, "dateMs">;
+  readonly admission: Pick<Admission, "closed">;
 }
 
 export interface OpenAdmin {
   /** Ends what runs for the operator. */
   stopAll(reason: StopReason): void;
+  /** The ids of what runs for the operator. */
+  running(): readonly string[];
   /** No more orders are taken. Resolves when nothing runs. */
   close(): Promise<void>;
 }
 
 export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
-  const { paths, settings, audit, groups, undoing, plans, parking, clock: { dateMs } } = options;
+  const { paths, settings, audit, groups, undoing, plans, parking, admission } = options;
+  const { dateMs } = options.clock;
   const { workFolder } = paths;
-  const runs = createOperatorRuns({ groups, settings, workFolder, dateMs });
+  const runs = createOperatorRuns({ groups, settings, workFolder, dateMs, admission });
   const files = createRunFiles(paths.runsFolder);
   const endOrders = takeAdminOrders(
     paths.adminFolder,
@@ -65,6 +70,7 @@ export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
   );
   return {
     stopAll: runs.stopAll,
+    running: runs.running,
     async close() {
       endOrders();
       await runs.close("stopping");

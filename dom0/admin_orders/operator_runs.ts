@@ -9,6 +9,7 @@
 import { newRequestId } from "../../shared/io/new_request_id.ts";
 import { UserError } from "../../shared/cli/program.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
+import type { Admission } from "../judge/admission.ts";
 import type { GroupChoice } from "../run/group_choice.ts";
 import type { Ended, StopReason } from "../run/runner.ts";
 import { type Sequence, startSequence } from "../run/sequence.ts";
@@ -19,6 +20,7 @@ export interface OperatorRunsOptions {
   readonly settings: () => Settings;
   readonly workFolder: string;
   readonly dateMs: () => number;
+  readonly admission: Pick<Admission, "closed">;
 }
 
 export interface Started {
@@ -40,10 +42,12 @@ export interface OperatorRuns {
   /** Nothing is started from now on. Resolves when nothing runs. */
   close(reason: StopReason): Promise<void>;
   stopAll(reason: StopReason): void;
+  /** The ids of what runs. */
+  running(): readonly string[];
 }
 
 export function createOperatorRuns(options: OperatorRunsOptions): OperatorRuns {
-  const { groups, settings, workFolder, dateMs } = options;
+  const { groups, settings, workFolder, dateMs, admission } = options;
   const running = new Map<string, ReturnType<typeof startSequence>>();
   let marks = 0;
   let isClosed = false;
@@ -57,6 +61,7 @@ export function createOperatorRuns(options: OperatorRunsOptions): OperatorRuns {
       throw new UserError("dom0 is locked down: nothing is changed until somebody unlocks");
     },
     async run({ id, sequence, timeoutSeconds, onOutput }) {
+      for (let closed; (closed = admission.closed()) !== null;) await closed;
       if (isClosed) throw new UserError("the daemon is stopping");
       const { maxProcesses, maxMemoryBytes, maxOutputBytes, path } = settings().config;
       const started = startSequence({
@@ -79,6 +84,7 @@ export function createOperatorRuns(options: OperatorRunsOptions): OperatorRuns {
       return found !== undefined;
     },
     stopAll,
+    running: () => [...running.keys()],
     async close(reason) {
       isClosed = true;
       stopAll(reason);

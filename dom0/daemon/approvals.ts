@@ -15,6 +15,7 @@ import type { Audit } from "../record/audit_log.ts";
 import { readOperation } from "../run/read_operation.ts";
 import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
+import type { Drain } from "./draining.ts";
 import { ordersFor, takeOperatorOrders } from "./orders.ts";
 
 export interface Approvals {
@@ -35,11 +36,12 @@ export interface ApprovalsOptions {
   readonly config: () => Config;
   readonly audit: Audit;
   readonly clock: Clock;
+  readonly drain: Drain;
   readonly onChange: () => void;
 }
 
 export function openApprovals(options: ApprovalsOptions): Approvals {
-  const { paths, audit, clock, onChange } = options;
+  const { paths, clock } = options;
   const files = createParkedFiles(paths.parkedFolder);
   const notifying = createNotifying({
     // Whoever tries this out in a folder is asked in a terminal.
@@ -60,7 +62,7 @@ export function openApprovals(options: ApprovalsOptions): Approvals {
     grants: createGrants(clock),
     limits: options.config,
   });
-  const close = takeOperatorOrders(paths.ordersFolder, ordersFor(parking, audit, onChange));
+  const close = takeOperatorOrders(paths.ordersFolder, ordersFor({ ...options, parking }));
   let known: string | null = null;
   return {
     parking,

@@ -18,7 +18,8 @@ import type { StateWriter } from "../../shared/io/state_writer.ts";
 import { aborted, unlessAborted, within } from "../../shared/io/timing.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import { type AdminOrdersOptions, type OpenAdmin, openAdmin } from "../admin_orders/open_admin.ts";
+import type { OpenAdmin } from "../admin_orders/open_admin.ts";
+import { createAdmission } from "../judge/admission.ts";
 import { createDryRunDesk } from "../judge/dry_run_desk.ts";
 import { createInforming } from "../judge/informing.ts";
 import { createRequestDesk, type DeskOptions, type RequestDesk } from "../judge/request_desk.ts";
@@ -46,7 +47,7 @@ import { createKeyStore, isSameRight } from "../settings/key_store.ts";
 import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
 import type { Settings, SettingsOptions } from "../settings/settings.ts";
-import { type Approvals, openApprovals } from "./approvals.ts";
+import type { Approvals } from "./approvals.ts";
 import { describeState, ledgerProblems } from "./describe_state.ts";
 import { takeInstanceLock } from "./instance_lock.ts";
 import {
@@ -55,6 +56,7 @@ import {
   readFirstSettings,
   recordProblems,
 } from "./live_settings.ts";
+import { serveOperator, tellersOf } from "./operator_service.ts";
 import { createDaemonState } from "./state_file.ts";
 import { END_MS, windUp } from "./wind_up.ts";
 
@@ -170,10 +172,9 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   const policy = policyOf(settings, options);
   const authority = authorityOf(policy, settings, () => isStopping);
   const config = (): Config => settings.current().config;
-  const plans = plansOf(options);
-  const undoing = undoingOf({ groups, audit, config }, options);
-  const shared = { authority, config, audit, onChange, undoing, plans };
-  const operator = serveOperator({ ...shared, settings, groups }, options);
+  const changes = changesOf({ groups, audit, config }, options);
+  const shared = { authority, config, audit, onChange, ...changes, admission: createAdmission() };
+  const operator = serveOperator({ ...shared, settings, groups, jobs: () => desk.jobs() }, options);
   const { parking } = operator;
   const informing = createInforming({ policy, ...authority, read: readOperation, config });
   const desk = groups === null ? createDryRunDesk({ ...authority, ledger, clock, say }) : makeDesk({
@@ -207,16 +208,16 @@ async function assemble(options: DaemonOptions): Promise<Daemon> {
   };
 }
 
-function plansOf({ paths, dryRun, clock: { dateMs } }: DaemonOptions): PlanBoard {
-  return dryRun ? NO_PLANS : createPlanBoard({ folder: paths.plansFolder, dateMs });
-}
-
-function undoingOf(
+/** How far plans have come, and what can be undone. */
+function changesOf(
   { groups, audit, config }: Pick<Daemon, "groups" | "audit"> & { readonly config: () => Config },
-  { paths, clock: { dateMs } }: DaemonOptions,
-): Undoing {
+  { paths, dryRun, clock: { dateMs } }: DaemonOptions,
+): { readonly plans: PlanBoard; readonly undoing: Undoing } {
   const tools = undoToolsOf(groups, config, paths);
-  return createUndoing({ folder: paths.undoFolder, audit, tools, dateMs });
+  return {
+    plans: dryRun ? NO_PLANS : createPlanBoard({ folder: paths.plansFolder, dateMs }),
+    undoing: createUndoing({ folder: paths.undoFolder, audit, tools, dateMs }),
+  };
 }
 
 async function openRecords(
@@ -229,54 +230,6 @@ async function openRecords(
 
 function sourcesOf({ paths, environment, onlyVms }: DaemonOptions): SettingsOptions {
   return { paths, keyStore: createKeyStore(paths.keyFolder), environment, onlyVms };
-}
-
-/** Questions to a person in dom0; null: nobody can be asked. */
-interface OperatorService {
-  readonly approvals: Approvals | null;
-  readonly parking: Approvals["parking"] | null;
-  /** null: the web admin's orders are not taken. */
-  readonly admin: OpenAdmin | null;
-  close(): Promise<void>;
-}
-
-interface OperatorParts
-  extends
-    Pick<Daemon, "settings" | "audit" | "groups">,
-    Pick<AdminOrdersOptions, "undoing" | "plans"> {
-  readonly authority: Authority;
-  readonly config: () => Config;
-  readonly onChange: () => void;
-}
-
-function serveOperator(
-  { settings, groups, undoing, plans, ...parts }: OperatorParts,
-  { paths, dryRun, once, clock }: DaemonOptions,
-): OperatorService {
-  const approvals = dryRun || once ? null : openApprovals({ paths, clock, ...parts });
-  const parking = approvals?.parking ?? null;
-  const { audit } = parts;
-  const of = { paths, audit, clock, settings: settings.current, parking, undoing, plans };
-  const admin = groups === null || once ? null : openAdmin({ ...of, groups });
-  return {
-    approvals,
-    parking,
-    admin,
-    async close() {
-      approvals?.close();
-      await admin?.close();
-    },
-  };
-}
-
-/** What the person at the screen is told without a question. */
-function tellersOf(
-  { approvals }: OperatorService,
-): Pick<DeskOptions, "tellRun" | "tellBackedOff"> {
-  return {
-    tellRun: approvals?.tellRun ?? null,
-    tellBackedOff: approvals?.tellBackedOff ?? null,
-  };
 }
 
 function policyOf(settings: LiveSettings, { paths, clock }: DaemonOptions): JudgeOptions {
@@ -330,6 +283,7 @@ interface DeskParts extends
     | "tellBackedOff"
     | "undoing"
     | "plans"
+    | "admission"
   > {
   readonly scheduler: Scheduler;
   readonly authority: Authority;

@@ -7,6 +7,7 @@ import { MAX_ORDER_BYTES, type Order, parseOrder } from "../operator/order_form.
 import { OrderError } from "../orders/order_file.ts";
 import { takeOrders } from "../orders/take_orders.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";
+import type { Drain } from "./draining.ts";
 
 export type DoOrder = (order: Order) => Promise<Answer>;
 
@@ -30,7 +31,14 @@ async function answerTo(text: string, doOrder: DoOrder): Promise<Answer> {
 }
 
 /** What the daemon does for its operator. */
-export function ordersFor(parking: Parking, audit: Audit, onChange: () => void): DoOrder {
+export function ordersFor(
+  { parking, audit, drain, onChange }: {
+    readonly parking: Parking;
+    readonly audit: Audit;
+    readonly drain: Drain;
+    readonly onChange: () => void;
+  },
+): DoOrder {
   return async (order) => {
     switch (order.order) {
       case "approve":
@@ -46,6 +54,8 @@ export function ordersFor(parking: Parking, audit: Audit, onChange: () => void):
         onChange();
         return { ok: true, text: `grant ${number} is ended` };
       }
+      case "drain":
+        return await drain(order.lease, order.by.user);
       default:
         return order satisfies never;
     }

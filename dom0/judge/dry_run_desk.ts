@@ -18,9 +18,10 @@ export interface DryRunOptions extends Authority {
 }
 
 /** Behind the checks of a dry run there is the ledger alone. */
-const NO_JOBS: Pick<Checks<null>, "inTurn" | "isHeld" | "hasRoom" | "rates" | "take"> = {
+const NO_JOBS: Pick<Checks<null>, "inTurn" | "isHeld" | "closed" | "hasRoom" | "rates" | "take"> = {
   inTurn: (_vm, work) => work,
   isHeld: () => false,
+  closed: () => null,
   hasRoom: () => true,
   rates: NO_RATE_GATE,
   take: () => null,

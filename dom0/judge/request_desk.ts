@@ -18,6 +18,7 @@ import type { StoredKey } from "../settings/key_store.ts";
 import type { PlanBoard } from "../plans/plan_board.ts";
 import type { PayloadStore } from "../payload/payload_store.ts";
 import type { Undoing } from "../undo/undoing.ts";
+import type { Admission } from "./admission.ts";
 import { createAnswers, type Received } from "./answers.ts";
 import { carryOut } from "./carry_out.ts";
 import type { Informing } from "./informing.ts";
@@ -40,6 +41,7 @@ export interface DeskOptions extends ExecutionOptions, Authority {
   readonly payloads: PayloadStore;
   /** null: nobody can be asked. */
   readonly parking: Parking | null;
+  readonly admission: Pick<Admission, "closed">;
   readonly tellRun: Way["tellRun"];
   readonly tellBackedOff: RateGateOptions["tellBackedOff"];
 }
@@ -107,6 +109,7 @@ function checksOf(options: DeskOptions, jobs: OpenJobs, rates: RateGate): Checks
     ledger,
     dateMs: clock.dateMs,
     rates,
+    closed: options.admission.closed,
     hasRoom: (vm) => jobs.makeRoom(vm) && !ledger.isFull(vm),
     take(request, stored) {
       const stops = createStopSwitch();

@@ -3,8 +3,8 @@
  * The verdict on a request: the one order of the checks, from a session's bytes to what the policy
  * says. The first check that fails is the answer, by a reason from the closed list.
  *
- *     protocol 1 accepted -> not backed off -> MAC -> VM name -> held already -> date -> ledger
- *       -> room -> rate -> ledger entry -> body -> lockdown, end of the daemon, key taken away -> policy
+ *     protocol 1 accepted -> not backed off -> MAC -> VM name -> held already -> (the end of a
+ *       draining) -> date -> ledger -> room -> rate -> ledger entry -> body -> lockdown, end of the daemon, key taken away -> policy
  *
  * From "held already" to the ledger entry nothing waits, so two copies of a request cannot both
  * pass. Whoever uses this says what stands behind the checks: the desk holds jobs and writes the
@@ -25,6 +25,7 @@ import type { AuditFields } from "../record/audit_chain.ts";
 import { decisionFields } from "../record/decision_fields.ts";
 import type { Ledger } from "../record/ledger.ts";
 import type { StoredKey } from "../settings/key_store.ts";
+import type { Admission } from "./admission.ts";
 import { RATE_LIMITED, type RateGate } from "./rate_gate.ts";
 import { authenticateEvent, commandOrNull, described, type RequestEvent } from "./request_event.ts";
 
@@ -56,6 +57,8 @@ export interface Checks<Taken> extends Authority {
   readonly isHeld: (request: AuthenticRequest) => boolean;
   readonly ledger: Pick<Ledger, "objection" | "owes">;
   readonly dateMs: () => number;
+  /** Whether anything new is begun now: see admission.ts. */
+  readonly closed: Admission["closed"];
   /** Whether one more of this VM's requests may be open. */
   readonly hasRoom: (vm: VmName) => boolean;
   readonly rates: RateGate;
@@ -119,6 +122,7 @@ export async function judgeRequest<Taken>(
   if (request === null) return refused("bad-mac");
   if (request.vm !== vm) return refused("wrong-vm", { named: request.vm });
 
+  for (let closed; !checks.isHeld(request) && (closed = checks.closed()) !== null;) await closed;
   if (!isOpen()) return { kind: "session-over" };
   if (checks.isHeld(request)) return { kind: "held", request };
   if (checks.ledger.owes(request)) return { kind: "owed", request };

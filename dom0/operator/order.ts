@@ -22,7 +22,7 @@ export async function giveOrder(
   limits: OrderLimits = LIMITS,
 ): Promise<Answer> {
   if (await readDaemonState(paths) === undefined) {
-    throw new UserError("the daemon does not run, so nothing waits for an answer", [
+    throw new UserError("the daemon does not run", [
       'see "qvm-remote-dom0 status"',
     ]);
   }

@@ -13,7 +13,8 @@ export const MAX_REASON_CHARS = 200;
 export type Order =
   | { readonly order: "approve"; readonly by: Approver; readonly what: Approve }
   | { readonly order: "deny"; readonly by: Approver; readonly what: Deny }
-  | { readonly order: "revoke-grant"; readonly by: Approver; readonly grant: number };
+  | { readonly order: "revoke-grant"; readonly by: Approver; readonly grant: number }
+  | { readonly order: "drain"; readonly by: Approver; readonly lease: string };
 
 /** Read strictly although root wrote it: an order is done whole or not at all. @throws {OrderError} */
 export function parseOrder(text: string): Order {
@@ -26,6 +27,8 @@ export function parseOrder(text: string): Order {
       return { order: "deny", by, what: denyOf(fieldsOf(value["what"])) };
     case "revoke-grant":
       return { order: "revoke-grant", by, grant: numberOf(value["grant"], 1, 2 ** 31) };
+    case "drain":
+      return { order: "drain", by, lease: leaseOf(value["lease"]) };
     default:
       throw new OrderError("an unknown order");
   }
@@ -52,6 +55,13 @@ export function reasonOf(value: unknown): string {
     throw new OrderError(`a reason is one line of at most ${MAX_REASON_CHARS} characters`);
   }
   return text;
+}
+
+/** Part of a file's name. */
+function leaseOf(value: unknown): string {
+  const text = textOf(value);
+  if (/^[0-9a-f]{32}$/.test(text)) return text;
+  throw new OrderError("no lease");
 }
 
 function nameOf(

@@ -53,6 +53,7 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
     judge: () => Promise.resolve(judgedAs("allow")),
     closedBecause: () => null,
     parking: null,
+    admission: { closed: () => null },
     tellRun: null,
     tellBackedOff: null,
     undoing: {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** enable, disable, restart, lockdown, unlock: whether the daemon runs, and whether it runs commands. @module */
 
-import { delay } from "@std/async/delay";
 import { expectWords, parseWords } from "../../../shared/cli/options.ts";
 import { UserError } from "../../../shared/cli/program.ts";
 import { lockDown, unlock as liftLockdown } from "../../operator/lockdown.ts";
+import { drainDaemon } from "../../operator/drain.ts";
 import { disableService, enableService, restartService, UNIT } from "../../operator/service.ts";
-import { readDaemonState } from "../../daemon/state_file.ts";
 import { type Operator, requireRoot } from "../operator.ts";
 
 const RISK_TEXT = `This starts qvm-remote-dom0 now and at every boot.
@@ -37,31 +36,28 @@ export async function disable(operator: Operator, words: readonly string[]): Pro
   return 0;
 }
 
-const LOOK_AGAIN_MS = 500;
-
 /**
  * restart: for a daemon whose program was replaced. What VMs have running ends by itself first, and
- * it may be one of their commands that replaced the program.
+ * it may be one of their commands that replaced the program. Nothing new begins meanwhile.
  */
 export async function restart(operator: Operator, words: readonly string[]): Promise<number> {
   const options = parseWords(words, { now: "flag" });
   expectWords(options.rest, 0, 0, "qvm-remote-dom0 restart [--now]");
   requireRoot(operator, "restart");
-  let said = "";
-  while (!options.has("now")) {
-    const state = await readDaemonState(operator.paths);
-    if (state === undefined) {
-      throw new UserError("the daemon does not run", ['start it with "qvm-remote-dom0 enable"']);
-    }
-    const open = state.vms.flatMap(({ vm, open }) => open.map((id) => `  ${vm} ${id}\n`)).join("");
-    if (open === "") break;
-    if (open !== said) operator.print(`Waits for the end of:\n${open}`);
-    said = open;
-    await delay(LOOK_AGAIN_MS);
-  }
+  using _held = options.has("now") ? null : await drainDaemon(operator, waitsFor(operator));
   await restartService(operator);
   operator.print(`Restarted ${UNIT}.\n`);
   return 0;
+}
+
+/** Says what a drain waits for, once. */
+export function waitsFor({ print }: Pick<Operator, "print">): (running: readonly string[]) => void {
+  let said = "";
+  return (running) => {
+    const text = running.map((line) => `  ${line}\n`).join("");
+    if (text !== said) print(`Waits for the end of:\n${text}`);
+    said = text;
+  };
 }
 
 export async function lockdown(operator: Operator, words: readonly string[]): Promise<number> {

@@ -32,6 +32,7 @@ import { createOutcomeStore, type OutcomeStore } from "../../../dom0/record/outc
 import { type Recognised, recogniseNamed } from "../../../dom0/operations/recognise.ts";
 import type { Judgement } from "../../../dom0/policy/judge.ts";
 import type { Action } from "../../../dom0/policy/rule.ts";
+import { type Admission, createAdmission } from "../../../dom0/judge/admission.ts";
 import type { Received } from "../../../dom0/judge/answers.ts";
 import { createRequestDesk, type RequestDesk } from "../../../dom0/judge/request_desk.ts";
 import type { RequestEvent } from "../../../dom0/judge/request_event.ts";
@@ -87,6 +88,7 @@ export interface World {
   readonly clock: TestClock;
   readonly wishes: Wishes;
   readonly desk: RequestDesk;
+  readonly admission: Admission;
   readonly ledger: Ledger;
   readonly scheduler: Scheduler;
   /** Of a world that asks. */
@@ -148,6 +150,7 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
     files: createParkedFiles(`${folder}/parked`),
     limits: () => wishes.config,
   });
+  const admission = createAdmission();
   const desk = createRequestDesk({
     config: () => wishes.config,
     ...authority,
@@ -165,6 +168,7 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
       parking: wishes.asks === undefined ? null : parking,
       tellRun: null,
       tellBackedOff: null,
+      admission,
     },
     isOnRecord: newestRecords(auditFile),
     ledger,
@@ -178,7 +182,7 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
     onChange() {},
   });
   return {
-    ...{ folder, clock, wishes, desk, ledger, scheduler, parking },
+    ...{ folder, clock, wishes, desk, admission, ledger, scheduler, parking },
     events: () =>
       Deno.readTextFileSync(auditFile).trimEnd().split("\n").filter((line) => line !== "")
         .map((line) => JSON.parse(line))

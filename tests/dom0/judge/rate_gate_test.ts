@@ -50,6 +50,7 @@ function openDoor(settings: Partial<RateSettings> = {}, held: Set<string> = new 
     closedBecause: () => null,
     inTurn: (_vm, work) => work,
     isHeld: ({ id }) => held.has(id),
+    closed: () => null,
     ledger: { objection: () => null, owes: () => false },
     dateMs: clock.dateMs,
     hasRoom: () => true,
