@@ -25,6 +25,7 @@ async function main(words: readonly string[]): Promise<number> {
       isWrongUser: root === "" && Deno.uid() === 0 && !words.includes("--only-files"),
       print: (text) => writeAll(Deno.stdout, text),
       warn: (text) => writeAll(Deno.stderr, text),
+      isTerminal: Deno.stdin.isTerminal(),
       ask,
     }, words);
   } catch (error) {

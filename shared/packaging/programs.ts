@@ -421,6 +421,7 @@ export const PROGRAMS: readonly Program[] = [
         "xenstore-read",
         "openclaw-ports",
         "openclaw-proxy",
+        "qvm-remote",
         "cursor-agent",
         "agent",
         "ollama",

@@ -81,6 +81,15 @@ export const callOfCodex: CallOf = (tool, call, offered) =>
     ? { id: "call_q", name: tool, namespace: "mcp__qubes", arguments: call }
     : null;
 
+/** OpenClaw's names; its tools of servers are called through one of its own, where that is there. */
+export const callOfOpenClaw: CallOf = (tool, call, offered) => {
+  const name = `qubes__${tool}`;
+  if (offered.includes(name)) return { id: "call_o", name, arguments: call };
+  return offered.includes("tool_call")
+    ? { id: "call_o", name: "tool_call", arguments: { id: name, args: call } }
+    : null;
+};
+
 /** The job that an answer named last. */
 const lastId = ({ text }: SeenRequest): string =>
   [...text.matchAll(/\d{8}-\d{6}-\d+-[0-9a-f]{8}/g)].at(-1)?.[0] ?? "none";

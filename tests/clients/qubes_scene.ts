@@ -32,7 +32,7 @@ export interface QubesScene extends AsyncDisposable {
 }
 
 export async function startQubesScene(): Promise<QubesScene> {
-  const qubes = await install([{ name: AGENT }, { name: "work" }]);
+  const qubes = await install([{ name: AGENT, klass: "StandaloneVM" }, { name: "work" }]);
   await qubes.authorize(AGENT, "--grant", "ask");
   const daemon = await qubes.startDaemon([AGENT]);
   const models = await startScene();
@@ -83,13 +83,17 @@ async function decide(
   return view;
 }
 
-/** The README's block in that language below a heading, without its comments. */
-export async function recipeOf(language: "sh" | "toml" | "json"): Promise<string> {
+/** The README's lines for that client, or its JSON for every other, without their comments. */
+export async function recipeFor(
+  client: "Claude Code" | "Codex" | "OpenClaw" | null,
+): Promise<string> {
   const page = await Deno.readTextFile(`${PROJECT}/README.md`);
   const section = page.split(/\n(?=## )/).find((part) =>
     part.startsWith("## Give an agent tools\n")
   );
-  const block = section?.split(`\`\`\`${language}\n`)[1]?.split("```")[0];
-  if (block === undefined) throw new Error(`the README has no recipe in ${language}`);
+  const blocks = [...(section ?? "").matchAll(/```\w+\n([^]*?)```/g)].map(([, text = ""]) => text);
+  const begin = client === null ? "{" : `# for ${client}`;
+  const block = blocks.find((text) => text.startsWith(begin));
+  if (block === undefined) throw new Error(`the README has no recipe for ${client}`);
   return block.replaceAll(/(^| +)# .*\n?/gm, (comment) => comment.startsWith("#") ? "" : "\n");
 }

@@ -8,10 +8,10 @@
 
 import { filledTemplate } from "../../vm/setup/fill_template.ts";
 
-const FOLDER = Deno.env.get("QUBES_CLAW_OPENCLAW") ??
+export const OPENCLAW_FOLDER = Deno.env.get("QUBES_CLAW_OPENCLAW") ??
   new URL("../../.cache/openclaw", import.meta.url).pathname;
-const NODE = `${FOLDER}/node_modules/node/bin/node`;
-const OPENCLAW = `${FOLDER}/node_modules/openclaw/openclaw.mjs`;
+const NODE = `${OPENCLAW_FOLDER}/node_modules/node/bin/node`;
+const OPENCLAW = `${OPENCLAW_FOLDER}/node_modules/openclaw/openclaw.mjs`;
 const TEMPLATES = new URL("../../vm/openclaw/", import.meta.url);
 
 /** It takes 10 to 18 s on two idle cores; with others at work on them 70 s were seen. */
@@ -154,11 +154,11 @@ async function isReady(url: string): Promise<boolean> {
 }
 
 function environment(home: string): Record<string, string> {
-  const path = `${FOLDER}/node_modules/node/bin:/usr/local/bin:/usr/bin:/bin`;
+  const path = `${OPENCLAW_FOLDER}/node_modules/node/bin:/usr/local/bin:/usr/bin:/bin`;
   return {
     ...{ HOME: home, PATH: path, TMPDIR: `${home}/tmp`, OPENCLAW_STATE_DIR: `${home}/.openclaw` },
     // Else each home would compile all of OpenClaw anew.
-    NODE_COMPILE_CACHE: `${FOLDER}/compile-cache`,
+    NODE_COMPILE_CACHE: `${OPENCLAW_FOLDER}/compile-cache`,
   };
 }
 

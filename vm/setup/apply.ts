@@ -2,7 +2,7 @@
 /** Carrying a step of setup-vm out, or back. @module */
 
 import { durableRemove, durableWrite, syncFolderOf } from "../../shared/io/durable.ts";
-import { ifPresent, makePrivateFolder } from "../../shared/io/files.ts";
+import { ifPresent, makePrivateFolder, readSmallText } from "../../shared/io/files.ts";
 import { UserError } from "../../shared/cli/program.ts";
 import type { Engine } from "../../shared/setup/engine.ts";
 import { AbsentProgram } from "../../shared/io/run_tool.ts";
@@ -10,7 +10,8 @@ import { runOrFail, type Tools } from "../../shared/setup/tools.ts";
 import { describe } from "./describe.ts";
 import { type Fact, record } from "./fact.ts";
 import { removesAll, type Step, stepFor } from "./plan.ts";
-import type { Read } from "./reader.ts";
+import { withSetting } from "./openclaw_setting.ts";
+import { MAX_FILE_BYTES, type Read } from "./reader.ts";
 
 /** How setup-vm goes about its places. */
 export function createEngine(tools: Tools, read: Read): Engine<Fact> {
@@ -31,6 +32,10 @@ async function carryOut(step: Step, tools: Tools): Promise<void> {
     case "kept":
       if (to === null) return void await durableRemove(fact.path);
       return await durableWrite(fact.path, step.text?.() ?? "");
+    case "setting": {
+      const text = await readSmallText(fact.path, MAX_FILE_BYTES);
+      return await durableWrite(fact.path, withSetting(fact.path, text, fact.key, to));
+    }
     case "file":
       if (fact.root) break;
       if (to === null) return void await durableRemove(fact.path);

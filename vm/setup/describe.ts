@@ -12,6 +12,10 @@ export function describe(fact: Fact, value: Value): string {
     case "file":
     case "kept":
       return `${no}${fact.path}`;
+    case "setting":
+      return value === null
+        ? `no ${fact.key} in ${fact.path}`
+        : `${fact.key} in ${fact.path}: ${value}`;
     case "packages":
       return `${no}${fact.name} in ${fact.prefix}`;
     case "ports":

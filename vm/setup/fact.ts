@@ -23,6 +23,8 @@ export type Fact =
   | { readonly kind: "file"; readonly path: string; readonly root: boolean }
   /** A file that is the user's once it is there: never overwritten, and not taken back unasked. */
   | { readonly kind: "kept"; readonly path: string }
+  /** One setting of openclaw.json, as "a.b.c"; the value is JSON. */
+  | { readonly kind: "setting"; readonly path: string; readonly key: string }
   /** Programs from the registry; the value is the hash of the list they were installed from. */
   | {
     readonly kind: "packages";
@@ -58,6 +60,8 @@ export function factKey(fact: Fact): string {
     case "file":
     case "kept":
       return `${fact.kind} ${fact.path}`;
+    case "setting":
+      return `setting ${fact.key}`;
     case "packages":
       return `packages ${fact.name} ${fact.prefix}`;
     case "ports":
@@ -73,6 +77,7 @@ const KINDS: readonly Fact["kind"][] = [
   "folder",
   "file",
   "kept",
+  "setting",
   "packages",
   "ports",
   "linger",
@@ -130,6 +135,12 @@ export function commandsFor(fact: Fact, to: Value): readonly Command[] {
       return to === null ? [words(as, "rm", "-f", "--", fact.path)] : rootFile(as, fact.path, to);
     case "kept":
       return [to === null ? run("rm", "--", fact.path) : run("touch", fact.path)];
+    case "setting":
+      return [
+        to === null
+          ? run("openclaw", "config", "unset", fact.key)
+          : run("openclaw", "config", "set", fact.key, to, "--strict-json"),
+      ];
     case "packages":
       return to === null
         ? [words(as, "rm", "-rf", "--", `${fact.prefix}/${fact.name}`), ...unlink(as, fact)]

@@ -46,6 +46,10 @@ options:
   --model NAME          with compatible: the server's model that "auto" stands for
   --agent-vm VM         with --keys: an agent VM that the new proxy.json lets in;
                         may be given more than once
+  --mcp                 let the agent administer this Qubes with qvm-remote mcp, as
+                        far as dom0's policy goes: one MCP server in
+                        openclaw.json. On a terminal you are asked
+  --no-mcp              not that, without a question; takes back an earlier --mcp
   --only-files          write only the files in the home: for a container
   --anyway              go on even if there is too little memory or disk
   -n, --dry-run         print every command it would run; change nothing

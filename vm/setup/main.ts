@@ -7,6 +7,7 @@ import { UserError } from "../../shared/cli/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { apply, type Engine, stepsFor, takeLock, verify } from "../../shared/setup/engine.ts";
 import { exitCode, type Finding, findingsTable } from "../../shared/setup/findings.ts";
+import { agentTools, saysYes } from "./agent_tools.ts";
 import { createEngine } from "./apply.ts";
 import { checkConfiguration } from "./checks.ts";
 import { type Fact, record, type Wanted } from "./fact.ts";
@@ -49,19 +50,34 @@ export async function runSetup(setting: Setting, words: readonly string[]): Prom
 
 interface Prepared {
   readonly found: Survey;
+  /** What is left for the person. */
+  readonly next: readonly string[];
   readonly wanted: readonly Wanted[];
   readonly journal: Journal<Fact>;
   readonly engine: Engine<Fact>;
 }
 
-async function prepare(setting: Setting, request: SetupRequest): Promise<Prepared> {
+/** @param mayAsk whether it is to change something, and prints for people */
+async function prepare(
+  setting: Setting,
+  request: SetupRequest,
+  { mayAsk, yes }: { readonly mayAsk: boolean; readonly yes: boolean },
+): Promise<Prepared> {
   const { places, tools, qubesDb } = setting;
   const entries = await record.read(places.record);
-  const found = await survey(request, places, tools, qubesDb);
-  const wanted = wantedFor(request, places, found.around);
+  const seen = await survey(request, places, tools, qubesDb);
+  const canAsk = mayAsk && setting.isTerminal && seen.problems.length === 0;
+  const forAgent = await agentTools(setting, request, {
+    entries,
+    isTemplate: seen.around.kind === "template",
+    says: canAsk ? () => yes || saysYes(setting) : null,
+  });
+  const found = { ...seen, problems: [...seen.problems, ...forAgent.problems] };
+  const wanted = [...wantedFor(request, places, found.around), ...forAgent.wanted];
   const old = request.onlyFiles ? [] : leftovers(wanted, entries);
   return {
     found,
+    next: [...whatNext(request, found), ...forAgent.notes],
     wanted: [...old, ...wanted],
     journal: { path: places.record, entries },
     engine: createEngine(tools, createRead(tools, places)),
@@ -70,12 +86,14 @@ async function prepare(setting: Setting, request: SetupRequest): Promise<Prepare
 
 async function runDry(
   setting: Setting,
-  { json }: Invocation,
+  { json, yes }: Invocation,
   request: SetupRequest,
 ): Promise<number> {
-  const { found, wanted, engine, journal } = await prepare(setting, request);
+  const { found, wanted, engine, journal, next } = await prepare(setting, request, {
+    mayAsk: false,
+    yes,
+  });
   const steps = await stepsFor(engine, wanted, journal.entries);
-  const next = whatNext(request, found);
   if (json) {
     return printJson(setting, { problems: found.problems, steps: steps.map(stepJson), next });
   }
@@ -88,15 +106,17 @@ async function runDry(
 
 async function runVerify(
   setting: Setting,
-  { json }: Invocation,
+  { json, yes }: Invocation,
   request: SetupRequest,
 ): Promise<number> {
-  const { found, wanted, engine, journal } = await prepare(setting, request);
+  const { found, wanted, engine, journal, next } = await prepare(setting, request, {
+    mayAsk: false,
+    yes,
+  });
   const problems = found.problems.map(problemFinding);
   const facts = await verify(engine, wanted, journal.entries);
   const checks = await checkConfiguration(request, setting.places, found.prefix, setting.tools);
   const findings = [...problems, ...facts, ...checks];
-  const next = whatNext(request, found);
   if (json) printJson(setting, { verification: findings, next });
   else setting.print(`${nextStep(problems, facts, checks, next)}\n\n${findingsTable(findings)}`);
   return exitCode(findings);
@@ -104,12 +124,15 @@ async function runVerify(
 
 async function runReal(
   setting: Setting,
-  { json }: Invocation,
+  { json, yes }: Invocation,
   request: SetupRequest,
 ): Promise<number> {
   const { places, tools } = setting;
   using _lock = await lockOf(places);
-  const { found, wanted, journal, engine } = await prepare(setting, request);
+  const { found, wanted, journal, engine, next } = await prepare(setting, request, {
+    mayAsk: !json,
+    yes,
+  });
   const [problem, ...more] = found.problems;
   if (problem !== undefined) throw inTheWay(problem, more);
   const { own, roots } = split(wanted, found.hasRoot);
@@ -124,7 +147,6 @@ async function runReal(
     done.push(...await apply(engine, own.filter(({ fact }) => isStart(fact)), journal, say));
   }
   const findings = [...await verify(engine, wanted, journal.entries), ...checks];
-  const next = whatNext(request, found);
   if (json) {
     printJson(setting, { changed: done.map(stepJson), verification: findings, next });
     return exitCode(findings);

@@ -7,10 +7,11 @@ import { toHex, utf8 } from "../../shared/protocol/bytes.ts";
 import type { Value } from "../../shared/setup/record.ts";
 import type { Tools } from "../../shared/setup/tools.ts";
 import { type Fact, type PackageList, PER_VM, stampOf, systemctl, YES } from "./fact.ts";
+import { settingOf } from "./openclaw_setting.ts";
 import type { Places } from "./places.ts";
 
 /** setup-vm writes no file larger than this. */
-const MAX_FILE_BYTES = 1024 * 1024;
+export const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Packages of a run that was cut off. */
 export const INCOMPLETE = "incomplete";
@@ -26,6 +27,8 @@ export function createRead(tools: Tools, places: Places): Read {
         return await ifPresent(readSmallText(fact.path, MAX_FILE_BYTES)) ?? null;
       case "kept":
         return await exists(fact.path) ? YES : null;
+      case "setting":
+        return settingOf(await ifPresent(readSmallText(fact.path, MAX_FILE_BYTES)), fact.key);
       case "packages":
         return await installedHash(fact.prefix, fact.name) ??
           (await exists(`${fact.prefix}/${fact.name}`) ? INCOMPLETE : null);

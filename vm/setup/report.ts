@@ -74,7 +74,8 @@ export interface StepJson {
 }
 
 export function stepJson({ fact, to, why, commands }: Step): StepJson {
-  const isFile = fact.kind === "kept" || (fact.kind === "file" && !fact.root);
+  const isFile = fact.kind === "kept" || fact.kind === "setting" ||
+    (fact.kind === "file" && !fact.root);
   return {
     kind: fact.kind,
     what: describe(fact, to),

@@ -26,6 +26,8 @@ export const SETUP_VM_OPTIONS: OptionTable = {
   "only-files": "flag",
   "proxy-port": "value",
   "gateway-port": "value",
+  mcp: "flag",
+  "no-mcp": "flag",
   anyway: "flag",
   "dry-run": "flag",
   verify: "flag",
@@ -58,6 +60,8 @@ export interface SetupRequest {
   readonly onlyFiles: boolean;
   readonly proxyPort: number;
   readonly gatewayPort: number;
+  /** Tools over Qubes for OpenClaw; null: nothing was said. */
+  readonly mcp: "yes" | "no" | null;
   /** Go on although the memory or the disk is too small. */
   readonly anyway: boolean;
 }
@@ -135,8 +139,17 @@ function parseRequest(options: Words): SetupRequest {
     onlyFiles: options.has("only-files"),
     proxyPort,
     gatewayPort,
+    mcp: parseMcp(options),
     anyway: options.has("anyway"),
   };
+}
+
+function parseMcp(options: Words): SetupRequest["mcp"] {
+  if (!options.has("mcp")) return options.has("no-mcp") ? "no" : null;
+  for (const other of ["no-mcp", "keys", "only-files"]) {
+    if (options.has(other)) throw new UsageError(`--mcp does not go with --${other}`);
+  }
+  return "yes";
 }
 
 function parseServerOf(provider: ProviderChoice, options: Words): CompatibleServer | null {

@@ -6,7 +6,7 @@ import type { Distribution } from "./distribution.ts";
 
 /** Something that stands in the way, and what to do about it. */
 export interface Problem {
-  readonly what: "memory" | "disk" | "npm" | "network" | "tool" | "installed";
+  readonly what: "memory" | "disk" | "npm" | "network" | "agent tools";
   readonly text: string;
   readonly hints: readonly string[];
 }

@@ -13,7 +13,7 @@ import { planUndo, type Undo } from "./plan.ts";
 import { createRead } from "./reader.ts";
 import { stepJson, undoText } from "./report.ts";
 import type { Invocation } from "./request.ts";
-import { tried } from "./survey.ts";
+import { tried } from "./tried.ts";
 
 /** @returns the exit code */
 export async function runUndo(

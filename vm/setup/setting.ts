@@ -13,6 +13,8 @@ export interface Setting {
   readonly isWrongUser: boolean;
   readonly print: (text: string) => void;
   readonly warn: (text: string) => void;
+  /** Whether somebody sits there who can be asked. */
+  readonly isTerminal: boolean;
   /** One line that the person types; null at the end of input. */
   readonly ask: (question: string) => string | null;
 }

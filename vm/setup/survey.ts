@@ -4,7 +4,6 @@
 import { exists, ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { readKeyValues } from "../../shared/io/key_value.ts";
 import { UserError } from "../../shared/cli/program.ts";
-import { AbsentProgram, type ToolEnd } from "../../shared/io/run_tool.ts";
 import type { Tools } from "../../shared/setup/tools.ts";
 import { type QubesDb, readVmKind, type VmKind } from "../ports/vm_kind.ts";
 import { type Distribution, distributionOf } from "./distribution.ts";
@@ -22,6 +21,7 @@ import {
   npmProblem,
   type Problem,
 } from "./requirements.ts";
+import { tried } from "./tried.ts";
 import { type Around, servicesOf, templatesFor } from "./wanted.ts";
 
 export interface Survey {
@@ -202,17 +202,4 @@ async function readTemplates(
     }),
   );
   return new Map(texts);
-}
-
-/** undefined: there is no such program. */
-export async function tried(
-  tools: Tools,
-  ...argv: [program: string, ...args: string[]]
-): Promise<ToolEnd | undefined> {
-  try {
-    return await tools.run({ argv });
-  } catch (error) {
-    if (error instanceof AbsentProgram) return undefined;
-    throw error;
-  }
 }
