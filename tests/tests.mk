@@ -90,6 +90,10 @@ test-packages: rpm deb arch ## packages of each system: built, and on machines t
 	@$(MAKE) --no-print-directory rpm deb RELEASE=2
 	QUBES_CLAW_DIST=$(CURDIR)/$(BUILD)/dist $(DENO) test -A --no-check --quiet tests/packages
 
+.PHONY: test-salt
+test-salt: ## the formula for Salt, rendered by jinja and yaml (Debian's python3-jinja2, python3-yaml)
+	$(DENO) test -A --no-check --quiet tests/salt
+
 .PHONY: arch-test
 arch-test: arch ## the packages for an Arch, by pacman's own tools
 	QUBES_CLAW_DIST=$(CURDIR)/$(BUILD)/dist $(DENO) test -A --no-check --quiet tests/packages/arch_test.ts
@@ -97,7 +101,7 @@ arch-test: arch ## the packages for an Arch, by pacman's own tools
 # ---- One word each ----
 
 .PHONY: all-test
-all-test: test test-long test-web test-openclaw test-clients test-compiled test-compiled-long test-machine test-machine-kernel test-packages ## every suite (an hour or two)
+all-test: test test-long test-web test-openclaw test-clients test-compiled test-compiled-long test-machine test-machine-kernel test-packages test-salt ## every suite (an hour or two)
 
 .PHONY: dom0-test
 dom0-test: ## dom0 on the simulated Qubes: its modules, then its programs with real VMs' folders around them

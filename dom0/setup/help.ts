@@ -44,6 +44,8 @@ options:
   --gateway-port PORT    18789
   --inter-vm             also install 30-openclaw-inter-vm.policy: clients may
                          then run commands in the agent VM and copy files
+  --keep-tunnels         AGENT-VM is one more: the ports of dom0 go on leading to
+                         the one they lead to
   -n, --dry-run          print every command it would run; change nothing
   --verify               only report what is in place and what is missing
   --undo                 revert what setup changed. VMs that it created are kept,

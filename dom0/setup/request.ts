@@ -37,6 +37,7 @@ export const SETUP_OPTIONS: OptionTable = {
   "proxy-port": "value",
   "gateway-port": "value",
   "inter-vm": "flag",
+  "keep-tunnels": "flag",
   "dry-run": "flag",
   verify: "flag",
   undo: "flag",
@@ -73,6 +74,8 @@ export interface SetupRequest {
   /** Where the proxy is, if not in the agent VM. */
   readonly keyQube: KeyQubeRequest | undefined;
   readonly withInterVm: boolean;
+  /** dom0's own ports go on leading where they lead: to another agent VM. */
+  readonly keepsTunnels: boolean;
 }
 
 export type Action =
@@ -170,6 +173,7 @@ function parseRequest(options: Words): SetupRequest {
     ),
     admin: parseAdmin(options),
     withInterVm: options.has("inter-vm"),
+    keepsTunnels: options.has("keep-tunnels"),
   };
   checkTogether(request);
   return request;

@@ -56,9 +56,8 @@ export function wantedFor(request: SetupRequest, around: Surroundings): readonly
     ...(keyQube === undefined ? [] : keyQubeFacts(request, keyQube, around)),
     ...agentFacts(request, around),
     ...(admin === undefined ? [] : adminFacts(request, admin, around)),
-    ...dom0Files(request, around),
-    want({ kind: "enabled", unit: TUNNEL_UNIT }, YES, "the tunnels of dom0 start with dom0"),
-    want({ kind: "active", unit: TUNNEL_UNIT }, YES, "the tunnels of dom0 run"),
+    ...policyFiles(request, around),
+    ...(request.keepsTunnels ? [] : tunnelFacts(request, around)),
     ...networkBlocks(request, around),
   ];
 }
@@ -160,7 +159,19 @@ function adminFacts(
   ];
 }
 
-function dom0Files(request: SetupRequest, { paths, policies }: Surroundings): readonly Wanted[] {
+function policyFiles(request: SetupRequest, around: Surroundings): readonly Wanted[] {
+  const { proxyPort, gatewayPort, keyQube } = request;
+  return around.policies.map(({ name, text }) =>
+    want(
+      { kind: "file", path: `${around.paths.policyFolder}/${name}`, mode: POLICY_MODE, reader: "" },
+      withKeyQube(withPorts(text, proxyPort, gatewayPort), keyQube?.vm),
+      "who may call whom",
+    )
+  );
+}
+
+/** dom0's own way to the agent VM, of which there is one. */
+function tunnelFacts(request: SetupRequest, { paths }: Surroundings): readonly Wanted[] {
   const { agent, proxyPort, gatewayPort, keyQube } = request;
   // What dom0 asked through the agent VM would count as the agent's, and it has no need to ask.
   const conf = `# Written by setup-dom0: which VM the tunnels lead to.
@@ -168,21 +179,14 @@ OPENCLAW_VM=${agent}
 OPENCLAW_PROXY_PORT=${keyQube === undefined ? proxyPort : "none"}
 OPENCLAW_GATEWAY_PORT=${gatewayPort}
 `;
-  const policy = (text: string): string =>
-    withKeyQube(withPorts(text, proxyPort, gatewayPort), keyQube?.vm);
   return [
-    ...policies.map(({ name, text }) =>
-      want(
-        { kind: "file", path: `${paths.policyFolder}/${name}`, mode: POLICY_MODE, reader: "" },
-        policy(text),
-        "who may call whom",
-      )
-    ),
     want(
       { kind: "file", path: paths.conf, mode: CONF_MODE, reader: TUNNEL_UNIT },
       conf,
       "which VM the tunnels lead to",
     ),
+    want({ kind: "enabled", unit: TUNNEL_UNIT }, YES, "the tunnels of dom0 start with dom0"),
+    want({ kind: "active", unit: TUNNEL_UNIT }, YES, "the tunnels of dom0 run"),
   ];
 }
 

@@ -17,7 +17,41 @@ export interface Package {
   /** null: for both. */
   readonly side: Side | null;
   readonly parts: readonly Part[];
+  /** What belongs to no program. */
+  readonly files?: readonly PackageFile[];
 }
+
+/** A file of a package alone: "make install-*" does not put it anywhere. */
+export interface PackageFile {
+  /** Below shared/packaging. */
+  readonly source: string;
+  readonly target: string;
+  /** People edit it: an upgrade keeps what they wrote. */
+  readonly isEdited?: true;
+}
+
+const FORMULA = "/srv/formulas/base/qubes-claw-formula/qubes-claw";
+
+const STATES = ["init", "template", "sender", "agent", "key-qube", "client"];
+
+/** Where qubes-mgmt-salt looks for the formulas of packages. */
+const SALT_FILES: readonly PackageFile[] = [
+  ...[...STATES.map((name) => `${name}.sls`), "init.top", "pillar.jinja"]
+    .map((name): PackageFile => ({
+      source: `salt/qubes-claw/${name}`,
+      target: `${FORMULA}/${name}`,
+    })),
+  ...["dom0.sls", "vms.sls", "init.top"].map((name): PackageFile => ({
+    source: `salt/pillar/${name}`,
+    target: `/srv/pillar/base/qubes-claw/${name}`,
+    isEdited: true,
+  })),
+  {
+    source: "salt/formula-qubes-claw.conf",
+    target: "/etc/salt/minion.d/formula-qubes-claw.conf",
+    isEdited: true,
+  },
+];
 
 export const PACKAGES: readonly Package[] = [
   { name: "qubes-claw-runtime", side: null, parts: [] },
@@ -26,6 +60,7 @@ export const PACKAGES: readonly Package[] = [
   { name: "qvm-remote-dom0-compiled", side: "dom0", parts: [] },
   { name: "qubes-claw-dom0", side: "dom0", parts: ["tunnel", "setup"] },
   { name: "qubes-global-admin-web", side: "dom0", parts: ["admin"] },
+  { name: "qubes-claw-salt", side: "dom0", parts: [], files: SALT_FILES },
   { name: "qvm-remote", side: "vm", parts: ["client"] },
   {
     name: "qubes-claw-vm",
@@ -39,7 +74,7 @@ const NOT_PACKAGED = ["list", "say", "kept"];
 
 /** The lines of an install list (install_list.ts) that a package holds. */
 export function packageList(
-  { name, side, parts }: Package,
+  { name, side, parts, files }: Package,
   { folder, deno, lists }: {
     readonly folder: string;
     readonly deno: string;
@@ -50,6 +85,11 @@ export function packageList(
   if (name.endsWith("-compiled")) {
     const binary = `${name.slice(0, -"-compiled".length)}.bin`;
     return `compiled file 0755 ${folder}/${side}/${binary} @LIBDIR@/${binary}\n`;
+  }
+  if (files !== undefined) {
+    return files.map(({ source, target, isEdited = false }) =>
+      `salt ${isEdited ? "edited" : "file"} 0644 shared/packaging/${source} ${target}\n`
+    ).join("");
   }
   const lines = lists[side].trimEnd().split("\n").filter((line) => {
     const [part, kind = ""] = line.split(" ");
@@ -73,13 +113,13 @@ const RPM_FOLDERS: Readonly<Record<string, string>> = {
   ICONS: "%{_datadir}/icons/hicolor/scalable/apps",
   POLICYDIR: "%{_datadir}/qubes-claw/policies",
 };
-const OWN_FOLDER = /\/qubes-claw(\/|$)/;
+const OWN_FOLDER = /\/qubes-claw(-formula)?(\/|$)/;
 
 /** What "%files -f" reads. Folders that belong to Qubes or to the system are in no package. */
 export function rpmFiles(list: string): string {
   const lines = list.trimEnd().split("\n").flatMap((line) => rpmLines(line.split(" ")))
     .map((line) => line.replace(/@([A-Z]+)@/, (whole, name) => RPM_FOLDERS[name] ?? whole));
-  const folders = lines.filter((line) => !line.includes(" ")).flatMap(ownFolders);
+  const folders = lines.flatMap((line) => ownFolders(line.split(" ").at(-1) ?? ""));
   return [...new Set([...folders.map((folder) => `%dir ${folder}`), ...lines, ""])].join("\n");
 }
 
@@ -92,7 +132,7 @@ function rpmLines(words: readonly string[]): readonly string[] {
     }
     case "edited": {
       // As Qubes has its own: the group may change policy.
-      const group = mode === "0600" ? "root" : "qubes";
+      const group = target.endsWith(".policy") ? "qubes" : "root";
       return [`%config(noreplace) %attr(${mode},root,${group}) ${target}`];
     }
     case "folder":

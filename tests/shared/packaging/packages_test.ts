@@ -23,7 +23,7 @@ const linesOf = (name: string): readonly string[] =>
 Deno.test("every line of an install list is in one package of its side", () => {
   for (const side of ["dom0", "vm"] as const) {
     const packaged = PACKAGES.filter((one) => one.side === side)
-      .flatMap(({ name }) => linesOf(name)).filter((line) => !line.startsWith("compiled "));
+      .flatMap(({ name }) => linesOf(name)).filter((line) => !/^(compiled|salt) /.test(line));
     const all = (MADE.get(`${side}.list`) ?? "").trimEnd().split("\n")
       .filter((line) => !/^\S+ (list|say|kept) /.test(line));
     assert(all.length > 15, `${all.length} lines`);
@@ -55,7 +55,7 @@ Deno.test("rpm: no folder of Qubes or of the system is a package's", () => {
       .map(([, path = ""]) => path)
   );
   assert(folders.length > 8, `${folders.length} folders`);
-  const own = /\/qubes-claw(\/|$)|\/qubes\/remote(-policy)?\.d$/;
+  const own = /\/qubes-claw(-formula)?(\/|$)|\/qubes\/remote(-policy)?\.d$/;
   assertEquals(folders.filter((path) => !own.test(path)), []);
 });
 
@@ -70,6 +70,16 @@ Deno.test("Debian and Arch: the packages for a VM, in this version", () => {
   const system = systemUnits("vm").map((unit) => unit.replace("@.", "@*."));
   const script = read("arch/qubes-claw-vm.install");
   assertEquals(system.filter((unit) => !script.includes(unit)), []);
+});
+
+Deno.test("the formula's package holds every file of the formula", () => {
+  const below = (folder: string): readonly string[] =>
+    [...Deno.readDirSync(new URL(folder, FOLDER))].flatMap(({ name, isDirectory }) =>
+      isDirectory ? below(`${folder}/${name}`) : [`${folder}/${name}`]
+    );
+  const files = below("salt").filter((path) => path !== "salt/README.md");
+  const packaged = PACKAGES.flatMap(({ files = [] }) => files.map(({ source }) => source));
+  assertEquals(packaged.toSorted(), files.toSorted());
 });
 
 Deno.test("each package names the Deno that the Makefile has", () => {
