@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * What is built can be built again: another checkout, in another folder, at another time, gives the
- * same bytes. Run by "make test-compiled", on what it has built.
+ * same bytes; and a release is signed with the key that was named. Run by "make test-compiled", on what
+ * it has built.
  *
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PROJECT } from "./e2e/program_flags.ts";
 
 const BUILT = Deno.env.get("QVM_REMOTE_BUILT");
@@ -60,5 +61,68 @@ Deno.test("two builds give the same bytes, and the binary is made of the script 
     assert(new TextDecoder("latin1").decode(binary).includes(script.slice(0, 10_000)));
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function good(words: readonly string[], env: Record<string, string>): Promise<string> {
+  const [program = "", ...args] = words;
+  const done = await new Deno.Command(program, { args, env, cwd: PROJECT }).output();
+  const [out, err] = [done.stdout, done.stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (!done.success) throw new Error(`${words.join(" ")}: ${out}${err}`);
+  return `${out}`;
+}
+
+/** A key without a password, in a keyring of its own. @returns its fingerprint */
+async function newKey(keyring: string): Promise<string> {
+  await Deno.mkdir(keyring, { mode: 0o700 });
+  const env = { GNUPGHOME: keyring };
+  const make = ["--batch", "--passphrase", "", "--quick-gen-key", "release@localhost", "ed25519"];
+  await good(["gpg", ...make, "sign"], env);
+  const listed = await good(["gpg", "--with-colons", "--list-secret-keys"], env);
+  return /^fpr:+([0-9A-F]{40}):$/m.exec(listed)?.[1] ?? "none";
+}
+
+const SIGN = ["sh", "shared/packaging/sign-release"];
+
+Deno.test("a release's hashes are signed with the key that is named, and no old signature stays", async () => {
+  const folder = await Deno.makeTempDir();
+  const [keyring, dist] = [`${folder}/keyring`, `${folder}/dist`];
+  const env = { GNUPGHOME: keyring };
+  try {
+    const key = await newKey(keyring);
+    await Deno.mkdir(dist);
+    const sums = `${dist}/SHA256SUMS`;
+    await Deno.writeTextFile(sums, `${"0".repeat(64)}  a\n`);
+    await good([...SIGN, "check", key], env);
+    await good([...SIGN, dist, key], env);
+    const verify = ["gpg", "--status-fd", "1", "--verify", `${sums}.asc`, sums];
+    assertStringIncludes(await good(verify, env), `VALIDSIG ${key}`);
+    await Deno.writeTextFile(sums, `${"1".repeat(64)}  a\n`);
+    const changed = await good(verify, env).catch(String);
+    assertStringIncludes(changed, "BADSIG");
+    await good([...SIGN, dist, key], env); // again, over the old one
+    assertStringIncludes(await good(verify, env), `VALIDSIG ${key}`);
+    await good([...SIGN, dist, ""], env);
+    assertEquals([...Deno.readDirSync(dist)].map(({ name }) => name), ["SHA256SUMS"]);
+  } finally {
+    await new Deno.Command("gpgconf", { args: ["--kill", "gpg-agent"], env }).output();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a key that gpg does not have ends make dist before anything is built", async () => {
+  const keyring = await Deno.makeTempDir();
+  try {
+    const make = ["make", "dist", "SIGN_KEY=nobody@localhost", `DENO=${Deno.execPath()}`];
+    const said = await good(make, { GNUPGHOME: keyring }).catch(String);
+    const [, first = "", hint = "", end = "", ...more] = said.split(/^Error: [^\n]*?: |\n/);
+    assertEquals(first, 'sign-release: error: gpg has no secret key "nobody@localhost"');
+    assertStringIncludes(hint, 'sign-release: hint: run "gpg --list-secret-keys"');
+    assertStringIncludes(end, "check-sign-key] Error 1");
+    assertEquals(more.join(""), "", "something was built");
+  } finally {
+    await new Deno.Command("gpgconf", { args: ["--kill", "all"], env: { GNUPGHOME: keyring } })
+      .output();
+    await Deno.remove(keyring, { recursive: true });
   }
 });

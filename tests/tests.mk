@@ -86,7 +86,7 @@ test-machine-kernel: dom0 vm ## limits of memory and processes, and what hits th
 # The next release is the same source with another number. What the packages of other systems are
 # checked by is used where it is: rpmlint, lintian.
 .PHONY: test-packages
-test-packages: rpm deb arch ## packages of each system: built, and on machines that boot installed, upgraded, removed
+test-packages: dist ## packages of each system: built, and on machines that boot installed, upgraded, removed
 	@$(MAKE) --no-print-directory rpm deb RELEASE=2
 	QUBES_CLAW_DIST=$(CURDIR)/$(BUILD)/dist $(DENO) test -A --no-check --quiet tests/packages
 

@@ -35,7 +35,7 @@ VENDOR := $(DIST)/qubes-claw-vendor-$(VERSION).tar.gz
 SOURCE_FILES = $(shell { git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f ! -path './vendor/*' ! -path './$(BUILD)/*' ! -path './.deno/*' ! -path './.cache/*' ! -path './.git/*' -printf '%P\n'; } | LC_ALL=C sort)
 
 .PHONY: sources
-sources: $(SOURCE) $(VENDOR) ## build/dist: the source, and what a build without network takes beside it
+sources: $(SOURCE) $(VENDOR) $(VENDOR).sha256 ## build/dist: the source, and what a build without network takes beside it
 
 # Always: what there is to pack, git says.
 $(SOURCE): FORCE
@@ -50,6 +50,10 @@ $(VENDOR): deno.json deno.lock shared/packaging/write-vendor
 	@sh shared/packaging/write-vendor $(BUILD)/vendor $(DENO) $(COMPILE_DENO)
 	@mkdir -p $(DIST)
 	@$(PACK) --mtime=@0 -C $(BUILD) vendor | gzip -n >$@
+
+# As builder v2 reads it, and the spec: the hash alone.
+$(VENDOR).sha256: $(VENDOR)
+	@sha256sum $< | cut -d ' ' -f 1 >$@
 
 # ---- Packages ----
 
@@ -100,11 +104,15 @@ arch: sources ## the packages for a template that is an Arch, into build/dist
 HERE = $(foreach pair,rpmbuild:rpm dh:deb makepkg:arch,$(if $(shell command -v $(firstword $(subst :, ,$(pair)))),$(lastword $(subst :, ,$(pair)))))
 SBOM := $(DIST)/qubes-claw-$(VERSION).spdx.json
 
+.PHONY: check-sign-key
+check-sign-key:
+	@sh shared/packaging/sign-release check "$(SIGN_KEY)"
+
 .PHONY: dist
-dist: dom0 vm dom0-archive sources $(HERE) ## a release in build/dist, with its hashes and an SPDX list; SIGN_KEY=KEY signs them
+dist: check-sign-key dom0 vm dom0-archive sources $(HERE) ## a release in build/dist, with its hashes and an SPDX list; SIGN_KEY=KEY signs them
 	@$(DENO) run --quiet --no-check --config $(TOOL_CONFIG) --allow-read --allow-env=SOURCE_DATE_EPOCH shared/packaging/write-sbom.ts $(VERSION) $(DENO_VERSION) $(SOURCE) $(BUILD)/vendor >$(SBOM)
 	@cp $(BUILD)/dom0.tgz $(DIST)/qubes-claw-dom0-$(VERSION).tgz
 	@rm -rf $(DIST)/programs && mkdir $(DIST)/programs && cp -pr $(BUILD)/dom0 $(BUILD)/vm $(DIST)/programs/
 	@cd $(DIST) && { ls *$(VERSION).t* *$(VERSION).spdx.json *$(VERSION)-$(RELEASE)[._-]*; find programs -type f; } | LC_ALL=C sort | xargs sha256sum | tee SHA256SUMS
 	@rm -rf $(DIST)/programs
-	@[ -z "$(SIGN_KEY)" ] || gpg --batch --yes --local-user "$(SIGN_KEY)" --armor --detach-sign $(DIST)/SHA256SUMS
+	@sh shared/packaging/sign-release $(DIST) "$(SIGN_KEY)"

@@ -59,6 +59,25 @@ Deno.test("rpm: no folder of Qubes or of the system is a package's", () => {
   assertEquals(folders.filter((path) => !own.test(path)), []);
 });
 
+Deno.test("builder v2 finds its files: version, specs, the sources of the specs", () => {
+  assertEquals(read("../../version"), `${VERSION}\n`);
+  assertEquals(read("../../rel"), "1\n");
+  const builder = read("../../.qubesbuilder");
+  for (const [set, side] of [["host", "dom0"], ["vm", "vm"]] as const) {
+    assertStringIncludes(
+      builder,
+      `\n${set}:\n  rpm:\n    build:\n    - shared/packaging/rpm/qubes-claw-${side}.spec\n`,
+    );
+    const sources = [...SPECS[side].matchAll(/^Source\d: +(\S+)$/gm)].map(([, name]) => name);
+    const [archive, ...named] = sources.map((name = "") => name.replace("%{version}", "@VERSION@"));
+    assertEquals(archive, "qubes-claw-@VERSION@.tar.gz");
+    const [url, sha256] = ["url", "sha256"].map((key) =>
+      new RegExp(`^  [- ] ${key}: (?:\\S+/)?(\\S+)$`, "m").exec(builder)?.[1]
+    );
+    assertEquals(named, [url, sha256]);
+  }
+});
+
 Deno.test("Debian and Arch: the packages for a VM, in this version", () => {
   const wanted = namesOf(({ side }) => side !== "dom0");
   const control = [...read("debian/control").matchAll(/^Package: (\S+)$/gm)];
