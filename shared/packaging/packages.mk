@@ -69,8 +69,18 @@ RPMBUILD = rpmbuild --quiet -bb --define '_topdir $(CURDIR)/$(BUILD)/rpm' --defi
   $$(rpm -E '%{_unitdir}' | grep -q '^/' || echo --nodeps --load=$(CURDIR)/shared/packaging/rpm/macros.elsewhere) \
   $$(tar -tf $(VENDOR) vendor/compile/denort >/dev/null 2>&1 || echo --without=compiled)
 
+# $(call needs,PROGRAM): before anything is built.
+needs = @command -v $(1) >/dev/null || { echo "make $(@:needs-%=%): error: there is no $(1)" >&2; echo "make $(@:needs-%=%): hint: a Debian has it in the package $(2)" >&2; exit 1; }
+.PHONY: needs-rpm needs-deb needs-arch
+needs-rpm:
+	$(call needs,rpmbuild,rpm)
+needs-deb:
+	$(call needs,dh,debhelper)
+needs-arch:
+	$(call needs,makepkg,makepkg)
+
 .PHONY: rpm
-rpm: sources ## the packages for dom0, and for a template that is a Fedora, into build/dist
+rpm: needs-rpm sources ## the packages for dom0, and for a template that is a Fedora, into build/dist
 	@rm -rf $(BUILD)/rpm && mkdir -p $(BUILD)/rpm
 	@for spec in qubes-claw-dom0 qubes-claw-vm; do \
 	  $(FILL) -e "s/@CHANGELOG@/* $(RPM_DATE) qubes-claw developers - $(VERSION)-$(RELEASE)\n- See shared\/packaging\/CHANGELOG.md of the source./" shared/packaging/rpm/$$spec.spec.in >$(BUILD)/rpm/$$spec.spec && \
@@ -79,7 +89,7 @@ rpm: sources ## the packages for dom0, and for a template that is a Fedora, into
 
 DEB := $(BUILD)/deb/qubes-claw-$(VERSION)
 .PHONY: deb
-deb: sources ## the packages for a template that is a Debian, into build/dist
+deb: needs-deb sources ## the packages for a template that is a Debian, into build/dist
 	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb
 	@tar -C $(BUILD)/deb -xf $(SOURCE) && tar -C $(DEB) -xf $(VENDOR) && cp -r shared/packaging/debian $(DEB)/
 	@sed -i '1s/(.*)/($(VERSION)-$(RELEASE))/' $(DEB)/debian/changelog
@@ -89,7 +99,7 @@ deb: sources ## the packages for a template that is a Debian, into build/dist
 # makepkg refuses to run as root.
 MAKEPKG = $(if $(filter 0,$(shell id -u)),setpriv --reuid=65534 --regid=65534 --clear-groups) $(WITHOUT_OURS) HOME=$(CURDIR)/$(BUILD)/arch makepkg
 .PHONY: arch
-arch: sources ## the packages for a template that is an Arch, into build/dist
+arch: needs-arch sources ## the packages for a template that is an Arch, into build/dist
 	@rm -rf $(BUILD)/arch && mkdir -p $(BUILD)/arch
 	@$(FILL) $$(for name in SOURCE:$(SOURCE) VENDOR:$(VENDOR); do sha256sum $${name#*:} | sed "s/\([^ ]*\).*/-e s,@SHA256_$${name%%:*}@,\1,/"; done) \
 	  shared/packaging/arch/PKGBUILD.in >$(BUILD)/arch/PKGBUILD

@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { VERSION } from "../../shared/io/version.ts";
+import { writeExecutable } from "../executable.ts";
 import { DIST, good } from "./dist.ts";
 
 const NAMES = ["qubes-claw-runtime", "qubes-claw-vm", "qvm-remote"];
@@ -14,7 +15,24 @@ function filesIn(folder: string): readonly string[] {
   });
 }
 
-Deno.test("arch: installed, looked through, removed", async () => {
+/** The client of the package, by the Deno of the package: a key, and a request that nobody answers. */
+async function clientRuns(tree: string, root: string): Promise<void> {
+  const launcher = `${root}/qvm-remote`;
+  const installed = await Deno.readTextFile(`${tree}/usr/bin/qvm-remote`);
+  writeExecutable(launcher, installed.replace(/^lib=.*$/m, `lib=${tree}/usr/lib/qubes-claw`));
+  const home = `${root}/home`;
+  await Deno.mkdir(home);
+  const client = (...words: readonly string[]): Promise<Deno.CommandOutput> =>
+    new Deno.Command(launcher, { args: [...words], env: { HOME: home } }).output();
+  const text = new TextDecoder();
+  assertMatch(text.decode((await client("--version")).stdout), new RegExp(`${VERSION}`));
+  assertMatch(text.decode((await client("key", "gen")).stdout), /^([0-9a-f]{4}-?){8}\n$/);
+  const asked = await client("--connect-timeout", "1", "true");
+  assertEquals(asked.code, 255);
+  assertMatch(text.decode(asked.stderr), /dom0 has never connected to this VM/);
+}
+
+Deno.test("arch: installed, looked through, run, removed", async () => {
   const root = await Deno.makeTempDir();
   try {
     await Deno.mkdir(`${root}/db`);
@@ -44,6 +62,7 @@ Deno.test("arch: installed, looked through, removed", async () => {
     const launcher = Deno.statSync(`${root}/tree/usr/bin/qvm-remote`);
     assertEquals((launcher.mode ?? 0) & 0o777, 0o755);
     assert(filesIn(`${root}/tree`).length > 40);
+    await clientRuns(`${root}/tree`, root);
     await pacman("--remove", ...quiet, ...NAMES);
     assertEquals(filesIn(`${root}/tree`).filter((path) => !path.includes("/var/log/")), []);
   } finally {
