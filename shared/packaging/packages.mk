@@ -71,7 +71,6 @@ RPMBUILD = rpmbuild --quiet -bb --define '_topdir $(CURDIR)/$(BUILD)/rpm' --defi
 
 # $(call needs,PROGRAM): before anything is built.
 needs = @command -v $(1) >/dev/null || { echo "make $(@:needs-%=%): error: there is no $(1)" >&2; echo "make $(@:needs-%=%): hint: a Debian has it in the package $(2)" >&2; exit 1; }
-.PHONY: needs-rpm needs-deb needs-arch
 needs-rpm:
 	$(call needs,rpmbuild,rpm)
 needs-deb:
@@ -114,7 +113,6 @@ arch: needs-arch sources ## the packages for a template that is an Arch, into bu
 HERE = $(foreach pair,rpmbuild:rpm dh:deb makepkg:arch,$(if $(shell command -v $(firstword $(subst :, ,$(pair)))),$(lastword $(subst :, ,$(pair)))))
 SBOM := $(DIST)/qubes-claw-$(VERSION).spdx.json
 
-.PHONY: check-sign-key
 check-sign-key:
 	@sh shared/packaging/sign-release check "$(SIGN_KEY)"
 
