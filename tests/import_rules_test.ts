@@ -131,7 +131,13 @@ Deno.test("only one module asks the machine what time it is", () => {
 /** Where a change is promised to somebody: it must be on the disk before that is said. */
 const PROMISES = [
   ...["dom0/cli/commands/", "dom0/settings/key_store.ts"],
-  ...["dom0/record/ledger.ts", "dom0/setup/apply.ts", "vm/ports/", "vm/setup/apply.ts"],
+  ...[
+    "dom0/record/ledger.ts",
+    "dom0/migration/apply.ts",
+    "dom0/setup/apply.ts",
+    "vm/ports/",
+    "vm/setup/apply.ts",
+  ],
   ...["shared/setup/", "vm/remote/files/key_file.ts"],
 ];
 /** Removing a whole tree is no promise: what is left of it is nobody's. */

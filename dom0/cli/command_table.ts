@@ -14,6 +14,7 @@ import {
   revoke,
 } from "./commands/authorize.ts";
 import { history, HISTORY_WORDS } from "./commands/history.ts";
+import { migrate, MIGRATE_WORDS } from "./commands/migrate.ts";
 import { ops, policy } from "./commands/policy.ts";
 import { disable, enable, lockdown, restart, unlock } from "./commands/service.ts";
 import { checkConfig, queue, status } from "./commands/status.ts";
@@ -146,6 +147,11 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     run: restart,
     words: "[--now]",
     about: "restart the daemon when nothing of its VMs runs any more; --now: at once",
+  }],
+  ["migrate", {
+    run: migrate,
+    words: MIGRATE_WORDS,
+    about: "from the Python original: says what it found and would do; --apply does it",
   }],
   ["uninstall", {
     run: uninstall,

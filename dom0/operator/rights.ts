@@ -86,6 +86,15 @@ export async function takeRight(
   ]);
 }
 
+/** Takes back the rules that giveRight() wrote. The key stays, and without rules all is refused. */
+export async function takeRules(acting: Acting, vm: VmName): Promise<void> {
+  const { paths } = acting;
+  await inTurn(paths.keyFolder, async () => {
+    await recordAction(acting, "take-rules", { vm });
+    await durableRemove(`${paths.policyFolder}/${grantFileName(vm)}`);
+  });
+}
+
 /** From the running VM. @throws {UserError} it does not answer, or with no key */
 export async function fetchKey(
   vm: VmName,

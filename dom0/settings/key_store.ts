@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The keys of the VMs that may send commands: /etc/qubes/remote.d/<vm>.key. @module */
 
-import { durableFolder, durableRemove, durableWrite } from "../../shared/io/durable.ts";
+import { UserError } from "../../shared/cli/program.ts";
+import {
+  durableFolder,
+  durableRemove,
+  durableWrite,
+  syncFolderOf,
+} from "../../shared/io/durable.ts";
 import { exists, ifPresent, makePrivateFolder, readPrivate } from "../../shared/io/files.ts";
 import { type AuthKey, MAX_KEY_FILE_BYTES, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
@@ -44,7 +50,7 @@ export function createKeyStore(folder: string): KeyStore {
       await makePrivateFolder(folder);
       // The weaker right is taken away before the key is there, and given after it.
       await durableRemove(v1File(vm));
-      await durableWrite(keyFile(vm), keyText);
+      if (!await holds(keyFile(vm), keyText)) await durableWrite(keyFile(vm), keyText);
       if (acceptsV1) await durableWrite(v1File(vm), "");
     },
     async remove(vm) {
@@ -62,6 +68,21 @@ export function createKeyStore(folder: string): KeyStore {
       return names.sort();
     },
   };
+}
+
+/** Whether the key is there, and private: then it stays as it is, the original's, too. */
+async function holds(path: string, keyText: string): Promise<boolean> {
+  try {
+    const text = await ifPresent(readPrivate(path, MAX_KEY_FILE_BYTES));
+    if (text?.trim() !== keyText) return false;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+  using file = await Deno.open(path, { read: true });
+  await file.sync();
+  await syncFolderOf(path);
+  return true;
 }
 
 function nameOrNull(text: string): VmName | null {

@@ -115,7 +115,7 @@ export async function planUndo<F>(
 
 /** What is left alone stays in the record. */
 export async function undo<F>(
-  engine: Engine<F>,
+  engine: Pick<Engine<F>, "record" | "takeBack">,
   undos: readonly UndoOf<F>[],
   journal: Journal<F>,
   say: (undo: UndoOf<F>) => void,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * systemctl of the simulated dom0: it knows which units are enabled and active, and starts
- * nothing. A unit is there when its file is in usr/lib/systemd/system.
+ * nothing. A unit is there when its file is in etc/systemd/system or usr/lib/systemd/system.
  *
  * @module
  */
@@ -29,6 +29,20 @@ export function unitStates(folder: string): Units {
 const statesFile = (folder: string): string => `${folder}/systemd.json`;
 
 export function systemctl(context: ToolContext): number {
+  const words = context.args.filter((arg) => !arg.startsWith("-"));
+  if (words.length === 1 && words[0] === "daemon-reload") return 0;
+  const [verb = "", first, ...others] = words;
+  if (["start", "stop"].includes(verb) && first !== undefined && others.length > 0) {
+    const flags = context.args.filter((arg) => arg.startsWith("-"));
+    const codes = [first, ...others].map((unit) =>
+      systemctlOne({ ...context, args: [...flags, verb, unit] })
+    );
+    return Math.max(...codes);
+  }
+  return systemctlOne(context);
+}
+
+function systemctlOne(context: ToolContext): number {
   const flags = context.args.filter((arg) => arg.startsWith("-"));
   const unknown = flags.find((flag) => !["--now", "--quiet", "-q"].includes(flag));
   if (unknown !== undefined) {
@@ -36,7 +50,9 @@ export function systemctl(context: ToolContext): number {
   }
   const [verb = "", unit, extra] = context.args.filter((arg) => !arg.startsWith("-"));
   if (unit === undefined || extra !== undefined) throw new ToolRuntimeError("one unit, please");
-  const file = `${worldPaths(context.folder).dom0Root}/usr/lib/systemd/system/${unit}`;
+  const { dom0Root } = worldPaths(context.folder);
+  const [own, shipped] = ["etc", "usr/lib"].map((at) => `${dom0Root}/${at}/systemd/system/${unit}`);
+  const file = readTextIfAny(own ?? "") === undefined ? shipped ?? "" : own ?? "";
   const text = readTextIfAny(file);
   const states = unitStates(context.folder);
   const now = states[unit] ?? { enabled: false, active: false };

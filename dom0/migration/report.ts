@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/** What a migration found, does and leaves, in words and as JSON. Pure. @module */
+
+import { shellQuote } from "../../shared/protocol/command.ts";
+import type { Command } from "../../shared/setup/tools.ts";
+import { describe, type Step, type Undo } from "./fact.ts";
+import type { Found } from "./found.ts";
+import type { Plan, Remark } from "./plan.ts";
+
+/** True: nothing here is of the original, nor of a migration. Keys that have rules are this project's. */
+export function isEmpty(found: Found): boolean {
+  const { units, entries, keys, pythonPrograms, byHand, webPolicy, entriesOfRecord } = found;
+  return [entries, pythonPrograms, byHand, entriesOfRecord].every(({ length }) => length === 0) &&
+    webPolicy === null && units.every(({ owner }) => owner !== "original") &&
+    keys.every(({ hasRules }) => hasRules);
+}
+
+export function planText(found: Found, plan: Plan): string {
+  const { steps, obstacles, notTaken, stays } = plan;
+  return [
+    heading("Found of the Python original", foundLines(found)),
+    heading("Steps", steps.flatMap((step, i) => stepLines(step, i + 1))),
+    heading("Not taken over", notTaken.flatMap(remarkLines)),
+    heading("Stays", stays.flatMap(remarkLines)),
+    heading("Before --apply", obstacles.flatMap(remarkLines)),
+  ].join("");
+}
+
+function heading(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `${title}:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+function foundLines({ units, entries, keys, config, entriesOfRecord }: Found): readonly string[] {
+  const lines = units.filter(({ owner }) => owner === "original").map(
+    ({ file, isActive, isEnabled }) =>
+      `${file}: ${isActive ? "runs" : "does not run"}, ${isEnabled ? "enabled" : "not enabled"}`,
+  );
+  lines.push(...entries);
+  if (config.isThere) lines.push(`${config.path}: ${config.vms.join(", ") || "no VM"}`);
+  for (const { vm, fingerprint } of keys) {
+    lines.push(`key of ${vm}: ${fingerprint === null ? "cannot be used" : fingerprint}`);
+  }
+  if (entriesOfRecord.length > 0) {
+    lines.push(`a record of an earlier migration: ${entriesOfRecord.length} changes`);
+  }
+  return lines;
+}
+
+function stepLines({ fact, to, why, commands }: Step, number: number): readonly string[] {
+  return [
+    `${number}. ${describe(fact, to)}`,
+    `   (${why})`,
+    ...commands.map(({ argv }) => `   ${shellQuote(argv)}`),
+  ];
+}
+
+function remarkLines({ what, why }: Remark): readonly string[] {
+  return [what, `  ${why}.`];
+}
+
+/** What a person does when it is done. */
+export function nextText({ vms }: Plan): string {
+  const rights = vms.length === 0
+    ? ""
+    : `Each of ${vms.join(", ")} reads; all else is asked here. ` +
+      `To give one more:\n  qvm-remote-dom0 authorize --fetch --grant manage ${vms[0]}\n` +
+      `  qvm-remote-dom0 authorize --fetch --grant full ${
+        vms[0]
+      }    any command, as root: what the ` +
+      "original gave\n";
+  return "Nothing runs until you say so:\n  qvm-remote-dom0 check-config\n" +
+    "  qvm-remote-dom0 enable\n" +
+    "In each VM, with the new client installed: qvm-remote migrate\n" +
+    `${rights}To go back to the original: qvm-remote-dom0 migrate --undo\n`;
+}
+
+export function undoLine({ entry: { fact, from }, action }: Undo): string {
+  const what = describe(fact, from);
+  if (action.kind === "step") return `${what}\n`;
+  if (action.kind === "gone") return `${what}: nothing to do, ${action.why}\n`;
+  return `NOT DONE: ${what}: ${action.why}\n`;
+}
+
+interface StepJson {
+  readonly what: string;
+  readonly why: string;
+  readonly commands: readonly Command["argv"][];
+}
+
+const stepJson = ({ fact, to, why, commands }: Step): StepJson => ({
+  what: describe(fact, to),
+  why,
+  commands: commands.map(({ argv }) => argv),
+});
+
+/** @param isDone whether the steps were carried out */
+export function planJson(found: Found, plan: Plan, isDone: boolean): string {
+  const { steps, obstacles, notTaken, stays, vms } = plan;
+  return json({
+    found: foundLines(found),
+    steps: steps.map(stepJson),
+    done: isDone,
+    not_taken: notTaken,
+    stays,
+    obstacles,
+    vms,
+  });
+}
+
+export function undoJson(undos: readonly Undo[]): string {
+  return json({
+    undo: undos.map(({ entry: { fact, from }, action }) => ({
+      what: describe(fact, from),
+      result: action.kind === "step" ? "done" : action.kind === "gone" ? "nothing to do" : "left",
+      ...action.kind === "step" ? {} : { why: action.why },
+    })),
+  });
+}
+
+const json = (value: unknown): string => JSON.stringify(value, null, 1) + "\n";
