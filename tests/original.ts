@@ -165,10 +165,10 @@ async function put(path: string, text: string, mode: number): Promise<void> {
 }
 
 /** Every file and folder below: its mode, and what it says. */
-export function treeOf(root: string, skip: RegExp = /^$/): ReadonlyMap<string, string> {
+export function treeOf(root: string, skip?: RegExp): ReadonlyMap<string, string> {
   const tree = new Map<string, string>();
   const visit = (path: string): void => {
-    if (skip.test(path)) return;
+    if (skip?.test(path)) return;
     const info = Deno.lstatSync(root + path);
     const mode = ((info.mode ?? 0) & 0o777).toString(8);
     if (!info.isDirectory) {

@@ -42,36 +42,11 @@ export interface Original {
 
 /** @param root QUBES_CLAW_ROOT */
 export function originalPlaces(root: string): Original {
-  const at = (unit: string): string => `${root}/etc/systemd/system/${unit}`;
   const daemon = `${root}/usr/bin/qvm-remote-dom0`;
   const web = `${root}/usr/bin/qubes-global-admin-web`;
   const menu = `${root}/usr/share/applications`;
-  const [timer, watchdog] = ["qubes-admin-watchdog.timer", "qubes-admin-watchdog.service"] as const;
   return {
-    units: [
-      {
-        unit: timer,
-        file: at(timer),
-        program: daemon,
-        why: "it would start the daemon and the web admin again within a minute",
-        helper: watchdog,
-        hides: false,
-      },
-      {
-        unit: "qubes-global-admin-web.service",
-        file: at("qubes-global-admin-web.service"),
-        program: web,
-        why: "it gives root to whatever can reach its port",
-        hides: true,
-      },
-      {
-        unit: "qvm-remote-dom0.service",
-        file: at("qvm-remote-dom0.service"),
-        program: daemon,
-        why: "two daemons must not read the same queues",
-        hides: true,
-      },
-    ],
+    units: originalUnits(`${root}/etc/systemd/system`, daemon, web),
     entries: [
       {
         path: `${root}/etc/xdg/autostart/qubes-admin-autostart.desktop`,
@@ -99,12 +74,39 @@ export function originalPlaces(root: string): Original {
       `${root}/usr/lib/qvm-remote`,
       `${root}/usr/local/bin/qubes-admin-autostart.sh`,
       `${root}/usr/local/bin/qubes-admin-genmon.sh`,
-      at(watchdog),
+      `${root}/etc/systemd/system/${WATCHDOG}`,
     ],
     webPolicy: `${root}/etc/qubes/remote-admin-policy.json`,
     webElevated: `${root}/run/qvm-remote/dev-mode.json`,
     webOpenclaw: `${root}/etc/qubes/openclaw.json`,
   };
+}
+
+const WATCHDOG = "qubes-admin-watchdog.service";
+
+function originalUnits(folder: string, daemon: string, web: string): readonly OriginalUnit[] {
+  const unit = (name: string) => ({ unit: name, file: `${folder}/${name}` });
+  return [
+    {
+      ...unit("qubes-admin-watchdog.timer"),
+      program: daemon,
+      why: "it would start the daemon and the web admin again within a minute",
+      helper: WATCHDOG,
+      hides: false,
+    },
+    {
+      ...unit("qubes-global-admin-web.service"),
+      program: web,
+      why: "it gives root to whatever can reach its port",
+      hides: true,
+    },
+    {
+      ...unit("qvm-remote-dom0.service"),
+      program: daemon,
+      why: "two daemons must not read the same queues",
+      hides: true,
+    },
+  ];
 }
 
 /** Its units are "simple" or "oneshot"; those of this project notify systemd. */

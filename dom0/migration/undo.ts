@@ -110,8 +110,8 @@ function actionFor(
       if (now.foreignProgram !== null) {
         return {
           kind: "left",
-          why: `it would start ${now.foreignProgram}, which is not the original's any more; ` +
-            "put that back, then run this again, or use systemctl yourself",
+          why: `it would start ${now.foreignProgram}, which is not the original's any more: ` +
+            "put that in its place and use systemctl, or run this again from a copy of this program",
         };
       }
       return back(unitCommands(fact));

@@ -118,7 +118,10 @@ Deno.test("migrate --undo: does not start this program by the original's unit", 
     await scene.migrate("--apply");
     const { code, said } = await scene.migrate("--undo");
     assertEquals(code, 1);
-    assertMatch(said, /NOT DONE: start qvm-remote-dom0\.service: it would start \/.*put that back/);
+    assertMatch(
+      said,
+      /NOT DONE: start qvm-remote-dom0\.service: it would start \/.*put that in its place/,
+    );
     assertMatch(said, /NOT DONE: start qubes-admin-watchdog\.timer/);
     assertMatch(said, /6 changes are not taken back, and stay in /);
     assertEquals([stateOf(scene).files, [...scene.systemd.active]], [before.files, []]);

@@ -145,6 +145,10 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   subCommand("queue debug", "list the entries"),
   subCommand("log", "the last N lines of the audit log (20)", COUNT_OPTION, "[N]", [0, 1]),
   subCommand("history", "the last N commands (10)", COUNT_OPTION, "[N]", [0, 1]),
+  subCommand("migrate", "from the Python original: say what there is and what would be done", {
+    apply: { kind: "flag", help: "do it" },
+    undo: { kind: "flag", help: "take it back" },
+  }),
   subCommand("history show", "one command, its output and its outcome", RAW_OPTION, "ID", [1, 1]),
 ];
 

@@ -7,6 +7,7 @@ import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
 import { history, historyShow } from "./history.ts";
 import { log } from "./log.ts";
 import { mcp } from "./mcp.ts";
+import { migrate } from "./migrate.ts";
 import { op, ops } from "./op.ts";
 import { ping } from "./ping.ts";
 import { queueClean, queueDebug, queueStatus } from "./queue.ts";
@@ -35,6 +36,7 @@ const RUN: ReadonlyMap<string, RunSubCommand> = new Map([
   ["log", log],
   ["history", history],
   ["history show", historyShow],
+  ["migrate", migrate],
 ]);
 
 export function subCommand(path: string): RunSubCommand {

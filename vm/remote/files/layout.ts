@@ -52,11 +52,19 @@ export interface Layout {
 /** @throws {UserError} if HOME is not an absolute path */
 export function layoutOf(home: string | undefined): Layout {
   if (home === undefined || !home.startsWith("/")) throw new UserError("HOME is not set");
-  const base = `${home}/.qvm-remote`;
+  return layoutIn(`${home}/.qvm-remote`, `${home}/.qubes-remote`);
+}
+
+/** The same files while the folder has its older name. */
+export function legacyLayout({ legacyBase }: Layout): Layout {
+  return layoutIn(legacyBase, legacyBase);
+}
+
+function layoutIn(base: string, legacyBase: string): Layout {
   const queue = `${base}/queue`;
   return {
     base,
-    legacyBase: `${home}/.qubes-remote`,
+    legacyBase,
     key: `${base}/auth.key`,
     name: `${base}/name`,
     audit: `${base}/audit.log`,
