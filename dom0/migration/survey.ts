@@ -9,6 +9,7 @@ import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { AbsentProgram } from "../../shared/io/run_tool.ts";
 import type { Tools } from "../../shared/setup/tools.ts";
+import { UNIT as DAEMON_UNIT } from "../operator/service.ts";
 import { readDaemonState } from "../daemon/state_file.ts";
 import { requireVm } from "../operator/require_vm.ts";
 import { grantFileName } from "../policy/grant_file.ts";
@@ -44,7 +45,7 @@ export async function surveyOriginal(paths: Paths, tools: Tools): Promise<Found>
     ...units.filter(isInTheWay).map(({ file }) => file),
     ...entries,
   ];
-  const daemon = units.find(({ unit }) => unit === "qvm-remote-dom0.service");
+  const daemon = units.find(({ unit }) => unit === DAEMON_UNIT);
   const config = await readConfig(paths);
   const { rules, policyFault } = await readRules(paths);
   const isThere = (path: string): Promise<boolean> => exists(path);
@@ -58,7 +59,7 @@ export async function surveyOriginal(paths: Paths, tools: Tools): Promise<Found>
     policyFault,
     pythonPrograms: await filtered(original.sharedPrograms, isPython),
     otherPrograms: await filtered(original.otherPrograms, isThere),
-    byHand: await startedByHand(root, tools, daemon?.isActive ?? false),
+    byHand: await startedByHand(root, tools),
     ownRuns: await readDaemonState(paths) !== undefined,
     underWay: daemon?.owner === "original" && daemon.isActive ? await workFiles(paths) : [],
     webPolicy: await readWebPolicy(original.webPolicy, original.webElevated),
@@ -199,18 +200,17 @@ async function isQube(vm: VmName): Promise<boolean> {
   }
 }
 
-/** Under systemd there is one. */
-async function startedByHand(
-  root: string,
-  tools: Tools,
-  isActive: boolean,
-): Promise<readonly number[]> {
+/** Daemons of the original beside the one that systemd keeps. */
+async function startedByHand(root: string, tools: Tools): Promise<readonly number[]> {
   const program = `${root}/usr/bin/qvm-remote-dom0`.replace(/[.+]/g, "\\$&");
   try {
-    const argv = ["pgrep", "--full", `^([^ ]*/)?python[0-9.]* ${program}$`] as const;
-    const { stdout } = await tools.run({ argv });
-    const pids = stdout.split("\n").filter((line) => line !== "").map(Number);
-    return isActive ? pids.slice(1) : pids;
+    const pattern = `^([^ ]*/)?python[0-9.]* ${program}$`;
+    const found = await tools.run({ argv: ["pgrep", "--full", pattern] });
+    const pids = found.stdout.split("\n").filter((line) => line !== "").map(Number);
+    if (pids.length === 0) return [];
+    const argv = ["systemctl", "show", "--property=MainPID", "--value", DAEMON_UNIT] as const;
+    const main = Number((await tools.run({ argv })).stdout);
+    return pids.filter((pid) => pid !== main);
   } catch (error) {
     if (error instanceof AbsentProgram) return [];
     throw error;

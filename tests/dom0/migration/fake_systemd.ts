@@ -18,6 +18,8 @@ export interface FakeSystemd {
   readonly calls: string[];
   /** What pgrep finds. */
   pids: readonly number[];
+  /** Of the daemon's unit; 0: it does not run. */
+  mainPid: number;
   /** Called around each change: may throw. */
   onChange: (moment: "before" | "after", words: string) => void;
   /** The file that a unit would be started from; undefined: none. */
@@ -38,6 +40,7 @@ export function fakeSystemd(root: string): FakeSystemd {
     enabled: new Set(),
     calls: [],
     pids: [],
+    mainPid: 0,
     onChange() {},
     fileOf: (unit) => loaded.get(unit),
     reload: () => void (loaded = read()),
@@ -49,6 +52,7 @@ export function fakeSystemd(root: string): FakeSystemd {
         const [unit = ""] = units;
         if (verb === "is-active") return state(systemd.active.has(unit), "active", "inactive");
         if (verb === "is-enabled") return state(systemd.enabled.has(unit), "enabled", "disabled");
+        if (verb === "show") return end(`${systemd.mainPid}\n`);
         const call = [verb, ...words].join(" ");
         systemd.onChange("before", call);
         if (verb === "daemon-reload") systemd.reload();

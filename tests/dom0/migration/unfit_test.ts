@@ -150,7 +150,8 @@ Deno.test("migrate: both run: it says so, and the original is stopped", () =>
 
 Deno.test("migrate: a daemon that somebody started by hand stops it", () =>
   withOriginal(async (scene) => {
-    scene.systemd.pids = [812, 4711]; // the unit's, and another
+    scene.systemd.pids = [4711, 4812];
+    scene.systemd.mainPid = 4812;
     await refuses(scene, /the original's daemon runs as process 4711[^]*run "kill 4711"/);
   }));
 
