@@ -34,8 +34,6 @@ import { isInTheWay } from "./plan.ts";
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
-export const recordPath = ({ libFolder }: Paths): string => `${libFolder}/migration.json`;
-
 export async function surveyOriginal(paths: Paths, tools: Tools): Promise<Found> {
   const { root } = paths.installation;
   const original = originalPlaces(root);
@@ -65,7 +63,7 @@ export async function surveyOriginal(paths: Paths, tools: Tools): Promise<Found>
     webPolicy: await readWebPolicy(original.webPolicy, original.webElevated),
     otherFiles: await filtered([original.webOpenclaw], isThere),
     log: await exists(paths.logFile) ? paths.logFile : null,
-    entriesOfRecord: await record.read(recordPath(paths)),
+    entriesOfRecord: await record.read(paths.migrationFile),
   };
 }
 

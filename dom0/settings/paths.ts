@@ -57,6 +57,8 @@ export interface Paths {
   readonly policyChangesFolder: string;
   /** Archives of the configuration; some hold keys. */
   readonly archivesFolder: string;
+  /** What "migrate" changed. */
+  readonly migrationFile: string;
   /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
   readonly lockdownFile: string;
   /** qubesd's own, which it writes anew with each change. */
@@ -97,6 +99,7 @@ export function dom0Paths(root: string): Paths {
     undoFolder: `${root}/var/lib/qvm-remote/undo`,
     policyChangesFolder: `${root}/var/lib/qvm-remote/policy-changes`,
     archivesFolder: `${root}/var/lib/qvm-remote/archives`,
+    migrationFile: `${root}/var/lib/qvm-remote/migration.json`,
     lockdownFile: `${root}/etc/qubes/remote.lockdown`,
     qubesStore: `${root}/var/lib/qubes/qubes.xml`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,

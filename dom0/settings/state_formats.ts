@@ -2,6 +2,7 @@
 /** All state that dom0 keeps over a restart, and in which form this program writes it. @module */
 
 import type { StateFormat } from "../../shared/io/state_formats.ts";
+import { RECORD_VERSION } from "../../shared/setup/record.ts";
 import { CHANGE_VERSION } from "../policy/policy_changes.ts";
 import { ANCHOR_VERSION } from "../record/anchor.ts";
 import { UNDO_VERSION } from "../undo/undo_record.ts";
@@ -20,6 +21,7 @@ export function stateFormats(paths: Paths): readonly StateFormat[] {
     { name: "undo", version: UNDO_VERSION, paths: [paths.undoFolder] },
     { name: "policy-changes", version: CHANGE_VERSION, paths: [paths.policyChangesFolder] },
     { name: "archives", version: ARCHIVE_VERSION, paths: [paths.archivesFolder] },
+    { name: "migration", version: RECORD_VERSION, paths: [paths.migrationFile] },
     { name: "audit", version: 1, paths: [paths.auditFile, paths.logFile] },
     { name: "anchor", version: ANCHOR_VERSION, paths: [paths.anchorFile] },
     { name: "configuration", version: 1, paths: [paths.config] },

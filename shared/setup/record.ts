@@ -44,13 +44,14 @@ export interface RecordFile<F> {
   write(path: string, entries: readonly Entry<F>[]): Promise<void>;
 }
 
-const FORMAT = 1;
+/** Of a record's file. */
+export const RECORD_VERSION = 1;
 const MAX_RECORD_BYTES = 1024 * 1024;
 
 export function recordFile<F>({ program, keyOf, check }: RecordKind<F>): RecordFile<F> {
   const parse = (text: string): readonly Entry<F>[] => {
     const record = JSON.parse(text);
-    if (record?.format !== FORMAT) throw new Error(`format ${FORMAT} is known`);
+    if (record?.format !== RECORD_VERSION) throw new Error(`format ${RECORD_VERSION} is known`);
     if (!Array.isArray(record.entries)) throw new Error("no entries");
     for (const { fact, from, to } of record.entries) {
       if (typeof fact !== "object" || fact === null) throw new Error("a bad fact");
@@ -95,7 +96,7 @@ export function recordFile<F>({ program, keyOf, check }: RecordKind<F>): RecordF
     async write(path, entries) {
       if (entries.length === 0) return void await durableRemove(path);
       await durableFolder(dirname(path), 0o755);
-      const text = JSON.stringify({ format: FORMAT, entries }, null, 1) + "\n";
+      const text = JSON.stringify({ format: RECORD_VERSION, entries }, null, 1) + "\n";
       await durableWrite(path, text);
     },
   };

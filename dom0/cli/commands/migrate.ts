@@ -18,7 +18,7 @@ import {
   undoJson,
   undoLine,
 } from "../../migration/report.ts";
-import { recordPath, surveyOriginal } from "../../migration/survey.ts";
+import { surveyOriginal } from "../../migration/survey.ts";
 import { lookAt, planBack } from "../../migration/undo.ts";
 import { recordAction } from "../../operator/acting.ts";
 import type { Paths } from "../../settings/paths.ts";
@@ -84,7 +84,7 @@ async function runApply({ operator, tools, isJson }: Run): Promise<number> {
   const found = await surveyOriginal(paths, tools);
   const plan = planMigration(found);
   refuseObstacles(plan);
-  const journal: Journal<Fact> = { path: recordPath(paths), entries: found.entriesOfRecord };
+  const journal: Journal<Fact> = { path: paths.migrationFile, entries: found.entriesOfRecord };
   if (plan.steps.length > 0) await recordAction(operator, "migrate", { steps: plan.steps.length });
   if (!isJson) print(planText(found, { ...plan, steps: [] }));
   await applySteps(createMover(operator, tools), plan.steps, journal, ({ fact, to }) => {
@@ -109,7 +109,7 @@ function refuseObstacles({ obstacles: [first, ...others] }: Plan): void {
 async function runUndo({ operator, tools, isJson }: Run): Promise<number> {
   const { paths, print } = operator;
   using _lock = await lockMigration(paths);
-  const path = recordPath(paths);
+  const path = paths.migrationFile;
   const journal: Journal<Fact> = { path, entries: await record.read(path) };
   if (journal.entries.length === 0) {
     print(isJson ? undoJson([]) : "Nothing to take back: there is no record of a migration.\n");

@@ -3,7 +3,6 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type Entry, record } from "../../../dom0/migration/fact.ts";
-import { recordPath } from "../../../dom0/migration/survey.ts";
 import { grantText } from "../../../dom0/policy/grant_file.ts";
 import { treeOf } from "../../original.ts";
 import { KEY, LAB, WORK } from "../fixture.ts";
@@ -214,7 +213,7 @@ Deno.test("migrate --apply: cut off at each moment, --undo leads back from there
   let entries: readonly Entry[] = [];
   await withOriginal(async (scene) => {
     await scene.migrate("--apply");
-    entries = await record.read(recordPath(scene.paths));
+    entries = await record.read(scene.paths.migrationFile);
   });
   await withOriginal(async (scene) => {
     putPrograms(scene, "original");
@@ -228,7 +227,7 @@ Deno.test("migrate --apply: cut off at each moment, --undo leads back from there
   await atEachMoment("--apply", nothing, (scene, n) => back(scene, `cut at ${n}`));
   // The one moment between these: the next change is on record, and not begun.
   await atEachMoment("--apply", nothing, async (scene, n) => {
-    const path = recordPath(scene.paths);
+    const path = scene.paths.migrationFile;
     const done = (await record.read(path)).length;
     const next = entries.slice(0, done + 1).map(({ fact, ...values }) => ({
       fact: "path" in fact

@@ -18,6 +18,7 @@
  *                   queue/.connected    held by it while dom0 is connected
  *                   history/YYYY-MM-DD/ID/
  *                   detached/ID         what it takes to believe an answer that is fetched later
+ *                   migration.json      what "migrate" changed
  *
  * @module
  */
@@ -47,6 +48,7 @@ export interface Layout {
   readonly connected: string;
   readonly history: string;
   readonly detached: string;
+  readonly migration: string;
 }
 
 /** @throws {UserError} if HOME is not an absolute path */
@@ -80,6 +82,7 @@ function layoutIn(base: string, legacyBase: string): Layout {
     connected: `${queue}/.connected`,
     history: `${base}/history`,
     detached: `${base}/detached`,
+    migration: `${base}/migration.json`,
   };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What a VM's user keeps in ~/.qvm-remote, and in which form this program writes it. @module */
 
+import { RECORD_VERSION } from "../../../shared/setup/record.ts";
 import { noteFormats, refuseNewer, type StateFormat } from "../../../shared/io/state_formats.ts";
 
 /** Of layout.ts, which makes use of this. */
@@ -12,6 +13,7 @@ interface Places {
   readonly history: string;
   readonly detached: string;
   readonly audit: string;
+  readonly migration: string;
 }
 
 /** Who changes the form of one of these raises its version here, and reads the older form, too. */
@@ -22,6 +24,7 @@ export function stateFormats(places: Places): readonly StateFormat[] {
     { name: "history", version: 1, paths: [places.history] },
     { name: "detached", version: 1, paths: [places.detached] },
     { name: "log", version: 1, paths: [places.audit] },
+    { name: "migration", version: RECORD_VERSION, paths: [places.migration] },
   ];
 }
 

@@ -8,7 +8,7 @@ import { CHANGED_SINCE } from "../../../shared/setup/engine.ts";
 import { type Journal, offRecord, onRecord } from "../../../shared/setup/journal.ts";
 import type { Layout } from "../files/layout.ts";
 import { type Entry, type Fact, record, type Step } from "./fact.ts";
-import { currentLayout, isServed, recordPath } from "./survey.ts";
+import { currentLayout, isServed } from "./survey.ts";
 
 /** @throws {UserError} at the first step that fails; the same again goes on from there */
 export async function applySteps(
@@ -28,7 +28,7 @@ export async function applySteps(
 
 /** The folder, and the record in it, have another name after a step. */
 async function journalOf(layout: Layout): Promise<Journal<Fact>> {
-  const path = recordPath(await currentLayout(layout));
+  const { migration: path } = await currentLayout(layout);
   return { path, entries: await record.read(path) };
 }
 

@@ -39,9 +39,6 @@ export async function currentLayout(layout: Layout): Promise<Layout> {
   return isOld ? legacyLayout(layout) : layout;
 }
 
-/** The record lies in the folder, and keeps its place when that is renamed. */
-export const recordPath = ({ base }: Layout): string => `${base}/migration.json`;
-
 export async function surveyOriginal(layout: Layout): Promise<Found> {
   const now = await currentLayout(layout);
   const modes = await readModes(now);
@@ -62,7 +59,7 @@ export async function surveyOriginal(layout: Layout): Promise<Found> {
     isServed: await isServed(now),
     hasService: await exists(SERVICE),
     others: others.filter((_, i) => isThere[i]),
-    entries: await record.read(recordPath(now)),
+    entries: await record.read(now.migration),
   };
 }
 
