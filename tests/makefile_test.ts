@@ -94,12 +94,12 @@ for (const program of PROGRAM_KEYS) {
   });
 }
 
-Deno.test("the VM programs reach their own folder only, and the client reads the file of a plan", () => {
+Deno.test("the VM programs reach their own folder only, but for the client, which copies files", () => {
   for (const program of ["qvm-remote", "qvm-remote-mcp", "qvmremote.Queue"] as const) {
     for (const flag of programFlags(program)) {
       const [name, value = ""] = flag.split("=");
       if (name !== "--allow-read" && name !== "--allow-write") continue;
-      if (flag === "--allow-read" && program === "qvm-remote") continue;
+      if (program === "qvm-remote" && value === "") continue; // push reads, pull writes
       const outside = value.split(",").filter((path) =>
         !["@HOME@/.qvm-remote", "@HOME@/.qubes-remote"].includes(path)
       );

@@ -8,7 +8,13 @@
  * @module
  */
 
-import type { JsonSchema, Parameter, Qube, Value } from "./parameter.ts";
+import {
+  type JsonSchema,
+  type Parameter,
+  parsePath,
+  type Target,
+  type Value,
+} from "./parameter.ts";
 import { parametersOf, parseSpelling, type Spelling, type Values } from "./spelling.ts";
 import type { View } from "./view.ts";
 
@@ -23,9 +29,9 @@ export interface Operation {
   readonly summary: string;
   readonly level: Level;
   readonly parameters: ReadonlyMap<string, Parameter>;
-  /** The qubes it would touch, including any that its values merely mention; dom0 for none.
-   * @throws {ParameterError} if a value should name a qube and does not */
-  readonly touches: (values: Values) => readonly Qube[];
+  /** The qubes it would touch, including any that its values merely mention, or the paths; dom0 for
+   * none. @throws {ParameterError} if a value should name a qube and does not */
+  readonly touches: (values: Values) => readonly Target[];
   /** Run in this order, each only if the one before ended with 0. Most have one. */
   readonly steps: readonly Spelling[];
   /** Other command lines that mean this operation; if it has a single step, that one does, too. */
@@ -72,7 +78,7 @@ export interface Definition {
   readonly level: Level;
   readonly parameters?: Readonly<Record<string, Parameter>>;
   /** Qubes that it touches besides those that its parameters name. */
-  readonly alsoTouches?: (values: Values) => readonly Qube[];
+  readonly alsoTouches?: (values: Values) => readonly Target[];
   /** The usage line to run, or several to run one after another. */
   readonly run: string | readonly string[];
   /** More usage lines that are read as this operation. */
@@ -99,10 +105,11 @@ export function defineOperation(name: string, definition: Definition): Operation
       if (!parameters.has(parameter)) throw new Error(`bug: ${name}: no parameter ${parameter}`);
     }
   }
-  const touches = (values: Values): readonly Qube[] => {
-    const named = [...values].flatMap(([key, value]) =>
-      parameters.get(key)?.qubesIn?.(value) ?? []
-    );
+  const touches = (values: Values): readonly Target[] => {
+    const named = [...values].flatMap(([key, value]): readonly Target[] => {
+      const parameter = parameters.get(key);
+      return parameter?.isPath ? [parsePath(String(value))] : parameter?.qubesIn?.(value) ?? [];
+    });
     const all = new Set([...named, ...definition.alsoTouches?.(values) ?? []]);
     return all.size === 0 ? [null] : [...all];
   };
@@ -121,6 +128,11 @@ export function defineOperation(name: string, definition: Definition): Operation
     lists: definition.lists ?? false,
     since: definition.since ?? "4.2",
   };
+}
+
+/** Whether it is done to paths, and to no qube. */
+export function isAboutPaths({ parameters }: Operation): boolean {
+  return [...parameters.values()].some((parameter) => parameter.isPath);
 }
 
 /** @throws {ParameterError} */

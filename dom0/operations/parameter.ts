@@ -8,6 +8,8 @@
  * @module
  */
 
+import { type Dom0Path, parseDom0Path } from "../../shared/protocol/dom0_path.ts";
+import { MAX_PATH_BYTES } from "../../shared/protocol/limits.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import { parseVmName, type VmName } from "../../shared/protocol/vm_name.ts";
@@ -35,12 +37,21 @@ export interface ParameterKind {
   readonly schema: JsonSchema;
   /** @throws {ParameterError} if it is not such a value */
   readonly parse: (untrustedWord: string) => Value;
+  /** Whether a value is a path of dom0, which rules are about. */
+  readonly isPath?: boolean;
   /** The qubes that a value names, for a kind whose values name qubes. @throws {ParameterError} */
   readonly qubesIn?: (value: Value) => readonly Qube[];
 }
 
 /** A qube by its name, or dom0. */
 export type Qube = VmName | null;
+
+/** What an operation is done to: a qube, dom0 itself, or a file or folder of it. */
+export type Target = Qube | Dom0Path;
+
+export function isPath(target: Target): target is Dom0Path {
+  return target !== null && target.startsWith("/"); // no qube is called that
+}
 
 export interface Parameter extends ParameterKind {
   readonly summary: string;
@@ -149,6 +160,38 @@ const DEVICE: ParameterKind = {
   },
 };
 
+/** Where no files are, but the kernel's own. */
+const NO_FILES = ["/proc", "/sys", "/dev"];
+
+const DOM0_PATH: ParameterKind = {
+  schema: {
+    type: "string",
+    pattern:
+      "^/[^/\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\ufffd]+(/[^/\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\ufffd]+)*$",
+    maxLength: MAX_PATH_BYTES,
+  },
+  isPath: true,
+  parse(untrustedWord) {
+    const path = parsePath(untrustedWord);
+    if (NO_FILES.some((place) => path === place || path.startsWith(`${place}/`))) {
+      throw new ParameterError(`${printable(untrustedWord)} is no place for files`);
+    }
+    return path;
+  },
+};
+
+/** @throws {ParameterError} */
+export function parsePath(untrustedWord: string): Dom0Path {
+  try {
+    return parseDom0Path(untrustedWord);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new ParameterError(
+      `${printable(untrustedWord)} is not a path of dom0: absolute, without "..", "." or "//"`,
+    );
+  }
+}
+
 /** The rules are those of qubes-core-admin (qubes/vm/__init__.py, utils.py, firewall.py,
  * device_protocol.py, api/admin.py), but for values that begin with "-". */
 export const KINDS = {
@@ -208,6 +251,10 @@ export const KINDS = {
     1024,
     "^(/(?!\\.\\.?(/|$))[A-Za-z0-9_.,@%+=-]+)+/?$",
   ),
+  dom0Path: DOM0_PATH,
+  fileMode: matching("permissions, octal, such as 0644", 4, "^0?[0-7]{3}$"),
+  fileTime: integer("a time in seconds since 1970", 0, 2 ** 40),
+  fileBytes: integer("a number of bytes", 0, Number.MAX_SAFE_INTEGER),
   user: matching("a user", 32, "^[a-z_][a-z0-9_-]*$"),
   /** A command line for a qube's shell: not examined, because the qube decides what it means. */
   command: matching("a command", MAX_TEXT_CHARS, "^(?!-)[^\\p{Cc}\\p{Zl}\\p{Zp}]+$"),

@@ -9,7 +9,7 @@
 
 import { printable } from "../../shared/protocol/printable.ts";
 import { type Operation, parseValue } from "./operation.ts";
-import { ParameterError, type Qube, type Value } from "./parameter.ts";
+import { ParameterError, type Target, type Value } from "./parameter.ts";
 import { plainWords } from "./shell_words.ts";
 import { readWords, type Spelling, type Values, writeWords } from "./spelling.ts";
 import { OPERATIONS } from "./table.ts";
@@ -18,8 +18,8 @@ import { OPERATIONS } from "./table.ts";
 export interface Recognised {
   readonly operation: Operation;
   readonly values: Values;
-  /** The qubes that it would touch; null: dom0. At least one. */
-  readonly touches: readonly Qube[];
+  /** The qubes or paths that it would touch; null: dom0. At least one. */
+  readonly touches: readonly Target[];
   /** The argument vectors, run in this order; each begins with the program. */
   readonly argvs: readonly (readonly string[])[];
 }

@@ -33,6 +33,38 @@ export const TEXT: Result = {
 /** What a command in a qube printed: it belongs to that qube, whatever names are in it. */
 export const OWN_TEXT: Result = { ...TEXT, keepVisible: (value) => value };
 
+/** TYPE SIZE MODE TIME NAME a line, as find(1) prints; the name is the rest, blanks and all. */
+export const FILE_LIST: Result = {
+  schema: {
+    type: "array",
+    items: {
+      type: "object",
+      properties: {
+        type: { type: "string", description: "f: file, d: folder, l: link; others are special" },
+        size: { type: "integer" },
+        mode: STRING,
+        mtime: { type: "integer", description: "seconds since 1970" },
+        name: STRING,
+      },
+      required: ["type", "size", "mode", "mtime", "name"],
+      additionalProperties: false,
+    },
+  },
+  parse: (text) =>
+    text.split("\n").filter((line) => line !== "").map((line) => {
+      const [, type, size, mode, mtime, name] =
+        /^(\S+) (\d+) ([0-7]+) (-?\d+) (.+)$/su.exec(line) ?? [];
+      if (type === undefined || mode === undefined || name === undefined) throw unexpected(line);
+      return { type, size: Number(size), mode, mtime: Number(mtime), name };
+    }),
+  format: (value) =>
+    list(value).map((one) => {
+      const { type, size, mode, mtime, name } = record(one);
+      return `${type} ${size} ${mode} ${mtime} ${name}\n`;
+    }).join(""),
+  keepVisible: (value) => value,
+};
+
 /** One item a line. */
 export const LINES: Result = {
   schema: { type: "array", items: STRING },

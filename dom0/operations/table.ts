@@ -8,6 +8,7 @@
 
 import { BACKUP } from "./backup.ts";
 import { DEVICES } from "./devices.ts";
+import { FILES } from "./files.ts";
 import { FIREWALL } from "./firewall.ts";
 import { OPENCLAW } from "./openclaw.ts";
 import { defineOperation, type Level, type Operation } from "./operation.ts";
@@ -29,6 +30,7 @@ const FAMILIES = [
   SYSTEM,
   BACKUP,
   OPENCLAW,
+  FILES,
 ];
 
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(

@@ -7,7 +7,13 @@
  */
 
 import { OPERATIONS } from "../operations/table.ts";
-import type { OperationPattern, QubePattern, Rule } from "./rule.ts";
+import {
+  coversPaths,
+  type OperationPattern,
+  type QubePattern,
+  type Rule,
+  type TargetPattern,
+} from "./rule.ts";
 
 export interface Warning {
   readonly where: string;
@@ -53,7 +59,7 @@ function hiddenBy(before: Rule, rule: Rule): string {
 function covers(earlier: Rule, later: Rule): boolean {
   return earlier.options.expiresMs === undefined &&
     coversOperation(earlier.operation, later.operation) &&
-    coversQube(earlier.source, later.source) && coversQube(earlier.target, later.target);
+    coversQube(earlier.source, later.source) && coversTarget(earlier, later.target);
 }
 
 function coversOperation(wide: OperationPattern, narrow: OperationPattern): boolean {
@@ -79,6 +85,14 @@ function namesOf(pattern: Exclude<OperationPattern, { kind: "any" }>): readonly 
     default:
       return pattern satisfies never;
   }
+}
+
+function coversTarget(wide: Rule, narrow: TargetPattern): boolean {
+  const { target } = wide;
+  if (narrow.kind !== "path") return target.kind !== "path" && coversQube(target, narrow);
+  if (target.kind !== "path") return coversPaths(wide);
+  const isSame = target.path === narrow.path && (target.below || !narrow.below);
+  return isSame || (target.below && narrow.path.startsWith(`${target.path}/`));
 }
 
 function coversQube(wide: QubePattern, narrow: QubePattern): boolean {

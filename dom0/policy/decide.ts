@@ -8,7 +8,18 @@
  */
 
 import type { VmName } from "../../shared/protocol/vm_name.ts";
-import type { Action, QubeFacts, QubePattern, Question, Rule, RuleOptions } from "./rule.ts";
+import { isPath, type Target } from "../operations/parameter.ts";
+import type { Dom0Path } from "../../shared/protocol/dom0_path.ts";
+import {
+  type Action,
+  coversPaths,
+  type PathPattern,
+  type QubeFacts,
+  type QubePattern,
+  type Question,
+  type Rule,
+  type RuleOptions,
+} from "./rule.ts";
 
 export interface Decision {
   readonly action: Action;
@@ -24,7 +35,7 @@ export interface Considered {
 }
 
 /** Told of each rule that is looked at, for "policy explain". */
-export type Trace = (target: VmName | null, considered: Considered) => void;
+export type Trace = (target: Target, considered: Considered) => void;
 
 const STRICTNESS: Readonly<Record<Action, number>> = { allow: 0, ask: 1, deny: 2 };
 
@@ -48,7 +59,7 @@ export function decider(
   facts: QubeFacts,
   nowMs: number,
   trace: Trace | null = null,
-): (target: VmName | null) => Decision {
+): (target: Target) => Decision {
   // A rule that does not fit the VM that asks fits no target: that is checked once.
   const fitting: Looked[] = [];
   const looked: Looked[] = [];
@@ -59,7 +70,7 @@ export function decider(
   }
   return (target) => {
     for (const { rule, fit } of fitting) {
-      const both = fit.kind === "yes" ? fitsQube(rule.target, target, facts, "target") : fit;
+      const both = fit.kind === "yes" ? fitsTarget(rule, target, facts) : fit;
       if (both.kind === "no") continue;
       if (trace !== null) traceUntil(looked, rule, target, facts, trace);
       const { action, where, options } = rule;
@@ -80,13 +91,13 @@ interface Looked {
 function traceUntil(
   looked: readonly Looked[],
   decided: Rule | null,
-  target: VmName | null,
+  target: Target,
   facts: QubeFacts,
   trace: Trace,
 ): void {
   for (const { rule, fit } of looked) {
     if (rule === decided) return trace(target, { rule, passedOver: null });
-    const why = fit.kind === "yes" ? fitsQube(rule.target, target, facts, "target") : fit;
+    const why = fit.kind === "yes" ? fitsTarget(rule, target, facts) : fit;
     trace(target, { rule, passedOver: why.kind === "yes" ? null : why.why });
   }
 }
@@ -145,6 +156,19 @@ export function fitsOperation(
     default:
       return pattern satisfies never;
   }
+}
+
+function fitsTarget(rule: Rule, target: Target, facts: QubeFacts): Fit {
+  const { target: pattern } = rule;
+  if (target === null || !isPath(target)) {
+    return pattern.kind === "path" ? OTHER.target : fitsQube(pattern, target, facts, "target");
+  }
+  if (pattern.kind === "path") return isWithin(pattern, target) ? YES : OTHER.target;
+  return coversPaths(rule) ? YES : OTHER.target;
+}
+
+function isWithin({ path, below }: PathPattern, target: Dom0Path): boolean {
+  return target === path || (below && target.startsWith(`${path}/`));
 }
 
 function fitsQube(

@@ -9,6 +9,7 @@
 
 import { createView, type View } from "../operations/view.ts";
 import type { Recognised } from "../operations/recognise.ts";
+import { isAboutPaths } from "../operations/operation.ts";
 import { SHELL } from "../operations/table.ts";
 import { ParameterError, parseQube, type Qube } from "../operations/parameter.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
@@ -56,6 +57,8 @@ export function decideOperation(
   if (!operation.lists) {
     const decision = decide(about, { ...asked, targets: touches }, known, nowMs, trace);
     if (decision.action === "deny") return { decision, view: null };
+    // What is in a file is what the rule is about: nothing of it is hidden.
+    if (isAboutPaths(operation)) return { decision, view: null };
     if (cannotHide) return denied("the list of qubes could not be read");
     return { decision, view: viewOf(known, decideTarget, decision, recognised) };
   }

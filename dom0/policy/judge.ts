@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Operation } from "../operations/operation.ts";
+import { isAboutPaths, type Operation } from "../operations/operation.ts";
 import type { Recognised } from "../operations/recognise.ts";
 import { recogniseNamed, recogniseScript, recogniseWords } from "../operations/recognise.ts";
 import { ParameterError } from "../operations/parameter.ts";
@@ -21,7 +21,7 @@ import { type JudgedPlan, judgePlan } from "../plans/judge_plan.ts";
 import { parsePlan, type Plan, PlanError } from "../plans/plan.ts";
 import { decideOperation, denied, type Judged } from "./decide_operation.ts";
 import type { KnownQubes } from "./qube_facts.ts";
-import type { Rule } from "./rule.ts";
+import { coversPaths, type Rule } from "./rule.ts";
 import { rulesAbout } from "./rules_about.ts";
 
 export interface Judgement extends Judged {
@@ -137,10 +137,14 @@ export function asksForFacts(
   nowMs: number,
 ): boolean {
   const asked = { vm, operation: operation?.name ?? SHELL, level: operation?.level ?? "full" };
-  for (const { source, target, options } of rulesAbout(rules, asked)) {
+  for (const rule of rulesAbout(rules, asked)) {
+    const { source, target, options } = rule;
     if (hasExpired(options, nowMs)) continue;
     if (source.kind === "tag" || source.kind === "type") return true;
-    if (target.kind === "any") return false;
+    const isAny = operation !== null && isAboutPaths(operation)
+      ? coversPaths(rule)
+      : target.kind === "any";
+    if (isAny) return false;
     // dom0 is the only target of the shell.
     if (operation !== null) return true;
     if (target.kind === "none") return false;

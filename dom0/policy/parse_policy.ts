@@ -11,8 +11,16 @@ import { KINDS, ParameterError } from "../operations/parameter.ts";
 import { OPERATIONS, SHELL } from "../operations/table.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
+import { parseDom0Path } from "../../shared/protocol/dom0_path.ts";
 import { parseVmName } from "../../shared/protocol/vm_name.ts";
-import type { Action, OperationPattern, QubePattern, Rule, RuleOptions } from "./rule.ts";
+import type {
+  Action,
+  OperationPattern,
+  QubePattern,
+  Rule,
+  RuleOptions,
+  TargetPattern,
+} from "./rule.ts";
 
 /** How deeply files may include each other. */
 const MAX_INCLUDE_DEPTH = 8;
@@ -132,12 +140,25 @@ function parseSource(word: Word | undefined, fail: Fail): QubePattern {
   return parseQubes(text) ?? fail(word, 'a source: a qube, "@anyvm", "@tag:NAME" or "@type:CLASS"');
 }
 
-function parseTarget(word: Word | undefined, fail: Fail): QubePattern {
+function parseTarget(word: Word | undefined, fail: Fail): TargetPattern {
   const text = word?.text ?? "";
   if (text === "*") return { kind: "any" };
+  if (text.startsWith("/")) {
+    return parsePathPattern(text) ??
+      fail(word, 'a path of dom0, or a folder and "/*" for all below it; no "..", no other "*"');
+  }
   if (text === "-") return { kind: "none" };
   return parseQubes(text) ??
-    fail(word, 'a target: a qube, "@tag:NAME", "@type:CLASS", "-" for dom0, or "*"');
+    fail(word, 'a target: a qube, "@tag:NAME", "@type:CLASS", a path, "-" for dom0, or "*"');
+}
+
+function parsePathPattern(text: string): TargetPattern | null {
+  const below = text.endsWith("/*");
+  const folder = below ? text.slice(0, -"/*".length) : text;
+  if (folder.includes("*")) return null;
+  if (folder === "") return { kind: "path", path: "", below };
+  const path = parsed(() => parseDom0Path(folder));
+  return path === null ? null : { kind: "path", path, below };
 }
 
 function parseQubes(text: string): QubePattern | null {

@@ -8,12 +8,15 @@
  *     vm.prefs.*     work     @tag:lab   ask     timeout=60 notify=no
  *     vm.create      agent    *          allow   create=@tag:ai
  *     shell          deploy   -          ask     expires=2026-12-31
+ *     file.*         agent    /srv/ai/*  allow
  *     !include shared-rules
  *
  * @module
  */
 
+import type { Target } from "../operations/parameter.ts";
 import type { Level } from "../operations/operation.ts";
+import type { Dom0Path } from "../../shared/protocol/dom0_path.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 
 export type Action = "allow" | "ask" | "deny";
@@ -35,6 +38,17 @@ export type QubePattern =
   | { readonly kind: "type"; readonly type: string }
   | { readonly kind: "one"; readonly name: VmName };
 
+/** A file or folder of dom0. Only as a target. */
+export interface PathPattern {
+  readonly kind: "path";
+  /** "" is the root, of which there is everything below. */
+  readonly path: Dom0Path | "";
+  /** With everything below it, at any depth. */
+  readonly below: boolean;
+}
+
+export type TargetPattern = QubePattern | PathPattern;
+
 export interface RuleOptions {
   /** Cap on how long it may run. */
   readonly timeoutSeconds?: number;
@@ -51,7 +65,7 @@ export interface RuleOptions {
 export interface Rule {
   readonly operation: OperationPattern;
   readonly source: QubePattern;
-  readonly target: QubePattern;
+  readonly target: TargetPattern;
   readonly action: Action;
   readonly options: RuleOptions;
   /** "30-work.policy:2", for the audit and for whoever asks why. */
@@ -66,14 +80,22 @@ export interface Question {
   /** The name of an operation, or "shell". */
   readonly operation: string;
   readonly level: Level;
-  /** The qubes that it touches; null: dom0, or the system as a whole. At least one. */
-  readonly targets: readonly (VmName | null)[];
+  /** What it touches; null: dom0, or the system as a whole. At least one. */
+  readonly targets: readonly Target[];
 }
 
 /** What is known of qubes. null: it could not be learned, and allows nothing. */
 export interface QubeFacts {
   readonly tagsOf: (qube: VmName) => ReadonlySet<string> | null;
   readonly typeOf: (qube: VmName) => string | null;
+}
+
+/**
+ * Whether the target "*" means every path, too. "@monitor work * allow" is about qubes: whoever wrote
+ * it has not thought of all files of dom0. What forbids or asks, and what allows everything, means them.
+ */
+export function coversPaths({ operation, target, action }: Rule): boolean {
+  return target.kind === "any" && (action !== "allow" || operation.kind === "any");
 }
 
 /** Whether any rule is about the VM: without one everything is denied. */

@@ -10,7 +10,7 @@
  */
 
 import { fitsOperation } from "./decide.ts";
-import type { Question, Rule } from "./rule.ts";
+import { coversPaths, type Question, type Rule } from "./rule.ts";
 
 type Asked = Omit<Question, "targets">;
 
@@ -34,12 +34,12 @@ function pick(rules: readonly Rule[], asked: Asked): readonly Rule[] {
     if (!fitsOperation(operation, asked)) continue;
     if (source.kind === "one" && source.name !== asked.vm) continue;
     const isAboutVm = source.kind === "one" || source.kind === "any";
-    const words = JSON.stringify([isAboutVm ? null : source, target]);
+    const words = JSON.stringify([isAboutVm ? null : source, target, coversPaths(rule)]);
     if (said.has(words)) continue;
     about.push(rule);
     if (options.expiresMs !== undefined) continue; // what follows counts when it has expired
     said.add(words);
-    if (isAboutVm && target.kind === "any") break;
+    if (isAboutVm && coversPaths(rule)) break;
   }
   return about;
 }

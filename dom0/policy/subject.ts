@@ -2,7 +2,7 @@
 /** What a judged request is, in one form for an operation, a plan and a command line. Pure. @module */
 
 import type { Level } from "../operations/operation.ts";
-import type { Qube } from "../operations/parameter.ts";
+import type { Target } from "../operations/parameter.ts";
 import { SHELL } from "../operations/table.ts";
 import { CHANGES } from "../operations/undo.ts";
 import type { JudgedPlan } from "../plans/judge_plan.ts";
@@ -63,6 +63,6 @@ function subjectOfPlan({ plan, steps }: JudgedPlan): Subject {
   };
 }
 
-function nameOf(qube: Qube): string {
-  return qube ?? "dom0";
+function nameOf(target: Target): string {
+  return target ?? "dom0";
 }

@@ -12,6 +12,7 @@ import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND } from "../../shared/protocol/outcome.ts";
+import { withOwnProgram } from "./file_programs.ts";
 import {
   type Ended,
   type RunningCommand,
@@ -59,7 +60,7 @@ export interface Sequence {
 export function argvStep(words: readonly string[]): SequenceStep {
   const [program, ...args] = words;
   if (program === undefined) throw new Error("bug: no program");
-  return { begin: () => ({ mode: "argv", argv: [program, ...args] }) };
+  return { begin: () => ({ mode: "argv", argv: withOwnProgram([program, ...args]) }) };
 }
 
 /** Why a sequence does not go on, for whoever asked for it. */

@@ -231,8 +231,10 @@ export const PROGRAMS: readonly Program[] = [
     part: "client",
     into: "@BINDIR@",
     permissions: {
-      read: "any", // the file of a plan; there is no network to take anything to
-      write: OWN_VM_FOLDERS,
+      // The file of a plan, what is pushed, where pull is told to write; there is no network to take
+      // anything to.
+      read: "any",
+      write: "any",
       env: ["HOME", "NO_COLOR"],
       sys: ["uid"],
     },

@@ -26,6 +26,10 @@ export const MAX_PAYLOAD_CHUNK_BYTES = MAX_OUTPUT_CHUNK_BYTES;
 /** Payload of one request that dom0 may have asked for and not got: what the VM may read ahead. */
 export const PAYLOAD_WINDOW_BYTES = 1024 * 1024;
 
+/** As the kernel has them: PATH_MAX without its NUL, NAME_MAX. */
+export const MAX_PATH_BYTES = 4095;
+export const MAX_PATH_PART_BYTES = 255;
+
 /** Longest stream of one request: the offset of a frame has 32 bits. */
 export const MAX_STREAM_BYTES = 0xffff_ffff;
 

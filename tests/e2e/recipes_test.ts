@@ -32,6 +32,7 @@ Deno.test("policies/RECIPES.md: every line does what it says", async (t) => {
   for (const { place, text: typed } of await commandsOf({ page: "policies/RECIPES.md" }, PLACES)) {
     const line = typed.replaceAll(/ +#.*$/gm, "");
     const text = line.replaceAll("/etc/", `${world.dom0Root}/etc/`)
+      .replaceAll("/srv/", `${Deno.realPathSync(world.folder)}/srv/`)
       .replace("--fetch", `--fetch --fingerprint ${fingerprint.trim()}`); // which a person compares
     isAlone ||= line.startsWith("qvm-tags");
     const [, output = isAlone && line.endsWith("--raw-list") ? /^work\n$/ : /^/] =

@@ -6,6 +6,7 @@ import { checkPolicy } from "../../../dom0/policy/check_policy.ts";
 import { decide, scopeTags } from "../../../dom0/policy/decide.ts";
 import { parsePolicy, PolicyError } from "../../../dom0/policy/parse_policy.ts";
 import type { QubeFacts, Question, RuleOptions } from "../../../dom0/policy/rule.ts";
+import { parseDom0Path } from "../../../shared/protocol/dom0_path.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 
 interface PolicyVector {
@@ -41,7 +42,9 @@ const FACTS: QubeFacts = {
 function question([vm, operation, ...targets]: readonly [string, string, ...string[]]): Question {
   const level = operation === "shell" ? "full" : OPERATIONS.get(operation)?.level;
   if (level === undefined) throw new Error(`no operation ${operation}`);
-  const named = targets.map(parseVmName);
+  const named = targets.map((target) =>
+    target.startsWith("/") ? parseDom0Path(target) : parseVmName(target)
+  );
   return { vm: parseVmName(vm), operation, level, targets: named.length === 0 ? [null] : named };
 }
 

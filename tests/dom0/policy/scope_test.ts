@@ -167,7 +167,7 @@ const VALUES: Readonly<Record<string, string>> = {
     rpc_service: "q.R",
     passphrase_file: "/p",
   },
-  ...{ location: "/b", dest_vm: "ai-2", new_vm: "ai-3", wait: "true" },
+  ...{ location: "/b", path: "/srv/x", dest_vm: "ai-2", new_vm: "ai-3", wait: "true" },
 };
 
 function pairsOf({ parameters }: Operation, target: string): readonly string[] {

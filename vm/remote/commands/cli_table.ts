@@ -112,6 +112,20 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
     [1, 1],
   ),
   subCommand(
+    "push",
+    'files and folders to dom0; a DOM0PATH that ends with "/" is a folder',
+    { ...FORCE("replace files in dom0"), ...TIMEOUT_OPTION, why: ASK_OPTIONS.why },
+    "LOCAL... DOM0PATH",
+    [2, Infinity],
+  ),
+  subCommand(
+    "pull",
+    "files and folders from dom0",
+    { ...FORCE("replace files here"), ...TIMEOUT_OPTION, why: ASK_OPTIONS.why },
+    "DOM0PATH... LOCAL",
+    [2, Infinity],
+  ),
+  subCommand(
     "wait",
     "the answer to what was sent with --no-wait",
     {

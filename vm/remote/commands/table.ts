@@ -13,6 +13,7 @@ import { ping } from "./ping.ts";
 import { queueClean, queueDebug, queueStatus } from "./queue.ts";
 import { plan } from "./plan.ts";
 import { status } from "./status.ts";
+import { pull, push } from "./transfer.ts";
 import { wait } from "./wait.ts";
 
 export type RunSubCommand = (layout: Layout, given: Given) => Promise<number>;
@@ -21,6 +22,8 @@ const RUN: ReadonlyMap<string, RunSubCommand> = new Map([
   ["op", op],
   ["ops", ops],
   ["plan", plan],
+  ["push", push],
+  ["pull", pull],
   ["wait", wait],
   ["key gen", keyGen],
   ["key show", keyShow],

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * What the operations file.* run: fixed texts for bash over coreutils, as commands of their own with all
+ * limits of commands. (Deno gives no descriptor of a folder to a program without every permission.)
+ *
+ * No link is followed. A folder is entered, and then the kernel is asked what it is: it must be the very
+ * path that was given. From there on names are looked up in that folder, whatever is put in the place
+ * of its path meanwhile, and each tool is told not to follow a link at the last part. If there is no such
+ * folder or a link leads there, the answer is the same, so nothing is learned of what lies elsewhere.
+ *
+ *     file-list PATH    file-stat [--hash] PATH    file-read [--offset N] [--bytes N] PATH
+ *     file-write, file-replace [--mode M] [--mtime T] PATH <DATA    file-mkdir [--mode M] PATH
+ *
+ * @module
+ */
+
+const PRELUDE = `
+PATH=/usr/bin:/bin LC_ALL=C.UTF-8
+fail() { echo "$*" >&2; exit 1; }
+mode= mtime= offset=0 bytes= hash=
+while [ $# -gt 1 ]; do
+  case $1 in
+    --hash) hash=yes; shift ;;
+    --mode) mode=$2; shift 2 ;;
+    --mtime) mtime=$2; shift 2 ;;
+    --offset) offset=$2; shift 2 ;;
+    --bytes) bytes=$2; shift 2 ;;
+    *) fail "not known: $1" ;;
+  esac
+done
+path=$1
+enter() {
+  cd -P -- "$1" 2>/dev/null && [ "$(readlink -- /proc/self/cwd)" = "$1" ] ||
+    fail "no such folder, or a link leads there: $1"
+  case $(stat --file-system --format=%T .) in
+    proc | sysfs | cgroup*fs | debugfs | tracefs | securityfs | devpts | configfs | bpf_fs | efivarfs)
+      fail "not a place for files: $1" ;;
+  esac
+}
+enter_parent() {
+  local parent=\${path%/*}
+  enter "\${parent:-/}"
+  name=./\${path##*/}
+}
+is_file() { [ -f "$name" ] && [ ! -L "$name" ]; }
+is_there() { [ -e "$name" ] || [ -L "$name" ]; }
+only_files() {
+  is_there || fail "no such file: $path"
+  is_file || fail "not a regular file: $path"
+}
+`;
+
+/** A name with a line end in it cannot be asked for. */
+const LIST = `
+enter "$path"
+find . -mindepth 1 -maxdepth 1 ! -name $'*\\n*' -printf '%y %s %m %Ts %f\\n' | sort -k5
+`;
+
+const STAT = `
+enter_parent
+is_there || fail "no such file: $path"
+stat --printf='type %F\\nsize %s\\nmode %a\\nmtime %Y\\n' -- "$name" | sed 's/^type regular empty file$/type regular file/'
+[ -n "$hash" ] && is_file || exit 0
+set -o pipefail
+sum=$(dd if="$name" iflag=nofollow,nonblock bs=1M status=none | sha256sum) || fail "cannot be read: $path"
+echo "sha256 \${sum%% *}"
+`;
+
+const READ = `
+enter_parent
+only_files
+exec dd if="$name" iflag=nofollow,nonblock,skip_bytes,count_bytes,fullblock bs=256K \\
+  skip="$offset" \${bytes:+count="$bytes"} status=none
+`;
+
+/** What a kill left there is removed by a later one. */
+const WRITE = `
+new=./.qvm-remote-$QVM_REMOTE_ID
+find . -maxdepth 1 -type f -name '.qvm-remote-2*' -mmin +60 -delete
+trap 'rm -f -- "$new"' EXIT
+trap 'exit 143' TERM INT HUP
+umask 077
+dd of="$new" oflag=nofollow conv=excl bs=1M status=none 2>/dev/null ||
+  fail "cannot be written: no room on the disk, or it is read-only: $path"
+chmod -- "\${mode:-0644}" "$new" && { [ -z "$mtime" ] || touch --date="@$mtime" -- "$new"; } &&
+  sync -- "$new" || fail "cannot be written: $path"
+`;
+
+const NEW = `
+enter_parent
+! is_there || fail "there is something of that name: $path"
+${WRITE}
+ln -T -- "$new" "$name" 2>/dev/null || fail "there is something of that name: $path"
+rm -f -- "$new"
+sync -- .
+`;
+
+const REPLACE = `
+enter_parent
+! is_there || only_files
+${WRITE}
+mv -fT -- "$new" "$name" || fail "cannot be put in its place: $path"
+sync -- .
+`;
+
+const MKDIR = `
+enter_parent
+mkdir --mode="\${mode:-0755}" -- "$name" 2>/dev/null && exit
+[ -d "$name" ] && [ ! -L "$name" ] || fail "cannot be made, or something else is there: $path"
+`;
+
+const PROGRAMS: ReadonlyMap<string, string> = new Map([
+  ["file-list", LIST],
+  ["file-stat", STAT],
+  ["file-read", READ],
+  ["file-write", NEW],
+  ["file-replace", REPLACE],
+  ["file-mkdir", MKDIR],
+]);
+
+/** The words that run for these; the same, if they name no program of dom0's own. */
+export function withOwnProgram(
+  [program, ...args]: readonly [string, ...string[]],
+): readonly [string, ...string[]] {
+  const text = PROGRAMS.get(program);
+  return text === undefined
+    ? [program, ...args]
+    : ["/bin/bash", "-c", PRELUDE + text, program, ...args];
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/**
+ * Files and folders of dom0 into this VM. A file is read in ranges, each under dom0's MAC, into a file
+ * beside its place; a transfer that broke goes on at its end. When all of it has the hash that dom0
+ * gave, it is renamed to its place.
+ *
+ * @module
+ */
+
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
+import { UserError, writeAll } from "../../../shared/cli/program.ts";
+import { newSha256, type Sha256 } from "../../../shared/io/sha256.ts";
+import { ifPresentSync, isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
+import { parseDom0Path } from "../../../shared/protocol/dom0_path.ts";
+import { ProtocolError } from "../../../shared/protocol/refusal.ts";
+import type { CallDom0 } from "./call_dom0.ts";
+import { type Dom0File, listInDom0, statInDom0 } from "./dom0_stat.ts";
+import type { TransferReport } from "./transfer_report.ts";
+
+/** Below what dom0 lets a command print by default. */
+const RANGE_BYTES = 8 * 1024 * 1024;
+const HASH_CHUNK_BYTES = 256 * 1024;
+
+export interface PullOptions {
+  readonly dom0: CallDom0;
+  readonly report: TransferReport;
+  /** Files here are replaced. */
+  readonly force: boolean;
+}
+
+/** @param target a folder if it is one or ends with "/", else the new name of the one path */
+export async function pullFiles(
+  paths: readonly string[],
+  target: string,
+  options: PullOptions,
+): Promise<void> {
+  const isFolder = target.endsWith("/") || isFolderAt(target);
+  if (paths.length > 1 && !isFolder) {
+    throw new UserError(`several files go into a folder, and there is none: ${target}`);
+  }
+  for (const path of paths) {
+    const to = isFolder ? `${target.replace(/\/*$/, "")}/${basename(path)}` : target;
+    await pull(path, to, options);
+  }
+}
+
+function isFolderAt(path: string): boolean {
+  return ifPresentSync(() => Deno.statSync(path))?.isDirectory ?? false;
+}
+
+async function pull(from: string, to: string, options: PullOptions): Promise<void> {
+  await options.report.attempt({ from, to }, async () => {
+    const file = await statInDom0(options.dom0, from, true);
+    if (file.type === "file") return await pullFile(from, to, file, options);
+    if (file.type === "folder") return await pullFolder(from, to, file, options);
+    skip(from, to, "a link or a special file", options);
+  });
+}
+
+function skip(from: string, to: string, what: string, { report }: PullOptions): void {
+  const why = `not copied: it is ${what}`;
+  report.add({ from, to, result: "skipped", bytes: 0, sha256: null, why });
+}
+
+async function pullFolder(
+  from: string,
+  to: string,
+  { mode, mtime }: Dom0File,
+  options: PullOptions,
+): Promise<void> {
+  if (!isPresent(to)) Deno.mkdirSync(to, { mode: 0o700 });
+  else if (!Deno.lstatSync(to).isDirectory) throw new UserError(`there is something else: ${to}`);
+  for (const { name, type } of await listInDom0(options.dom0, from)) {
+    const [inside, here] = [`${from}/${name}`, `${to}/${name}`];
+    if (type === "other" || !isSpeakable(inside)) {
+      skip(inside, here, "a link, a special file, or has a name that cannot be asked for", options);
+    } else await pull(inside, here, options);
+  }
+  Deno.chmodSync(to, mode);
+  Deno.utimeSync(to, mtime, mtime);
+}
+
+function isSpeakable(path: string): boolean {
+  try {
+    return parseDom0Path(path) === path;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
+
+async function pullFile(
+  from: string,
+  to: string,
+  file: Dom0File,
+  { dom0, report, force }: PullOptions,
+): Promise<void> {
+  const { size, sha256 } = file;
+  if (sha256 === null) throw new UserError("dom0 did not give its hash");
+  report.expect(size);
+  const there = ifPresentSync(() => Deno.lstatSync(to));
+  if (there !== undefined && !there.isFile) throw new UserError(`there is something else: ${to}`);
+  if (there !== undefined && there.size === size && await hashOf(to) === sha256) {
+    return report.add({ from, to, result: "unchanged", bytes: size, sha256, why: null });
+  }
+  if (there !== undefined && !force) throw new UserError(`there is something: ${to}`, ["--force"]);
+  const part = `${dirname(to)}/.${basename(to)}.qvm-remote-part`;
+  await fetchInto(part, from, file, sha256, { dom0, report });
+  Deno.chmodSync(part, file.mode);
+  Deno.utimeSync(part, file.mtime, file.mtime);
+  if (force) Deno.renameSync(part, to);
+  else {
+    Deno.linkSync(part, to); // never over what has come there meanwhile
+    Deno.removeSync(part);
+  }
+  report.add({ from, to, result: "copied", bytes: size, sha256, why: null });
+}
+
+/** All of it, checked and on the disk; or nothing is left that has another hash. */
+async function fetchInto(
+  part: string,
+  from: string,
+  { size }: Dom0File,
+  sha256: string,
+  { dom0, report }: Pick<PullOptions, "dom0" | "report">,
+): Promise<void> {
+  using file = openPart(part);
+  let hash = newSha256();
+  let here = await hashInto(hash, file);
+  if (here > size) {
+    file.truncateSync(0);
+    hash = newSha256();
+    here = 0;
+  }
+  while (here < size) {
+    const before = here;
+    const bytes = Math.min(RANGE_BYTES, size - here);
+    const pairs = [["path", from], ["offset", String(here)], ["bytes", String(bytes)]] as const;
+    let chunks: Uint8Array[] = [];
+    await dom0.run("file.read", pairs, {
+      begin() {
+        chunks = [];
+        let got = 0;
+        return (chunk) => {
+          chunks.push(chunk.slice());
+          got += chunk.length;
+          report.at(before + got);
+          return Promise.resolve();
+        };
+      },
+    });
+    for (const chunk of chunks) {
+      writeAll(file, chunk);
+      hash.update(chunk);
+      here += chunk.length;
+    }
+    if (here !== before + bytes) throw new UserError("it became shorter while it was read");
+  }
+  if (hash.digest("hex") !== sha256) {
+    removeIfPresent(part);
+    throw new UserError("it was changed while it was read: try again");
+  }
+  file.syncSync();
+}
+
+/** A part of an earlier transfer, or a new file; no link is followed. */
+function openPart(path: string): Deno.FsFile {
+  const options = { read: true, write: true, mode: 0o600 };
+  try {
+    return Deno.openSync(path, { ...options, createNew: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  const { isFile, nlink } = Deno.lstatSync(path);
+  if (!isFile || nlink !== 1) throw new UserError(`there is something else: ${path}`);
+  return Deno.openSync(path, options);
+}
+
+async function hashOf(path: string): Promise<string> {
+  using file = Deno.openSync(path, { read: true });
+  const hash = newSha256();
+  await hashInto(hash, file);
+  return hash.digest("hex");
+}
+
+/** To its end. @returns how much there was */
+async function hashInto(hash: Sha256, file: Deno.FsFile): Promise<number> {
+  const buffer = new Uint8Array(HASH_CHUNK_BYTES);
+  let bytes = 0;
+  for (let got; (got = await file.read(buffer)) !== null;) {
+    hash.update(buffer.subarray(0, got));
+    bytes += got;
+  }
+  return bytes;
+}
