@@ -95,8 +95,8 @@ Deno.test("a VM that may read and must ask", async (t) => {
     assertStringIncludes(stderr, "error: refused by dom0: a person in dom0 said no");
   });
 
-  await t.step("--no-wait leaves the request; wait has the answer, after all that", async () => {
-    const { stdout } = await client(0, "--no-wait", "qvm-prefs", "work", "memory", "700");
+  await t.step("--detach leaves the request; wait has the answer, after all that", async () => {
+    const { stdout } = await client(0, "--detach", "qvm-prefs", "work", "memory", "700");
     const id = stdout.trim();
     assertEquals((await decide("approve", "--yes")).id, id);
     assertEquals(await client(0, "wait", id), { stdout: "", stderr: "" });

@@ -10,7 +10,7 @@ import { spanMs } from "../../shared/io/clock.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import { NO_FLAGS } from "../../shared/protocol/flags.ts";
 import type { Layout } from "../remote/files/layout.ts";
-import { askDom0 } from "./ask_dom0.ts";
+import { askDom0 } from "../remote/client/ask_dom0.ts";
 
 export type Decision = "allow" | "ask" | "deny";
 

@@ -10,7 +10,7 @@ import { explainedLines } from "../remote/view/value_lines.ts";
 import { checkSize } from "../remote/commands/command_words.ts";
 import type { Layout } from "../remote/files/layout.ts";
 import type { AccessBook } from "./access.ts";
-import { askDom0 } from "./ask_dom0.ts";
+import { askDom0 } from "../remote/client/ask_dom0.ts";
 import type { Jobs, Order } from "./jobs.ts";
 import { reasonText, visibleValue } from "./output.ts";
 import type { Said } from "./said.ts";

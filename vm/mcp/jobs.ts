@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Requests of this server. Each is sent as with --no-wait, so that it outlives a call, the client and
+ * Requests of this server. Each is sent as with --detach, so that it outlives a call, the client and
  * the VM; a call follows it for as long as a client waits, and says how far it is:
  *
  *     sent --answer--------------------------------> done, failed, refused, cancelled
@@ -14,28 +14,27 @@
  */
 
 import { UserError } from "../../shared/cli/program.ts";
-import { isPresent } from "../../shared/io/sync_files.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { RequestFlag } from "../../shared/protocol/flags.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { createExchange } from "../remote/client/create_exchange.ts";
 import { describeEnd } from "../remote/client/end_text.ts";
 import type { Exchange } from "../remote/client/exchange.ts";
+import { cancelJob, expectNotGone } from "../remote/client/job.ts";
 import { reopenRequest } from "../remote/client/request_v2.ts";
 import { type RequestEnd, runRequest } from "../remote/client/run_request.ts";
 import { farewellOf, keepAnswer } from "../remote/commands/deliver.ts";
 import { sendDetached } from "../remote/commands/detach.ts";
 import type { AnswerForm } from "../remote/files/answer_form.ts";
-import { fetchFromHistory } from "../remote/files/archive.ts";
 import { audit } from "../remote/files/audit_log.ts";
 import { forgetDetached, readDetached } from "../remote/files/detached.ts";
 import { readKey } from "../remote/files/key_file.ts";
-import { detachedPath, historyFolder, type Layout } from "../remote/files/layout.ts";
+import { detachedPath, type Layout } from "../remote/files/layout.ts";
 import { lockWithin } from "../remote/files/lock.ts";
 import { after } from "../remote/files/timer.ts";
-import { CONNECT_MS } from "./ask_dom0.ts";
+import { CONNECT_MS } from "../remote/client/ask_dom0.ts";
 import { saidOfEnd, saidOfGoing, saidOfPast } from "./job_said.ts";
-import { createLeave } from "./leave.ts";
+import { createLeave } from "../remote/client/leave.ts";
 import type { Said } from "./said.ts";
 
 export interface Order {
@@ -84,7 +83,7 @@ export function createJobs(layout: Layout): Jobs {
     async cancel(id, signal) {
       const detached = await readDetached(layout, id);
       if (detached === undefined) return past(layout, id, AS_TEXT);
-      reopenRequest(layout, await readKey(layout), detached).cancel();
+      await cancelJob(layout, detached);
       audit(layout, `CANCEL id=${id} by=mcp`);
       return await wait(layout, id, { signal, waitMs: CANCEL_WAIT_MS });
     },
@@ -122,7 +121,7 @@ async function wait(
   if (detached === undefined) return past(layout, id, AS_TEXT);
   using lock = await lockWithin(detachedPath(layout, id), LOCK_PROBE_MS);
   if (lock === null) return { status: "running", id, reason: "another call waits for its end" };
-  if (isPresent(`${historyFolder(layout, id)}/exit`)) fetchFromHistory(layout, id);
+  expectNotGone(layout, detached);
   const exchange = reopenRequest(layout, await readKey(layout), detached);
   const going = await followExchange(layout, exchange, follow, Infinity);
   if (going.kind === "left") return saidOfGoing(layout, id, going.isParked, 0);

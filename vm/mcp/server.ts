@@ -14,7 +14,7 @@ import { printable } from "../../shared/protocol/printable.ts";
 import type { Layout } from "../remote/files/layout.ts";
 import { type AccessBook, createAccessBook } from "./access.ts";
 import { ArgumentError, parseArguments } from "./arguments.ts";
-import { NoAnswerError } from "./ask_dom0.ts";
+import { NoAnswerError } from "../remote/client/ask_dom0.ts";
 import { claimOf, createDesk } from "./desk.ts";
 import {
   INSTRUCTIONS,

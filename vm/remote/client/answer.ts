@@ -3,7 +3,7 @@
 
 import { ifPresent, readSmall } from "../../../shared/io/files.ts";
 import type { AuthKey } from "../../../shared/protocol/auth_key.ts";
-import { asLatin1 } from "../../../shared/protocol/bytes.ts";
+import { asLatin1, type Bytes } from "../../../shared/protocol/bytes.ts";
 import { MAX_META_BYTES } from "../../../shared/protocol/limits.ts";
 import { MAC_BYTES } from "../../../shared/protocol/mac.ts";
 import {
@@ -18,7 +18,8 @@ import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { V1_NONCE } from "../../../shared/protocol/v1.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import type { Copied } from "./follower.ts";
-import { type Layout, resultPath } from "../files/layout.ts";
+import { findPart, presentPath } from "../files/archive.ts";
+import type { Layout, ResultPart } from "../files/layout.ts";
 
 export type Answer =
   /** @property signed false if it comes from this VM's own queue service */
@@ -37,11 +38,14 @@ export async function readAnswer(
   vm: VmName,
 ): Promise<Answer> {
   try {
-    const path = (part: "meta" | "mac" | "exit") => resultPath(layout, request.id, part);
-    const outcome = parseMeta(await readSmall(path("meta"), MAX_META_BYTES));
-    const mac = await ifPresent(readSmall(path("mac"), 2 * MAC_BYTES));
-    const exit = asLatin1(await readSmall(path("exit"), 3));
-    if (outcome.id !== request.id || exit !== String(outcome.exitCode)) return foreign();
+    const read = (part: "meta" | "mac" | "exit", maxBytes: number) =>
+      readPart(layout, request.id, part, maxBytes);
+    const meta = await read("meta", MAX_META_BYTES);
+    const mac = await read("mac", 2 * MAC_BYTES);
+    const exit = await read("exit", 3);
+    if (meta === undefined || exit === undefined) return foreign();
+    const outcome = parseMeta(meta);
+    if (outcome.id !== request.id || asLatin1(exit) !== String(outcome.exitCode)) return foreign();
     if (mac === undefined) {
       const local = LOCAL_KINDS.has(outcome.kind) &&
         (outcome.nonce === V1_NONCE || outcome.nonce === request.nonce);
@@ -50,9 +54,23 @@ export async function readAnswer(
     if (!await verifyOutcome(key, vm, outcome, asLatin1(mac))) return wrongKey();
     return outcome.nonce === request.nonce ? { kind: "valid", outcome, signed: true } : foreign();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof ProtocolError) return foreign();
+    if (error instanceof ProtocolError) return foreign();
     throw error;
   }
+}
+
+async function readPart(
+  layout: Layout,
+  id: RequestId,
+  part: ResultPart,
+  maxBytes: number,
+): Promise<Bytes | undefined> {
+  for (let tries = 0; tries < 2; tries++) { // it may go to the history before it is opened
+    const path = findPart(layout, id, part, presentPath);
+    const bytes = path === undefined ? undefined : await ifPresent(readSmall(path, maxBytes));
+    if (bytes !== undefined) return bytes;
+  }
+  return undefined;
 }
 
 function foreign(): Answer {

@@ -26,6 +26,7 @@ import {
 } from "../../../shared/io/folder_watch.ts";
 import type { Follower } from "./follower.ts";
 import type { Interrupts } from "./interrupts.ts";
+import { findPart } from "../files/archive.ts";
 import { type Layout, parkedPath, prepareFolders, resultPath, sentPath } from "../files/layout.ts";
 import { isPlain } from "../files/plain_file.ts";
 import { ifPresentSync, isPresent } from "../../../shared/io/sync_files.ts";
@@ -97,14 +98,13 @@ async function wait(
   { answerMs, connectMs }: WaitTimes,
   { layout, bell, interrupts, followers, outputFailure, onWaiting, onParked, onSent }: WaitPorts,
 ): Promise<WaitEnd> {
-  const exitPath = resultPath(layout, exchange.id, "exit");
   let sinceMs = spanMs();
   let connectByMs = sinceMs + connectMs;
   let isParked = false;
   let sent = 0;
   let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
   for (;;) {
-    if (isWhole(exitPath)) return { kind: "answered", cause: stop?.cause ?? null };
+    if (isWhole(layout, exchange.id)) return { kind: "answered", cause: stop?.cause ?? null };
     for (const follower of followers) follower.poke();
     const nowMs = spanMs();
     if (isParked !== isPresent(parkedPath(layout, exchange.id))) {
@@ -179,6 +179,8 @@ function readSent(layout: Layout, id: RequestId): number {
 }
 
 /** Protocol 1 makes "exit" before it writes into it. */
-function isWhole(exitPath: string): boolean {
-  return isPlain(exitPath) && (ifPresentSync(() => Deno.lstatSync(exitPath))?.size ?? 0) > 0;
+function isWhole(layout: Layout, id: RequestId): boolean {
+  const size = (path: string) =>
+    isPlain(path) ? ifPresentSync(() => Deno.lstatSync(path))?.size : undefined;
+  return (findPart(layout, id, "exit", size) ?? 0) > 0;
 }

@@ -25,11 +25,12 @@ export interface Follower {
 }
 
 /**
+ * @param open opens it; undefined: the service makes it a file, in time
  * @param sink takes each piece; the next one waits for it. What it throws ends the copying and
  *   goes to `onError`; the rest is still counted and hashed.
  */
 export function followFile(
-  path: string,
+  open: () => Deno.FsFile | undefined,
   sink: (bytes: Uint8Array) => Promise<void>,
   onError: (error: unknown) => void,
 ): Follower {
@@ -41,8 +42,7 @@ export function followFile(
   let poked = 0; // drains that are queued behind the one that runs
 
   const drain = async (): Promise<void> => {
-    if (file === undefined && !isPlain(path)) return; // the service makes it a file, in time
-    file ??= ifPresentSync(() => Deno.openSync(path, { read: true }));
+    file ??= open();
     if (file === undefined) return;
     const buffer = new Uint8Array(CHUNK_BYTES);
     for (let got; (got = file.readSync(buffer) ?? 0) > 0;) {
@@ -74,4 +74,9 @@ export function followFile(
       return { bytes, sha256: await hash.hex() };
     },
   };
+}
+
+/** undefined: it is not there, or nothing that may be opened. */
+export function openIfPlain(path: string): Deno.FsFile | undefined {
+  return isPlain(path) ? ifPresentSync(() => Deno.openSync(path, { read: true })) : undefined;
 }

@@ -71,8 +71,13 @@ async function days({ history }: Layout): Promise<readonly string[]> {
   return names.sort().reverse().map((name) => `${history}/${name}`);
 }
 
-async function readEntry(folder: string, id: RequestId): Promise<HistoryEntry> {
-  const meta = asLatin1(await readPart(folder, "meta", MAX_META_BYTES) ?? new Uint8Array(0));
+/** What the files say of a request. @param metaPath where its outcome is */
+export async function readEntry(
+  folder: string,
+  id: RequestId,
+  metaPath = `${folder}/meta`,
+): Promise<HistoryEntry> {
+  const meta = asLatin1(await ifPresent(readSmall(metaPath, MAX_META_BYTES)) ?? new Uint8Array(0));
   const command = await readPart(folder, "command", MAX_COMMAND_BYTES);
   const field = (name: string): string | null =>
     new RegExp(`^${name}=([A-Za-z0-9:.-]{1,64})$`, "m").exec(meta)?.[1] ?? null;

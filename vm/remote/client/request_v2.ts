@@ -88,7 +88,7 @@ async function publishDetached(
   }
 }
 
-/** A request sent with --no-wait. Whoever waits for it may stop waiting: it goes on. */
+/** A request sent with --detach. Whoever waits for it may stop waiting: it goes on. */
 export function reopenRequest(layout: Layout, key: AuthKey, detached: Detached): Exchange {
   const { id, vm } = detached;
   return {

@@ -7,9 +7,10 @@ import { type Answer, isSame } from "./answer.ts";
 import { createBell } from "./bell.ts";
 import { CANCEL_GRACE_MS, publishAndWait, type StopCause, type WaitTimes } from "./await_answer.ts";
 import type { Exchange } from "./exchange.ts";
-import { type Copied, type Follower, followFile } from "./follower.ts";
+import { type Copied, type Follower, followFile, openIfPlain } from "./follower.ts";
 import { interrupted, type Interrupts } from "./interrupts.ts";
-import { type Layout, resultPath } from "../files/layout.ts";
+import { findPart } from "../files/archive.ts";
+import type { Layout } from "../files/layout.ts";
 
 /** Takes output as it comes. */
 export type Sink = (bytes: Uint8Array) => Promise<void>;
@@ -46,7 +47,7 @@ export async function runRequest(
   const bell = createBell();
   let outputFailure: StopCause | null = null;
   const follow = (part: "out" | "err", sink: Sink): Follower =>
-    followFile(resultPath(layout, exchange.id, part), sink, (error) => {
+    followFile(() => findPart(layout, exchange.id, part, openIfPlain), sink, (error) => {
       outputFailure ??= error instanceof Deno.errors.BrokenPipe ? "broken-pipe" : "write-failed";
       bell.ring();
     });
@@ -112,7 +113,7 @@ async function covered(
   const summary = outcome[part];
   if (copied === undefined || isSame(copied, summary)) return copied && 0;
   if (outcome.kind !== "interrupted" || copied.bytes <= summary.bytes) return undefined;
-  const path = resultPath(layout, id, part);
-  const file = await followFile(path, () => Promise.resolve(), () => {}).finish();
+  const open = () => findPart(layout, id, part, openIfPlain);
+  const file = await followFile(open, () => Promise.resolve(), () => {}).finish();
   return isSame(file, summary) ? copied.bytes - summary.bytes : undefined;
 }

@@ -44,10 +44,10 @@ export function parseAsked(given: Given, ...more: RequestFlag[]): Omit<Asked, "c
     timeoutMs: parseTimeout(given, DEFAULT_TIMEOUT_SECONDS),
     connectMs: parseConnectTimeout(given),
     protocol: parseProtocol(given.value("protocol")),
-    detached: given.has("no-wait"),
+    detached: given.has("detach"),
   };
   if (asked.protocol === 1) {
-    const later = ["explain", "why", "no-wait"].find((name) => given.has(name));
+    const later = ["explain", "why", "detach"].find((name) => given.has(name));
     if (later !== undefined) throw new UsageError(`--${later} does not go with --protocol 1`);
   }
   return asked;

@@ -35,7 +35,7 @@ const TIMEOUT_OPTION = {
 const ASK_OPTIONS = {
   why: { kind: "value", value: "TEXT", help: "why: shown to the person in dom0 who decides" },
   explain: { kind: "flag", help: "say what dom0 would do with it, and run nothing" },
-  "no-wait": { kind: "flag", help: 'print the id and end; "wait ID" fetches the answer' },
+  detach: { kind: "flag", help: "print the id and end: a job, that the words below follow" },
 } as const;
 const STDIN_OPTION = {
   stdin: { kind: "flag", short: "i", help: "the command reads what is piped in here" },
@@ -104,13 +104,14 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
       check: { kind: "flag", help: "check and preview it, ask nobody, run nothing" },
       "undo-on-failure": { kind: "flag", help: "if a step fails, undo those before it" },
       why: ASK_OPTIONS.why,
-      "no-wait": ASK_OPTIONS["no-wait"],
+      detach: ASK_OPTIONS.detach,
       ...TIMEOUT_OPTION,
       ...RAW_OPTION,
     },
     "FILE",
     [1, 1],
   ),
+  subCommand("jobs", "what was sent with --detach, and how far it is"),
   subCommand(
     "push",
     'files and folders to dom0; a DOM0PATH that ends with "/" is a folder',
@@ -126,16 +127,27 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
     [2, Infinity],
   ),
   subCommand(
-    "wait",
-    "the answer to what was sent with --no-wait",
+    "attach",
+    "the output of a job from its beginning, and on until it ends",
     {
-      timeout: { ...TIMEOUT_OPTION.timeout, help: "how long to wait; the request goes on" },
-      cancel: { kind: "flag", help: "end the request in dom0" },
+      from: { kind: "value", value: "BYTE", help: "leave out the output before that byte" },
       ...RAW_OPTION,
     },
-    "ID",
+    "JOB",
     [1, 1],
   ),
+  subCommand(
+    "wait",
+    "the answer to a job, which then is none any more",
+    {
+      timeout: { ...TIMEOUT_OPTION.timeout, help: "how long to wait; the job goes on" },
+      cancel: { kind: "flag", help: "end the job in dom0" },
+      ...RAW_OPTION,
+    },
+    "JOB",
+    [1, 1],
+  ),
+  subCommand("cancel", "end a job in dom0, or take it back", {}, "JOB", [1, 1]),
   subCommand("key gen", "make this VM's key", FORCE("replace the key there is")),
   subCommand("key show", "print the key, to type it in dom0"),
   subCommand(

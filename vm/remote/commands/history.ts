@@ -83,7 +83,7 @@ function duration(durationMs: number | null): string {
   return durationMs === null ? "?" : `${durationMs} ms`;
 }
 
-function shortCommand(untrustedCommand: string | null): string {
+export function shortCommand(untrustedCommand: string | null): string {
   if (untrustedCommand === null) return "?";
   const line = untrustedCommand.trimEnd();
   return line.length <= SHOWN_COMMAND_CHARS ? asLine(line) : printable(line, SHOWN_COMMAND_CHARS);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every sub-command and what does it; cli_table.ts says what each takes. @module */
 
+import { attach } from "./attach.ts";
+import { cancel } from "./cancel.ts";
 import type { Given } from "./cli_words.ts";
 import type { Layout } from "../files/layout.ts";
 import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
 import { history, historyShow } from "./history.ts";
+import { jobs } from "./jobs.ts";
 import { log } from "./log.ts";
 import { mcp } from "./mcp.ts";
 import { migrate } from "./migrate.ts";
@@ -24,7 +27,10 @@ const RUN: ReadonlyMap<string, RunSubCommand> = new Map([
   ["plan", plan],
   ["push", push],
   ["pull", pull],
+  ["jobs", jobs],
+  ["attach", attach],
   ["wait", wait],
+  ["cancel", cancel],
   ["key gen", keyGen],
   ["key show", keyShow],
   ["key import", keyImport],

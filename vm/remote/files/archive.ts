@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** Moves an answer from results/ into the history. @module */
+/** Moves an answer from results/ into the history; never back, so that a reader finds it. @module */
 
 import { PRIVATE_FOLDER } from "../../../shared/io/private_modes.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
-import { historyFolder, type Layout, RESULT_PARTS, resultPath } from "./layout.ts";
+import { historyFolder, type Layout, RESULT_PARTS, type ResultPart, resultPath } from "./layout.ts";
+import { attempt } from "./local_failure.ts";
 import { writePlain } from "./plain_file.ts";
-import { renameIfPresent } from "../../../shared/io/sync_files.ts";
+import { isPresent, renameIfPresent } from "../../../shared/io/sync_files.ts";
 
 /**
  * Moves the files that exist, "exit" first: while it is in one of the two places, the service knows
@@ -30,12 +31,25 @@ export function archiveCommand(layout: Layout, id: RequestId, command: Uint8Arra
 }
 
 /**
- * Puts an answer that was archived before anybody fetched it back into results/, "exit" last, as when
- * it was published.
+ * Looks for a part of an answer in results/ and then in the history, where it may be moved meanwhile.
+ * A history that cannot be read holds nothing.
+ *
+ * @param look undefined: it is not there
  */
-export function fetchFromHistory(layout: Layout, id: RequestId): void {
-  const folder = historyFolder(layout, id);
-  for (const part of RESULT_PARTS) {
-    renameIfPresent(`${folder}/${part}`, resultPath(layout, id, part));
+export function findPart<T>(
+  layout: Layout,
+  id: RequestId,
+  part: ResultPart,
+  look: (path: string) => T | undefined,
+): T | undefined {
+  let found = look(resultPath(layout, id, part));
+  if (found === undefined) {
+    attempt(() => void (found = look(`${historyFolder(layout, id)}/${part}`)));
   }
+  return found;
+}
+
+/** For findPart(): where it is. */
+export function presentPath(path: string): string | undefined {
+  return isPresent(path) ? path : undefined;
 }

@@ -149,7 +149,7 @@ withPeer("what is no call of an operation is refused here, and says how to go on
     [["--protocol", "1", "op", "vm.info"], 2, "--protocol does not go with op"],
     [["--protocol", "1", "--why", "x", "true"], 2, "--why does not go with --protocol 1"],
     [["--protocol", "1", "--explain", "true"], 2, "--explain does not go with --protocol 1"],
-    [["--protocol", "1", "--no-wait", "true"], 2, "--no-wait does not go with --protocol 1"],
+    [["--protocol", "1", "--detach", "true"], 2, "--detach does not go with --protocol 1"],
     [
       [
         "op",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** --no-wait and `qvm-remote wait`: the answer is fetched later, and believed no less. */
+/** --detach and `qvm-remote wait`: the answer is fetched later, and believed no less. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { makeAuthKeyText } from "../../../../shared/protocol/auth_key.ts";
 import { parseRequestId, type RequestId } from "../../../../shared/protocol/request_id.ts";
@@ -11,7 +11,7 @@ import { client, namesIn, runClient, until, type Vm, vmTest } from "../fixture.t
 
 /** Sends a request and leaves it. */
 async function leave(vm: Vm, args: readonly string[]): Promise<RequestId> {
-  const { code, stdout, stderr } = await runClient(vm, ["--no-wait", ...args]);
+  const { code, stdout, stderr } = await runClient(vm, ["--detach", ...args]);
   assertEquals([code, stderr], [0, ""]);
   assertMatch(stdout, /^[0-9a-f-]+\n$/);
   return parseRequestId(stdout.trim());
@@ -44,7 +44,7 @@ vmTest("a request that was left goes on, and its answer is fetched once", async 
   assertEquals(namesIn(vm.layout.results), []);
   const again = await waited(vm, id);
   assertEquals(again.code, 1);
-  assertStringIncludes(again.stderr, `nothing to fetch: ${id}`);
+  assertStringIncludes(again.stderr, `no job any more: ${id}`);
   assertStringIncludes(again.stderr, `its answer was fetched: "qvm-remote history show ${id}"`);
   assertMatch((await runClient(vm, ["history", "show", id])).stdout, /command {3}echo x\n/);
   await peer.close();
@@ -154,7 +154,7 @@ vmTest("an answer under another key is not believed", async (vm) => {
 
 vmTest("what was left keeps its form: a value, an explanation", async (vm) => {
   const peer = await connectPeer(vm);
-  const { stdout } = await runClient(vm, ["op", "vm.info", "--json", "--no-wait"]);
+  const { stdout } = await runClient(vm, ["op", "vm.info", "--json", "--detach"]);
   const value: { id: string } = JSON.parse(stdout); // a program that asked for JSON gets it
   const explained = await leave(vm, ["--explain", "x"]);
   for (const json of ['{ "label": "red" }', '{"decision":"ask"}']) {
@@ -181,7 +181,7 @@ vmTest("queue clean leaves what somebody means to fetch", async (vm) => {
 vmTest("what could not be put into the queue leaves nothing to wait for", async (vm) => {
   await Deno.remove(vm.layout.pending);
   await Deno.writeTextFile(vm.layout.pending, "not a folder");
-  const { code, stdout, stderr } = await runClient(vm, ["--no-wait", "true"]);
+  const { code, stdout, stderr } = await runClient(vm, ["--detach", "true"]);
   assertEquals([code, stdout], [1, ""]);
   assertStringIncludes(stderr, "qvm-remote: error: ");
   assertEquals(namesIn(vm.layout.detached), []);
@@ -200,8 +200,8 @@ vmTest("what cannot be waited for says so", async (vm) => {
   const id = "20261122-091500-4242-a1b2c3d4";
   const unknown = await runClient(vm, ["wait", id]);
   assertEquals(unknown.code, 1);
-  assertStringIncludes(unknown.stderr, `nothing to fetch: ${id}`);
-  assertStringIncludes(unknown.stderr, "only what was sent with --no-wait");
+  assertStringIncludes(unknown.stderr, `no such job: ${id}`);
+  assertStringIncludes(unknown.stderr, "jobs are what was sent with --detach from this VM");
   assertStringIncludes((await runClient(vm, ["wait", "x"])).stderr, 'not an id: "x"');
   await Deno.mkdir(vm.layout.detached);
   for (const text of ["", "{}", '{"nonce":1}', "x".repeat(2000)]) {

@@ -6,17 +6,17 @@
  * @module
  */
 
-import { removeIfPresent } from "../../shared/io/sync_files.ts";
-import type { Command } from "../../shared/protocol/command.ts";
-import type { RequestFlag } from "../../shared/protocol/flags.ts";
-import { createExchange } from "../remote/client/create_exchange.ts";
-import { createCapture } from "../remote/client/run_json.ts";
-import { describeEnd } from "../remote/client/end_text.ts";
-import { runRequest } from "../remote/client/run_request.ts";
-import { readKey } from "../remote/files/key_file.ts";
-import { type Layout, RESULT_PARTS, resultPath } from "../remote/files/layout.ts";
-import { farewellOf } from "../remote/commands/deliver.ts";
-import { parseJson } from "../remote/view/parse_json.ts";
+import { removeIfPresent } from "../../../shared/io/sync_files.ts";
+import type { Command } from "../../../shared/protocol/command.ts";
+import type { RequestFlag } from "../../../shared/protocol/flags.ts";
+import { createExchange } from "./create_exchange.ts";
+import { createCapture } from "./run_json.ts";
+import { describeEnd } from "./end_text.ts";
+import { runRequest } from "./run_request.ts";
+import { readKey } from "../files/key_file.ts";
+import { type Layout, RESULT_PARTS, resultPath } from "../files/layout.ts";
+import { farewellOf } from "../commands/deliver.ts";
+import { parseJson } from "../view/parse_json.ts";
 import { createLeave } from "./leave.ts";
 
 export interface Question {
