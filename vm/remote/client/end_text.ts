@@ -113,7 +113,7 @@ function outcomeMessages(outcome: Outcome, signed: boolean): readonly string[] {
     case "interrupted":
       return [
         `error: interrupted: ${
-          signed ? "the daemon in dom0 died while it ran" : "the queue was recovered"
+          signed ? "the daemon in dom0 died while it ran" : "what became of it is not known here"
         } (id=${id})`,
       ];
     case "revoked":

@@ -4,7 +4,11 @@
 import { writeAll } from "../../../shared/cli/program.ts";
 import type { StreamNumber } from "../../../shared/protocol/message.ts";
 import type { Outcome } from "../../../shared/protocol/outcome.ts";
-import { ProtocolError, REFUSAL_TEXT } from "../../../shared/protocol/refusal.ts";
+import {
+  ProtocolError,
+  REFUSAL_TEXT,
+  type RefusalReason,
+} from "../../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { Layout } from "../files/layout.ts";
 import { attempt } from "../files/local_failure.ts";
@@ -47,11 +51,18 @@ export interface OpenRequest {
   close(): void;
 }
 
-export function openRequest(layout: Layout, id: RequestId, protocol: ProtocolNumber): OpenRequest {
+/** @param wasSent by an earlier session, as far as can be told */
+export function openRequest(
+  layout: Layout,
+  id: RequestId,
+  protocol: ProtocolNumber,
+  wasSent: boolean,
+): OpenRequest {
   const answer: Answer = {
     layout,
     id,
     protocol,
+    wasSent,
     wasWhole: isAnswered(layout, id),
     files: new Map(),
     received: new Map(),
@@ -89,6 +100,7 @@ interface Answer {
   readonly layout: Layout;
   readonly id: RequestId;
   readonly protocol: ProtocolNumber;
+  readonly wasSent: boolean;
   /**
    * An earlier session completed the answer and broke before its ack reached dom0: the same answer
    * comes once more, and the files may already belong to the client.
@@ -157,7 +169,19 @@ function finish(answer: Answer, outcome: Outcome, mac: Uint8Array): string | nul
   return why;
 }
 
-function publish({ layout, id, protocol }: Answer, outcome: Outcome, mac: Uint8Array): void {
+/** What dom0 says to a request that it took, and whose outcome it does not keep any more. */
+const NOT_KEPT: ReadonlySet<RefusalReason | null> = new Set(["stale", "replay"] as const);
+
+function publish(
+  { layout, id, protocol, wasSent }: Answer,
+  outcome: Outcome,
+  mac: Uint8Array,
+): void {
+  if (wasSent && NOT_KEPT.has(outcome.reason)) { // "refused" would say that it did not run
+    const text = `qvmremote.Queue: dom0 does not keep its outcome any more, ` +
+      `and says to it now: ${REFUSAL_TEXT[outcome.reason ?? "stale"]}\n`;
+    return answerLocally(layout, id, outcome.nonce, { kind: "interrupted", reason: null }, text);
+  }
   if (protocol === 2) return publishOutcome(layout, outcome, mac);
   if (outcome.kind === "refused") clear(layout, `${layout.pending}/${id}.cmd`);
   publishOutcome(layout, outcome, null, v1Note(outcome));

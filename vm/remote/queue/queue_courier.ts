@@ -82,7 +82,7 @@ export function createQueueCourier(ports: CourierPorts): QueueCourier {
   };
   return {
     take: oneByOne((id) => take(courier, id)),
-    takeAgain: oneByOne((id) => takeAgain(courier, id)),
+    takeAgain: oneByOne((id) => send(courier, id, true)),
     cancel: oneByOne((id) => cancel(courier, id)),
     endInDom0: (id, why) => endInDom0(ports, id, why),
     giveUpToken: oneByOne((id) => {
@@ -127,24 +127,25 @@ function take(courier: Courier, id: RequestId): void {
     return; // its client took it back
   }
   // A body of protocol 1 is whole only now that its token is there: read it once more.
-  if (entry.kind === "v1") takeAgain(courier, id);
-  else dispatch(courier, id, entry);
+  if (entry.kind === "v1") send(courier, id, false);
+  else dispatch(courier, id, entry, false);
 }
 
-function takeAgain(courier: Courier, id: RequestId): void {
+/** Sends what is in running/. */
+function send(courier: Courier, id: RequestId, wasSent: boolean): void {
   const { ports, answers } = courier;
   if (ports.open.seqOf(id) !== undefined) return;
   const entry = readQueueEntry(running(ports.layout, id), id);
   if (entry.kind === "absent") return;
   if (entry.kind === "bad") return answers.refuse(id, entry.why);
   if (isUnknown(ports, entry)) return answers.loseTrack(id, entry);
-  dispatch(courier, id, entry);
+  dispatch(courier, id, entry, wasSent);
 }
 
 /** Only now that it is in running/, where no crash can lose it. */
-function dispatch(courier: Courier, id: RequestId, entry: Sendable): void {
+function dispatch(courier: Courier, id: RequestId, entry: Sendable, wasSent: boolean): void {
   const { ports: { layout, session, open, send }, answers } = courier;
-  const request = openRequest(layout, id, entry.kind === "v1" ? 1 : 2);
+  const request = openRequest(layout, id, entry.kind === "v1" ? 1 : 2, wasSent);
   let sent;
   if (entry.kind === "envelope") sent = session.request(entry.bytes);
   else {

@@ -249,3 +249,20 @@ vmTest("a job of another VM is not waited for here", async (vm) => {
     assertStringIncludes(stderr, `${id} is a job of the VM old-work; this one is work`);
   }
 });
+
+vmTest("an outcome that dom0 does not keep any more is not taken for a refusal", async (vm) => {
+  const first = await connectPeer(vm);
+  const id = await detach(vm, "x");
+  first.accept((await first.nextRequest()).seq);
+  await first.close();
+  const later = await connectPeer(vm);
+  await later.refuse(await later.nextRequest(), "stale");
+  const { code, stderr } = await runClient(vm, ["wait", id]);
+  assertEquals(code, 130);
+  assertStringIncludes(stderr, "dom0 does not keep its outcome any more");
+  assertStringIncludes(stderr, "interrupted: what became of it is not known here");
+  const fresh = await detach(vm, "y");
+  await later.refuse(await later.nextRequest(), "stale");
+  assertEquals((await runClient(vm, ["wait", fresh])).code, 126, "it was never sent before");
+  await later.close();
+});
