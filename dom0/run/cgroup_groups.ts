@@ -96,15 +96,19 @@ function groupsIn(commands: string, limits: CgroupLimits): Groups {
 
 /** Waits until nothing of it is left, however long that takes; only then is it given back. */
 async function settle(keeper: CgroupKeeper, cgroup: string): Promise<GroupEnd> {
+  let left = 0;
   for (;;) {
     const answer = await keeper.settle(cgroup).catch(() => "gone");
     const [state, ...happened] = answer.split(" ");
+    // At the first look; one in a cgroup that the command made is not in the count.
+    if (state === "busy" && left === 0) left = Math.max(1, Number(happened[0]));
     if (state === "ended") {
       const total = happened.includes("total") ? "total" : "own";
       return {
         hadTooManyProcesses: happened.includes("killed"),
         wasRefusedProcess: happened.includes("refused"),
         ranOutOfMemory: happened.includes("oom") ? total : null,
+        left,
       };
     }
     await delay(state === "busy" ? BUSY_WAIT_MS : RETRY_MS);

@@ -73,7 +73,7 @@ export function createCgroupKeeper(folder: string, lookSeconds: number): CgroupK
     },
     async settle(cgroup) {
       const answer = await ask("SETTLE", cgroup);
-      if (answer !== "busy") watched.delete(cgroup);
+      if (!answer.startsWith("busy ")) watched.delete(cgroup);
       return answer;
     },
     close() {

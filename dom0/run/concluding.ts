@@ -42,7 +42,8 @@ export interface ConcludingOptions {
 }
 
 export function createConcluding({ audit, store, clock, onChange }: ConcludingOptions): Concluding {
-  const conclude: Concluding["conclude"] = (job, { kind, exitCode }, start, limit = null) => {
+  const conclude: Concluding["conclude"] = (job, ended, start, limit = null) => {
+    const { kind, exitCode, left = null } = ended;
     const { vm, id, nonce } = job.request;
     const durationMs = start === null ? 0 : Math.round(clock.spanMs() - start.spanMs);
     const startedAtMs = start?.atMs ?? null;
@@ -57,6 +58,7 @@ export function createConcluding({ audit, store, clock, onChange }: ConcludingOp
       out: spool.summary(1),
       err: spool.summary(2),
       limit,
+      left,
     }));
     keepOutcome(store, audit, vm, outcome);
     recordQuietly(audit, kind, { vm, id, ...endOf(outcome) });
@@ -98,9 +100,10 @@ export function keepOutcome(
 }
 
 /** What the audit says of an end. */
-export function endOf({ exitCode, durationMs, out, err, limit }: Outcome): AuditFields {
+export function endOf({ exitCode, durationMs, out, err, limit, left }: Outcome): AuditFields {
   return {
     ...(limit === null || limit === undefined ? {} : { limit }),
+    ...(left === null || left === undefined ? {} : { left }),
     exit: exitCode,
     duration_ms: durationMs,
     out_bytes: out.bytes,

@@ -160,8 +160,8 @@ async function fulfil(
   if (!isDone) return ended;
   const wrong = await terms.afterwards();
   if (wrong === null) {
-    return isUnreadable ? { kind: "done", exitCode: EXIT_AFTERWARDS_FAILED } : ended;
+    return isUnreadable ? { ...ended, exitCode: EXIT_AFTERWARDS_FAILED } : ended;
   }
   keep(job, 2, utf8(`${NAME}: ${wrong}\n`));
-  return { kind: "done", exitCode: EXIT_AFTERWARDS_FAILED };
+  return { ...ended, exitCode: EXIT_AFTERWARDS_FAILED };
 }

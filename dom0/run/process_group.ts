@@ -23,6 +23,8 @@ export interface GroupEnd {
   readonly wasRefusedProcess: boolean;
   /** The kernel killed one of its processes: at its own memory limit, or at that of all commands. */
   readonly ranOutOfMemory: "own" | "total" | null;
+  /** How many processes were left, and were ended; 0 if there was none, or nobody looked. */
+  readonly left: number;
 }
 
 export interface Member {

@@ -62,6 +62,8 @@ export interface RunOptions {
 export interface Ended {
   readonly kind: Exclude<OutcomeKind, "refused">;
   readonly exitCode: number;
+  /** Processes that it left running, and that were ended; not there if none is known of. */
+  readonly left?: number;
 }
 
 export interface RunningCommand {
@@ -200,7 +202,11 @@ async function follow(
       onOutput(2, utf8(`${NAME}: ${line}\n`));
     }
     const kind = stopper.reason() ?? limit ?? "done";
-    return { kind, exitCode: EXIT_OF_KIND[kind] ?? status.code }; // a signal is 128 + its number
+    return {
+      kind,
+      exitCode: EXIT_OF_KIND[kind] ?? status.code, // a signal is 128 + its number
+      ...kind === "done" && end.left > 0 ? { left: end.left } : {},
+    };
   } finally {
     clearTimeout(timeout);
     await stopper.close();

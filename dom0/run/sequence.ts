@@ -114,12 +114,15 @@ async function runSteps(options: SequenceOptions, halt: Halt): Promise<Ended> {
   const printed: Record<StreamNumber, number> = { 1: 0, 2: 0 };
   const print = printTo(options);
   let last: Ended = { kind: "done", exitCode: 0 };
+  let left = 0;
   for (const step of options.steps) {
     try {
       const command = await halt.unlessStopped(Promise.resolve(step.begin(print)));
       const why = halt.reason();
       if (why !== null || command === undefined) return stoppedFor(why);
-      last = await runStep(command, step, printed, options, halt);
+      const ended = await runStep(command, step, printed, options, halt);
+      left += ended.left ?? 0;
+      last = ended.kind === "done" && left > 0 ? { ...ended, left } : ended;
       await step.end?.(last, print);
     } catch (error) {
       if (!(error instanceof StepRefused)) throw error;

@@ -61,13 +61,15 @@ function sessionGroup(
     async close(inHurry) {
       clearInterval(timer);
       await looking;
+      let left = 0;
       if (inHurry && !hadTooManyProcesses) sweepLater({ mark, session });
       else {
+        left = await count();
         do {
           await signal("KILL");
         } while (await count() > 0);
       }
-      return { hadTooManyProcesses, wasRefusedProcess: false, ranOutOfMemory: null };
+      return { hadTooManyProcesses, wasRefusedProcess: false, ranOutOfMemory: null, left };
     },
   };
 }

@@ -154,8 +154,8 @@ export const KEEPER_END = "\x1e";
  *     TERM, KILL       signals its members
  *     WATCH most       kills it as soon as it has more processes, or, where the kernel holds the
  *                      limit (most is "kernel"), as soon as it was refused one
- *     SETTLE           kills what is left; "busy" until nothing is. Then "ended" and what
- *                      happened: "killed" for having too many processes; "refused" if it was
+ *     SETTLE           kills what is left; "busy" and how many processes that were, until nothing
+ *                      is. Then "ended" and what happened: "killed" for having too many processes; "refused" if it was
  *                      refused one; "oom" if the kernel ended one for lack of memory, and "total"
  *                      too if it was the memory of all commands that was used up
  *     TOTAL p m        (of ".") the most processes and memory of all commands
@@ -195,8 +195,13 @@ look() { # not more often: while lines come one after the other, too
 settle() {
   populated=0
   read -r _ populated <"$cgroup/cgroup.events"
-  answer=busy
-  [ "$populated" = 0 ] || { echo 1 >"$cgroup/cgroup.kill"; return; }
+  if [ "$populated" != 0 ]; then
+    pids=()
+    mapfile -t pids <"$cgroup/cgroup.procs"
+    answer="busy \${#pids[@]}"
+    echo 1 >"$cgroup/cgroup.kill"
+    return
+  fi
   answer=ended
   [ -z "\${killed[$cgroup]}" ] || answer+=" killed"
   counted "$cgroup/pids.events" max
@@ -289,7 +294,9 @@ find_members() {
 exec 2>/dev/null
 find_members
 if [ "$what" = count ]; then
-  echo "\${#members[@]}"
+  declare -A each # one may have both the mark and the session
+  for pid in "\${members[@]}"; do each[$pid]=1; done
+  echo "\${#each[@]}"
   exit
 fi
 for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

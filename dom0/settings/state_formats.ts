@@ -16,7 +16,7 @@ import type { Paths } from "./paths.ts";
 export function stateFormats(paths: Paths): readonly StateFormat[] {
   return [
     { name: "ledger", version: 1, paths: [paths.ledgerFile, `${paths.ledgerFile}.dates`] },
-    { name: "outcomes", version: 1, paths: [paths.outcomeFolder] },
+    { name: "outcomes", version: 2, paths: [paths.outcomeFolder] },
     { name: "payloads", version: 1, paths: [paths.payloadFolder] },
     { name: "undo", version: UNDO_VERSION, paths: [paths.undoFolder] },
     { name: "policy-changes", version: CHANGE_VERSION, paths: [paths.policyChangesFolder] },

@@ -58,6 +58,11 @@ export interface Outcome {
    * which does not say.
    */
   readonly limit?: number | null;
+  /**
+   * How many processes it left running, which were ended. null if it left none, or that is not known.
+   * undefined in a form that does not say.
+   */
+  readonly left?: number | null;
 }
 
 /** The kinds that a limit causes. */
@@ -101,7 +106,7 @@ const LATER_REASONS: ReadonlyMap<RefusalReason | null, Later<RefusalReason>> = n
  * ```
  */
 export function inAgreedForm(outcome: Outcome, common: ReadonlySet<Capability>): Outcome {
-  const { limit, ...first } = outcome;
+  const { limit, left, ...first } = outcome;
   const kind = LATER_KINDS.get(outcome.kind);
   const reason = LATER_REASONS.get(outcome.reason);
   return {
@@ -112,6 +117,7 @@ export function inAgreedForm(outcome: Outcome, common: ReadonlySet<Capability>):
     ...(reason === undefined || common.has(reason.with) ? {} : { reason: reason.before }),
     // An outcome that was kept in the first form has no limit.
     ...(common.has("ends") ? { limit: limit ?? null } : {}),
+    ...(common.has("left") ? { left: left ?? null } : {}),
   };
 }
 
@@ -130,11 +136,12 @@ export function inAgreedForm(outcome: Outcome, common: ReadonlySet<Capability>):
  * ```
  */
 export function isInForm(
-  { limit, kind, reason }: Outcome,
+  { limit, left, kind, reason }: Outcome,
   common: ReadonlySet<Capability>,
 ): boolean {
   const later = [LATER_KINDS.get(kind), LATER_REASONS.get(reason)];
   return common.has("ends") === (limit !== undefined) &&
+    common.has("left") === (left !== undefined) &&
     later.every((word) => word === undefined || common.has(word.with));
 }
 
@@ -216,7 +223,8 @@ export function encodeMeta(outcome: Outcome): string {
     `out_sha256=${outcome.out.sha256}\n` +
     `err_bytes=${outcome.err.bytes}\n` +
     `err_sha256=${outcome.err.sha256}\n` +
-    (outcome.limit === undefined ? "" : `limit=${outcome.limit ?? "-"}\n`);
+    (outcome.limit === undefined ? "" : `limit=${outcome.limit ?? "-"}\n`) +
+    (outcome.left === undefined ? "" : `left=${outcome.left ?? "-"}\n`);
 }
 
 const META = new RegExp(
@@ -231,7 +239,8 @@ const META = new RegExp(
     "out_sha256=([0-9a-f]{64})\n" +
     "err_bytes=([0-9]{1,16})\n" +
     "err_sha256=([0-9a-f]{64})\n" +
-    "(?:limit=([0-9]{1,16}|-)\n)?$",
+    "(?:limit=([0-9]{1,16}|-)\n)?" +
+    "(?:left=([0-9]{1,16}|-)\n)?$",
 );
 
 /**
@@ -252,7 +261,8 @@ export function parseMeta(untrustedBytes: Uint8Array): Outcome {
   const fields = META.exec(parseUtf8(untrustedBytes));
   if (fields === null) throw new ProtocolError("bad-meta", "fields");
   const [, id = "", nonce = "", kind = "", reason = "", exit = "", started = "", ...rest] = fields;
-  const [duration = "", outBytes = "", outHash = "", errBytes = "", errHash = "", limit] = rest;
+  const [duration = "", outBytes = "", outHash = "", errBytes = "", errHash = "", limit, left] =
+    rest;
   if (!isOutcomeKind(kind)) throw new ProtocolError("bad-meta", "outcome");
   if ((kind === "refused") !== isRefusalReason(reason) || (kind !== "refused" && reason !== "-")) {
     throw new ProtocolError("bad-meta", "reason");
@@ -273,6 +283,7 @@ export function parseMeta(untrustedBytes: Uint8Array): Outcome {
     out: { bytes: parseDecimal(outBytes, 0, maxBytes), sha256: outHash },
     err: { bytes: parseDecimal(errBytes, 0, maxBytes), sha256: errHash },
     ...(limit === undefined ? {} : { limit: parseLimit(limit, kind) }),
+    ...(left === undefined ? {} : { left: parseLeft(left, kind) }),
   };
 }
 
@@ -280,6 +291,13 @@ function parseLimit(untrustedText: string, kind: OutcomeKind): number | null {
   if (untrustedText === "-") return null;
   if (!LIMIT_KINDS.has(kind)) throw new ProtocolError("bad-meta", `limit of ${kind}`);
   return parseDecimal(untrustedText, 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** Where something else ended the command, all of it was meant to end. */
+function parseLeft(untrustedText: string, kind: OutcomeKind): number | null {
+  if (untrustedText === "-") return null;
+  if (kind !== "done") throw new ProtocolError("bad-meta", `processes left by ${kind}`);
+  return parseDecimal(untrustedText, 1, Number.MAX_SAFE_INTEGER);
 }
 
 function isOutcomeKind(word: string): word is OutcomeKind {

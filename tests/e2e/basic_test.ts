@@ -30,13 +30,25 @@ Deno.test("a VM runs commands in dom0", async (t) => {
     assertEquals((await qubes.client("work", ["-c", "kill -9 $$"])).code, 137);
     assertEquals((await qubes.client("work", ["no-such-program-here", "x"])).code, 127);
   });
+  await t.step("what a command leaves running is ended, and said", async () => {
+    const words = ["-c", "sleep 600 & sleep 600 & echo left; exit 4"];
+    const { code, stdout, stderr } = await qubes.client("work", words);
+    const said = "qvm-remote: ended 2 processes that were left running\n";
+    assertEquals([code, stdout, stderr], [4, "left\n", said]);
+    const json = await qubes.client("work", ["--json", "-c", "sleep 600 &"]);
+    assertEquals(JSON.parse(json.stdout).left, 1);
+    const counts = readAudit(qubes.world).map(({ left }) => left).filter((left) =>
+      left !== undefined
+    );
+    assertEquals(counts, [2, 1]);
+  });
   await t.step("the audit has each command and verifies", async () => {
     const { code, stdout } = await qubes.dom0(["audit", "verify"]);
     assertEquals(code, 0, stdout);
     assertStringIncludes(stdout, "unbroken");
     const accepted = readAudit(qubes.world).filter(({ event }) => event === "accepted");
     const done = readAudit(qubes.world).filter(({ event }) => event === "done");
-    assert(accepted.length === 6 && done.length === 6, `${accepted.length} ${done.length}`);
+    assert(accepted.length === 8 && done.length === 8, `${accepted.length} ${done.length}`);
   });
   assertEquals(await daemon.stop(), 0);
 });

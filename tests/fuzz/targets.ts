@@ -221,7 +221,7 @@ const VM = parseVmName("work");
 const DOM0_OPENING = [
   encodeFromDom0({ kind: "hello", version: 2, vm: VM }),
   encodeFromDom0({ kind: "ping", token: 0 }),
-  encodeFromDom0({ kind: "capabilities", words: ["ends", "operations", "payloads"] }),
+  encodeFromDom0({ kind: "capabilities", words: ["ends", "operations", "payloads", "left"] }),
 ].map((wire) => wire.slice(4));
 /** Of a VM that knows no operations. */
 const VM_OPENING_FIRST = [
@@ -230,7 +230,7 @@ const VM_OPENING_FIRST = [
 ].map((wire) => wire.slice(4));
 const VM_OPENING = [
   encodeFromVm({ kind: "hello", version: 2 }),
-  encodeFromVm({ kind: "capabilities", words: ["ends", "operations", "payloads"] }),
+  encodeFromVm({ kind: "capabilities", words: ["ends", "operations", "payloads", "left"] }),
 ].map((wire) => wire.slice(4));
 
 export const TARGETS: readonly Target[] = [

@@ -42,7 +42,8 @@ export function saidOfEnd(layout: Layout, { id, form, end, text }: Ended): Said 
   const status = statusOf(end, text.exitCode);
   const said = saidOfFiles(folder, id, status, { form, offset: 0 });
   const errors = said.untrustedErrors ?? "";
-  const isExplained = status === "refused" || status === "failed" && text.messages.length > 0;
+  const ranToItsEnd = end.kind === "answered" && end.outcome.kind === "done";
+  const isExplained = status === "refused" || status === "failed" && !ranToItsEnd;
   const reason = [...text.messages, ...isExplained ? [errors] : []].join("\n");
   const { untrustedErrors: _told, ...others } = said;
   return {

@@ -51,7 +51,8 @@ Deno.test("cgroup keeper: a limit of all commands that cannot be set is told", (
 Deno.test("cgroup keeper: what is left is killed, and busy until it is gone", () =>
   withKeeper(async (keeper, cgroup) => {
     put(cgroup, "cgroup.events", "populated 1\nfrozen 0\n");
-    assertEquals(await keeper.settle(cgroup), "busy");
+    put(cgroup, "cgroup.procs", "17\n18\n");
+    assertEquals(await keeper.settle(cgroup), "busy 2");
     assertEquals(kill(cgroup), "1\n");
     put(cgroup, "cgroup.events", "populated 0\nfrozen 0\n");
     assertEquals(await keeper.settle(cgroup), "ended");

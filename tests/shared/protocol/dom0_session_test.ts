@@ -240,7 +240,7 @@ Deno.test("dom0 says hello and asks for capabilities, and names its own to whoev
   assertEquals(plain(session.hello()), "hex:00000007010002776f726b" + "000000050300000000");
   assertEquals(receive(session, hello(2)), "alive");
   const ready = session.receive(atDom0(capabilities(["future-word"])));
-  const own = "hex:0000001907" + toHex(utf8("ends operations payloads"));
+  const own = "hex:0000001e07" + toHex(utf8("ends operations payloads left"));
   assertEquals(ready.kind === "ready" && plain(ready.reply), own);
   const older = createDom0Session(VM);
   into("greeted", older);
@@ -342,7 +342,8 @@ Deno.test("a refusal that came with operations has a stand-in for a VM that does
       ...{ reason: standIn, limit: null },
     });
     assertEquals(agreedOn(["operations"]).spoken(outcome).reason, reason);
-    const both = agreedOn(["ends", "operations"]).spoken(outcome);
+    const both = agreedOn(["ends", "operations", "left"]).spoken(outcome);
+    assertEquals(both.left, null);
     assertEquals([both.reason, both.limit], [reason, null]);
     assertThrows(() => agreedOn(["future-word"]).outcome(1, outcome, MAC), Error, "bug");
   }

@@ -151,7 +151,7 @@ Deno.test("the VM names its capabilities to a dom0 that asks, and to no other", 
   const asked = session.receive(atVm(ping(0)));
   assertEquals(
     asked.kind === "ping" && plain(asked.reply),
-    "hex:0000001988" + toHex(utf8("ends operations payloads")),
+    "hex:0000001e88" + toHex(utf8("ends operations payloads left")),
   );
   assertEquals(receive(session, capabilities(["ends"])), "capabilities");
   assertEquals(verdict(() => receive(session, capabilities(["ends"]))), "unexpected", "twice");
@@ -183,6 +183,11 @@ Deno.test("an outcome in another form than was agreed is refused", () => {
     [["operations"], { ...clock, reason: "not-approved" }, "ok"],
     [["operations"], clock, "bad-meta"],
     [["ends", "operations"], { ...clock, reason: "not-approved", limit: null }, "ok"],
+    [null, { left: 2 }, "bad-meta"],
+    [["ends"], { limit: null, left: null }, "bad-meta"],
+    [["left"], {}, "bad-meta"],
+    [["left"], { left: 2 }, "ok"],
+    [["ends", "left"], { limit: null, left: null }, "ok"],
   ];
   for (const [words, form, want] of cases) {
     const session = createVmSession();

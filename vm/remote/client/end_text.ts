@@ -100,10 +100,10 @@ const FAREWELL_TEXT: Readonly<Record<Farewell, string>> = {
 };
 
 function outcomeMessages(outcome: Outcome, signed: boolean): readonly string[] {
-  const { id, kind, reason, limit = null } = outcome;
+  const { id, kind, reason, limit = null, left = null } = outcome;
   switch (kind) {
     case "done":
-      return [];
+      return left === null ? [] : [leftText(left)];
     case "refused":
       return refusalMessages(id, reason ?? "policy-denied", signed);
     case "timeout":
@@ -141,6 +141,12 @@ function outcomeMessages(outcome: Outcome, signed: boolean): readonly string[] {
 function overLimit(id: RequestId, what: string, limit: string | null): string {
   const than = limit === null ? "its limit allows" : `${limit}, dom0's limit`;
   return `error: ended in dom0: more ${what} than ${than} (id=${id})`;
+}
+
+function leftText(left: number): string {
+  return left === 1
+    ? "ended 1 process that was left running"
+    : `ended ${left} processes that were left running`;
 }
 
 function bytesText(bytes: number): string {

@@ -20,6 +20,8 @@ export interface HistoryEntry {
   readonly exitCode: number | null;
   /** The limit that ended it: ms, bytes or processes, by the outcome. */
   readonly limit: number | null;
+  /** Processes that it left running, and that were ended. */
+  readonly left: number | null;
   readonly durationMs: number | null;
   readonly started: string | null;
   readonly untrustedCommand: string | null;
@@ -87,6 +89,7 @@ export async function readEntry(
     outcome: field("outcome"),
     exitCode: number(field("exit_code")),
     limit: number(field("limit")),
+    left: number(field("left")),
     durationMs: number(field("duration_ms")),
     started: field("started"),
     untrustedCommand: command === undefined ? null : new TextDecoder().decode(command),

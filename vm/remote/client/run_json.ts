@@ -38,6 +38,7 @@ export function createCapture(): Capture {
         outcome: answered?.kind ?? end.kind,
         reason: answered?.reason ?? null,
         limit: answered?.limit ?? null,
+        left: answered?.left ?? null,
         exit: exitCode,
         duration_ms: answered?.durationMs ?? null,
         signed: end.kind === "answered" && end.signed,

@@ -50,15 +50,16 @@ export async function historyShow(layout: Layout, given: Given): Promise<number>
 }
 
 async function showAnswer(answer: StoredAnswer, output: OutputPort): Promise<void> {
-  const { id, outcome, exitCode, limit, started, durationMs, untrustedCommand, out, err } = answer;
+  const { id, outcome, exitCode, limit, left, started, durationMs, untrustedCommand } = answer;
   writeAll(
     Deno.stdout,
     `id        ${id}\noutcome   ${outcome ?? "?"}\nexit      ${exitCode ?? "?"}\n` +
       (limit === null ? "" : `limit     ${limit}\n`) +
+      (left === null ? "" : `left      ${left} running, ended\n`) +
       `started   ${started ?? "?"}\nduration  ${duration(durationMs)}\n` +
       `command   ${untrustedCommand === null ? "?" : asLine(untrustedCommand.trimEnd())}\n`,
   );
-  for (const [name, bytes] of [["stdout", out], ["stderr", err]] as const) {
+  for (const [name, bytes] of [["stdout", answer.out], ["stderr", answer.err]] as const) {
     writeAll(Deno.stdout, `--- ${name}: ${bytes.length} bytes\n`);
     await output.sink(bytes);
     await output.finish();
@@ -67,12 +68,13 @@ async function showAnswer(answer: StoredAnswer, output: OutputPort): Promise<voi
 }
 
 function entryJson(entry: HistoryEntry): Readonly<Record<string, string | number | null>> {
-  const { id, outcome, exitCode, limit, durationMs, started, untrustedCommand } = entry;
+  const { id, outcome, exitCode, limit, left, durationMs, started, untrustedCommand } = entry;
   return {
     id,
     outcome,
     exit: exitCode,
     limit,
+    left,
     duration_ms: durationMs,
     started,
     command: untrustedCommand,

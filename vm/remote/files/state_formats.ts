@@ -20,7 +20,7 @@ interface Places {
 export function stateFormats(places: Places): readonly StateFormat[] {
   return [
     { name: "key", version: 1, paths: [places.key, places.name] },
-    { name: "queue", version: 1, paths: [places.queue] },
+    { name: "queue", version: 2, paths: [places.queue] },
     { name: "history", version: 1, paths: [places.history] },
     { name: "detached", version: 1, paths: [places.detached] },
     { name: "log", version: 1, paths: [places.audit] },

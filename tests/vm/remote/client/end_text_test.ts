@@ -50,6 +50,15 @@ const CASES: readonly (readonly [end: RequestEnd, exitCode: number, firstMessage
   [{ kind: "invalid", why: "it is wrong", hints: [] }, 255, `error: it is wrong (id=${ID})`],
 ];
 
+Deno.test("describeEnd() says what was left running, and its exit code stays", () => {
+  for (const [left, said] of [[1, "1 process that was"], [7, "7 processes that were"]] as const) {
+    const end = answered("done", { exit: 3 });
+    if (end.kind !== "answered") throw new Error("not reached");
+    const text = describeEnd(ID, 9000, { ...end, outcome: { ...end.outcome, left } });
+    assertEquals([text.exitCode, text.messages], [3, [`ended ${said} left running`]]);
+  }
+});
+
 for (const [end, exitCode, first] of CASES) {
   const name = end.kind === "answered" ? `${end.outcome.kind} ${end.cause}` : JSON.stringify(end);
   Deno.test(`describeEnd() ${name}: ${exitCode}`, () => {
