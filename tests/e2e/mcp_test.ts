@@ -235,6 +235,24 @@ Deno.test("an agent whose VM may do all: output, cancelling, leaving, a change o
     },
   );
 
+  await t.step(
+    "a server that is killed in a call leaves no command, and that is said",
+    async () => {
+      const other = await connectAgent(qubes, VM);
+      const ended = () =>
+        readAudit(qubes.world).filter(({ event }) => event === "cancelled").length;
+      const before = ended();
+      Deno.removeSync(mark);
+      other.call("run", { vm: "dom0", command: `echo here >${mark}; sleep 600` }).catch(() => {});
+      await until("it runs", () => isThere(mark));
+      other.child.kill("SIGKILL");
+      await until("dom0 ended it", () => ended() > before);
+      const log = await Deno.readTextFile(`${qubes.world.vmHome(VM)}/.qvm-remote/audit.log`);
+      assertMatch(log, /CANCEL id=\S+ its client is gone\n/);
+      await other[Symbol.asyncDispose]();
+    },
+  );
+
   await t.step("tools come and go with the policy", async () => {
     assert((await agent.names()).includes("run"));
     const changed = Promise.withResolvers<void>();

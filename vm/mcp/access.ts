@@ -20,6 +20,8 @@ export interface KnownOperation {
   readonly summary: string;
   readonly decision: Decision;
   readonly destructive: boolean;
+  /** How long dom0 expects it to take at most; an older one does not say. */
+  readonly timeoutSeconds?: number;
   readonly parameters: {
     readonly properties: Readonly<Record<string, unknown>>;
     readonly required: readonly string[];

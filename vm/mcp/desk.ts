@@ -4,7 +4,7 @@
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import { NO_FLAGS, type RequestFlag } from "../../shared/protocol/flags.ts";
-import { MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";
+import { MAX_TIMEOUT_MS, MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";
 import { visibleLine } from "../remote/client/visible_text.ts";
 import { explainedLines } from "../remote/view/value_lines.ts";
 import { checkSize } from "../remote/commands/command_words.ts";
@@ -20,10 +20,8 @@ import type { Desk } from "./tool.ts";
 const CALL_MS = 25_000;
 /** The preview comes with the answer if dom0 has it by then: the answer is promised within 2 s. */
 const PREVIEW_MS = 1_500;
-/** As `qvm-remote` has it, and longer for what copies or fetches much. */
-const TIMEOUT_MS = 300_000;
-const COPY_TIMEOUT_MS = 3_600_000;
-const LONG = /^(vm\.(create|clone|rename)|backup\.|template\.|update\.)/;
+/** As `qvm-remote` has it: for what dom0 does not say how long it takes. */
+const USUAL_SECONDS = 300;
 const CHECK_MS = 20_000;
 
 export interface DeskOptions {
@@ -52,13 +50,19 @@ export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): 
     });
   };
   return {
-    operation: (name, pairs) => {
-      const timeoutMs = LONG.test(name) ? COPY_TIMEOUT_MS : TIMEOUT_MS;
-      return submit({ mode: "op", name, pairs }, "value", timeoutMs, new Set(["json"]));
+    async operation(name, pairs) {
+      const timeoutMs = await timeoutOf(access, [name]);
+      return await submit({ mode: "op", name, pairs }, "value", timeoutMs, new Set(["json"]));
     },
     script: (text, seconds) =>
       submit({ mode: "script", script: utf8(text) }, "output", seconds * 1000),
-    plan: (value) => submit({ mode: "plan", text: JSON.stringify(value) }, "plan", COPY_TIMEOUT_MS),
+    async plan(value) {
+      const timeoutMs = await timeoutOf(
+        access,
+        value.steps.map((step) => String(step["operation"])),
+      );
+      return await submit({ mode: "plan", text: JSON.stringify(value) }, "plan", timeoutMs);
+    },
     async checkPlan(value) {
       const command: Command = { mode: "plan", text: JSON.stringify(value) };
       checkSize(command);
@@ -71,6 +75,13 @@ export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): 
     wait: (id, seconds) => jobs.wait(id, { signal, waitMs: seconds * 1000 }),
     cancel: (id) => jobs.cancel(id, signal),
   };
+}
+
+/** One after another. @throws {NoAnswerError} if dom0 was never asked, and is not there */
+async function timeoutOf(access: AccessBook, operations: readonly string[]): Promise<number> {
+  const known = access.last() ?? await access.read();
+  const seconds = operations.map((name) => known.get(name)?.timeoutSeconds ?? USUAL_SECONDS);
+  return Math.min(1000 * seconds.reduce((sum, one) => sum + one, 0), MAX_TIMEOUT_MS);
 }
 
 const EXPLAIN: ReadonlySet<RequestFlag> = new Set(["explain"]);

@@ -7,6 +7,7 @@
  *       | a person is to decide --------------------> pending_approval: job_wait goes on
  *       | 25 s are over ----------------------------> running: job_wait goes on
  *       | the client cancels, or leaves in the call -> dom0 is told to end it
+ *       | this program is killed in the call -------> the queue service tells dom0 to end it
  *
  * A client that leaves in job_wait leaves only the wait: it knows the job, and may come back.
  *
@@ -31,6 +32,7 @@ import { forgetDetached, readDetached } from "../remote/files/detached.ts";
 import { readKey } from "../remote/files/key_file.ts";
 import { detachedPath, type Layout } from "../remote/files/layout.ts";
 import { lockWithin } from "../remote/files/lock.ts";
+import { letGo } from "../remote/files/owned_file.ts";
 import { after } from "../remote/files/timer.ts";
 import { CONNECT_MS } from "../remote/client/ask_dom0.ts";
 import { saidOfEnd, saidOfGoing, saidOfPast } from "./job_said.ts";
@@ -99,12 +101,19 @@ async function submit(layout: Layout, order: Order, follow: Follow): Promise<Sai
     connectMs: CONNECT_MS,
     protocol: 2,
     detachedForm: order.form,
+    isHeld: true,
     interrupts: createLeave(),
   }, () => {});
   if (follow.signal.aborted) return { status: "cancelled", reason: "nothing was sent" };
-  await sendDetached(layout, exchange, order.command);
+  const held = await sendDetached(layout, exchange, order.command);
   const { id } = exchange;
-  const going = await followExchange(layout, exchange, follow, CONNECT_MS);
+  let going: Going;
+  try {
+    going = await followExchange(layout, exchange, follow, CONNECT_MS);
+  } finally { // only now will its id be known to somebody
+    letGo(layout, id);
+    held[Symbol.dispose]();
+  }
   if (going.kind === "left") {
     if (!going.isParked) return saidOfGoing(layout, id, false, 0);
     return { ...saidOfGoing(layout, id, true, 0), ...await follow.onParked(order) };

@@ -28,15 +28,20 @@ export interface Tool {
 
 export type Pairs = readonly (readonly [key: string, value: string])[];
 
+export interface Plan {
+  readonly steps: readonly Readonly<Record<string, unknown>>[];
+  readonly undoOnFailure?: boolean;
+}
+
 /** Where one call is worked on. What it throws is said to the model as an error. */
 export interface Desk {
   /** Calls an operation of dom0. */
   operation(name: string, pairs: Pairs): Promise<Said>;
   /** Runs a script in dom0. @param timeoutSeconds for which it may run there */
   script(text: string, timeoutSeconds: number): Promise<Said>;
-  plan(value: object): Promise<Said>;
+  plan(value: Plan): Promise<Said>;
   /** What would become of a plan; nobody is asked. */
-  checkPlan(value: object): Promise<Said>;
+  checkPlan(value: Plan): Promise<Said>;
   /** Read anew. */
   access(): Promise<Access>;
   look(id: RequestId, offset: number, isPlan?: boolean): Promise<Said>;

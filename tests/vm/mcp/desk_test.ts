@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals } from "@std/assert";
 import { parseWhy } from "../../../shared/protocol/why.ts";
-import { claimOf } from "../../../vm/mcp/desk.ts";
+import { claimOf, createDesk } from "../../../vm/mcp/desk.ts";
+import type { KnownOperation } from "../../../vm/mcp/access.ts";
+import { layoutOf } from "../../../vm/remote/files/layout.ts";
 
 Deno.test("a claim is a reason that a request may hold, whatever a client calls itself", () => {
   assertEquals(
@@ -17,4 +19,44 @@ Deno.test("a claim is a reason that a request may hold, whatever a client calls 
       assert(claim.startsWith("says it is "));
     }
   }
+});
+
+Deno.test("a request may take as long as dom0 says of its operation", async () => {
+  const one = (name: string, timeoutSeconds?: number): [string, KnownOperation] => [name, {
+    ...{ name, level: "manage", summary: "", decision: "allow", destructive: false },
+    ...timeoutSeconds === undefined ? {} : { timeoutSeconds },
+    parameters: { properties: {}, required: [] },
+  }];
+  const known = new Map([one("vm.restart", 360), one("volume.revert", 3600), one("of.old")]);
+  const asked: number[] = [];
+  const said = () => Promise.resolve({ status: "done" } as const);
+  let reads = 0;
+  const desk = createDesk({
+    layout: layoutOf("/nowhere"),
+    jobs: {
+      submit({ timeoutMs }) {
+        asked.push(timeoutMs / 1000);
+        return said();
+      },
+      ...{ wait: said, look: said, cancel: said },
+    },
+    access: {
+      read() {
+        reads++;
+        return Promise.resolve(known);
+      },
+      last: () => reads === 0 ? null : known,
+      isOld: () => false,
+    },
+    why: "",
+    signal: new AbortController().signal,
+  });
+  for (const name of ["vm.restart", "volume.revert", "of.old", "not.known"]) {
+    await desk.operation(name, []);
+  }
+  const step = (operation: string) => ({ operation });
+  await desk.plan({ steps: [step("vm.restart"), step("volume.revert")] });
+  await desk.plan({ steps: Array.from({ length: 100 }, () => step("volume.revert")) });
+  assertEquals(asked, [360, 3600, 300, 300, 3960, 86_400]);
+  assertEquals(reads, 1, "asked once");
 });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Tools: what this VM may do, and operations that have no tool of their own. @module */
 
+import { printable } from "../../../shared/protocol/printable.ts";
 import { type Access, isOpen, type KnownOperation, SHELL } from "../access.ts";
 import { ArgumentError } from "../arguments.ts";
 import type { Said } from "../said.ts";
@@ -45,6 +46,10 @@ export const OPERATION_TOOLS: readonly Tool[] = [
       }
       const pairs = Object.entries(args.values("values"))
         .map(([key, value]) => [key, String(value)] as const);
+      const wrong = pairs.find(([key]) => !/^[a-z][a-z0-9_]*$/.test(key));
+      if (wrong !== undefined) { // else "a=b" with "c" would be "a" with "b=c"
+        throw new ArgumentError(`no operation has a parameter ${printable(wrong[0])}`);
+      }
       return desk.operation(name, pairs);
     },
   },

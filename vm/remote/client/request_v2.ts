@@ -25,6 +25,8 @@ export interface RequestWords extends Pick<RequestFields, "flags" | "why" | "tim
   readonly detachedForm: AnswerForm | null;
   /** What it brings; null or nothing: nothing. */
   readonly brings?: Spooled | null;
+  /** A detached request that ends in dom0 if this program ends before it lets go of it. */
+  readonly isHeld?: boolean;
 }
 
 /** Signs a request. Nothing is written before publish(). */
@@ -34,7 +36,8 @@ export async function createRequestV2(
   vm: VmName,
   words: RequestWords,
 ): Promise<Exchange> {
-  const { command, flags, why, timeoutMs, detachedForm, brings = null } = words;
+  const { command, flags, why, timeoutMs, detachedForm } = words;
+  const { brings = null, isHeld = false } = words;
   const nowMs = dateMs();
   const id = newRequestId(nowMs);
   const nonce = makeNonce();
@@ -51,7 +54,7 @@ export async function createRequestV2(
       brings?.assign(layout, id);
       if (detachedForm !== null) {
         const detached = { id, nonce, vm, form: detachedForm, timeoutMs };
-        return await publishDetached(layout, envelope, detached);
+        return await publishDetached(layout, envelope, detached, isHeld);
       }
       const temporary = temporaryPath(layout, id);
       const file = await writeOwned(layout, temporary, envelope);
@@ -74,12 +77,14 @@ async function publishDetached(
   layout: Layout,
   envelope: Uint8Array,
   detached: Detached,
+  isHeld: boolean,
 ): Promise<Disposable> {
   const { id } = detached;
   await writeDetached(layout, detached);
   try {
     const temporary = temporaryPath(layout, id);
-    const file = await writeUnowned(layout, temporary, envelope);
+    const write = isHeld ? writeOwned : writeUnowned;
+    const file = await write(layout, temporary, envelope);
     Deno.renameSync(temporary, `${layout.pending}/${id}`);
     return file;
   } catch (error) {

@@ -57,7 +57,7 @@ async function deliverNow(layout: Layout, given: Given, asked: Delivery): Promis
     auditSubmit(layout, id, command);
   };
   if (asked.detached) {
-    await sendDetached(layout, exchange, command);
+    using _file = await sendDetached(layout, exchange, command);
     progress.submitted(id, exchange.signsOutput);
     print(given, { id }, `${id}\n`);
     return EXIT_OK;

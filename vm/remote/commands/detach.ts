@@ -13,15 +13,16 @@ import { attempt } from "../files/local_failure.ts";
 
 const MAX_LOGGED_CHARS = 100;
 
-/** Sends what was made with a detachedForm. */
+/** Sends what was made with a detachedForm. @returns what holds it, if it is to be held */
 export async function sendDetached(
   layout: Layout,
   exchange: Exchange,
   command: Command,
-): Promise<void> {
-  using _file = await exchange.publish();
+): Promise<Disposable> {
+  const file = await exchange.publish();
   auditSubmit(layout, exchange.id, command);
   attempt(() => archiveCommand(layout, exchange.id, keptText(command)));
+  return file;
 }
 
 export function auditSubmit(layout: Layout, id: RequestId, command: Command): void {

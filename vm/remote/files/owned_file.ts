@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** A request's file, and the sign that its client lives. @module */
+/** A request's file, and the sign that its client lives, until it lets go. @module */
 
 import { PRIVATE_FILE } from "../../../shared/io/private_modes.ts";
 import { writeAll } from "../../../shared/cli/program.ts";
 import { type Layout, prepareFolders } from "./layout.ts";
+import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { OWNED_FILE } from "./request_owner.ts";
-import { removeIfPresent } from "../../../shared/io/sync_files.ts";
+import { ifPresentSync, removeIfPresent } from "../../../shared/io/sync_files.ts";
 
 /**
  * Writes a file that this program holds the lock of. The lock goes with the file through its
@@ -51,5 +52,16 @@ export async function writeUnowned(
     file.close();
     removeIfPresent(path);
     throw error;
+  }
+}
+
+/**
+ * The request goes on without its client: to be called before the lock goes. It moves from pending/ to
+ * running/, so that is the order in which to look.
+ */
+export function letGo(layout: Layout, id: RequestId): void {
+  for (const folder of [layout.pending, layout.running]) {
+    const release = () => (Deno.chmodSync(`${folder}/${id}`, PRIVATE_FILE), true);
+    if (ifPresentSync(release) === true) return;
   }
 }

@@ -2,7 +2,8 @@
 /**
  * Whether somebody still waits for a request. A client that waits creates the file with mode 0400 and
  * holds an flock on it: the mode says that the client holds locks, the lock that it is alive. The
- * kernel releases the lock when the client ends, in whatever way.
+ * kernel releases the lock when the client ends, in whatever way. A client that leaves its request to
+ * itself gives the file another mode first.
  *
  * @module
  */
@@ -43,7 +44,9 @@ export function createOwnerWatch(): OwnerWatch {
       const file = ifPresentSync(() => Deno.openSync(path, { read: true }));
       if (file === undefined) return;
       waits++;
-      file.lock(true).then(onGone).catch(() => {}).finally(() => {
+      file.lock(true).then(() => {
+        if (hasOwnedMode(file.statSync())) onGone();
+      }).catch(() => {}).finally(() => {
         waits--;
         file.close();
       });
@@ -53,5 +56,9 @@ export function createOwnerWatch(): OwnerWatch {
 
 function isOwned(path: string): boolean {
   const info = ifPresentSync(() => Deno.lstatSync(path));
-  return info?.isFile === true && ((info.mode ?? 0) & 0o777) === OWNED_FILE;
+  return info?.isFile === true && hasOwnedMode(info);
+}
+
+function hasOwnedMode({ mode }: Deno.FileInfo): boolean {
+  return ((mode ?? 0) & 0o777) === OWNED_FILE;
 }
