@@ -11,7 +11,7 @@ import { jobState } from "../files/job_state.ts";
 import { readKey } from "../files/key_file.ts";
 import { historyFolder, type Layout } from "../files/layout.ts";
 import { idOfName } from "../files/queue_entry.ts";
-import { answerLocally } from "../files/result_files.ts";
+import { answerLocally, forgetRequest } from "../files/result_files.ts";
 import { readVmName } from "../files/vm_name_file.ts";
 import { reopenRequest } from "./request_v2.ts";
 
@@ -60,6 +60,7 @@ export async function cancelJob(layout: Layout, job: Detached): Promise<void> {
   const isAlone = (await readConnection(layout)).kind === "none";
   if (isAlone && removeIfPresent(`${layout.pending}/${id}`)) {
     answerLocally(layout, id, nonce, { kind: "cancelled", reason: null }, "");
+    forgetRequest(layout, id); // what it would have brought, too
   } else if (jobState(layout, id) !== "ended") {
     reopenRequest(layout, await readKey(layout), job).cancel();
   }

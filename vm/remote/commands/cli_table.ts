@@ -111,7 +111,6 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
     "FILE",
     [1, 1],
   ),
-  subCommand("jobs", "what was sent with --detach, and how far it is"),
   subCommand(
     "push",
     'files and folders to dom0; a DOM0PATH that ends with "/" is a folder',
@@ -126,6 +125,7 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
     "DOM0PATH... LOCAL",
     [2, Infinity],
   ),
+  subCommand("jobs", "what was sent with --detach, and how far it is"),
   subCommand(
     "attach",
     "the output of a job from its beginning, and on until it ends",

@@ -147,7 +147,7 @@ const LATER: readonly (readonly [name: string, Partial<RequestFields>])[] = [
 for (
   const [name, options] of [
     ["that knows no capabilities", { first: true }],
-    ["that does not know this one", { names: ["ends"] }],
+    ["that does not know this one", { names: ["ends", "left"] }],
   ] as const
 ) {
   vmTest(`a dom0 ${name} is sent nothing of the later form`, async (vm) => {
