@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every sub-command and what does it; cli_table.ts says what each takes. @module */
 
-import { attach } from "./attach.ts";
-import { cancel } from "./cancel.ts";
+import { attach } from "./jobs/attach.ts";
+import { cancel } from "./jobs/cancel.ts";
 import type { Given } from "./cli_words.ts";
 import type { Layout } from "../files/layout.ts";
 import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
 import { history, historyShow } from "./history.ts";
-import { jobs } from "./jobs.ts";
+import { jobs } from "./jobs/jobs.ts";
 import { log } from "./log.ts";
 import { mcp } from "./mcp.ts";
 import { migrate } from "./migrate.ts";
@@ -17,7 +17,7 @@ import { queueClean, queueDebug, queueStatus } from "./queue.ts";
 import { plan } from "./plan.ts";
 import { status } from "./status.ts";
 import { pull, push } from "./transfer.ts";
-import { wait } from "./wait.ts";
+import { wait } from "./jobs/wait.ts";
 
 export type RunSubCommand = (layout: Layout, given: Given) => Promise<number>;
 

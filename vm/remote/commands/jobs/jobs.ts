@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote jobs`: what was sent with --detach and not fetched, and how far it is. @module */
 
-import { EXIT_OK } from "../../../shared/cli/program.ts";
-import type { RequestId } from "../../../shared/protocol/request_id.ts";
-import { type HistoryEntry, readEntry } from "../client/history.ts";
-import { findPart, presentPath } from "../files/archive.ts";
-import { type JobState, jobState, outputBytes } from "../files/job_state.ts";
-import { historyFolder, type Layout } from "../files/layout.ts";
-import { idOfName } from "../files/queue_entry.ts";
-import { namesIn } from "../files/queue_list.ts";
-import type { Given } from "./cli_words.ts";
-import { shortCommand } from "./history.ts";
-import { print } from "./print.ts";
+import { EXIT_OK } from "../../../../shared/cli/program.ts";
+import type { RequestId } from "../../../../shared/protocol/request_id.ts";
+import { type HistoryEntry, readEntry } from "../../client/history.ts";
+import { findPart, presentPath } from "../../files/archive.ts";
+import { type JobState, jobState, outputBytes } from "../../files/job_state.ts";
+import { historyFolder, type Layout } from "../../files/layout.ts";
+import { idOfName } from "../../files/queue_entry.ts";
+import { namesIn } from "../../files/queue_list.ts";
+import type { Given } from "../cli_words.ts";
+import { shortCommand } from "../history.ts";
+import { print } from "../print.ts";
 
 export async function jobs(layout: Layout, given: Given): Promise<number> {
   const ids = (await namesIn(layout.detached)).sort().flatMap((name) => idOfName(name) ?? []);

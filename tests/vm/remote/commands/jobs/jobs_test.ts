@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Jobs: what was sent with --detach is listed, looked at, cancelled, from any program of this VM. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { parseRequestId, type RequestId } from "../../../../shared/protocol/request_id.ts";
-import { detachedPath, resultPath } from "../../../../vm/remote/files/layout.ts";
-import { archiveAnswers } from "../../../../vm/remote/files/sweep.ts";
-import { connectPeer, type Dom0Peer, type PeerRequest } from "../dom0_peer.ts";
-import { client, namesIn, runClient, until, type Vm, vmTest } from "../fixture.ts";
+import { parseRequestId, type RequestId } from "../../../../../shared/protocol/request_id.ts";
+import { detachedPath, resultPath } from "../../../../../vm/remote/files/layout.ts";
+import { archiveAnswers } from "../../../../../vm/remote/files/sweep.ts";
+import { connectPeer, type Dom0Peer, type PeerRequest } from "../../dom0_peer.ts";
+import { client, namesIn, runClient, until, type Vm, vmTest } from "../../fixture.ts";
 
 async function detach(vm: Vm, ...args: string[]): Promise<RequestId> {
   const { code, stdout, stderr } = await runClient(vm, ["--detach", ...args]);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote wait JOB`: the answer to a request that was sent with --detach, fetched once. @module */
 
-import { UserError } from "../../../shared/cli/program.ts";
-import { catchInterrupts } from "../client/interrupts.ts";
-import { cancelJob, expectNotGone, findJob } from "../client/job.ts";
-import { reopenRequest } from "../client/request_v2.ts";
-import { forgetDetached } from "../files/detached.ts";
-import { readKey } from "../files/key_file.ts";
-import { detachedPath, type Layout } from "../files/layout.ts";
-import { lockWithin } from "../files/lock.ts";
-import { viewOf } from "../view/view_of.ts";
-import { type Given, parseTimeout } from "./cli_words.ts";
-import { keepAnswer } from "./deliver.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
+import { catchInterrupts } from "../../client/interrupts.ts";
+import { cancelJob, expectNotGone, findJob } from "../../client/job.ts";
+import { reopenRequest } from "../../client/request_v2.ts";
+import { forgetDetached } from "../../files/detached.ts";
+import { readKey } from "../../files/key_file.ts";
+import { detachedPath, type Layout } from "../../files/layout.ts";
+import { lockWithin } from "../../files/lock.ts";
+import { viewOf } from "../../view/view_of.ts";
+import { type Given, parseTimeout } from "../cli_words.ts";
+import { keepAnswer } from "../deliver.ts";
 import { followJob } from "./follow_job.ts";
 
 /** Long enough to see whether another `wait` holds the lock. */

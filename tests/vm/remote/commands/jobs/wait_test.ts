@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** --detach and `qvm-remote wait`: the answer is fetched later, and believed no less. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { makeAuthKeyText } from "../../../../shared/protocol/auth_key.ts";
-import { parseRequestId, type RequestId } from "../../../../shared/protocol/request_id.ts";
-import { archiveAnswers, HISTORY_DAYS, sweep } from "../../../../vm/remote/files/sweep.ts";
-import { detachedPath, historyFolder, resultPath } from "../../../../vm/remote/files/layout.ts";
-import { writeKey } from "../../../../vm/remote/files/key_file.ts";
-import { connectPeer, type Dom0Peer } from "../dom0_peer.ts";
-import { client, namesIn, runClient, until, type Vm, vmTest } from "../fixture.ts";
+import { makeAuthKeyText } from "../../../../../shared/protocol/auth_key.ts";
+import { parseRequestId, type RequestId } from "../../../../../shared/protocol/request_id.ts";
+import { archiveAnswers, HISTORY_DAYS, sweep } from "../../../../../vm/remote/files/sweep.ts";
+import { detachedPath, historyFolder, resultPath } from "../../../../../vm/remote/files/layout.ts";
+import { writeKey } from "../../../../../vm/remote/files/key_file.ts";
+import { connectPeer, type Dom0Peer } from "../../dom0_peer.ts";
+import { client, namesIn, runClient, until, type Vm, vmTest } from "../../fixture.ts";
 
 /** Sends a request and leaves it. */
 async function leave(vm: Vm, args: readonly string[]): Promise<RequestId> {

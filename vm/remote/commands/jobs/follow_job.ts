@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Shows a job until it ends, or until whoever looks has seen enough: the job goes on then. @module */
 
-import { UserError } from "../../../shared/cli/program.ts";
-import { describeEnd, type EndText, EXIT_INTERRUPTED, EXIT_TIMED_OUT } from "../client/end_text.ts";
-import type { Exchange } from "../client/exchange.ts";
-import type { Interrupts } from "../client/interrupts.ts";
-import { createLeave, either } from "../client/leave.ts";
-import { createProgress } from "../client/progress.ts";
-import { type RequestEnd, runRequest, type Sink } from "../client/run_request.ts";
-import type { Detached } from "../files/detached.ts";
-import { jobState } from "../files/job_state.ts";
-import type { Layout } from "../files/layout.ts";
-import { after } from "../files/timer.ts";
-import type { AnswerView } from "../view/answer_view.ts";
-import type { Given } from "./cli_words.ts";
-import { showEnd } from "./deliver.ts";
+import { UserError } from "../../../../shared/cli/program.ts";
+import {
+  describeEnd,
+  type EndText,
+  EXIT_INTERRUPTED,
+  EXIT_TIMED_OUT,
+} from "../../client/end_text.ts";
+import type { Exchange } from "../../client/exchange.ts";
+import type { Interrupts } from "../../client/interrupts.ts";
+import { createLeave, either } from "../../client/leave.ts";
+import { createProgress } from "../../client/progress.ts";
+import { type RequestEnd, runRequest, type Sink } from "../../client/run_request.ts";
+import type { Detached } from "../../files/detached.ts";
+import { jobState } from "../../files/job_state.ts";
+import type { Layout } from "../../files/layout.ts";
+import { after } from "../../files/timer.ts";
+import type { AnswerView } from "../../view/answer_view.ts";
+import type { Given } from "../cli_words.ts";
+import { showEnd } from "../deliver.ts";
 
 export interface Following {
   readonly job: Detached;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote attach JOB`: looks on, from any number of places at once; the job stays as it is. @module */
 
-import { parseNumber } from "../../../shared/cli/options.ts";
-import { catchInterrupts } from "../client/interrupts.ts";
-import { expectNotGone, findJob } from "../client/job.ts";
-import { reopenRequest } from "../client/request_v2.ts";
-import { readKey } from "../files/key_file.ts";
-import type { Layout } from "../files/layout.ts";
-import { outputView } from "../view/output_view.ts";
-import { viewOf } from "../view/view_of.ts";
-import type { Given } from "./cli_words.ts";
+import { parseNumber } from "../../../../shared/cli/options.ts";
+import { catchInterrupts } from "../../client/interrupts.ts";
+import { expectNotGone, findJob } from "../../client/job.ts";
+import { reopenRequest } from "../../client/request_v2.ts";
+import { readKey } from "../../files/key_file.ts";
+import type { Layout } from "../../files/layout.ts";
+import { outputView } from "../../view/output_view.ts";
+import { viewOf } from "../../view/view_of.ts";
+import type { Given } from "../cli_words.ts";
 import { followJob } from "./follow_job.ts";
 
 export async function attach(layout: Layout, given: Given): Promise<number> {

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** `qvm-remote cancel JOB`: ends it, and says whether it has ended. Its answer stays to be fetched. @module */
 
-import { EXIT_OK, UserError } from "../../../shared/cli/program.ts";
-import { CANCEL_GRACE_MS } from "../client/await_answer.ts";
-import { EXIT_NO_ANSWER } from "../client/end_text.ts";
-import { catchInterrupts } from "../client/interrupts.ts";
-import { cancelJob, findJob } from "../client/job.ts";
-import { createLeave, either } from "../client/leave.ts";
-import { reopenRequest } from "../client/request_v2.ts";
-import { runRequest } from "../client/run_request.ts";
-import { audit } from "../files/audit_log.ts";
-import { readConnection } from "../files/connection.ts";
-import { type Detached, forgetDetached } from "../files/detached.ts";
-import { jobState } from "../files/job_state.ts";
-import { readKey } from "../files/key_file.ts";
-import type { Layout } from "../files/layout.ts";
-import { after } from "../files/timer.ts";
-import type { Given } from "./cli_words.ts";
-import { print } from "./print.ts";
+import { EXIT_OK, UserError } from "../../../../shared/cli/program.ts";
+import { CANCEL_GRACE_MS } from "../../client/await_answer.ts";
+import { EXIT_NO_ANSWER } from "../../client/end_text.ts";
+import { catchInterrupts } from "../../client/interrupts.ts";
+import { cancelJob, findJob } from "../../client/job.ts";
+import { createLeave, either } from "../../client/leave.ts";
+import { reopenRequest } from "../../client/request_v2.ts";
+import { runRequest } from "../../client/run_request.ts";
+import { audit } from "../../files/audit_log.ts";
+import { readConnection } from "../../files/connection.ts";
+import { type Detached, forgetDetached } from "../../files/detached.ts";
+import { jobState } from "../../files/job_state.ts";
+import { readKey } from "../../files/key_file.ts";
+import type { Layout } from "../../files/layout.ts";
+import { after } from "../../files/timer.ts";
+import type { Given } from "../cli_words.ts";
+import { print } from "../print.ts";
 
 export async function cancel(layout: Layout, given: Given): Promise<number> {
   const [word = ""] = given.words;
