@@ -19,6 +19,7 @@ import { ops, policy } from "./commands/policy.ts";
 import { disable, enable, lockdown, restart, unlock } from "./commands/service.ts";
 import { checkConfig, queue, status } from "./commands/status.ts";
 import { undo, UNDO_WORDS } from "./commands/undo.ts";
+import { selfCheckCommand, upgrade, UPGRADE_WORDS } from "./commands/upgrade.ts";
 import { uninstall } from "./commands/uninstall.ts";
 import type { Operator } from "./operator.ts";
 
@@ -152,6 +153,18 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     run: migrate,
     words: MIGRATE_WORDS,
     about: "from the Python original: says what it found and would do; --apply does it",
+  }],
+  ["upgrade", {
+    run: upgrade,
+    words: UPGRADE_WORDS,
+    about: "install packages or an archive, check that all works, and go back by itself if not",
+    withAnyState: true,
+  }],
+  ["self-check", {
+    run: selfCheckCommand,
+    words: "",
+    about: "try the installed program with a request of its own, beside the daemon that runs",
+    withAnyState: true,
   }],
   ["uninstall", {
     run: uninstall,

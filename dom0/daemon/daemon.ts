@@ -9,6 +9,7 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { syncFolderOf } from "../../shared/io/durable.ts";
+import { isLocked } from "../../shared/io/file_lock.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, EXIT_FAILED, writeAll } from "../../shared/cli/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
@@ -37,12 +38,13 @@ import { type GroupChoice, prepareGroups } from "../run/group_choice.ts";
 import { readOperation } from "../run/read_operation.ts";
 import { createScheduler, type Scheduler } from "../run/scheduler.ts";
 import { createLinkSet, type LinkSet } from "../session/link_set.ts";
-import { callQueueService } from "../session/qrexec.ts";
+import { callQueueService, type CallService } from "../session/qrexec.ts";
 import { openVmLink } from "../session/vm_link.ts";
 import { stateFormats } from "../settings/state_formats.ts";
 import { watchSettled } from "../settings/settled_changes.ts";
 import { createUndoing, type Undoing } from "../undo/undoing.ts";
 import { undoToolsOf } from "../undo/undo_tools.ts";
+import { readUpgrade, unfinishedText } from "../upgrade/record.ts";
 import { createKeyStore, isSameRight } from "../settings/key_store.ts";
 import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
@@ -77,6 +79,8 @@ export interface DaemonOptions {
   readonly underSystemd: boolean;
   readonly notifier: Notifier;
   readonly clock: Clock;
+  /** How VMs are called, if not by qrexec. */
+  readonly callService?: CallService;
 }
 
 /** What the daemon is made of. */
@@ -110,7 +114,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
   }
   const daemon = await assemble(options);
   const { settings, links, desk, groups, state } = daemon;
-  sayProblems([...settings.current().problems, ...ledgerProblems(daemon.ledger)], daemon, options);
+  sayProblems(await firstProblems(daemon, paths), daemon, options);
   const endWatches = [
     settings.watch(),
     watchSettled(paths.qrexecFolder, links.socketsChanged),
@@ -317,7 +321,7 @@ function makeLinks(
   { settings, ...parts }: Pick<Daemon, "desk" | "audit" | "settings"> & {
     readonly onChange: () => void;
   },
-  { paths, once, clock }: DaemonOptions,
+  { paths, once, clock, callService = callQueueService }: DaemonOptions,
 ): LinkSet {
   return createLinkSet({
     ...parts,
@@ -327,7 +331,7 @@ function makeLinks(
         vm,
         key,
         clock,
-        callService: callQueueService,
+        callService,
         isHalted: (name) => isSurelyHalted(paths.qrexecFolder, name),
         vmUser: () => settings.current().config.vmUser,
         endWhenIdleMs: once ? ONCE_IDLE_MS : 0,
@@ -352,6 +356,20 @@ function applySettings(
   }
   links.follow(keys);
   approvals?.followRules(rules);
+}
+
+async function firstProblems(
+  { settings, ledger }: Daemon,
+  paths: Paths,
+): Promise<readonly string[]> {
+  // While an upgrade is under way, it starts this daemon itself.
+  const isUnderWay = await isLocked(paths.upgradeFolder) ?? false;
+  const unfinished = isUnderWay ? null : unfinishedText(await readUpgrade(paths));
+  return [
+    ...settings.current().problems,
+    ...ledgerProblems(ledger),
+    ...unfinished === null ? [] : [unfinished],
+  ];
 }
 
 function sayProblems(

@@ -59,6 +59,9 @@ export interface Paths {
   readonly archivesFolder: string;
   /** What "migrate" changed. */
   readonly migrationFile: string;
+  /** How far an upgrade has come, and what leads back from it. */
+  readonly upgradeFolder: string;
+  readonly upgradeFile: string;
   /** Exists while everything is stopped; in /etc, so that a reboot does not lift it. */
   readonly lockdownFile: string;
   /** qubesd's own, which it writes anew with each change. */
@@ -100,6 +103,8 @@ export function dom0Paths(root: string): Paths {
     policyChangesFolder: `${root}/var/lib/qvm-remote/policy-changes`,
     archivesFolder: `${root}/var/lib/qvm-remote/archives`,
     migrationFile: `${root}/var/lib/qvm-remote/migration.json`,
+    upgradeFolder: `${root}/var/lib/qvm-remote/upgrade`,
+    upgradeFile: `${root}/var/lib/qvm-remote/upgrade/state.json`,
     lockdownFile: `${root}/etc/qubes/remote.lockdown`,
     qubesStore: `${root}/var/lib/qubes/qubes.xml`,
     logFile: `${root}/var/log/qubes/qvm-remote.log`,

@@ -7,6 +7,7 @@ import { CHANGE_VERSION } from "../policy/policy_changes.ts";
 import { ANCHOR_VERSION } from "../record/anchor.ts";
 import { UNDO_VERSION } from "../undo/undo_record.ts";
 import { ARCHIVE_VERSION } from "./config_archive.ts";
+import { UPGRADE_VERSION } from "../upgrade/record.ts";
 import type { Paths } from "./paths.ts";
 
 /**
@@ -27,6 +28,7 @@ export function stateFormats(paths: Paths): readonly StateFormat[] {
     { name: "configuration", version: 1, paths: [paths.config] },
     { name: "keys", version: 1, paths: [paths.keyFolder] },
     { name: "policy", version: 1, paths: [paths.policyFolder] },
+    { name: "upgrade", version: UPGRADE_VERSION, paths: [paths.upgradeFolder] },
     { name: "lockdown", version: 1, paths: [paths.lockdownFile] },
   ];
 }

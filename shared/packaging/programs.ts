@@ -543,6 +543,14 @@ export const DATA_FILES: readonly DataFile[] = [
     into: "@LIBDIR@",
     mode: "0755",
   },
+  // Of an upgrade by an archive.
+  {
+    side: "dom0",
+    part: "daemon",
+    source: "shared/packaging/install-dom0",
+    into: "@LIBDIR@",
+    mode: "0755",
+  },
   {
     side: "dom0",
     part: "daemon",

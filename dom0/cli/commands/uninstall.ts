@@ -10,8 +10,8 @@ import { durableRemove } from "../../../shared/io/durable.ts";
 import { exists, ifPresent, readSmallText } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/cli/options.ts";
 import { UserError } from "../../../shared/cli/program.ts";
-import { runTool } from "../../../shared/io/run_tool.ts";
 import { recordAction } from "../../operator/acting.ts";
+import { refuseForVm } from "../../operator/for_vm.ts";
 import { type Operator, requireRoot } from "../operator.ts";
 import type { Installation } from "../../settings/paths.ts";
 import { systemctl } from "../../operator/service.ts";
@@ -75,13 +75,7 @@ async function refuseWhereItCannotEnd({ setupRecord }: Installation): Promise<vo
       'first run "sudo setup-dom0 --undo"',
     ]);
   }
-  // A program of its own: Deno reads nothing of /proc/self without every permission there is.
-  const { stdout } = await runTool(["cat", "/proc/self/cgroup"]);
-  if (/\/qvm-remote-[a-z0-9]+\.service/.test(stdout)) {
-    throw new UserError("this command runs for a VM, and stopping the daemon would end it", [
-      "run it in a terminal of dom0",
-    ]);
-  }
+  await refuseForVm();
 }
 
 /** Instances of a template unit are stopped by a pattern and disabled by the template's name. */
