@@ -19,6 +19,7 @@ import {
   installArchive,
   installedFiles,
   installedPackages,
+  installerEnded,
   installPackages,
   packagesIn,
 } from "./installing.ts";
@@ -54,6 +55,7 @@ export function upgradeActions(options: UpgradeOptions): UpgradeActions {
     },
     stop: (record) => stopDaemon(record, options),
     async install({ kind, files }) {
+      await installerEnded();
       if (kind === "rpm") {
         return await installPackages(files.map(({ name }) => `${from.new}/${name}`));
       }
@@ -73,6 +75,7 @@ export function upgradeActions(options: UpgradeOptions): UpgradeActions {
     },
     async putBack(record) {
       await refuseNewerStateThan(record, acting);
+      await installerEnded();
       const packages = record.kind === "rpm" ? await kept(from.old) : [];
       if (packages.length > 0) return await installPackages(packages);
       await putBackFiles(place, await installedFiles(record.kind, paths.installation));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Installing by rpm, or by the script that unpacks an archive: what is there, what is new, how it gets in. @module */
 
+import { delay } from "@std/async/delay";
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { type Argv, runTool } from "../../shared/io/run_tool.ts";
 import { UserError } from "../../shared/cli/program.ts";
@@ -74,9 +75,26 @@ export async function installedFiles(
   return (await good(["rpm", "--query", "--list", ...packages])).trimEnd().split("\n");
 }
 
+/**
+ * What installs is a unit of its own: neither a terminal that closes nor the end of this program ends it in the
+ * middle, and the next program can wait for it.
+ */
+const INSTALLER_UNIT = "qvm-remote-upgrade.service";
+const APART = [
+  "systemd-run",
+  ...["--quiet", "--collect", "--wait", "--pipe", `--unit=${INSTALLER_UNIT}`, "--"],
+] as const;
+const LOOK_AGAIN_MS = 250;
+
+/** An installer whose upgrade was killed has ended when this resolves. */
+export async function installerEnded(): Promise<void> {
+  const isActive = ["systemctl", "is-active", "--quiet", INSTALLER_UNIT] as const;
+  while ((await runTool(isActive)).code === 0) await delay(LOOK_AGAIN_MS);
+}
+
 /** Also one that is older, and one that is there already: its files may not be all there. */
 export async function installPackages(paths: readonly string[]): Promise<void> {
-  await good(["rpm", "--upgrade", "--replacepkgs", "--oldpackage", "--", ...paths]);
+  await good([...APART, "rpm", "--upgrade", "--replacepkgs", "--oldpackage", "--", ...paths]);
 }
 
 /** install-dom0 checks each entry, and keeps what people edited. */
@@ -86,7 +104,8 @@ export async function installArchive(
   { name, sha256 }: ReleaseFile,
 ): Promise<void> {
   const script = `${root}/usr/lib/qubes-claw/install-dom0`;
-  await good(["env", `DESTDIR=${root}`, "sh", script, "--yes", `${folder}/${name}`, sha256]);
+  const argv = ["sh", script, "--yes", `${folder}/${name}`, sha256] as const;
+  await good(root === "" ? [...APART, ...argv] : ["env", `DESTDIR=${root}`, ...argv]);
 }
 
 /** @throws {UserError} with what it said */
