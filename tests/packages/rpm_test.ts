@@ -2,9 +2,9 @@
 /** The packages of dom0, and of a template that is a Fedora. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { authorize, bootDom0, type Dom0Machine } from "../machine/qubes_machine.ts";
-import type { Machine } from "../machine/machine.ts";
-import { DIST, DIST_INSIDE, good, rpmFile } from "./dist.ts";
+import { authorize } from "../machine/qubes_machine.ts";
+import { DIST, good, rpmFile } from "./dist.ts";
+import { bootWith, put } from "./fedora.ts";
 
 const DOM0 = ["qubes-claw-runtime", "qvm-remote-dom0", "qubes-claw-dom0", "qubes-global-admin-web"];
 const SALT = "qubes-claw-salt";
@@ -111,38 +111,6 @@ Deno.test("rpm: dom0 gets 110 MB at most for the daemon alone, 130 for all; the 
   assert(alone > 80_000_000 && alone <= 110_000_000, `${alone}`);
   assert(all > 80_000_000 && all <= 130_000_000, `${all}`);
 });
-
-/** What a Fedora has: presets that enable nothing, and what its scripts call. */
-const FEDORA = `
-mkdir -p /usr/lib/systemd/system-preset
-echo 'disable *' >/usr/lib/systemd/system-preset/99-default-disable.preset
-cat >/usr/lib/systemd/systemd-update-helper <<'END'
-#!/bin/sh
-verb=$1
-shift
-case $verb in
-  install-system-units) systemctl --no-reload preset "$@" ;;
-  remove-system-units) systemctl --no-reload disable --now "$@" ;;
-  mark-restart-system-units) for unit; do systemctl set-property "$unit" Markers=+needs-restart || true; done ;;
-esac
-END
-chmod 755 /usr/lib/systemd/systemd-update-helper`;
-
-/** What systemd's own package does on a Fedora when all packages are in. */
-const AFTER = "systemctl daemon-reload; systemctl reload-or-restart --marked";
-
-const put = (machine: Machine, verb: string, names: readonly string[], release: number) =>
-  machine.good(`${FEDORA}
-    rpm --nodeps ${verb} ${
-    names.map((name) => `${DIST_INSIDE}/${rpmFile(name, release)}`).join(" ")
-  }
-    ${AFTER}`);
-
-const bootWith = (names: readonly string[]): Promise<Dom0Machine> =>
-  bootDom0([{ name: "work" }], {
-    binds: [{ from: DIST, to: DIST_INSIDE }],
-    install: async (machine) => void await put(machine, "--install", names, 1),
-  });
 
 for (
   const [form, names] of [["binary", DOM0.slice(1, 2).concat(COMPILED)], ["script", DOM0]] as const
