@@ -82,7 +82,12 @@ export async function installedFiles(
 const INSTALLER_UNIT = "qvm-remote-upgrade.service";
 const APART = [
   "systemd-run",
-  ...["--quiet", "--collect", "--wait", "--pipe", `--unit=${INSTALLER_UNIT}`, "--"],
+  "--quiet",
+  "--collect",
+  "--wait",
+  "--pipe",
+  `--unit=${INSTALLER_UNIT}`,
+  "--",
 ] as const;
 const LOOK_AGAIN_MS = 250;
 
