@@ -35,15 +35,25 @@ export async function put(
   names: readonly string[],
   release: number,
 ): Promise<void> {
-  await machine.good(`${FEDORA}
-    rpm --nodeps ${verb} ${filesInside(names, release)}
+  await machine.good(`rpm --nodeps ${verb} ${filesInside(names, release)}
     ${AFTER}`);
 }
 
-/** A dom0 into which these packages of the first release were installed. */
-export function bootWith(names: readonly string[]): Promise<Dom0Machine> {
+/**
+ * A dom0 into which these packages of the first release were installed.
+ *
+ * @param look sees the machine before that
+ */
+export function bootWith(
+  names: readonly string[],
+  look: (machine: Machine) => Promise<void> = () => Promise.resolve(),
+): Promise<Dom0Machine> {
   return bootDom0([{ name: "work" }], {
     binds: [{ from: DIST, to: DIST_INSIDE }],
-    install: (machine) => put(machine, "--install", names, 1),
+    async install(machine) {
+      await machine.good(FEDORA);
+      await look(machine);
+      await put(machine, "--install", names, 1);
+    },
   });
 }

@@ -5,6 +5,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { authorize } from "../machine/qubes_machine.ts";
 import { DIST, good, rpmFile } from "./dist.ts";
 import { bootWith, put } from "./fedora.ts";
+import { changesSince, snapshot } from "./snapshot.ts";
 
 const DOM0 = ["qubes-claw-runtime", "qvm-remote-dom0", "qubes-claw-dom0", "qubes-global-admin-web"];
 const SALT = "qubes-claw-salt";
@@ -149,6 +150,64 @@ for (
     await dom0.good("ls /etc/qubes/remote.d/work.key /var/log/qubes/qvm-remote.audit.jsonl");
   });
 }
+
+/** What the package says that it leaves, and what rpm does with a file that a person edited. */
+const LEFT_IN_DOM0 = [
+  /^\/etc\/qubes\/remote\.conf\.rpmsave$/,
+  /^\/etc\/qubes\/remote\.d(\/|$)/,
+  /^\/etc\/qubes\/remote-policy\.d(\/|$)/,
+  /^\/var\/lib\/qvm-remote(\/|$)/,
+  /^\/var\/log\/qubes\/qvm-remote\./,
+];
+/** What this test itself puts there. */
+const OF_THE_TEST = [
+  /^\/opt\/vm(\/|$)/,
+  /^\/usr\/bin\/qrexec-client$/,
+  /qubesd\.service$/,
+  /^\/opt$/,
+];
+
+Deno.test("rpm, on a machine: all of dom0's installed, upgraded, downgraded, erased; nothing is left that is not said", async () => {
+  const names = [...DOM0, COMPILED];
+  let before: readonly string[] = [];
+  await using dom0 = await bootWith(names, async (machine) => {
+    before = await snapshot(machine);
+  });
+  const unit = "qvm-remote-dom0.service";
+  const verify = `rpm --verify --nodeps ${names.join(" ")}`;
+  assertEquals(await dom0.good(verify), "");
+  await authorize(dom0, "work"); // which edits remote.conf
+  await dom0.good("qvm-remote-dom0 enable", { input: "yes\n" });
+  const conf = await dom0.good("cat /etc/qubes/remote.conf");
+  const pid = () => dom0.good(`systemctl show --value --property=MainPID ${unit}`);
+  for (const [verb, release] of [["--upgrade", 2], ["--upgrade --oldpackage", 1]] as const) {
+    const old = (await pid()).trim();
+    await put(dom0, verb, names, release);
+    assertStringIncludes(await dom0.good("rpm --query qvm-remote-dom0"), `-${release}.x86_64`);
+    await dom0.until(
+      `systemctl is-active ${unit} && [ $(systemctl show --value --property=MainPID ${unit}) != ${old} ]`,
+    );
+    assertEquals((await dom0.inVm("work", "qvm-remote echo here")).stdout, "here\n");
+    assertEquals(await dom0.good("cat /etc/qubes/remote.conf"), conf);
+    const differs = (await dom0.run(verify)).stdout.trimEnd().split("\n");
+    assertEquals(differs.map((line) => line.slice(9)), ["  c /etc/qubes/remote.conf"]);
+  }
+  await dom0.good(`rpm --nodeps --erase ${names.join(" ")}`);
+  assertEquals((await dom0.run(`systemctl is-active ${unit}`)).stdout, "inactive\n");
+  const left = changesSince(before, await snapshot(dom0))
+    .filter((path) => !OF_THE_TEST.some((own) => own.test(path)));
+  assertEquals(left.filter((path) => !LEFT_IN_DOM0.some((said) => said.test(path))), []);
+  for (const said of LEFT_IN_DOM0) {
+    assert(left.some((path) => said.test(path)), `nothing of ${said}`);
+  }
+  await dom0.good("systemctl daemon-reload");
+  assertEquals(
+    await dom0.good(
+      "systemctl list-units --all --plain --no-legend 'qvm-remote*' 'openclaw*' 'qubes-global*'",
+    ),
+    "",
+  );
+});
 
 Deno.test("rpm: rpmlint finds nothing that is not explained", {
   ignore: !await Deno.stat("/usr/bin/rpmlint").then(() => true, () => false),
