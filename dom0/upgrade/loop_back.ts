@@ -113,6 +113,8 @@ function createFarEnd(
         await send(session.ack(event.seq));
         return answered({ outcome, stdout: new TextDecoder().decode(concat(output)) });
       }
+      case "pull":
+        throw new Error("it asked for data, and the request brings none");
       case "accepted":
       case "parked":
       case "capabilities":
