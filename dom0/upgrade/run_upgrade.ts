@@ -58,7 +58,7 @@ async function goForward(record: UpgradeRecord, actions: UpgradeActions): Promis
     if (now.step === "stop") {
       throw new UserError(`the upgrade has not gone on: ${errorText(error)}`, hintsOf(error));
     }
-    await actions.say(`failed at the step "${failure}"; going back to ${now.from}`);
+    await actions.say(`going back to ${now.from}: failed at the step ${failure}`);
     return await goBack({ ...now, way: "back", step: "stop", failure }, actions);
   }
   await actions.say(`upgraded; "qvm-remote-dom0 upgrade --rollback" goes back to ${now.from}`);

@@ -144,7 +144,7 @@ Deno.test("upgrade: a program that fails its check is taken back, and a changed 
       failed.stderr,
       "error: not upgraded, 2.0.0 is back: check: the check ended with 1",
     );
-    assertStringIncludes(failed.stdout, 'failed at the step "check: ');
+    assertStringIncludes(failed.stdout, "going back to 2.0.0: failed at the step check: ");
     assertEquals(installed(), program("old", 0));
 
     Deno.writeTextFileSync(`${folder}/dist/q.tgz`, "changed on its way");
