@@ -68,8 +68,8 @@ export function upgradeActions(options: UpgradeOptions): UpgradeActions {
       }
       if (wasRunning) await systemctl("start", UNIT);
     },
+    try: (record) => tryProgram(record, options),
     async check(record) {
-      await checkProgram(record, options);
       if (record.wasRunning) await checkDaemon(acting);
       if (record.way === "forward" && record.kind === "rpm") await adoptPackages(from);
     },
@@ -120,7 +120,7 @@ async function holdIfIdle(acting: Acting): Promise<Lease> {
 }
 
 /** What is installed checks itself, by a request from its signature to its outcome. */
-async function checkProgram(
+async function tryProgram(
   { way }: UpgradeRecord,
   { acting, print }: UpgradeOptions,
 ): Promise<void> {

@@ -25,8 +25,8 @@ export type ReleaseKind = "rpm" | "archive";
 
 /** The steps of both ways, in their order. */
 export const STEPS = {
-  forward: ["keep", "stop", "install", "start", "check", "done"],
-  back: ["stop", "put-back", "start", "check", "done"],
+  forward: ["keep", "stop", "install", "try", "start", "check", "done"],
+  back: ["stop", "put-back", "try", "start", "check", "done"],
 } as const;
 export type Way = keyof typeof STEPS;
 export type Step = typeof STEPS[Way][number];

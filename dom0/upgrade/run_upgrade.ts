@@ -2,9 +2,10 @@
 /**
  * The steps of an upgrade, and the way back:
  *
- *     forward   keep -> stop -> install -> start -> check -> done
- *     back      stop -> put-back -> start -> check -> done
+ *     forward   keep -> stop -> install -> try -> start -> check -> done
+ *     back      stop -> put-back -> try -> start -> check -> done
  *
+ * The new programs are tried before they have touched any state that the old ones would have to read.
  * What fails before anything is installed changes nothing, and the daemon runs as it did. What fails
  * later goes back by itself. Each step can be done again from its beginning, so a program that was killed in
  * one, or a machine that lost its power, goes on by the record.
@@ -22,9 +23,11 @@ export interface UpgradeActions {
   /** Nothing of a VM runs, and no daemon does, when it resolves. */
   stop(record: UpgradeRecord): Promise<void>;
   install(record: UpgradeRecord): Promise<void>;
+  /** The programs that are there take a request from its signature to its outcome, beside all state. */
+  try(record: UpgradeRecord): Promise<void>;
   /** If the daemon ran when all this began. */
   start(record: UpgradeRecord): Promise<void>;
-  /** A request from its signature to its outcome. */
+  /** The daemon that was started does what it is told. */
   check(record: UpgradeRecord): Promise<void>;
   /** What keep() copied is in its place again. */
   putBack(record: UpgradeRecord): Promise<void>;
@@ -113,6 +116,8 @@ async function doStep(step: Step, record: UpgradeRecord, actions: UpgradeActions
       return await actions.stop(record);
     case "install":
       return await actions.install(record);
+    case "try":
+      return await actions.try(record);
     case "start":
       return await actions.start(record);
     case "check":

@@ -142,9 +142,9 @@ Deno.test("upgrade: a program that fails its check is taken back, and a changed 
     assertEquals(failed.code, 1, failed.stdout);
     assertStringIncludes(
       failed.stderr,
-      "error: not upgraded, 2.0.0 is back: check: the check ended with 1",
+      "error: not upgraded, 2.0.0 is back: try: the check ended with 1",
     );
-    assertStringIncludes(failed.stdout, "going back to 2.0.0: failed at the step check: ");
+    assertStringIncludes(failed.stdout, "going back to 2.0.0: failed at the step try: ");
     assertEquals(installed(), program("old", 0));
 
     Deno.writeTextFileSync(`${folder}/dist/q.tgz`, "changed on its way");

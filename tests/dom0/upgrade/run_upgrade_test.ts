@@ -71,6 +71,7 @@ function actionsOn(machine: Machine, { at = 0, by = "failure", broken = [] }: Tr
       assert(machine.kept && !machine.running, "installed under a daemon that runs");
       machine.programs = "new";
     }),
+    try: step("try", none, () => assert(machine.programs !== "half")),
     start: step("start", none, () => machine.running = machine.record.wasRunning),
     check: step("check", none, () => assert(machine.programs !== "half")),
     putBack: step("put-back", () => machine.programs = "half", () => {
@@ -132,7 +133,7 @@ Deno.test("each step fails in turn: what was there runs again, and that is said"
     assertEquals(machine.said.length, nothing ? 0 : 2);
     failures++;
   }
-  assertEquals(failures, 5);
+  assertEquals(failures, 6);
 });
 
 Deno.test("killed in each step: the next program says where it stopped, goes on, or goes back", async () => {
@@ -156,34 +157,34 @@ Deno.test("killed in each step: the next program says where it stopped, goes on,
       kills++;
     }
   }
-  assertEquals(kills, 5 + 3);
+  assertEquals(kills, 6 + 4);
 });
 
 Deno.test("new programs that do not work: killed on the way back, too, it goes on back", async () => {
   let kills = 0;
-  for (let at = 6;; at++) { // keep, stop, install, start, check; then the way back
+  for (let at = 5;; at++) { // keep, stop, install, try; then the way back
     const machine = machineNow();
-    const error = await untilEnd(machine, { at, by: "kill", broken: ["check"] });
+    const error = await untilEnd(machine, { at, by: "kill", broken: ["try"] });
     const { way, step } = machine.record;
     if (step === "done") {
       assert(error instanceof UserError && error.message.startsWith("not upgraded, 1.0 is back"));
       break;
     }
-    assertEquals([way, STEPS.back[at - 6]], ["back", step]);
+    assertEquals([way, STEPS.back[at - 5]], ["back", step]);
     assert(unfinishedText(machine.record)?.startsWith("a return to the programs before stopped"));
     const later = await assertRejects(() => goOn(machine.record, actionsOn(machine).actions));
     assert(
-      later instanceof UserError && later.message.startsWith("not upgraded, 1.0 is back: check"),
+      later instanceof UserError && later.message.startsWith("not upgraded, 1.0 is back: try"),
     );
     assertEquals([machine.programs, machine.running], ["old", true]);
     kills++;
   }
-  assertEquals(kills, 4);
+  assertEquals(kills, 5);
 });
 
 Deno.test("the way back fails: said with the step, and it can be gone on with", async () => {
   const machine = machineNow();
-  const error = await untilEnd(machine, { at: 7, broken: ["check"] });
+  const error = await untilEnd(machine, { at: 6, broken: ["try"] });
   assert(error instanceof UserError);
   assertEquals(error.message, "could not go back to 1.0: put-back: put-back failed");
   assertEquals(error.hints, ['when that is mended: "qvm-remote-dom0 upgrade --resume"']);
