@@ -267,7 +267,7 @@ Deno.test("what a README leads to is there", () => {
   const root = new URL("../", import.meta.url);
   const folders = ["", "dom0/", "policies/", "shared/packaging/", "shared/tunnel/", "tests/"]
     .concat(
-      ["tests/bench/", "vm/ctl/", "vm/docker/", "vm/proxy/", "vm/setup/"],
+      ["tests/bench/", "vm/ansible/", "vm/ctl/", "vm/docker/", "vm/proxy/", "vm/setup/"],
     );
   const pages = [
     ...folders.map((folder) => `${folder}README.md`),

@@ -38,7 +38,9 @@ E2E_BUILT_LONG := $(patsubst %,tests/e2e/%_test.ts,\
   setup_network)
 # Those that need the real OpenClaw, in "test-openclaw".
 E2E_OPENCLAW := tests/e2e/ctl_openclaw_test.ts
-E2E_LONG := $(filter-out $(E2E_FAST) $(E2E_OPENCLAW),$(wildcard tests/e2e/*_test.ts))
+# The one that needs Ansible, in "test-ansible".
+E2E_ANSIBLE := tests/e2e/ansible_test.ts
+E2E_LONG := $(filter-out $(E2E_FAST) $(E2E_OPENCLAW) $(E2E_ANSIBLE),$(wildcard tests/e2e/*_test.ts))
 
 # Tests wait more than they compute: two files at once for each core.
 TEST_JOBS := $(shell expr 2 \* $$(nproc))
@@ -101,7 +103,7 @@ arch-test: arch ## the packages for an Arch, by pacman's own tools
 # ---- One word each ----
 
 .PHONY: all-test
-all-test: test test-long test-web test-openclaw test-clients test-compiled test-compiled-long test-machine test-machine-kernel test-packages test-salt ## every suite (an hour or two)
+all-test: test test-long test-web test-openclaw test-clients test-ansible test-compiled test-compiled-long test-machine test-machine-kernel test-packages test-salt ## every suite (an hour or two)
 
 .PHONY: dom0-test
 dom0-test: ## dom0 on the simulated Qubes: its modules, then its programs with real VMs' folders around them
@@ -153,6 +155,10 @@ $(QUBES_CLAW_CLIENTS)/READY: tests/tests.mk
 .PHONY: test-clients
 test-clients: clients openclaw ## Codex, Claude Code, OpenClaw, the SDKs and LangChain through the proxy (some minutes)
 	$(DENO) test -A --no-check --quiet tests/clients
+
+.PHONY: test-ansible
+test-ansible: ## dom0 as a host of the real Ansible (Debian's ansible-core), by its page's lines
+	$(DENO) test -A --no-check --quiet $(E2E_ANSIBLE)
 
 .PHONY: fuzz
 SECONDS ?= 60
