@@ -104,6 +104,7 @@ arch-test: arch ## the packages for an Arch, by pacman's own tools
 
 .PHONY: all-test
 all-test: test test-long test-web test-openclaw test-clients test-ansible test-compiled test-compiled-long test-machine test-machine-kernel test-packages test-salt ## every suite (an hour or two)
+	@echo "All suites have passed."
 
 .PHONY: dom0-test
 dom0-test: ## dom0 on the simulated Qubes: its modules, then its programs with real VMs' folders around them
