@@ -35,7 +35,7 @@ VENDOR := $(DIST)/qubes-claw-vendor-$(VERSION).tar.gz
 SOURCE_FILES = $(shell { git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f ! -path './vendor/*' ! -path './$(BUILD)/*' ! -path './.deno/*' ! -path './.cache/*' ! -path './.git/*' -printf '%P\n'; } | LC_ALL=C sort)
 
 .PHONY: sources
-sources: $(SOURCE) $(VENDOR) $(VENDOR).sha256 ## build/dist: the source, and what a build without network takes beside it
+sources: $(SOURCE) $(VENDOR) $(VENDOR).sha256 $(DIST)/builder ## build/dist: the source, and what a build without network takes beside it
 
 # Always: what there is to pack, git says.
 $(SOURCE): FORCE
@@ -54,6 +54,10 @@ $(VENDOR): deno.json deno.lock shared/packaging/write-vendor
 # As builder v2 reads it, and the spec: the hash alone.
 $(VENDOR).sha256: $(VENDOR)
 	@sha256sum $< | cut -d ' ' -f 1 >$@
+
+# What builder v2 reads beside .qubesbuilder.
+$(DIST)/builder: $(VENDOR).sha256 FORCE
+	@mkdir -p $@ && cp $< $@/ && echo $(VERSION) >$@/version && echo $(RELEASE) >$@/rel
 
 # ---- Packages ----
 

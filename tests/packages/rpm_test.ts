@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The packages of dom0, and of a template that is a Fedora. @module */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { sha256Hex } from "../../shared/io/sha256.ts";
+import { VERSION } from "../../shared/io/version.ts";
 import { authorize } from "../machine/qubes_machine.ts";
 import { DIST, good, rpmFile } from "./dist.ts";
 import { bootWith, put } from "./fedora.ts";
@@ -93,6 +95,15 @@ for (const [where, names] of [["dom0", [...DOM0, COMPILED, SALT]], ["a VM", VM]]
     assertEquals(left, kept);
   });
 }
+
+Deno.test("rpm: what builder v2 reads beside .qubesbuilder is made with the sources", async () => {
+  const read = (name: string): Promise<string> => Deno.readTextFile(`${DIST}/builder/${name}`);
+  assertEquals(await read("version"), `${VERSION}\n`);
+  assertMatch(await read("rel"), /^\d+\n$/);
+  const vendor = `qubes-claw-vendor-${VERSION}.tar.gz`;
+  const hash = sha256Hex(await Deno.readFile(`${DIST}/${vendor}`));
+  assertEquals(await read(`${vendor}.sha256`), `${hash}\n`);
+});
 
 Deno.test("rpm: dom0 gets 110 MB at most for the daemon alone, 130 for all; the page says of each how much", async () => {
   const size = async (names: readonly string[]): Promise<number> => {

@@ -61,6 +61,10 @@ Deno.test("rpm: no folder of Qubes or of the system is a package's", () => {
 
 Deno.test("builder v2 finds its files: specs, and the sources of the specs", () => {
   const builder = read("../../.qubesbuilder");
+  for (const spec of Object.values(SPECS)) {
+    const left = spec.match(/@[A-Z]+@/g) ?? []; // what the builder fills in
+    assertEquals(left.toSorted(), ["@CHANGELOG@", "@REL@", "@VERSION@"]);
+  }
   for (const [set, side] of [["host", "dom0"], ["vm", "vm"]] as const) {
     assertStringIncludes(
       builder,
