@@ -28,10 +28,12 @@ export function createMover(acting: Acting, tools: Tools): Mover {
   };
   return {
     reload: () => runOrFail(tools, RELOAD),
-    async carryOut({ fact, commands }) {
+    async carryOut({ fact, to, commands }) {
       switch (fact.kind) {
         case "aside":
           return await durableRename(fact.path, savedPath(fact.path));
+        case "mode":
+          return await Deno.chmod(fact.path, parseInt(to ?? "", 8));
         case "grant": {
           const key = `${acting.paths.keyFolder}/${fact.vm}.key`;
           const text = await readPrivate(key, MAX_KEY_FILE_BYTES);
@@ -42,7 +44,8 @@ export function createMover(acting: Acting, tools: Tools): Mover {
           return await runAll(commands);
       }
     },
-    async takeBack({ fact, commands }) {
+    async takeBack({ fact, to, commands }) {
+      if (fact.kind === "mode") return await Deno.chmod(fact.path, parseInt(to ?? "", 8));
       if (fact.kind === "grant") return await takeRules(acting, fact.vm);
       if (fact.kind !== "aside") return await runAll(commands);
       const isSystemd = ({ argv: [program] }: Command): boolean => program === "systemctl";

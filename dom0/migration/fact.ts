@@ -17,6 +17,8 @@ export type Fact =
   | { readonly kind: "enabled"; readonly unit: string }
   /** Whether the file has another name, under which nobody reads it. */
   | { readonly kind: "aside"; readonly path: string }
+  /** Who may look into a file: the permissions in octal digits. */
+  | { readonly kind: "mode"; readonly path: string }
   /** What rules there are for a VM that has a key. */
   | { readonly kind: "grant"; readonly vm: VmName };
 
@@ -27,7 +29,13 @@ export type Undo = UndoOf<Fact>;
 /** The value of facts that only are, or are not. */
 export const YES = "yes";
 
-const FIELDS = { active: "unit", enabled: "unit", aside: "path", grant: "vm" } as const;
+const FIELDS = {
+  active: "unit",
+  enabled: "unit",
+  aside: "path",
+  mode: "path",
+  grant: "vm",
+} as const;
 
 export const record = recordFile<Fact>({
   program: "qvm-remote-dom0 migrate",
@@ -41,7 +49,8 @@ export const record = recordFile<Fact>({
 export function keyOf(fact: Fact): string {
   switch (fact.kind) {
     case "aside":
-      return `aside ${fact.path}`;
+    case "mode":
+      return `${fact.kind} ${fact.path}`;
     case "grant":
       return `grant ${fact.vm}`;
     default:
@@ -58,6 +67,8 @@ export function describe(fact: Fact, value: Value): string {
       return `${value === null ? "disable" : "enable"} ${fact.unit}`;
     case "aside":
       return `put ${fact.path} ${value === null ? "back" : "aside"}`;
+    case "mode":
+      return `chmod ${value} ${fact.path}`;
     case "grant":
       return value === null
         ? `take away the rules of ${fact.vm}; its key stays`

@@ -66,7 +66,7 @@ export interface Found {
   readonly webPolicy: FoundWebPolicy | null;
   readonly otherFiles: readonly string[];
   /** Its log, in the place where this project has its own. */
-  readonly log: string | null;
+  readonly log: { readonly path: string; readonly mode: number } | null;
   /** What an earlier migration changed. */
   readonly entriesOfRecord: readonly Entry[];
 }

@@ -8,6 +8,8 @@ import { YES } from "./fact.ts";
 import type { Found, FoundKey, FoundUnit } from "./found.ts";
 import { savedPath } from "./original.ts";
 
+const GROUP_OR_OTHER = 0o077;
+
 /** Something that is not taken, or that stands in the way, and what a person does about it. */
 export interface Remark {
   readonly what: string;
@@ -32,6 +34,7 @@ export function planMigration(found: Found): Plan {
         asideStep(file, `systemd reads it in the place of this project's ${unit}`)
       ),
       ...found.entries.map((path) => asideStep(path, "it starts programs of the original")),
+      ...logSteps(found),
       ...found.keys.filter(isTaken).map(({ vm, fingerprint }) => grantStep(vm, fingerprint)),
     ],
     obstacles: obstacles(found),
@@ -72,6 +75,17 @@ function asideStep(path: string, why: string): Step {
     why,
     commands: [{ argv: ["mv", "--no-clobber", "--", path, savedPath(path)] }],
   };
+}
+
+function logSteps({ log }: Found): readonly Step[] {
+  if (log === null || (log.mode & GROUP_OR_OTHER) === 0) return [];
+  return [{
+    fact: { kind: "mode", path: log.path },
+    from: log.mode.toString(8),
+    to: "600",
+    why: "every user of dom0 could read which commands run",
+    commands: [{ argv: ["chmod", "600", "--", log.path] }],
+  }];
 }
 
 function grantStep(vm: VmName, fingerprint: string | null): Step {
@@ -118,8 +132,10 @@ function obstacles(found: Found): readonly Remark[] {
   ];
 }
 
-function keysNotTaken({ keys, config, keyFolder }: Found): readonly Remark[] {
-  const remarks: Remark[] = keys.flatMap((key) => {
+function keysNotTaken({ keys, config, keyFolder, entriesOfRecord }: Found): readonly Remark[] {
+  const isOfRecord = (vm: VmName): boolean =>
+    entriesOfRecord.some(({ fact }) => fact.kind === "grant" && fact.vm === vm);
+  const remarks: Remark[] = keys.filter(({ vm }) => !isOfRecord(vm)).flatMap((key) => {
     const why = whyNotTaken(key, config.path);
     return why === null ? [] : [{ what: `${keyFolder}/${key.vm}.key`, why }];
   });
@@ -208,7 +224,7 @@ function staying(found: Found): readonly Remark[] {
       why: "it stays where it is, so the VM goes on with its own",
     }],
     ...log === null ? [] : [{
-      what: log,
+      what: log.path,
       why: "the original's lines stay in it, and this daemon goes on in the same file",
     }],
     ...programs.length === 0 ? [] : [{

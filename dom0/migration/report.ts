@@ -19,7 +19,7 @@ export function planText(found: Found, plan: Plan): string {
   const { steps, obstacles, notTaken, stays } = plan;
   return [
     heading("Found of the Python original", foundLines(found)),
-    heading("Steps", steps.flatMap((step, i) => stepLines(step, i + 1))),
+    heading("Steps", steps.flatMap((step, i) => stepLines(step, i + 1, steps[i - 1]?.why))),
     heading("Not taken over", notTaken.flatMap(remarkLines)),
     heading("Stays", stays.flatMap(remarkLines)),
     heading("Before --apply", obstacles.flatMap(remarkLines)),
@@ -46,10 +46,15 @@ function foundLines({ units, entries, keys, config, entriesOfRecord }: Found): r
   return lines;
 }
 
-function stepLines({ fact, to, why, commands }: Step, number: number): readonly string[] {
+/** @param before what the step before said, which need not be said again */
+function stepLines(
+  { fact, to, why, commands }: Step,
+  number: number,
+  before: string | undefined,
+): readonly string[] {
   return [
     `${number}. ${describe(fact, to)}`,
-    `   (${why})`,
+    ...why === before ? [] : [`   (${why})`],
     ...commands.map(({ argv }) => `   ${shellQuote(argv)}`),
   ];
 }
@@ -59,26 +64,43 @@ function remarkLines({ what, why }: Remark): readonly string[] {
 }
 
 /** What a person does when it is done. */
-export function nextText({ vms }: Plan): string {
-  const rights = vms.length === 0
-    ? ""
-    : `Each of ${vms.join(", ")} reads; all else is asked here. ` +
-      `To give one more:\n  qvm-remote-dom0 authorize --fetch --grant manage ${vms[0]}\n` +
-      `  qvm-remote-dom0 authorize --fetch --grant full ${
-        vms[0]
-      }    any command, as root: what the ` +
-      "original gave\n";
-  return "Nothing runs until you say so:\n  qvm-remote-dom0 check-config\n" +
-    "  qvm-remote-dom0 enable\n" +
-    "In each VM, with the new client installed: qvm-remote migrate\n" +
-    `${rights}To go back to the original: qvm-remote-dom0 migrate --undo\n`;
+export function nextText({ vms: [first, ...others] }: Plan): string {
+  const authorize = "qvm-remote-dom0 authorize --fetch --grant";
+  const rights = first === undefined ? [] : [
+    `Who reads now, and is asked about all else: ${[first, ...others].join(", ")}. To give more:`,
+    `  ${authorize} manage ${first}`,
+    `  ${authorize} full ${first}    any command, as root: what the original gave`,
+  ];
+  return [
+    "Nothing runs yet. In each VM, with the new client installed:",
+    "  qvm-remote migrate --apply",
+    "Then here:",
+    "  qvm-remote-dom0 check-config",
+    "  qvm-remote-dom0 enable",
+    ...rights,
+    "To go back to the original: qvm-remote-dom0 migrate --undo",
+  ].map((line) => `${line}\n`).join("");
 }
 
 export function undoLine({ entry: { fact, from }, action }: Undo): string {
   const what = describe(fact, from);
-  if (action.kind === "step") return `${what}\n`;
   if (action.kind === "gone") return `${what}: nothing to do, ${action.why}\n`;
-  return `NOT DONE: ${what}: ${action.why}\n`;
+  if (action.kind === "left") return `NOT DONE: ${what}: ${action.why}\n`;
+  return `${what}\n${action.step.commands.map(({ argv }) => `  ${shellQuote(argv)}\n`).join("")}`;
+}
+
+/** How the way back ended. @param path of the record */
+export function undoEnd(undos: readonly Undo[], path: string): string {
+  const left = undos.filter(({ action }) => action.kind === "left");
+  if (left.length === 0) return "All of it is as before the migration.\n";
+  const isProgram = left.some(({ entry: { fact } }) =>
+    fact.kind === "active" || fact.kind === "enabled"
+  );
+  return `${left.length} changes are not taken back, and stay in ${path}.\n` +
+    (isProgram
+      ? "Keep a copy of this program, put the original's in their places, then run the copy with\n" +
+        '"migrate --undo" once more; or go on with systemctl.\n'
+      : "");
 }
 
 interface StepJson {

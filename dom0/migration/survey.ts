@@ -62,7 +62,7 @@ export async function surveyOriginal(paths: Paths, tools: Tools): Promise<Found>
     underWay: daemon?.owner === "original" && daemon.isActive ? await workFiles(paths) : [],
     webPolicy: await readWebPolicy(original.webPolicy, original.webElevated),
     otherFiles: await filtered([original.webOpenclaw], isThere),
-    log: await exists(paths.logFile) ? paths.logFile : null,
+    log: await lookAtLog(paths),
     entriesOfRecord: await record.read(paths.migrationFile),
   };
 }
@@ -181,10 +181,11 @@ async function readFingerprint(path: string): Promise<Pick<FoundKey, "fingerprin
     const { fingerprint } = await parseAuthKey(await readPrivate(path, MAX_KEY_FILE_BYTES));
     return { fingerprint, fault: null };
   } catch (error) {
-    const isFault = [UserError, ProtocolError, Deno.errors.PermissionDenied]
-      .some((kind) => error instanceof kind);
-    if (!isFault) throw error;
-    return { fingerprint: null, fault: errorText(error) };
+    if (error instanceof ProtocolError) {
+      return { fingerprint: null, fault: "it is no key: 64 lower-case hex digits" };
+    }
+    if (!(error instanceof UserError)) throw error;
+    return { fingerprint: null, fault: error.message };
   }
 }
 
@@ -196,6 +197,11 @@ async function isQube(vm: VmName): Promise<boolean> {
     if (error instanceof UserError) return false;
     throw error;
   }
+}
+
+async function lookAtLog({ logFile: path }: Paths): Promise<Found["log"]> {
+  const info = await ifPresent(Deno.lstat(path));
+  return info?.isFile ? { path, mode: (info.mode ?? 0) & 0o777 } : null;
 }
 
 /** Daemons of the original beside the one that systemd keeps. */

@@ -29,6 +29,8 @@ export type Looked =
     /** Whether this project's unit of that name runs, or would start. */
     readonly isOn: boolean;
   }
+  /** In octal digits; null: the file is gone. */
+  | { readonly kind: "mode"; readonly mode: string | null }
   /** Whether the rules are those that were written, and no others. */
   | { readonly kind: "grant"; readonly rules: "written" | "none" | "other" };
 
@@ -48,6 +50,11 @@ export async function lookAt(
         kind: "grant",
         rules: text === undefined ? "none" : isWritten ? "written" : "other",
       };
+    }
+    case "mode": {
+      const info = await ifPresent(Deno.lstat(fact.path));
+      const mode = info === undefined ? null : ((info.mode ?? 0) & 0o777).toString(8);
+      return { kind: "mode", mode };
     }
     case "aside": {
       const { path } = fact;
@@ -99,6 +106,10 @@ function actionFor(
     case "grant":
       if (now.rules === "none") return { kind: "gone", why: "they are gone" };
       return now.rules === "written" ? back([]) : { kind: "left", why: CHANGED_SINCE };
+    case "mode":
+      if (now.mode === null) return { kind: "gone", why: "the file is gone" };
+      if (now.mode !== from && now.mode !== to) return { kind: "left", why: CHANGED_SINCE };
+      return back([]);
     case "file":
       if (now.isSaved && now.isThere) {
         return { kind: "left", why: "another file of that name is there: move it away" };
@@ -110,8 +121,7 @@ function actionFor(
       if (now.foreignProgram !== null) {
         return {
           kind: "left",
-          why: `it would start ${now.foreignProgram}, which is not the original's any more: ` +
-            "put that in its place and use systemctl, or run this again from a copy of this program",
+          why: `it would start ${now.foreignProgram}, which is not the original's any more`,
         };
       }
       return back(unitCommands(fact));

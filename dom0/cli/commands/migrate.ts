@@ -15,6 +15,7 @@ import {
   nextText,
   planJson,
   planText,
+  undoEnd,
   undoJson,
   undoLine,
 } from "../../migration/report.ts";
@@ -125,11 +126,8 @@ async function runUndo({ operator, tools, isJson }: Run): Promise<number> {
     if (!isJson) print(undoLine(one));
   };
   await takeBack(createMover(operator, tools), undos, journal, say);
-  const left = journal.entries.length;
-  if (isJson) print(undoJson(undos));
-  else if (left === 0) print("All of it is as before the migration.\n");
-  else print(`${left} changes are not taken back, and stay in ${path}.\n`);
-  return left === 0 ? 0 : 1;
+  print(isJson ? undoJson(undos) : undoEnd(undos, path));
+  return journal.entries.length === 0 ? 0 : 1;
 }
 
 async function lockMigration({ libFolder }: Paths): Promise<Deno.FsFile> {

@@ -100,7 +100,7 @@ for (
       await refuses(scene, words);
       const text = await Deno.readTextFile(scene.paths.config);
       await Deno.writeTextFile(scene.paths.config, text.replace(line, `#${line}`));
-      await takesRest(scene, /Done: 14 steps/, ["lab", "work"]);
+      await takesRest(scene, /Done: 15 steps/, ["lab", "work"]);
     }, { keys: KEYS, config: `QVM_REMOTE_VMS="work lab"\n${line}\n` }));
 }
 
@@ -115,14 +115,14 @@ Deno.test("migrate: half an original: only units, only keys, only a program", as
     for (const path of [scene.paths.config, scene.paths.keyFolder]) {
       await Deno.remove(path, { recursive: true });
     }
-    await takesRest(scene, /Done: 12 steps/, []);
+    await takesRest(scene, /Done: 13 steps/, []);
     assertEquals([...scene.systemd.active], []);
   });
   await withOriginal(async (scene) => {
     await Deno.remove(`${scene.root}/etc/systemd`, { recursive: true });
     await Deno.remove(`${scene.root}/usr/share/applications`, { recursive: true });
     await Deno.remove(`${scene.root}/etc/xdg`, { recursive: true });
-    await takesRest(scene, /Done: 2 steps/, ["lab", "work"]);
+    await takesRest(scene, /Done: 3 steps/, ["lab", "work"]);
   });
   await withOriginal(async (scene) => {
     putPrograms(scene, "original");

@@ -116,7 +116,7 @@ function notTaken({ folders, key, underWay, hasService }: Found): readonly Remar
 function stays({ answers, days, others, isServed }: Found): readonly Remark[] {
   return [
     ...days === 0 ? [] : [{
-      what: `the history of ${days} days, and the audit log`,
+      what: `the history (days: ${days}) and the audit log`,
       why: '"qvm-remote history" and "qvm-remote log" read them; days go after 30',
     }],
     ...answers === 0 ? [] : [{

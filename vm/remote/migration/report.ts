@@ -54,6 +54,5 @@ export function backLine({ fact, from }: Entry, left: string | null): string {
   return left === null ? `${what}\n` : `NOT DONE: ${what}: ${left}\n`;
 }
 
-export const NEXT =
-  'Next: in dom0 "qvm-remote-dom0 migrate --apply", then "qvm-remote-dom0 enable"; then here\n' +
-  "  qvm-remote ping\n";
+export const NEXT = 'Next: in dom0 "qvm-remote-dom0 migrate --apply", if that is not done, and ' +
+  '"qvm-remote-dom0 enable";\nthen here "qvm-remote ping"\n';
