@@ -55,6 +55,8 @@ export async function carryOut(taken: TakenRequest, way: Way): Promise<Received>
         return answers.endRefused(job, { reason: "policy-denied", text: null, ...ruling }, seat);
       case "list":
         return await inform(taken, () => informing.list(job.request.vm), way);
+      case "about":
+        return await inform(taken, () => Promise.resolve(informing.about()), way);
       case "explain": {
         const { judgement } = ruling.judged;
         return await inform(taken, () => informing.explain(job.request.vm, judgement), way);

@@ -74,6 +74,7 @@ const WOULD = { allow: "would run", ask: "would ask a person", deny: "would refu
 function wouldRule(ruling: Ruling): string {
   if (ruling.next === "refuse") return `would refuse: ${ruling.reason}`;
   if (ruling.next === "list") return "would list what it may do";
+  if (ruling.next === "about") return "would say its version and the time";
   const { command, judgement } = ruling.judged;
   const { decision: { action, because } } = judgement;
   const text = printable(describeCommand(command), 200);

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { VERSION } from "../../shared/io/version.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { previewOfRequest, type Show } from "../approval/preview.ts";
 import { describeOperation, OPERATIONS } from "../operations/table.ts";
@@ -17,6 +18,8 @@ import { subjectOf } from "../policy/subject.ts";
 import type { ReadOperation } from "../run/read_operation.ts";
 
 export interface Informing {
+  /** The version of this program, and what time it is here, as JSON. */
+  about(): string;
   /** The operations of the table with what this VM may do with each, as JSON. */
   list(vm: VmName): Promise<string>;
   /** What would become of it, as JSON. */
@@ -40,6 +43,8 @@ export function createInforming(
     return new Date(Math.min(nowMs + config().approvalExpiresMs, ruleEndsMs)).toISOString();
   };
   return {
+    about: () =>
+      JSON.stringify({ version: VERSION, time: new Date(policy.dateMs()).toISOString() }) + "\n",
     async list(vm) {
       const rules = policy.rules() ?? [];
       const known = await policy.facts(scopeTags(rules));

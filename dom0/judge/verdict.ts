@@ -29,8 +29,11 @@ import type { Admission } from "./admission.ts";
 import { RATE_LIMITED, type RateGate } from "./rate_gate.ts";
 import { authenticateEvent, commandOrNull, described, type RequestEvent } from "./request_event.ts";
 
-/** The operation that no table has: the daemon answers what its VM may do. */
-const LIST_OPERATIONS = "ops";
+/** The operations that no table has: the daemon answers them, whatever the policy says. */
+const ANSWERED_HERE: ReadonlyMap<string, "list" | "about"> = new Map([
+  ["ops", "list"],
+  ["about", "about"],
+]);
 
 /** A request as a session delivers it. */
 export interface Arrival {
@@ -84,6 +87,8 @@ export type Ruling =
   }
   /** It asks what it may do. */
   | { readonly next: "list"; readonly told: AuditFields }
+  /** It asks who answers here. */
+  | { readonly next: "about"; readonly told: AuditFields }
   | Judged<"deny">
   | Judged<"ask">
   | Judged<"run">
@@ -176,9 +181,8 @@ async function askPolicy(
   const closed = closedBecause(request.vm, stored);
   if (closed !== null) return refusedRuling(closed);
   const what = described(request, command);
-  if (command.mode === "op" && command.name === LIST_OPERATIONS) {
-    return { next: "list", told: what };
-  }
+  const answered = command.mode === "op" ? ANSWERED_HERE.get(command.name) : undefined;
+  if (answered !== undefined) return { next: answered, told: what };
   const judgement = await judgeOrFault(request, command, judge);
   const closedSince = closedBecause(request.vm, stored); // judging may have taken a while
   if (closedSince !== null) return refusedRuling(closedSince);

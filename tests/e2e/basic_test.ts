@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { VERSION } from "../../shared/io/version.ts";
 import { install, readAudit } from "./installed.ts";
 
 Deno.test("a VM runs commands in dom0", async (t) => {
@@ -42,13 +43,19 @@ Deno.test("a VM runs commands in dom0", async (t) => {
     );
     assertEquals(counts, [2, 1]);
   });
+  await t.step("the doctor finds nothing wrong", async () => {
+    const { code, stdout } = await qubes.client("work", ["doctor"]);
+    assertEquals(code, 0, stdout);
+    assertStringIncludes(stdout, "policy   ok       may do everything\n");
+    assertStringIncludes(stdout, `version  ok       ${VERSION} here, ${VERSION} in dom0\n`);
+  });
   await t.step("the audit has each command and verifies", async () => {
     const { code, stdout } = await qubes.dom0(["audit", "verify"]);
     assertEquals(code, 0, stdout);
     assertStringIncludes(stdout, "unbroken");
     const accepted = readAudit(qubes.world).filter(({ event }) => event === "accepted");
     const done = readAudit(qubes.world).filter(({ event }) => event === "done");
-    assert(accepted.length === 8 && done.length === 8, `${accepted.length} ${done.length}`);
+    assert(accepted.length === 8 && done.length === 11, `${accepted.length} ${done.length}`);
   });
   assertEquals(await daemon.stop(), 0);
 });

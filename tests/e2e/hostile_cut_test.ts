@@ -73,7 +73,11 @@ Deno.test("one session, cut and changed at every byte", async (t) => {
       dateMs: realClock.dateMs,
     }),
     plans: createPlanBoard({ folder: `${folder}/plans`, dateMs: realClock.dateMs }),
-    informing: { list: () => Promise.resolve(""), explain: () => Promise.resolve("") },
+    informing: {
+      about: () => "",
+      list: () => Promise.resolve(""),
+      explain: () => Promise.resolve(""),
+    },
     audit,
     isOnRecord: newestRecords(`${folder}/audit.jsonl`),
     ledger,

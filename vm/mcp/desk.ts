@@ -9,7 +9,7 @@ import { visibleLine } from "../remote/client/visible_text.ts";
 import { explainedLines } from "../remote/view/value_lines.ts";
 import { checkSize } from "../remote/commands/command_words.ts";
 import type { Layout } from "../remote/files/layout.ts";
-import type { AccessBook } from "./access.ts";
+import type { AccessBook } from "./access_book.ts";
 import { askDom0 } from "../remote/client/ask_dom0.ts";
 import type { Jobs, Order } from "./jobs.ts";
 import { reasonText, visibleValue } from "./output.ts";

@@ -2,7 +2,7 @@
 /** What a client may read beside its tools: the policy in plain words, recipes, prompts. Pure. @module */
 
 import { printable } from "../../shared/protocol/printable.ts";
-import { type Access, isOpen } from "./access.ts";
+import { type Access, isOpen } from "../remote/client/access.ts";
 
 /** Goes with the server's greeting, for the model. */
 export const INSTRUCTIONS =

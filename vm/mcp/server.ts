@@ -12,7 +12,7 @@ import { UserError } from "../../shared/cli/program.ts";
 import { VERSION } from "../../shared/io/version.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Layout } from "../remote/files/layout.ts";
-import { type AccessBook, createAccessBook } from "./access.ts";
+import { type AccessBook, createAccessBook } from "./access_book.ts";
 import { ArgumentError, parseArguments } from "./arguments.ts";
 import { NoAnswerError } from "../remote/client/ask_dom0.ts";
 import { claimOf, createDesk } from "./desk.ts";

@@ -2,7 +2,7 @@
 /** What a tool is, and what a call of one gets to work with. @module */
 
 import type { RequestId } from "../../shared/protocol/request_id.ts";
-import type { Access } from "./access.ts";
+import type { Access } from "../remote/client/access.ts";
 import type { Arguments, Parameter, Parameters } from "./arguments.ts";
 import type { Said } from "./said.ts";
 

@@ -123,6 +123,7 @@ const NO_UNDOING: Undoing = {
 };
 
 const INFORMING: Informing = {
+  about: () => "who answers\n",
   list: (vm) => Promise.resolve(`what ${vm} may do\n`),
   explain: (vm, { decision }) => Promise.resolve(`${vm}: ${decision.action}\n`),
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals } from "@std/assert";
+import { VERSION } from "../../../shared/io/version.ts";
 import { createInforming, type Informing } from "../../../dom0/judge/informing.ts";
 import type { JsonValue } from "../../../dom0/operations/operation.ts";
 import { createJudge, type Judge, type JudgeOptions } from "../../../dom0/policy/judge.ts";
@@ -118,4 +119,9 @@ Deno.test("ops: each operation of the table, with the decision on the best targe
     ["allow", "ask", "deny"],
   );
   assert([...(await decisions("")).values()].every((decision) => decision === "deny"));
+});
+
+Deno.test("who asks is told the version and the time, whatever the policy says", () => {
+  const told = JSON.parse(informing("* * * deny").informing.about());
+  assertEquals(told, { version: VERSION, time: new Date(NOW_MS).toISOString() });
 });

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parseWhy } from "../../../shared/protocol/why.ts";
 import { claimOf, createDesk } from "../../../vm/mcp/desk.ts";
-import type { KnownOperation } from "../../../vm/mcp/access.ts";
+import type { KnownOperation } from "../../../vm/remote/client/access.ts";
 import { layoutOf } from "../../../vm/remote/files/layout.ts";
 
 Deno.test("a claim is a reason that a request may hold, whatever a client calls itself", () => {

@@ -2,7 +2,7 @@
 /** Tools: what this VM may do, and operations that have no tool of their own. @module */
 
 import { printable } from "../../../shared/protocol/printable.ts";
-import { type Access, isOpen, type KnownOperation, SHELL } from "../access.ts";
+import { type Access, isOpen, type KnownOperation, SHELL } from "../../remote/client/access.ts";
 import { ArgumentError } from "../arguments.ts";
 import type { Said } from "../said.ts";
 import { READS, RUNS, type Tool, WHY } from "../tool.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Tools: commands, and what dom0 wrote into its journal. @module */
 
-import { SHELL } from "../access.ts";
+import { SHELL } from "../../remote/client/access.ts";
 import { ArgumentError } from "../arguments.ts";
 import { READS, RUNS, type Tool, VM, WHY } from "../tool.ts";
 

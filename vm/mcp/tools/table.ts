@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Every tool. @module */
 
-import { type Access, isOpen } from "../access.ts";
+import { type Access, isOpen } from "../../remote/client/access.ts";
 import { schemaOf } from "../arguments.ts";
 import { SAID_SCHEMA } from "../said.ts";
 import type { Tool } from "../tool.ts";

@@ -9,6 +9,7 @@
 import { removeIfPresent } from "../../../shared/io/sync_files.ts";
 import type { Command } from "../../../shared/protocol/command.ts";
 import type { RequestFlag } from "../../../shared/protocol/flags.ts";
+import type { RefusalReason } from "../../../shared/protocol/refusal.ts";
 import { createExchange } from "./create_exchange.ts";
 import { createCapture } from "./run_json.ts";
 import { describeEnd } from "./end_text.ts";
@@ -29,6 +30,14 @@ export interface Question {
 /** dom0 gave none, or is not there. The message says why. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
+  constructor(
+    /** As for a person at a terminal. */
+    readonly lines: readonly string[],
+    /** Why it refused; null if it did not. */
+    readonly refusal: RefusalReason | null,
+  ) {
+    super(lines.join("\n") || "no answer");
+  }
 }
 
 /** How long dom0 may take to connect. */
@@ -55,7 +64,10 @@ export async function askDom0(
     interrupts: createLeave(),
   }, () => {});
   const { id } = exchange;
-  const end = await runRequest(exchange, { answerMs: waitMs, connectMs }, {
+  // Whose time is up does not wait for dom0's word on that, too: the queue service cancels what has lost
+  // its client.
+  const brief = { ...exchange, canCancel: false };
+  const end = await runRequest(brief, { answerMs: waitMs, connectMs }, {
     layout,
     interrupts: createLeave(),
     stdout: capture.stdout,
@@ -67,6 +79,8 @@ export async function askDom0(
   for (const part of RESULT_PARTS) removeIfPresent(resultPath(layout, id, part));
   const { exitCode, messages } = describeEnd(id, waitMs, end, await farewellOf(layout, end));
   const value = exitCode === 0 ? parseJson(capture.bytes("stdout")) : undefined;
-  if (value === undefined) throw new NoAnswerError(messages.join("\n") || "no answer");
+  if (value === undefined) {
+    throw new NoAnswerError(messages, end.kind === "answered" ? end.outcome.reason : null);
+  }
   return value;
 }

@@ -159,6 +159,7 @@ export const SUB_COMMANDS: readonly SubCommand[] = [
   ),
   subCommand("key fingerprint", "what to compare with dom0"),
   subCommand("mcp", "an MCP server on standard input and output, for an agent"),
+  subCommand("doctor", "what a request needs, one line each, and what to do"),
   subCommand("ping", "does dom0 answer?", TIMEOUT_OPTION),
   subCommand("status", "key, name, queue, and whether dom0 answers"),
   subCommand("queue", "how many requests are where"),

@@ -4,6 +4,7 @@
 import { attach } from "./jobs/attach.ts";
 import { cancel } from "./jobs/cancel.ts";
 import type { Given } from "./cli_words.ts";
+import { doctor } from "./doctor.ts";
 import type { Layout } from "../files/layout.ts";
 import { keyFingerprint, keyGen, keyImport, keyShow } from "./key.ts";
 import { history, historyShow } from "./history.ts";
@@ -36,6 +37,7 @@ const RUN: ReadonlyMap<string, RunSubCommand> = new Map([
   ["key import", keyImport],
   ["key fingerprint", keyFingerprint],
   ["mcp", mcp],
+  ["doctor", doctor],
   ["ping", ping],
   ["status", status],
   ["queue", queueStatus],

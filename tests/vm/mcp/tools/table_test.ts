@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { encode } from "gpt-tokenizer";
 import { OPERATIONS } from "../../../../dom0/operations/table.ts";
-import type { Access, Decision, KnownOperation } from "../../../../vm/mcp/access.ts";
+import type { Access, Decision, KnownOperation } from "../../../../vm/remote/client/access.ts";
 import { describeTool, TOOLS, toolsFor } from "../../../../vm/mcp/tools/table.ts";
 
 const MAX_TOKENS = 6_000;

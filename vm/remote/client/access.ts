@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/**
- * What this VM may do, as dom0's daemon says it: asked for when a client wants the list of tools, and
- * now and then while one works; never while nothing happens.
- *
- * @module
- */
+/** What this VM may do, as dom0's daemon says it, whatever the policy says. @module */
 
-import { spanMs } from "../../shared/io/clock.ts";
-import { utf8 } from "../../shared/protocol/bytes.ts";
-import { NO_FLAGS } from "../../shared/protocol/flags.ts";
-import type { Layout } from "../remote/files/layout.ts";
-import { askDom0 } from "../remote/client/ask_dom0.ts";
+import { utf8 } from "../../../shared/protocol/bytes.ts";
+import { NO_FLAGS } from "../../../shared/protocol/flags.ts";
+import type { Layout } from "../files/layout.ts";
+import { askDom0 } from "./ask_dom0.ts";
 
 export type Decision = "allow" | "ask" | "deny";
 
@@ -33,49 +27,14 @@ export const SHELL = "shell";
 
 export type Access = ReadonlyMap<string, KnownOperation>;
 
-export interface AccessBook {
-  /** Asks dom0. @throws {NoAnswerError|UserError} */
-  read(): Promise<Access>;
-  /** What was read last; null before. */
-  last(): Access | null;
-  /** Whether it is worth asking again. */
-  isOld(): boolean;
-}
-
-/** While a client works, a change of the policy shows after this time or sooner. */
-const FRESH_MS = 30_000;
-const ANSWER_MS = 8_000;
-
-export function createAccessBook(layout: Layout, onChange: () => void): AccessBook {
-  let last: Access | null = null;
-  let readAtMs = -Infinity;
-  let reading: Promise<Access> | null = null;
-  const readNow = async (): Promise<Access> => {
-    const access = await readAccess(layout);
-    const isChanged = last !== null && decisionsOf(last) !== decisionsOf(access);
-    last = access;
-    readAtMs = spanMs();
-    if (isChanged) onChange();
-    return access;
-  };
-  return {
-    read: () => reading ??= readNow().finally(() => reading = null),
-    last: () => last,
-    isOld: () => spanMs() - readAtMs > FRESH_MS,
-  };
-}
-
 export function isOpen(access: Access, name: string): boolean {
   const decision = access.get(name)?.decision;
   return decision === "allow" || decision === "ask";
 }
 
-function decisionsOf(access: Access): string {
-  return [...access.values()].map(({ name, decision }) => `${name}=${decision}`).join(" ");
-}
-
-async function readAccess(layout: Layout): Promise<Access> {
-  const about = { why: null, waitMs: ANSWER_MS };
+/** @throws {NoAnswerError|UserError} */
+export async function readAccess(layout: Layout, waitMs: number): Promise<Access> {
+  const about = { why: null, waitMs };
   const [listed, shell] = await Promise.all([
     askDom0(layout, { ...about, command: { mode: "op", name: "ops", pairs: [] }, flags: NO_FLAGS }),
     askDom0(layout, {
