@@ -4,6 +4,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { makeAuthKeyText, parseAuthKey } from "../../shared/protocol/auth_key.ts";
 import { installOriginalDom0, installOriginalVm, ORIGINAL_UNITS, treeOf } from "../original.ts";
+import { commandsOf } from "../e2e/typing.ts";
 import type { Machine } from "./machine.ts";
 import { bootDom0, type Dom0Machine, installInto } from "./qubes_machine.ts";
 
@@ -11,6 +12,19 @@ const KEY = makeAuthKeyText();
 const UNITS = Object.keys(ORIGINAL_UNITS).map((path) => path.slice(path.lastIndexOf("/") + 1))
   .filter((unit) => unit !== "qubes-admin-watchdog.service");
 const PROGRAMS = ["/usr/bin/qvm-remote-dom0", "/usr/bin/qubes-global-admin-web"];
+
+/** Where the README has its lines typed: "before" this project is installed, in dom0, in a VM. */
+const PLACES: Readonly<Record<string, string>> = {
+  "# in dom0, before you install: the programs have the same names, and you may want to go back":
+    "before",
+  "# install as above, steps 1 and 2, without a new key; then in dom0:": "dom0",
+  "# in each VM:": "work",
+  "# in dom0:": "dom0",
+};
+const README = await commandsOf(
+  { page: "README.md", heading: "Coming from the Python original" },
+  PLACES,
+);
 
 /** Does nothing for ever, under the command line that Python's process would have. */
 const PYTHON = '#!/usr/bin/perl\n$0 = "/usr/bin/python3 $ARGV[0]"; sleep 1000 while 1;\n';
@@ -20,7 +34,7 @@ async function installOver(machine: Machine): Promise<void> {
   await machine.good("cat >/usr/bin/python3 && chmod 755 /usr/bin/python3", { input: PYTHON });
   await installOriginalDom0(machine.root(), { keys: { work: KEY } });
   await machine.good(`systemctl daemon-reload && systemctl enable --now ${UNITS.join(" ")}`);
-  for (const path of PROGRAMS) await machine.good(`cp -p ${path} ${path}.python`);
+  for (const { place, text } of README) if (place === "before") await machine.good(text);
   await installInto(machine, "install-dom0 FORM=compiled", "");
 }
 
@@ -47,7 +61,8 @@ const filesOf = (machine: Machine): readonly ReadonlyMap<string, string>[] =>
 async function askedAndRun(dom0: Dom0Machine): Promise<string> {
   const running = dom0.inVm("work", "qvm-remote -c 'echo $((6 * 7))'");
   await dom0.until("qvm-remote-dom0 pending | grep -q work");
-  await dom0.good("qvm-remote-dom0 approve 1 --yes");
+  const [{ number }] = JSON.parse(await dom0.good("qvm-remote-dom0 pending --json"));
+  await dom0.good(`qvm-remote-dom0 approve ${number} --yes`);
   const { code, stdout, stderr } = await running;
   assertEquals(code, 0, stderr);
   return stdout;
@@ -120,4 +135,18 @@ Deno.test("migrate: the original's units end, this project's runs with its key, 
       );
     },
   );
+});
+
+Deno.test("README, Coming from the Python original: every line does what it says", async () => {
+  await using dom0 = await bootDom0([{ name: "work" }], { install: installOver });
+  await installOriginalVm(`${dom0.root()}/var/lib/qsim/vms/work/home/user`, { key: KEY });
+  const lines = README.filter(({ place }) => place !== "before");
+  assertEquals(lines.length, 5);
+  for (const { place, text } of lines) {
+    const inDom0 = place === "dom0";
+    const end = inDom0 ? await dom0.run(text, { input: "yes\n" }) : await dom0.inVm(place, text);
+    assertEquals(end.code, 0, `${text}: ${end.stderr}`);
+  }
+  assertEquals(await askedAndRun(dom0), "42\n");
+  assertStringIncludes(await dom0.good("qvm-remote-dom0 migrate"), "there is nothing left to do");
 });
