@@ -13,7 +13,8 @@ import type { Script } from "./clients_scene.ts";
 /** What the person says to the second change that is asked for. */
 export const REASON = "not-before-noon";
 /** What the model says at the end, if each answer of a tool reached it. */
-export const REPORT = `Qubes: agent dom0 work. Memory of work: 800. Kill: ${REASON}.`;
+export const REPORT =
+  `Qubes: agent dom0 work. Memory of work: 800. Kill: ${REASON}. Script: begun-4711, 3.`;
 
 interface Step {
   readonly tool: string;
@@ -35,6 +36,12 @@ const STEPS: readonly Step[] = [
   { tool: "vm_get", arguments: () => ({ vm: "work", part: "properties" }) },
   { tool: "vm_power", arguments: () => ({ vm: "work", action: "kill" }) },
   waits,
+  // What came out of a command that failed is what a model needs most.
+  {
+    tool: "run",
+    arguments: () => ({ vm: "dom0", command: "echo begun-$((47 * 100 + 11)); exit 3" }),
+  },
+  waits,
 ];
 
 /** How a client wants one of its tools called; null: it does not have it. */
@@ -44,7 +51,7 @@ export type CallOf = (
   offered: readonly string[],
 ) => Called | null;
 
-/** @param onWait the model waits for a person, for the first time or the second */
+/** @param onWait the model waits for a person, for the first time, the second or the third */
 export function administers(callOf: CallOf, onWait: (time: number) => void): Script {
   let step = 0;
   let waited = 0;
@@ -101,5 +108,8 @@ function reportOf({ text }: SeenRequest): string {
   const names = [...list.matchAll(/"name":"([\w-]+)"/g)].map(([, name]) => name);
   const memory = /"memory":\{"value":"(\d+)"/.exec(plain)?.[1];
   const reason = new RegExp(REASON).exec(plain)?.[0];
-  return `Qubes: ${names.join(" ")}. Memory of work: ${memory}. Kill: ${reason}.`;
+  const output = /begun-\d+/.exec(plain)?.[0];
+  const code = [...plain.matchAll(/"exitCode":(\d+)/g)].at(-1)?.[1];
+  return `Qubes: ${names.join(" ")}. Memory of work: ${memory}. Kill: ${reason}. ` +
+    `Script: ${output}, ${code}.`;
 }

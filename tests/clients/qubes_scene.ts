@@ -24,7 +24,7 @@ export interface QubesScene extends AsyncDisposable {
   type(text: string): Promise<Finished>;
   /**
    * The model works by its script while `talk` runs, and a person in dom0 says yes to the first
-   * change and no to the second.
+   * change, no to the second, and yes to the command.
    *
    * @returns what the client printed, and why it said that it asks
    */
@@ -53,7 +53,7 @@ export async function startQubesScene(): Promise<QubesScene> {
     async administer(callOf, talk) {
       const decided: Promise<ParkedView>[] = [];
       models.plays(administers(callOf, (time) => {
-        const words = time === 1 ? ["approve", "--yes"] : ["deny", "--reason", REASON];
+        const words = time === 2 ? ["deny", "--reason", REASON] : ["approve", "--yes"];
         decided.push(decide(qubes, words));
       }));
       const said = await talk();
