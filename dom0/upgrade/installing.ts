@@ -10,13 +10,14 @@ import type { Installation } from "../settings/paths.ts";
 import type { ReleaseFile, ReleaseKind } from "./record.ts";
 
 const MAX_LIST_BYTES = 256 * 1024;
-/** The packages for dom0: nothing else is installed in its name. */
-const PACKAGES: readonly string[] = [
+/** The packages for dom0: nothing else is installed in its name. The table of packages has the same. */
+export const DOM0_PACKAGES: readonly string[] = [
   "qubes-claw-runtime",
   "qvm-remote-dom0",
   "qvm-remote-dom0-compiled",
   "qubes-claw-dom0",
   "qubes-global-admin-web",
+  "qubes-claw-salt",
 ];
 const MAIN = "qvm-remote-dom0";
 
@@ -32,7 +33,7 @@ export async function installedBy({ fileList }: Installation): Promise<ReleaseKi
 /** Those of ours that rpm knows, as "NAME-VERSION-RELEASE"; none where there is no rpm. */
 export async function installedPackages(): Promise<readonly string[]> {
   const query = ["rpm", "--query", "--queryformat", "%{NAME}-%{VERSION}-%{RELEASE}\n"] as const;
-  const found = await Promise.all(PACKAGES.map(async (name) => {
+  const found = await Promise.all(DOM0_PACKAGES.map(async (name) => {
     const { code, stdout } = await runTool([...query, name]).catch(absent);
     return code === 0 ? stdout.trimEnd().split("\n") : [];
   }));
@@ -48,7 +49,7 @@ function absent(error: unknown): { readonly code: number; readonly stdout: strin
 export async function checkPackages(paths: readonly string[]): Promise<void> {
   const query = ["rpm", "--query", "--package", "--queryformat", "%{NAME}\n", "--"] as const;
   const names = (await good([...query, ...paths])).trimEnd().split("\n");
-  const foreign = names.find((name) => !PACKAGES.includes(name));
+  const foreign = names.find((name) => !DOM0_PACKAGES.includes(name));
   if (foreign !== undefined) {
     throw new UserError(`not a package of this project for dom0: ${printable(foreign)}`);
   }

@@ -5,8 +5,9 @@ import { bootDom0, type Dom0Machine } from "../machine/qubes_machine.ts";
 import type { Machine } from "../machine/machine.ts";
 import { DIST, DIST_INSIDE, rpmFile } from "./dist.ts";
 
-/** Presets that enable nothing, and what the packages' scripts call. */
+/** Folders that are there, presets that enable nothing, and what the packages' scripts call. */
 const FEDORA = `
+mkdir -p /usr/share/applications /usr/share/icons/hicolor/scalable/apps /usr/share/licenses /var/log/qubes
 mkdir -p /usr/lib/systemd/system-preset
 echo 'disable *' >/usr/lib/systemd/system-preset/99-default-disable.preset
 cat >/usr/lib/systemd/systemd-update-helper <<'END'

@@ -8,6 +8,7 @@ import { DIST_INSIDE } from "./dist.ts";
 const OTHERS = [
   "/var/lib/dpkg*",
   "/var/lib/rpm*",
+  "/root/.rpmdb*", // where a Debian has it
   "/var/lib/qsim*",
   "/var/cache/*",
   "/var/log/journal*",

@@ -2,6 +2,7 @@
 /** Each system's package files name what the table has: the packages, the version, the units. @module */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { DOM0_PACKAGES } from "../../../dom0/upgrade/installing.ts";
 import { VERSION } from "../../../shared/io/version.ts";
 import { type Package, PACKAGES } from "../../../shared/packaging/packages.ts";
 import { PROGRAMS, type Side } from "../../../shared/packaging/programs.ts";
@@ -29,6 +30,10 @@ Deno.test("every line of an install list is in one package of its side", () => {
     assert(all.length > 15, `${all.length} lines`);
     assertEquals(packaged.toSorted(), all.toSorted(), side);
   }
+});
+
+Deno.test("an upgrade of dom0 knows every package for it, and none for a VM", () => {
+  assertEquals(DOM0_PACKAGES.toSorted(), namesOf(({ side }) => side !== "vm"));
 });
 
 for (const side of ["dom0", "vm"] as const) {
