@@ -9,7 +9,6 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import { syncFolderOf } from "../../shared/io/durable.ts";
-import { isLocked } from "../../shared/io/file_lock.ts";
 import { makePrivateFolder } from "../../shared/io/files.ts";
 import { errorText, EXIT_FAILED, writeAll } from "../../shared/cli/program.ts";
 import { isSurelyHalted } from "../../shared/io/qrexec_call.ts";
@@ -44,7 +43,7 @@ import { stateFormats } from "../settings/state_formats.ts";
 import { watchSettled } from "../settings/settled_changes.ts";
 import { createUndoing, type Undoing } from "../undo/undoing.ts";
 import { undoToolsOf } from "../undo/undo_tools.ts";
-import { readUpgrade, unfinishedText } from "../upgrade/record.ts";
+import { unfinishedUpgrade } from "../upgrade/unfinished.ts";
 import { createKeyStore, isSameRight } from "../settings/key_store.ts";
 import type { Config } from "../settings/config.ts";
 import type { Paths } from "../settings/paths.ts";
@@ -362,9 +361,7 @@ async function firstProblems(
   { settings, ledger }: Daemon,
   paths: Paths,
 ): Promise<readonly string[]> {
-  // While an upgrade is under way, it starts this daemon itself.
-  const isUnderWay = await isLocked(paths.upgradeFolder) ?? false;
-  const unfinished = isUnderWay ? null : unfinishedText(await readUpgrade(paths));
+  const unfinished = await unfinishedUpgrade(paths);
   return [
     ...settings.current().problems,
     ...ledgerProblems(ledger),
