@@ -45,7 +45,7 @@ function nameOfChange(reads: string, values: Values): string {
   switch (reads) {
     case "vm.names":
       return `whether there is ${
-        values.get("new_vm") ?? values.get("template") ?? values.get("vm")
+        values.get("new_vm") ?? values.get("vm") ?? values.get("template")
       }`;
     case "device.list":
       return `who has ${text(values, "device")}`;

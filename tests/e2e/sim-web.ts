@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * "make sim-web": the web admin over the simulated Qubes, with an agent that asks for something now
+ * "make sim-web": the web admin over the simulated Qubes, with an agent VM that asks for something now
  * and then. Ctrl-C ends it, and nothing is left.
  *
  * @module
@@ -10,43 +10,60 @@ import { createDaemonChannel } from "../../dom0/admin/channel/daemon_channel.ts"
 import { loginAddress } from "../../dom0/admin/open_browser.ts";
 import { PORT } from "../../dom0/admin/run_admin.ts";
 import { makeTicket } from "../../dom0/admin/server/tickets.ts";
-import { startAdmin } from "../../dom0/admin/start_admin.ts";
+import { type RunningAdmin, startAdmin } from "../../dom0/admin/start_admin.ts";
 import { dom0Paths } from "../../dom0/settings/paths.ts";
 import { realClock } from "../../shared/io/clock.ts";
 import { writeAll } from "../../shared/cli/program.ts";
 import { aborted, pause } from "../../shared/io/timing.ts";
 import { finish, install, type Installed } from "./installed.ts";
+import { AGENT, FIRST, furnish, VMS, type Wish, WISHES } from "./sim_web_world.ts";
 
-const VMS = [
-  { name: "work" },
-  { name: "agent" },
-  { name: "ai-build-1" },
-  { name: "ai-build-2" },
-  { name: "untrusted" },
-];
 const ASK_EVERY_MS = 20_000;
-
-/** What the agent would like to do; each waits for you. */
-const WISHES: readonly (readonly string[])[] = [
-  ["--why", "Nightly tests run in it.", "qvm-tags", "ai-build-1", "add", "nightly"],
-  ["--why", "The build needs more memory.", "qvm-prefs", "ai-build-2", "maxmem", "8000"],
-  [
-    "--why",
-    "Clones its fixtures over ssh.",
-    "qvm-firewall",
-    "ai-build-1",
-    "add",
-    "accept",
-    "dsthost=192.0.2.17",
-    "proto=tcp",
-    "dstports=22",
-  ],
-  ["--why", "Not needed any more.", "qvm-remove", "--force", "ai-build-2"],
-  ["for qube in $(qvm-ls --raw-list); do echo $qube; done"],
-];
 
 function say(text: string): void {
   writeAll(Deno.stdout, text);
+}
+
+export interface SimWeb extends AsyncDisposable {
+  readonly qubes: Installed;
+  readonly admin: RunningAdmin;
+  /** Good once, for a minute. */
+  newLogin(path: string): Promise<string>;
+  /** As a VM that asks would; ends when it has its answer. */
+  ask(wish: Wish): Promise<void>;
+}
+
+/** @param port 0 for any */
+export async function startSimWeb(port: number): Promise<SimWeb> {
+  const qubes = await install(VMS);
+  const qubesd = await furnish(qubes);
+  await qubes.authorize(AGENT, "--grant", "ask");
+  await qubes.authorize("work", "--grant", "full");
+  const daemon = await qubes.startDaemon([AGENT, "work"]);
+  const paths = dom0Paths(qubes.world.dom0Root);
+  const runFolder = paths.adminRunFolder;
+  await Deno.mkdir(runFolder, { recursive: true });
+  const channel = createDaemonChannel(paths);
+  const warn = (line: string): void => say(`${line}\n`);
+  const admin = await startAdmin({ port, channel, runFolder, clock: realClock, warn });
+  return {
+    qubes,
+    admin,
+    newLogin: async (path) =>
+      loginAddress(path, await makeTicket(runFolder)).replace(`:${PORT}/`, `:${admin.port}/`),
+    async ask({ vm, words, input }) {
+      const child = qubes.spawnClient(vm, words, input === undefined ? "null" : "piped");
+      await finish(child, input);
+    },
+    async [Symbol.asyncDispose]() {
+      await admin.close();
+      channel.close();
+      await daemon.stop();
+      qubesd.kill("SIGTERM");
+      await qubesd.status;
+      await qubes[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function main(): Promise<number> {
@@ -55,50 +72,33 @@ async function main(): Promise<number> {
     Deno.addSignalListener(signal, () => stop.abort());
   }
   say("A simulated Qubes is made; that takes some seconds.\n");
-  await using qubes = await install(VMS);
-  await qubes.authorize("agent", "--grant", "ask");
-  await qubes.authorize("work", "--grant", "full");
-  const daemon = await qubes.startDaemon(["agent", "work"]);
-  const paths = dom0Paths(qubes.world.dom0Root);
-  await Deno.mkdir(paths.adminRunFolder, { recursive: true });
-  const channel = createDaemonChannel(paths);
-  const admin = await startAdmin({
-    ...{ port: PORT, channel, runFolder: paths.adminRunFolder, clock: realClock },
-    warn: (line) => say(`${line}\n`),
-  });
-  try {
-    say(
-      `\nOpen this in a browser of this machine, within a minute:\n\n  ${
-        loginAddress("/", await makeTicket(paths.adminRunFolder))
-      }\n\nThe VM "agent" asks for something every ${
-        ASK_EVERY_MS / 1000
-      } s. Enter makes another login, Ctrl-C ends it.\n`,
-    );
-    void loginsOnEnter(paths.adminRunFolder);
-    void askAgainAndAgain(qubes, stop.signal);
-    await aborted(stop.signal);
-  } finally {
-    await admin.close();
-    channel.close();
-    await daemon.stop();
-  }
+  await using sim = await startSimWeb(PORT);
+  say(
+    `\nOpen this in a browser of this machine, within a minute:\n\n  ${await sim.newLogin(
+      "/",
+    )}\n\nThe agent VM "${AGENT}" asks for something every ${
+      ASK_EVERY_MS / 1000
+    } s. Enter makes another login, Ctrl-C ends it.\n`,
+  );
+  void loginsOnEnter(sim);
+  void askAgainAndAgain(sim, stop.signal);
+  await aborted(stop.signal);
   return 0;
 }
 
-async function loginsOnEnter(runFolder: string): Promise<void> {
-  for await (const _ of Deno.stdin.readable) {
-    say(`  ${loginAddress("/", await makeTicket(runFolder))}\n`);
-  }
+async function loginsOnEnter(sim: SimWeb): Promise<void> {
+  for await (const _ of Deno.stdin.readable) say(`  ${await sim.newLogin("/")}\n`);
 }
 
-async function askAgainAndAgain(qubes: Installed, until: AbortSignal): Promise<void> {
+async function askAgainAndAgain({ ask }: SimWeb, until: AbortSignal): Promise<void> {
+  const quietly = (wish: Wish): Promise<void> => ask(wish).catch(() => {}); // it ended before
+  void FIRST.reduce((before, wish) => before.then(() => quietly(wish)), Promise.resolve());
   for (let turn = 0; !until.aborted; turn++) {
-    void finish(qubes.spawnClient("agent", WISHES[turn % WISHES.length] ?? [])).catch(() => {});
-    void finish(qubes.spawnClient("work", ["qvm-ls", "--raw-list"])).catch(() => {});
+    const wish = WISHES[turn % WISHES.length];
+    if (wish !== undefined) void quietly(wish);
+    void quietly({ vm: "work", words: ["qvm-ls", "--raw-list"] });
     await pause(ASK_EVERY_MS, until);
   }
 }
 
-if (import.meta.main) {
-  Deno.exit(await main());
-}
+if (import.meta.main) Deno.exit(await main());

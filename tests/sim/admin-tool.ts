@@ -6,6 +6,7 @@
  * @module
  */
 import { qubesdbRead } from "./qubesdb_read.ts";
+import { qvmBackup, qvmBackupRestore } from "./qvm_backup.ts";
 import { qvmCheck } from "./qvm_check.ts";
 import { qvmCreate, qvmRemove } from "./qvm_create.ts";
 import { qvmDevice } from "./qvm_device.ts";
@@ -21,6 +22,8 @@ import type { Tool, ToolContext } from "./tool_context.ts";
 const TOOLS: ReadonlyMap<string, Tool> = new Map<string, Tool>([
   ["qubes-prefs", qubesPrefs],
   ["qubesdb-read", qubesdbRead],
+  ["qvm-backup", qvmBackup],
+  ["qvm-backup-restore", qvmBackupRestore],
   ["qvm-check", qvmCheck],
   ["qvm-create", qvmCreate],
   ["qvm-device", qvmDevice],

@@ -17,6 +17,8 @@
 export interface WorldPaths {
   readonly config: string;
   readonly lock: string;
+  /** Socket of what starts VMs; there is none in most worlds. */
+  readonly qubesd: string;
   readonly dom0Root: string;
   readonly dom0Home: string;
   readonly socketDir: string;
@@ -29,6 +31,7 @@ export function worldPaths(folder: string): WorldPaths {
   return {
     config: `${folder}/world.json`,
     lock: `${folder}/world.lock`,
+    qubesd: `${folder}/qubesd`,
     dom0Root: `${folder}/dom0`,
     dom0Home: `${folder}/dom0/root`,
     socketDir: `${folder}/dom0/run/qubes`,

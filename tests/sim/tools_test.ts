@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The programs on PATH besides qrexec-client. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { eventually, finish, runDom0, spawnDom0 } from "./test_tools.ts";
 import { createWorld, type World } from "./world.ts";
 
@@ -304,4 +304,39 @@ Deno.test("qvm-create, qvm-firewall, qvm-remove and systemctl", async () => {
   assertEquals(await run("systemctl", "enable", "--now", "a.service"), [0, ""]);
   assertEquals(await run("systemctl", "is-active", "--quiet", "a.service"), [0, ""]);
   assertEquals((await run("systemctl", "--frobnicate", "a.service"))[0], 1);
+});
+
+Deno.test("qvm-backup and qvm-backup-restore: what is chosen goes in, and what is not taken comes back", async () => {
+  await using world = await createWorld({
+    vms: [
+      { name: "work" },
+      { name: "vault", running: false },
+      { name: "skip", running: false, prefs: { include_in_backups: "False" } },
+    ],
+  });
+  const run = async (...argv: readonly string[]) => {
+    const { code, stdout, stderr } = await runDom0(world, argv[0] ?? "", ...argv.slice(1));
+    return [code, stdout, stderr] as const;
+  };
+  const folder = `${world.dom0Root}/mnt/backup`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.mkdir(`${world.dom0Root}/root`, { recursive: true });
+  await Deno.writeTextFile(`${world.dom0Root}/root/pass`, "secret\n");
+  await Deno.writeTextFile(`${world.dom0Root}/root/wrong`, "other\n");
+  const [made] = await run("qvm-backup", "--yes", "-p", "/root/pass", "-x", "vault", "/mnt/backup");
+  assertEquals(made, 0);
+  const [nowhere, , why] = await run("qvm-backup", "--yes", "-p", "/root/pass", "/mnt/none");
+  assertEquals(nowhere, 1);
+  assertMatch(why, /\/mnt\/none does not exist/);
+  const [{ name } = { name: "" }] = await Array.fromAsync(Deno.readDir(folder));
+  const backup = `/mnt/backup/${name}`;
+  const restore = (pass: string, ...words: readonly string[]) =>
+    run("qvm-backup-restore", "-p", `/root/${pass}`, "--skip-dom0-home", ...words, backup);
+  assertEquals((await restore("pass", "--verify-only")).slice(0, 2), [0, "work  AppVM\n"]);
+  assertEquals((await restore("wrong", "--verify-only"))[0], 1);
+  const [taken, , conflict] = await restore("pass");
+  assertEquals(taken, 1);
+  assertMatch(conflict, /conflicting names/);
+  assertEquals((await restore("pass", "--rename-conflicting"))[0], 0);
+  assertEquals((await run("qvm-check", "--quiet", "work1"))[0], 0);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Starting, stopping and pausing VMs. The tests call this, and so do the qvm-*
- * programs of the simulated dom0: there is no process that manages the world.
+ * programs of the simulated dom0: only where sim-qubesd.ts runs a process manages the world.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { VM_MARK, WORLD_MARK } from "./environment.ts";
 import { type Faults, writeFaults } from "./faults.ts";
 import { readTextIfAny, removeIfAny } from "./files.ts";
 import { denoRun } from "./launcher.ts";
-import { vmPaths } from "./layout.ts";
+import { vmPaths, worldPaths } from "./layout.ts";
 import { SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { isAlive, killInside, processesInside, signalInside, signalProcess } from "./processes.ts";
 import { type Domain, readDomain, setDomain, withdraw } from "./vm_domain.ts";
@@ -30,6 +30,24 @@ const START_SCRIPT =
 
 /** Starts a halted VM; calls can be made to it when this returns. */
 export async function startVm(folder: string, vm: string): Promise<void> {
+  const path = worldPaths(folder).qubesd;
+  if (!isSocket(path)) return await startVmHere(folder, vm);
+  using connection = await Deno.connect({ transport: "unix", path });
+  await connection.write(new TextEncoder().encode(vm));
+  const answer = await new Response(connection.readable).text();
+  if (answer !== "") throw new VmStateError(answer);
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSocket === true;
+  } catch {
+    return false;
+  }
+}
+
+/** As a child of this process. */
+export async function startVmHere(folder: string, vm: string): Promise<void> {
   const paths = vmPaths(folder, vm);
   await underLock(folder, vm, async () => {
     if (readDomain(folder, vm) !== undefined) {

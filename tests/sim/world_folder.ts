@@ -118,6 +118,8 @@ function installPrograms(folder: string, world: WorldConfig): void {
 }
 
 const ADMIN_TOOLS = [
+  "qvm-backup",
+  "qvm-backup-restore",
   "qvm-check",
   "qvm-create",
   "qvm-device",

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fakeParked } from "../dom0/admin/fake_channel.ts";
-import { scriptsRun, startBrowser } from "./browser_scene.ts";
+import { comesTrue, scriptsRun, startBrowser } from "./browser_scene.ts";
 import { makeBusy } from "./web_world.ts";
 
 Deno.test("a request appears by itself, and one key approves it", async () => {
@@ -20,7 +20,7 @@ Deno.test("a request appears by itself, and one key approves it", async () => {
   dom0.now = { ...dom0.now, parked: [fakeParked()] };
   dom0.changed();
   await page.waitForSelector("text=The test run clones its fixtures");
-  await page.waitForFunction("document.title.startsWith('(1)')");
+  await comesTrue(page, "document.title.startsWith('(1)')");
   assertEquals(dom0.did.filter((one) => one.startsWith("approve")), []);
   await page.waitForTimeout(600); // longer than they are dead
   await page.keyboard.press("a");
@@ -88,7 +88,7 @@ Deno.test("the palette finds a qube, an operation and a page", async () => {
     await page.keyboard.press("Control+k");
     await page.waitForSelector("dialog#palette[open] [role=option] >> nth=5");
     await page.keyboard.type(text);
-    await page.waitForFunction("document.querySelectorAll('#hits [role=option]').length < 12");
+    await comesTrue(page, "document.querySelectorAll('#hits [role=option]').length < 12");
     await page.keyboard.press("Enter");
     await page.waitForURL(`**${path}`);
   };
@@ -260,7 +260,7 @@ Deno.test("a request is told of by the browser, on whatever page, when another w
   await page.waitForSelector(".top");
   dom0.now = { ...dom0.now, parked: [fakeParked()] };
   dom0.changed();
-  await page.waitForFunction("document.title.startsWith('(1)')");
+  await comesTrue(page, "document.title.startsWith('(1)')");
   assertEquals(await page.evaluate("shown"), [
     "A request waits in dom0: research: vm.firewall.add",
   ]);

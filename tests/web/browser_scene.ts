@@ -9,6 +9,7 @@
 import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { assertEquals } from "@std/assert";
+import { until } from "../until.ts";
 import { makeTicket } from "../../dom0/admin/server/tickets.ts";
 import { type AdminScene, startScene } from "../dom0/admin/admin_scene.ts";
 
@@ -122,7 +123,12 @@ async function openPage(
 
 /** Where the machine is busy, a page can be seen before its modules have run: then no key does anything. */
 export async function scriptsRun(page: Page): Promise<void> {
-  await page.waitForFunction("document.readyState === 'complete'");
+  await comesTrue(page, "document.readyState === 'complete'");
+}
+
+/** Asked from outside: what asks again inside of the page is kept from it by the CSP. */
+export async function comesTrue(page: Page, expression: string): Promise<void> {
+  await until(expression, async () => await page.evaluate(expression) === true);
 }
 
 /** No page is wider than the window. */

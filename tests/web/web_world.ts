@@ -7,6 +7,8 @@ import type { ParkedRequest } from "../../dom0/admin/channel/dom0_channel.ts";
 import type { PlanStepView, PlanView } from "../../dom0/plans/plan_view.ts";
 
 /** Every page, by the name of its screenshots. */
+const ARCHIVE = "config-20261128-091502.json";
+
 export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["dashboard", "/"],
   ["approvals", "/approvals"],
@@ -25,11 +27,14 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["keys", "/keys"],
   ["keys-authorize", "/keys/authorize?vm=work"],
   ["policy", "/policy?vm=research&words=qvm-kill+ai-build-1"],
+  ["policy-new", "/policy?new=own&vm=work"],
+  ["policy-remove", "/policy/30-research.policy?remove"],
   ["qrexec", "/qrexec?source=work&service=openclaw.Mux%2B32125&target=%40default"],
   ["staged", "/staged"],
   ["openclaw", "/openclaw"],
   ["openclaw-logs", "/openclaw/claw/logs"],
   ["backup", "/backup"],
+  ["backup-archive", `/backup?archive=${ARCHIVE}&keys=yes`],
   ["global", "/global"],
   ["sessions", "/sessions"],
   ["lockdown", "/lockdown"],
@@ -82,6 +87,24 @@ export function makeBusy(dom0: FakeDom0, nowMs: number): void {
       fields: { action: "runs", by: "web s-1", operation: "vm.start" },
     }),
     ...dom0.records,
+  ];
+  dom0.archives = [
+    { name: ARCHIVE, madeMs: nowMs - 16_000_000, hasKeys: true, bytes: 6_100 },
+    { name: "config-20261101-180000.json", madeMs: nowMs - 2e9, hasKeys: false, bytes: 5_400 },
+  ];
+  dom0.policyChanges = [
+    {
+      ...{ id: "20261128-142000-1-000000c2", timeMs: nowMs - 660_000, by: "web s-1" },
+      ...{ file: "30-research.policy", isUndone: false },
+      before: "@monitor research @tag:ai allow\n",
+      after: dom0.files.get("30-research.policy") ?? "",
+      now: dom0.files.get("30-research.policy") ?? "",
+    },
+    {
+      ...{ id: "20261127-142000-1-000000c1", timeMs: nowMs - 87e6, by: "web s-4" },
+      ...{ file: "40-old.policy", before: "* old * deny\n", after: null },
+      ...{ isUndone: true, now: "* old * deny\n" },
+    },
   ];
   dom0.undoable = [{
     ...{
@@ -222,6 +245,15 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
     dom0.agent.parts.set(HOSTILE, HOSTILE);
     dom0.agent.usage.push({ client: HOSTILE, model: HOSTILE, requests: 1, tokens: 1, spend: 9 });
   }
+  dom0.policyChanges = dom0.policyChanges.map((one) => ({
+    ...one,
+    ...{ by: HOSTILE, file: HOSTILE, before: HOSTILE, after: null },
+  }));
+  dom0.archiveLook = {
+    ...dom0.archiveLook,
+    items: dom0.archiveLook.items.map((one) => ({ ...one, name: HOSTILE, before: HOSTILE })),
+    stays: [HOSTILE],
+  };
   dom0.undoable = dom0.undoable.map((one) => ({ ...one, by: HOSTILE, changedSince: HOSTILE }));
 }
 
@@ -230,6 +262,7 @@ export function makeEmpty(dom0: FakeDom0): void {
   dom0.qubes.clear();
   dom0.qubes.set("work", fakeQube("work"));
   [dom0.records, dom0.undoable, dom0.runs.plans] = [[], [], []];
+  [dom0.archives, dom0.policyChanges] = [[], []];
   dom0.qubes.set("claw", fakeQube("claw"));
   dom0.agent = null;
   dom0.files.clear();

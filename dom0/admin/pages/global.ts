@@ -5,9 +5,11 @@ import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
 import { Dom0Error, orProblem, type RunResult } from "../channel/dom0_channel.ts";
 import { type Html, lines, markup } from "../markup/markup.ts";
 import { type Answer, type AskedBySession, HttpError } from "../server/http_message.ts";
+import { rowsOf } from "../qube_list.ts";
 import type { Route } from "../server/router.ts";
 import { editRow, stageEdit } from "./edit_row.ts";
 import { beginRun } from "./execute/begin_run.ts";
+import { diskTable, memoryTable } from "./host_tables.ts";
 import { page } from "./layout.ts";
 import { empty, panel, table, token, unreadable } from "./parts.ts";
 
@@ -73,12 +75,12 @@ function globalPage(view: View, read: ReadonlyMap<string, Read>): Answer {
     title: "Global",
     facts: "The system as a whole",
     main: markup`<div class="cols"><div class="c7 stack">${prefs(view, of("system.prefs.list"))}${
-      plain("Memory of dom0", "host.memory", of("host.memory"))
-    }${plain("Disks of dom0", "host.disk", of("host.disk"))}</div><div class="c5 stack">${
-      device(of)
-    }${updates(view)}${templates(view, of("template.list"))}${
-      plain("Domains of Xen", "xen.list", of("xen.list"))
-    }${plain("Xen", "xen.info", of("xen.info"))}</div></div>`,
+      memory(of("host.memory"))
+    }${disks(of("host.disk"))}</div><div class="c5 stack">${device(of)}${updates(view)}${
+      templates(view, of("template.list"))
+    }${plain("Domains of Xen", "xen.list", of("xen.list"))}${
+      plain("Xen", "xen.info", of("xen.info"))
+    }</div></div>`,
   });
 }
 
@@ -89,6 +91,17 @@ function content(result: Read, show: (done: RunResult) => Html): Html {
     return unreadable(result.stderr.trim() || `exit ${result.exitCode}`);
   }
   return show(result);
+}
+
+function memory(result: Read): Html {
+  return panel(
+    { title: "Memory of dom0" },
+    content(result, ({ stdout }) => memoryTable(stdout)),
+  );
+}
+
+function disks(result: Read): Html {
+  return panel({ title: "Disks of dom0" }, content(result, (done) => diskTable(rowsOf(done))));
 }
 
 function plain(title: string, operation: string, result: Read): Html {
@@ -157,6 +170,9 @@ function prefs(view: View, result: Read): Html {
   );
 }
 
+/** A word of so many letters is not cut for a longer one beside it. */
+const SHORT_CHARS = 16;
+
 interface Property {
   readonly value?: string | null;
   readonly isDefault?: boolean;
@@ -191,8 +207,13 @@ function rows(value: readonly unknown[]): Html {
   );
   const names = Object.keys(all[0] ?? {});
   if (all.length === 0) return empty("None.");
+  const isShort = (name: string): boolean =>
+    all.every((row) => String(row[name] ?? "").length <= SHORT_CHARS);
   return table(
-    names.map((name) => ({ name: name.replaceAll("_", " ") })),
+    names.map((name) => ({
+      name: name.replaceAll("_", " "),
+      look: isShort(name) ? "row-word" : "",
+    })),
     all.map((row) => ({
       cells: names.map((name) =>
         row[name] === null || row[name] === undefined ? "" : String(row[name])

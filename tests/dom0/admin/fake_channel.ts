@@ -405,6 +405,7 @@ function runFake(dom0: FakeDom0, operation: string, values: Values): RunResult {
   if (operation === "journal.read") {
     return done("Nov 28 14:31:07 dom0 qvm-remote-dom0[4242]: CONNECTED vm=work\n", []);
   }
+  if (operation === "host.disk") return done("", DISKS);
   if (/^(host|xen|update)\./.test(operation)) return done(`${operation}: as it is\n`, "");
   if (qube === undefined && operation.startsWith("vm.")) {
     return { exitCode: 1, stdout: "", stderr: `no such domain: '${values["vm"]}'\n`, value: null };
@@ -497,3 +498,13 @@ function runMore(dom0: FakeDom0, qube: FakeQube, operation: string, values: Valu
       return done("");
   }
 }
+
+const DISKS: JsonValue = ([
+  ["/dev/mapper/qubes_dom0-root", 20_510_332, 9_120_400, "/"],
+  ["devtmpfs", 4_096, 4_096, "/dev"],
+  ["/dev/sdb1", 976_762_584, 701_220_352, "/run/media/user/backup-disk"],
+  ["/dev/sdc1", 488_245_288, 212_004_000, "/mnt/a-folder-with-a-name-that-is-very-long/backup"],
+] as const).map(([filesystem, kib, free_kib, mounted_on]) => ({
+  ...{ filesystem, mounted_on, used_kib: "0", used_percent: "55%" },
+  ...{ kib: String(kib), free_kib: String(free_kib) },
+}));

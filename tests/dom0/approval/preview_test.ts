@@ -55,6 +55,11 @@ Deno.test("preview: the old value and the new one", async () => {
     false,
     true,
   ]]);
+  assertEquals(
+    await rows("vm.create", "vm=new", "label=red", "template=debian-13"),
+    [["whether there is new", false, true]],
+    "the qube that is made, not what it is made from",
+  );
 });
 
 Deno.test("preview: the rules of a firewall before and after", async () => {

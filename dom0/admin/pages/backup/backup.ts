@@ -19,6 +19,7 @@ import {
 } from "../../server/http_message.ts";
 import type { Route } from "../../server/router.ts";
 import { beginRun } from "../execute/begin_run.ts";
+import { diskTable } from "../host_tables.ts";
 import { page } from "../layout.ts";
 import { count, empty, panel, state, table, time, unreadable } from "../parts.ts";
 import { type Archives, archivesPanel, lookPanel } from "./archive_panels.ts";
@@ -32,7 +33,6 @@ const OPERATIONS: ReadonlyMap<string, string> = new Map([
 const WHERE = ["passphrase_file", "dest_vm", "location"];
 const CHOSEN = ["vms", "exclude"];
 const RECENT = 10;
-const MIB = 1024;
 
 export function backupRoutes(admin: Admin): readonly Route[] {
   return [{
@@ -193,24 +193,6 @@ function marked({ qubes }: View): Html {
 }
 
 function space(disks: readonly Disk[] | Dom0Error): Html {
-  if (disks instanceof Dom0Error) {
-    return panel(
-      { title: "Free in dom0" },
-      unreadable(disks.message),
-    );
-  }
-  const shown = disks.filter((row) => /^\/(?!dev|run|sys|proc)/.test(row["mounted_on"] ?? ""));
-  return panel(
-    { title: "Free in dom0" },
-    shown.length === 0 ? empty("No file system is listed.") : table(
-      [{ name: "Folder" }, { name: "Free", look: "num" }, { name: "Used", look: "num" }],
-      shown.map((row) => ({
-        cells: [
-          markup`<code>${row["mounted_on"]}</code>`,
-          `${(Number(row["free_kib"]) / MIB / MIB).toFixed(1)} GB`,
-          row["used_percent"],
-        ],
-      })),
-    ),
-  );
+  const parts = { title: "Free in dom0" };
+  return panel(parts, disks instanceof Dom0Error ? unreadable(disks.message) : diskTable(disks));
 }
