@@ -231,6 +231,7 @@ const PARKED = {
   grantable: "like",
   undo: "",
   preview: { rows: [], unknown: [] },
+  brings: null,
 };
 
 /** A VM asks for something all the time; each request is news for every tab. */
