@@ -11,6 +11,7 @@ import { approvalRoutes } from "./pages/approvals.ts";
 import { backupRoutes } from "./pages/backup/backup.ts";
 import { dashboardRoutes } from "./pages/dashboard.ts";
 import { executeRoutes } from "./pages/execute/execute.ts";
+import { fileRoutes } from "./pages/files.ts";
 import { globalRoutes } from "./pages/global.ts";
 import { keyRoutes } from "./pages/keys/keys.ts";
 import { lockdownRoutes } from "./pages/lockdown.ts";
@@ -39,6 +40,7 @@ export function adminRoutes(admin: Admin, tickets: TicketOffice): readonly Route
     ...qubeRoutes(admin),
     ...networkRoutes(admin),
     ...executeRoutes(admin),
+    ...fileRoutes(admin),
     ...keyRoutes(admin),
     ...policyRoutes(admin),
     ...qrexecRoutes(admin),

@@ -12,6 +12,7 @@ import type { PlanView } from "../../dom0/plans/plan_view.ts";
 import { PORT } from "../../dom0/admin/run_admin.ts";
 import { markOf } from "../../dom0/operator/policy_files.ts";
 import { dom0Paths } from "../../dom0/settings/paths.ts";
+import { sha256Hex } from "../../shared/io/sha256.ts";
 import { finish, install, until } from "./installed.ts";
 import { sourceLauncher } from "./program_flags.ts";
 import { writeExecutable } from "../executable.ts";
@@ -246,6 +247,20 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assertMatch(await Deno.readTextFile(`${paths.archivesFolder}/${name}`), /"name": "lab"/);
       const nothing = await channel.takeInArchive(name, false, mark, BY).catch((e) => e);
       assert(nothing instanceof Dom0Error);
+    });
+
+    await t.step("a folder of dom0 is listed, and a file in it has its checksum", async () => {
+      const folder = `${await Deno.realPath(qubes.world.folder)}/of dom0`;
+      await Deno.mkdir(folder);
+      await Deno.writeTextFile(`${folder}/a file`, "twelve bytes");
+      const { value } = await channel.run("file.list", { path: folder }, BY);
+      assertMatch(JSON.stringify(value), /"type":"f","size":12,.*"name":"a file"/);
+      const stat = await channel.begin("file.stat", { path: `${folder}/a file`, hash: "true" }, BY);
+      const { parts } = await runToEnd(channel, stat.id);
+      const sha256 = sha256Hex("twelve bytes");
+      assert(parts.map(({ text }) => text).join("").includes(sha256));
+      const made = await channel.run("file.mkdir", { path: `${folder}/new` }, BY);
+      assertEquals([made.exitCode, (await Deno.stat(`${folder}/new`)).isDirectory], [0, true]);
     });
 
     await t.step("a device goes to a qube, and comes back by an undo", async () => {

@@ -29,3 +29,21 @@ for (const [name, fill] of [["empty", makeEmpty], ["hostile", makeHostile]] as c
     assertEquals([found, open.complaints, alerts], [[], [], 0]);
   });
 }
+
+Deno.test("what was over before a page came does not load it again and again", async () => {
+  await using scene = await startBrowser();
+  const { dom0 } = scene.scene;
+  const [operation, targets] = ["vm.start", ["ai-build-1"]];
+  dom0.now = {
+    ...dom0.now,
+    grants: [{ id: "1", vm: "work", operation, targets, untilMs: Date.now() - 60_000 }],
+  };
+  await using open = await scene.open("/approvals");
+  const { page } = open;
+  let loads = 0;
+  page.on("load", () => loads++);
+  await page.waitForSelector("[data-until] >> text=00:00");
+  await page.waitForTimeout(2_500); // two turns of the countdown
+  assertEquals(loads, 0);
+  assertEquals(open.complaints, []);
+});

@@ -20,6 +20,7 @@ const PAGES: readonly (readonly [path: string, shows: readonly RegExp[]])[] = [
   ["/qubes/ai-build-1", [/nightly/, /maxmem/]],
   ["/network", [/sys-net/, /untrusted/]],
   ["/execute", [/Choose an operation/]],
+  ["/files?path=/usr/share", [/doc/, /Push and pull/]],
   ["/keys", [/claw/, /work/]],
   ["/policy", [/50-claw\.policy/]],
   ["/policy?new=own", [/A new file/]],

@@ -24,6 +24,7 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["qube", "/qubes/work?edit=maxmem"],
   ["network", "/network"],
   ["execute", "/execute?operation=vm.create"],
+  ["files", "/files?path=/home/user"],
   ["keys", "/keys"],
   ["keys-authorize", "/keys/authorize?vm=work"],
   ["policy", "/policy?vm=research&words=qvm-kill+ai-build-1"],
@@ -237,6 +238,10 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
   }
   dom0.qubes.set(HOSTILE, fakeQube(HOSTILE, { state: HOSTILE, label: HOSTILE, netvm: HOSTILE }));
   dom0.files.set("40-x.policy", HOSTILE);
+  dom0.folders.set("/home/user", [
+    { type: "d", size: 1, mode: "0700", mtime: 1_795_000_000, name: HOSTILE },
+    { type: "f", size: 1, mode: "0700", mtime: 1_795_000_000, name: HOSTILE },
+  ]);
   dom0.records = dom0.records.map((record) => ({
     ...record,
     fields: { ...record.fields, command: HOSTILE, reason: HOSTILE },

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** What ends by itself counts down: <span data-until="MS">. When it is over, the page is asked for anew. */
+/**
+ * What ends by itself counts down: <span data-until="MS">. When it is over, the page is asked for anew;
+ * not for what was over before, or a page of a clock that goes slow would load again and again.
+ */
 
 const SECOND_MS = 1000;
+const running = new WeakSet();
 
 export function startCountdown() {
   tick();
@@ -11,10 +15,9 @@ export function startCountdown() {
 function tick() {
   for (const place of document.querySelectorAll("[data-until]")) {
     const leftMs = Number(place.dataset.until) - Date.now();
-    if (leftMs <= 0) {
-      delete place.dataset.until;
-      location.reload();
-    } else place.textContent = words(leftMs);
+    place.textContent = words(Math.max(0, leftMs));
+    if (leftMs > 0) running.add(place);
+    else if (running.delete(place)) location.reload();
   }
 }
 

@@ -36,6 +36,7 @@ export const PAGES: readonly (readonly [
     ["/qubes", "Qubes", "q"],
     ["/network", "Network", "n"],
     ["/execute", "Execute", "e"],
+    ["/files", "Files", "f"],
   ]],
   ["Rules", [
     ["/keys", "Keys", "k"],

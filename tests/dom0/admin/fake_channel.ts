@@ -41,6 +41,14 @@ export interface FakeQube {
   readonly rules: Record<string, string>[];
 }
 
+export type FakeFile = {
+  readonly type: string;
+  readonly size: number;
+  readonly mode: string;
+  readonly mtime: number;
+  readonly name: string;
+};
+
 export interface FakeDevice {
   readonly class: string;
   readonly device: string;
@@ -63,6 +71,8 @@ export interface FakeDom0 {
   isAtBoot: boolean | null;
   files: Map<string, string>;
   policyChanges: PolicyChangeNow[];
+  /** Of dom0's files, by folder. */
+  readonly folders: Map<string, FakeFile[]>;
   archives: ArchiveHead[];
   archiveLook: ArchiveLook;
   /** Pages that are open hear of it. */
@@ -208,6 +218,10 @@ export function createFakeDom0(): FakeDom0 {
     keyFaults: [],
     isAtBoot: true,
     policyChanges: [],
+    folders: new Map([["/home/user", [
+      { type: "d", size: 4096, mode: "0700", mtime: 1_795_000_000, name: "Documents" },
+      { type: "f", size: 48_211, mode: "0644", mtime: 1_795_700_000, name: "release notes.txt" },
+    ]]]),
     archives: [],
     archiveLook: ARCHIVE_LOOK,
     runs: { all: [], isHeld: false, plans: [], undo: [] },
@@ -406,6 +420,11 @@ function runFake(dom0: FakeDom0, operation: string, values: Values): RunResult {
     return done("Nov 28 14:31:07 dom0 qvm-remote-dom0[4242]: CONNECTED vm=work\n", []);
   }
   if (operation === "host.disk") return done("", DISKS);
+  if (operation === "file.list") return listFiles(dom0, values["path"] ?? "");
+  if (operation === "file.mkdir") {
+    dom0.folders.set(values["path"] ?? "", []);
+    return done("");
+  }
   if (/^(host|xen|update)\./.test(operation)) return done(`${operation}: as it is\n`, "");
   if (qube === undefined && operation.startsWith("vm.")) {
     return { exitCode: 1, stdout: "", stderr: `no such domain: '${values["vm"]}'\n`, value: null };
@@ -508,3 +527,11 @@ const DISKS: JsonValue = ([
   ...{ filesystem, mounted_on, used_kib: "0", used_percent: "55%" },
   ...{ kib: String(kib), free_kib: String(free_kib) },
 }));
+
+function listFiles({ folders }: FakeDom0, path: string): RunResult {
+  const files = folders.get(path);
+  const why = `no such folder, or a link leads there: ${path}\n`;
+  return files === undefined
+    ? { exitCode: 1, stdout: "", stderr: why, value: null }
+    : done("", files);
+}
