@@ -80,6 +80,21 @@ Deno.test("an agent that may read and must ask", async (t) => {
     assertEquals(status(again), "refused");
   });
 
+  await t.step("files of dom0 are written when a person approves, and read", async () => {
+    const path = `${Deno.realPathSync(qubes.world.folder)}/note`;
+    const asked = await agent.call("file_write", { path, content: "first\nsecond é\n" });
+    assertEquals(status(asked), "pending_approval");
+    const view = await decide("approve", "--yes");
+    assertEquals([view.operation, view.targets], ["file.write", [path]]);
+    assertEquals(view.brings?.head, ["first", "second é"]);
+    assertEquals(status(await agent.call("job_wait", { id: asked.said["id"] })), "done");
+    assertEquals(Deno.readTextFileSync(path), "first\nsecond é\n");
+    const read = await agent.call("file_read", { path, offset: 6 });
+    await decide("approve", "--yes");
+    const end = await agent.call("job_wait", { id: read.said["id"] });
+    assertStringIncludes(JSON.stringify(end.said), "second é\\n");
+  });
+
   await t.step("a job that waits for a person is taken back", async () => {
     const { said } = await agent.call("vm_remove", { vm: "work", vmAgain: "work" });
     assertEquals(status(await agent.call("job_get", { id: said["id"] })), "pending_approval");
@@ -118,7 +133,7 @@ Deno.test("an agent that may read and must ask", async (t) => {
     await decide("approve", "--yes");
     const end = await agent.call("job_wait", { id: said["id"] });
     assertEquals(status(end), "done");
-    const plan = await agent.call("plan_get", { id: said["id"] });
+    const plan = await agent.call("job_get", { id: said["id"], steps: true });
     const outcomes = (plan.said["value"] as { outcome?: string }[]).map(({ outcome }) => outcome);
     assertEquals(outcomes, ["done", "done", undefined]);
   });

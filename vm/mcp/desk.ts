@@ -9,6 +9,7 @@ import { visibleLine } from "../remote/client/visible_text.ts";
 import { explainedLines } from "../remote/view/value_lines.ts";
 import { checkSize } from "../remote/commands/command_words.ts";
 import type { Layout } from "../remote/files/layout.ts";
+import { type Spooled, spoolPayload } from "../remote/files/payload_file.ts";
 import type { AccessBook } from "./access_book.ts";
 import { askDom0 } from "../remote/client/ask_dom0.ts";
 import type { Jobs, Order } from "./jobs.ts";
@@ -37,12 +38,10 @@ export interface DeskOptions {
 export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): Desk {
   const submit = (
     command: Command,
-    form: Order["form"],
-    timeoutMs: number,
-    flags: ReadonlySet<RequestFlag> = NO_FLAGS,
+    more: Pick<Order, "form" | "timeoutMs"> & Partial<Pick<Order, "flags" | "brings">>,
   ): Promise<Said> => {
     checkSize(command);
-    const order: Order = { command, flags, why, timeoutMs, form };
+    const order: Order = { flags: NO_FLAGS, ...more, command, why };
     return jobs.submit(order, {
       signal,
       waitMs: CALL_MS,
@@ -50,18 +49,28 @@ export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): 
     });
   };
   return {
-    async operation(name, pairs) {
+    async operation(name, pairs, data) {
       const timeoutMs = await timeoutOf(access, [name]);
-      return await submit({ mode: "op", name, pairs }, "value", timeoutMs, new Set(["json"]));
+      const command = { mode: "op", name, pairs } as const;
+      const brings = data === undefined ? {} : { brings: await spoolText(layout, data) };
+      return await submit(command, { ...brings, form: "value", timeoutMs, flags: JSON_FLAG });
+    },
+    async output(name, pairs) {
+      const timeoutMs = await timeoutOf(access, [name]);
+      return await submit({ mode: "op", name, pairs }, { form: "output", timeoutMs });
     },
     script: (text, seconds) =>
-      submit({ mode: "script", script: utf8(text) }, "output", seconds * 1000),
+      submit({ mode: "script", script: utf8(text) }, {
+        form: "output",
+        timeoutMs: seconds * 1000,
+      }),
     async plan(value) {
       const timeoutMs = await timeoutOf(
         access,
         value.steps.map((step) => String(step["operation"])),
       );
-      return await submit({ mode: "plan", text: JSON.stringify(value) }, "plan", timeoutMs);
+      const command = { mode: "plan", text: JSON.stringify(value) } as const;
+      return await submit(command, { form: "plan", timeoutMs });
     },
     async checkPlan(value) {
       const command: Command = { mode: "plan", text: JSON.stringify(value) };
@@ -82,6 +91,21 @@ async function timeoutOf(access: AccessBook, operations: readonly string[]): Pro
   const known = access.last() ?? await access.read();
   const seconds = operations.map((name) => known.get(name)?.timeoutSeconds ?? USUAL_SECONDS);
   return Math.min(1000 * seconds.reduce((sum, one) => sum + one, 0), MAX_TIMEOUT_MS);
+}
+
+const JSON_FLAG: ReadonlySet<RequestFlag> = new Set(["json"]);
+
+/** The bytes of the text, as what a request brings. */
+async function spoolText(layout: Layout, text: string): Promise<Spooled> {
+  let left: Uint8Array = utf8(text.toWellFormed());
+  return await spoolPayload(layout, {
+    read(into) {
+      const next = left.subarray(0, into.length);
+      into.set(next);
+      left = left.subarray(next.length);
+      return Promise.resolve(next.length === 0 ? null : next.length);
+    },
+  });
 }
 
 const EXPLAIN: ReadonlySet<RequestFlag> = new Set(["explain"]);

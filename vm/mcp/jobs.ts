@@ -17,6 +17,7 @@
 import { UserError } from "../../shared/cli/program.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { RequestFlag } from "../../shared/protocol/flags.ts";
+import type { Spooled } from "../remote/files/payload_file.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { createExchange } from "../remote/client/create_exchange.ts";
 import { describeEnd } from "../remote/client/end_text.ts";
@@ -45,6 +46,8 @@ export interface Order {
   readonly why: string | null;
   readonly timeoutMs: number;
   readonly form: AnswerForm;
+  /** What goes with it. */
+  readonly brings?: Spooled;
 }
 
 /** The call of a client that a request is followed for. */
@@ -93,6 +96,14 @@ export function createJobs(layout: Layout): Jobs {
 }
 
 async function submit(layout: Layout, order: Order, follow: Follow): Promise<Said> {
+  try {
+    return await submitNow(layout, order, follow);
+  } finally {
+    order.brings?.drop();
+  }
+}
+
+async function submitNow(layout: Layout, order: Order, follow: Follow): Promise<Said> {
   const key = await readKey(layout);
   const exchange = await createExchange({
     ...order,

@@ -35,8 +35,10 @@ export interface Plan {
 
 /** Where one call is worked on. What it throws is said to the model as an error. */
 export interface Desk {
-  /** Calls an operation of dom0. */
-  operation(name: string, pairs: Pairs): Promise<Said>;
+  /** Calls an operation of dom0. @param data what it brings */
+  operation(name: string, pairs: Pairs, data?: string): Promise<Said>;
+  /** The same for one whose output is no value. */
+  output(name: string, pairs: Pairs): Promise<Said>;
   /** Runs a script in dom0. @param timeoutSeconds for which it may run there */
   script(text: string, timeoutSeconds: number): Promise<Said>;
   plan(value: Plan): Promise<Said>;

@@ -41,6 +41,7 @@ function deskThatNotes(calls: string[]): Desk {
       }
       return note(name, pairs);
     },
+    output: note,
     script: note,
     plan: note,
     checkPlan: note,

@@ -14,14 +14,18 @@ export const JOB_TOOLS: readonly Tool[] = [
     name: "job_get",
     title: "Look at a job",
     description: "How far a request is, and its output. For output that was cut, give its " +
-      "nextOffset as offset.",
+      "nextOffset as offset; of a plan, its steps that have ended, with steps: true.",
     parameters: {
       id: ID,
       "offset?": { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+      "steps?": { type: "boolean" },
     },
     hints: READS,
     operations: [],
-    call: (args, desk) => desk.look(jobId(args), args.has("offset") ? args.number("offset") : 0),
+    call(args, desk) {
+      const offset = args.has("offset") ? args.number("offset") : 0;
+      return desk.look(jobId(args), offset, args.flag("steps"));
+    },
   },
   {
     name: "job_wait",
@@ -54,5 +58,3 @@ export function jobId(args: Arguments): RequestId {
   if (id === undefined) throw new ArgumentError("the parameter id is no id of a job");
   return id;
 }
-
-export const JOB_ID = ID;

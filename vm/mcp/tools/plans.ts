@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Tools: several operations that a person approves as one. @module */
 
-import { DESTROYS, READS, type Tool, WHY } from "../tool.ts";
-import { JOB_ID, jobId } from "./jobs.ts";
+import { DESTROYS, type Tool, WHY } from "../tool.ts";
 
 const MAX_STEPS = 100;
 
@@ -34,14 +33,5 @@ export const PLAN_TOOLS: readonly Tool[] = [
       const plan = { steps: args.list("steps"), ...undo };
       return args.flag("checkOnly") ? desk.checkPlan(plan) : desk.plan(plan);
     },
-  },
-  {
-    name: "plan_get",
-    title: "Look at a plan",
-    description: "The steps of a plan that have ended, with outcome and result.",
-    parameters: { id: JOB_ID },
-    hints: READS,
-    operations: "any",
-    call: (args, desk) => desk.look(jobId(args), 0, true),
   },
 ];

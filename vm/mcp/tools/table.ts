@@ -6,6 +6,7 @@ import { schemaOf } from "../arguments.ts";
 import { SAID_SCHEMA } from "../said.ts";
 import type { Tool } from "../tool.ts";
 import { DEVICE_TOOLS } from "./devices.ts";
+import { FILE_TOOLS } from "./files.ts";
 import { JOB_TOOLS } from "./jobs.ts";
 import { OPERATION_TOOLS } from "./operations.ts";
 import { PLAN_TOOLS } from "./plans.ts";
@@ -13,7 +14,7 @@ import { RUN_TOOLS } from "./run.ts";
 import { VM_TOOLS } from "./vms.ts";
 
 export const TOOLS: ReadonlyMap<string, Tool> = new Map(
-  [OPERATION_TOOLS, VM_TOOLS, DEVICE_TOOLS, RUN_TOOLS, JOB_TOOLS, PLAN_TOOLS].flat()
+  [OPERATION_TOOLS, VM_TOOLS, DEVICE_TOOLS, FILE_TOOLS, RUN_TOOLS, JOB_TOOLS, PLAN_TOOLS].flat()
     .map((tool) => [tool.name, tool]),
 );
 
