@@ -14,6 +14,7 @@ import { benchDaemonParts } from "./daemon_parts.ts";
 import { measureIdle } from "./idle.ts";
 import { type Add, interleaved, startReport, summary } from "./measure.ts";
 import { benchStarts } from "./starts.ts";
+import { benchTransfer } from "./transfer_parts.ts";
 import { openPublisher, type Publisher } from "./publisher.ts";
 
 /** The Python original on the same kind of machine, with a qvm-run that costs nothing. */
@@ -35,6 +36,7 @@ async function main(): Promise<number> {
   await benchThroughput(publisher, add);
   publisher.close();
   await benchStreaming(qubes, add);
+  await benchTransfer(qubes, daemon.pid, add);
   await benchIdle(qubes, daemon.pid, add);
   const code = await daemon.stop();
 

@@ -22,6 +22,7 @@ import { encodeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import { createDom0Session } from "../../shared/protocol/dom0_session.ts";
 import { neededCapabilities, parseEnvelope } from "../../shared/protocol/envelope.ts";
 import { encodeFlags, parseFlags } from "../../shared/protocol/flags.ts";
+import { parseDom0Path } from "../../shared/protocol/dom0_path.ts";
 import { createFrameDecoder, encodeFrame, type Frame } from "../../shared/protocol/frame.ts";
 import {
   CAPS_FROM_DOM0,
@@ -233,6 +234,10 @@ const VM_OPENING = [
   encodeFromVm({ kind: "capabilities", words: ["ends", "operations", "payloads", "left"] }),
 ].map((wire) => wire.slice(4));
 
+const DOM0_PATHS = ["/srv/agents/report.txt", "/a b/é", "/x/../y", "//x", "/x/", "/", "x"].map(
+  utf8,
+);
+
 export const TARGETS: readonly Target[] = [
   frameTarget("frames-from-vm", CAPS_FROM_VM, FROM_VM),
   frameTarget("frames-from-dom0", CAPS_FROM_DOM0, FROM_DOM0),
@@ -303,6 +308,7 @@ export const TARGETS: readonly Target[] = [
     again: (input) => utf8(encodeMeta(parseMeta(input))),
   },
   textTarget("parseVmName", vectorInputs("vm_name"), parseVmName),
+  textTarget("parseDom0Path", DOM0_PATHS, parseDom0Path),
   textTarget("parseRequestId", vectorInputs("request_id"), parseRequestId),
   textTarget("parseV1Id", vectorInputs("request_id"), (text) => {
     const id = parseV1Id(text);

@@ -34,6 +34,7 @@ import type { RefusalReason } from "../../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { authenticateV1 } from "../../../shared/protocol/v1.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
+import { concat } from "../../../shared/protocol/bytes.ts";
 import { writeFully } from "../../../shared/io/files.ts";
 import { createHash } from "node:crypto";
 import { queueService, type Vm, VM_NAME } from "./fixture.ts";
@@ -55,6 +56,8 @@ export interface Dom0Peer {
   /** The next event of that kind, dropping others but requests. */
   next(kind: VmEvent["kind"]): Promise<VmEvent>;
   accept(seq: number): void;
+  /** That part of its payload, as far as the VM can read it. */
+  pull(seq: number, offset: number, bytes: number): Promise<Uint8Array>;
   /** A person is asked. */
   park(seq: number): void;
   /** That person said yes. */
@@ -198,6 +201,17 @@ export async function connectPeer(
     },
     next: (kind) => take((event) => event.kind === kind),
     accept: (seq) => void sender.send(session.accepted(seq)),
+    async pull(seq, offset, bytes) {
+      void sender.send(session.pull(seq, offset, bytes));
+      const pieces: Uint8Array[] = [];
+      for (let got = 0; got < bytes;) {
+        const event = await take(({ kind }) => kind === "payload");
+        if (event.kind !== "payload" || event.data.length === 0) break;
+        pieces.push(event.data.slice());
+        got += event.data.length;
+      }
+      return concat(pieces);
+    },
     park: (seq) => sendIfKnown(session.parked(seq)),
     approve: (seq) => sendIfKnown(session.approved(seq)),
     async output(seq, stream, data) {
