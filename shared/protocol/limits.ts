@@ -21,10 +21,10 @@ export const OUTPUT_WINDOW_BYTES = 256 * 1024;
 
 /** A payload: 1 TiB. The daemon allows far less. */
 export const MAX_PAYLOAD_BYTES = 1024 ** 4;
-/** Payload per frame; as output. */
-export const MAX_PAYLOAD_CHUNK_BYTES = MAX_OUTPUT_CHUNK_BYTES;
+/** Payload per frame: large, as frames cost more than bytes; other requests wait a millisecond. */
+export const MAX_PAYLOAD_CHUNK_BYTES = 256 * 1024;
 /** Payload of one request that dom0 may have asked for and not got: what the VM may read ahead. */
-export const PAYLOAD_WINDOW_BYTES = 1024 * 1024;
+export const PAYLOAD_WINDOW_BYTES = 2 * 1024 * 1024;
 
 /** As the kernel has them: PATH_MAX without its NUL, NAME_MAX. */
 export const MAX_PATH_BYTES = 4095;

@@ -16,7 +16,7 @@ Deno.test("no decoder is missing from the targets of the fuzzer", () => {
   const want = "frames-from-vm frames-from-dom0 frames-of-answer decodeFromVm decodeFromDom0 " +
     "decodeAnswer dom0-session parseCapabilities vm-session dom0-session-first " +
     "frames-of-mux decodeMux mux-dialer mux-acceptor " +
-    "parseEnvelope parseMeta parseVmName parseRequestId " +
+    "parseEnvelope parseMeta parseVmName parseDom0Path parseRequestId " +
     "parseV1Id parseHex parseDecimal parseCommand-argv parseCommand-script parseCommand-op " +
     "parseCommand-plan parseFlags parseWhy parseAuthKey";
   assertEquals(names, want);

@@ -26,6 +26,9 @@ import { createPayloadReader, type PayloadPiece } from "./payload_reader.ts";
 
 export type ProtocolNumber = 1 | 2;
 
+/** What is smaller is sent before anybody looks. */
+const SHOWN_EVERY_BYTES = 4 * 1024 * 1024;
+
 export interface OpenRequest {
   readonly id: RequestId;
   /** A person in dom0 is to decide. */
@@ -70,6 +73,7 @@ export function openRequest(
     parked: false,
   };
   const payload = createPayloadReader(layout, id);
+  let shown = 0;
   showParked(layout, id, false); // of an earlier session: dom0 says it anew
   return {
     id,
@@ -79,7 +83,7 @@ export function openRequest(
     },
     unpark: () => unpark(answer),
     payload(offset, bytes) {
-      if (offset > 0) showSent(layout, id, offset); // what is small is sent before anybody looks
+      if (offset - shown >= SHOWN_EVERY_BYTES) showSent(layout, id, shown = offset);
       return payload.pieces(offset, bytes);
     },
     write: (stream, offset, data) => write(answer, stream, offset, data),

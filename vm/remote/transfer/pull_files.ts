@@ -20,6 +20,8 @@ import type { TransferReport } from "./transfer_report.ts";
 
 /** Below what dom0 lets a command print by default. */
 const RANGE_BYTES = 8 * 1024 * 1024;
+/** So that both sides are at work all the time. */
+const RANGES_AHEAD = 3;
 const HASH_CHUNK_BYTES = 256 * 1024;
 
 export interface PullOptions {
@@ -133,35 +135,62 @@ async function fetchInto(
     hash = newSha256();
     here = 0;
   }
-  while (here < size) {
-    const before = here;
-    const bytes = Math.min(RANGE_BYTES, size - here);
-    const pairs = [["path", from], ["offset", String(here)], ["bytes", String(bytes)]] as const;
-    let chunks: Uint8Array[] = [];
-    await dom0.run("file.read", pairs, {
-      begin() {
-        chunks = [];
-        let got = 0;
-        return (chunk) => {
-          chunks.push(chunk.slice());
-          got += chunk.length;
-          report.at(before + got);
-          return Promise.resolve();
-        };
-      },
-    });
-    for (const chunk of chunks) {
-      writeAll(file, chunk);
-      hash.update(chunk);
-      here += chunk.length;
-    }
-    if (here !== before + bytes) throw new UserError("it became shorter while it was read");
+  for await (const chunk of rangesOf(from, here, size, { dom0, report })) {
+    writeAll(file, chunk);
+    hash.update(chunk);
   }
   if (hash.digest("hex") !== sha256) {
     removeIfPresent(part);
     throw new UserError("it was changed while it was read: try again");
   }
   file.syncSync();
+}
+
+/** From there to the end, in order. Some are asked for ahead: dom0 starts each as a command. */
+async function* rangesOf(
+  from: string,
+  offset: number,
+  size: number,
+  { dom0, report }: Pick<PullOptions, "dom0" | "report">,
+): AsyncGenerator<Uint8Array> {
+  let got = offset;
+  const onBytes = (bytes: number): void => report.at(got += bytes);
+  const ahead: Promise<readonly Uint8Array[]>[] = [];
+  for (let next = offset; next < size || ahead.length > 0;) {
+    while (next < size && ahead.length < RANGES_AHEAD) {
+      const bytes = Math.min(RANGE_BYTES, size - next);
+      const range = fetchRange(from, next, bytes, dom0, onBytes);
+      range.catch(() => {}); // whoever takes it hears of it
+      ahead.push(range);
+      next += bytes;
+    }
+    yield* await ahead.shift() ?? [];
+  }
+}
+
+async function fetchRange(
+  path: string,
+  offset: number,
+  bytes: number,
+  dom0: CallDom0,
+  onBytes: (bytes: number) => void,
+): Promise<readonly Uint8Array[]> {
+  let chunks: Uint8Array[] = [];
+  const pairs = [["path", path], ["offset", `${offset}`], ["bytes", `${bytes}`]] as const;
+  const sizeOf = (): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  await dom0.run("file.read", pairs, {
+    begin() {
+      onBytes(-sizeOf()); // it begins anew
+      chunks = [];
+      return (chunk) => {
+        chunks.push(chunk.slice());
+        onBytes(chunk.length);
+        return Promise.resolve();
+      };
+    },
+  });
+  if (sizeOf() !== bytes) throw new UserError("it became shorter while it was read");
+  return chunks;
 }
 
 /** A part of an earlier transfer, or a new file; no link is followed. */

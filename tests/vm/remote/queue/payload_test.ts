@@ -81,8 +81,8 @@ vmTest(
     child.kill("SIGKILL");
     await child.output();
     const peer = await connectPeer(vm);
-    await until("it is answered", () => namesIn(vm.layout.pending).length === 0);
-    assertEquals(left(vm), []);
+    await until("it is answered, and what it brought is gone", () => left(vm).length === 0);
+    assertEquals(namesIn(vm.layout.pending), []);
     await peer.close();
   },
 );
