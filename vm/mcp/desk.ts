@@ -9,7 +9,6 @@ import { visibleLine } from "../remote/client/visible_text.ts";
 import { explainedLines } from "../remote/view/value_lines.ts";
 import { checkSize } from "../remote/commands/command_words.ts";
 import type { Layout } from "../remote/files/layout.ts";
-import { type Spooled, spoolPayload } from "../remote/files/payload_file.ts";
 import type { AccessBook } from "./access_book.ts";
 import { askDom0 } from "../remote/client/ask_dom0.ts";
 import type { Jobs, Order } from "./jobs.ts";
@@ -38,7 +37,7 @@ export interface DeskOptions {
 export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): Desk {
   const submit = (
     command: Command,
-    more: Pick<Order, "form" | "timeoutMs"> & Partial<Pick<Order, "flags" | "brings">>,
+    more: Pick<Order, "form" | "timeoutMs"> & Partial<Pick<Order, "flags" | "data">>,
   ): Promise<Said> => {
     checkSize(command);
     const order: Order = { flags: NO_FLAGS, ...more, command, why };
@@ -52,7 +51,7 @@ export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): 
     async operation(name, pairs, data) {
       const timeoutMs = await timeoutOf(access, [name]);
       const command = { mode: "op", name, pairs } as const;
-      const brings = data === undefined ? {} : { brings: await spoolText(layout, data) };
+      const brings = data === undefined ? {} : { data };
       return await submit(command, { ...brings, form: "value", timeoutMs, flags: JSON_FLAG });
     },
     async output(name, pairs) {
@@ -94,19 +93,6 @@ async function timeoutOf(access: AccessBook, operations: readonly string[]): Pro
 }
 
 const JSON_FLAG: ReadonlySet<RequestFlag> = new Set(["json"]);
-
-/** The bytes of the text, as what a request brings. */
-async function spoolText(layout: Layout, text: string): Promise<Spooled> {
-  let left: Uint8Array = utf8(text.toWellFormed());
-  return await spoolPayload(layout, {
-    read(into) {
-      const next = left.subarray(0, into.length);
-      into.set(next);
-      left = left.subarray(next.length);
-      return Promise.resolve(next.length === 0 ? null : next.length);
-    },
-  });
-}
 
 const EXPLAIN: ReadonlySet<RequestFlag> = new Set(["explain"]);
 

@@ -17,7 +17,9 @@
 import { UserError } from "../../shared/cli/program.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import type { RequestFlag } from "../../shared/protocol/flags.ts";
-import type { Spooled } from "../remote/files/payload_file.ts";
+import type { AuthKey } from "../../shared/protocol/auth_key.ts";
+import { utf8 } from "../../shared/protocol/bytes.ts";
+import { type Spooled, spoolPayload } from "../remote/files/payload_file.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { createExchange } from "../remote/client/create_exchange.ts";
 import { describeEnd } from "../remote/client/end_text.ts";
@@ -47,7 +49,7 @@ export interface Order {
   readonly timeoutMs: number;
   readonly form: AnswerForm;
   /** What goes with it. */
-  readonly brings?: Spooled;
+  readonly data?: string;
 }
 
 /** The call of a client that a request is followed for. */
@@ -96,19 +98,37 @@ export function createJobs(layout: Layout): Jobs {
 }
 
 async function submit(layout: Layout, order: Order, follow: Follow): Promise<Said> {
+  const key = await readKey(layout);
+  const brings = order.data === undefined ? null : await spoolText(layout, order.data);
   try {
-    return await submitNow(layout, order, follow);
+    return await submitWith(layout, { ...order, key, brings }, follow);
   } finally {
-    order.brings?.drop();
+    brings?.drop();
   }
 }
 
-async function submitNow(layout: Layout, order: Order, follow: Follow): Promise<Said> {
-  const key = await readKey(layout);
+/** The bytes of the text, as what a request brings. */
+async function spoolText(layout: Layout, text: string): Promise<Spooled> {
+  let left: Uint8Array = utf8(text.toWellFormed());
+  return await spoolPayload(layout, {
+    read(into) {
+      const next = left.subarray(0, into.length);
+      into.set(next);
+      left = left.subarray(next.length);
+      return Promise.resolve(next.length === 0 ? null : next.length);
+    },
+  });
+}
+
+interface ReadyOrder extends Order {
+  readonly key: AuthKey;
+  readonly brings: Spooled | null;
+}
+
+async function submitWith(layout: Layout, order: ReadyOrder, follow: Follow): Promise<Said> {
   const exchange = await createExchange({
     ...order,
     layout,
-    key,
     connectMs: CONNECT_MS,
     protocol: 2,
     detachedForm: order.form,

@@ -5,7 +5,6 @@ import { DESTROYS, READS, type Tool, WHY } from "../tool.ts";
 
 /** What one answer shows. */
 const READ_BYTES = 16 * 1024;
-const MAX_CONTENT_CHARS = 512 * 1024;
 const PATH = { type: "string", description: "absolute path in dom0, without links" } as const;
 
 export const FILE_TOOLS: readonly Tool[] = [
@@ -35,7 +34,7 @@ export const FILE_TOOLS: readonly Tool[] = [
       "stays, unless replace is true.",
     parameters: {
       path: PATH,
-      content: { type: "string", maxLength: MAX_CONTENT_CHARS },
+      content: { type: "string" },
       "replace?": { type: "boolean" },
       "why?": WHY,
     },
