@@ -34,7 +34,7 @@ E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
 E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\
   basic client operations recipes authority approval plan mcp operator restart reload setup setup_keyqube keyqube readme ctl_logs ctl_top watchdog)
 E2E_BUILT_LONG := $(patsubst %,tests/e2e/%_test.ts,\
-  bounded crash_points crash_approval crash_undo crash hostile_queue hostile_stream hostile operator_idle v1 \
+  bounded crash_points crash_approval crash_undo crash_jobs crash hostile_queue hostile_stream hostile operator_idle v1 \
   setup_network)
 # Those that need the real OpenClaw, in "test-openclaw".
 E2E_OPENCLAW := tests/e2e/ctl_openclaw_test.ts
