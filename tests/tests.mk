@@ -27,8 +27,8 @@ docker-config: ## looks whether vm/docker/compose.yaml is good; starts nothing
 # End-to-end tests: what is fast in "test"; attacks, crashes, time limits, loads, and the whole of
 # setting up and taking back in "test-long".
 E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
-  basic client operations payload transfer recipes authority approval plan mcp operator restart reload migrate tunnel tunnel_limits connect readme proxy proxy_clients proxy_route setup_vm docker proxy_money proxy_words proxy_providers \
-  persistence watchdog ctl ctl_doctor ctl_logs ctl_pair ctl_top \
+  basic client operations payload transfer recipes authority approval plan mcp operator restart reload tunnel tunnel_limits connect readme proxy proxy_clients proxy_route setup_vm docker proxy_money proxy_words proxy_providers \
+  watchdog ctl ctl_doctor ctl_logs ctl_pair ctl_top \
   clients_openai clients_openai_requests clients_fallback clients_responses clients_anthropic clients_ai clients_ollama)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\
@@ -58,7 +58,7 @@ test-web: ## the web admin in a real browser: every page, every action, by keybo
 
 .PHONY: test-long
 test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUNDS=N for more
-	$(DENO) test -A --no-check --quiet $(E2E_LONG)
+	DENO_JOBS=2 $(DENO) test -A --no-check --quiet --parallel $(E2E_LONG)
 
 .PHONY: test-compiled
 test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the compiled and bundled programs
