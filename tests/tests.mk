@@ -62,7 +62,8 @@ test-long: ## hostile VMs and providers, limits, loads, crashes; QVM_REMOTE_ROUN
 
 .PHONY: test-compiled
 test-compiled: dom0 vm ## the fast end-to-end tests, and installing, on the compiled and bundled programs
-	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) COMPILE_DENO="$(COMPILE_DENO)" $(DENO) test -A --no-check --quiet $(E2E_BUILT) $(wildcard tests/install_*test.ts) tests/launcher_test.ts tests/dist_test.ts
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) DENO_JOBS=2 $(DENO) test -A --no-check --quiet --parallel $(E2E_BUILT)
+	QVM_REMOTE_BUILT=$(CURDIR)/$(BUILD) COMPILE_DENO="$(COMPILE_DENO)" $(DENO) test -A --no-check --quiet $(wildcard tests/install_*test.ts) tests/launcher_test.ts tests/dist_test.ts
 
 .PHONY: test-compiled-long
 test-compiled-long: dom0 vm ## the long ones on the compiled and bundled programs
