@@ -113,7 +113,13 @@ Deno.test("a release's hashes are signed with the key that is named, and no old 
 Deno.test("a key that gpg does not have ends make dist before anything is built", async () => {
   const keyring = await Deno.makeTempDir();
   try {
-    const make = ["make", "dist", "SIGN_KEY=nobody@localhost", `DENO=${Deno.execPath()}`];
+    const make = [
+      "make",
+      "--no-print-directory",
+      "dist",
+      "SIGN_KEY=nobody@localhost",
+      `DENO=${Deno.execPath()}`,
+    ];
     const said = await good(make, { GNUPGHOME: keyring }).catch(String);
     const [, first = "", hint = "", end = "", ...more] = said.split(/^Error: [^\n]*?: |\n/);
     assertEquals(first, 'sign-release: error: gpg has no secret key "nobody@localhost"');
