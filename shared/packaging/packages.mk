@@ -99,17 +99,21 @@ deb: needs-deb sources ## the packages for a template that is a Debian, into bui
 	@cd $(DEB) && $(WITHOUT_OURS) dpkg-buildpackage -b -us -uc -d >../log 2>&1 || { tail -n 30 ../log >&2; exit 1; }
 	@mv $(BUILD)/deb/*.deb $(DIST)/
 
+# Its name is in the packages: so it is the same wherever they are built.
+ARCH := /tmp/qubes-claw-arch
 # makepkg refuses to run as root.
-MAKEPKG = $(if $(filter 0,$(shell id -u)),setpriv --reuid=65534 --regid=65534 --clear-groups) $(WITHOUT_OURS) HOME=$(CURDIR)/$(BUILD)/arch makepkg
+MAKEPKG = $(if $(filter 0,$(shell id -u)),setpriv --reuid=65534 --regid=65534 --clear-groups) $(WITHOUT_OURS) HOME=$(ARCH) makepkg
 .PHONY: arch
 arch: needs-arch sources ## the packages for a template that is an Arch, into build/dist
 	@rm -rf $(BUILD)/arch && mkdir -p $(BUILD)/arch
 	@$(FILL) $$(for name in SOURCE:$(SOURCE) VENDOR:$(VENDOR); do sha256sum $${name#*:} | sed "s/\([^ ]*\).*/-e s,@SHA256_$${name%%:*}@,\1,/"; done) \
 	  shared/packaging/arch/PKGBUILD.in >$(BUILD)/arch/PKGBUILD
 	@cp shared/packaging/arch/*.install $(SOURCE) $(VENDOR) $(BUILD)/arch/
-	@[ "$$(id -u)" != 0 ] || chown -R 65534:65534 $(BUILD)/arch
-	@cd $(BUILD)/arch && $(MAKEPKG) --nodeps --noconfirm >log 2>&1 || { tail -n 30 log >&2; exit 1; }
-	@mv $(BUILD)/arch/*.pkg.tar.* $(DIST)/
+	@mkdir -m 700 $(ARCH) || { echo "make arch: hint: if no other build is under way, remove it" >&2; exit 1; }
+	@trap 'rm -rf $(ARCH)' EXIT; cp $(BUILD)/arch/* $(ARCH)/; \
+	  [ "$$(id -u)" != 0 ] || chown -R 65534:65534 $(ARCH); \
+	  cd $(ARCH) && $(MAKEPKG) --nodeps --noconfirm >log 2>&1 || { tail -n 30 log >&2; exit 1; }; \
+	  mv $(ARCH)/*.pkg.tar.* $(CURDIR)/$(DIST)/
 
 # ---- A release ----
 

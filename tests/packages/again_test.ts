@@ -15,10 +15,8 @@ const VENDOR = `qubes-claw-vendor-${VERSION}.tar.gz`;
 /** The first build's tools: what is in the archive has to do. */
 const NOT_HERE = ["DENO", "COMPILE_DENO", "DENORT_BIN", "MAKEFLAGS", "MAKEOVERRIDES"];
 
-/** Lines of SHA256SUMS; an Arch package has the name of the folder in it that it was built in. */
 const sums = (folder: string): readonly string[] =>
-  Deno.readTextFileSync(`${folder}/SHA256SUMS`).trimEnd().split("\n")
-    .filter((line) => !line.includes(".pkg.tar"));
+  Deno.readTextFileSync(`${folder}/SHA256SUMS`).trimEnd().split("\n");
 
 Deno.test("make dist, again, from the archives, elsewhere and without network: the same hashes", async () => {
   const folder = await Deno.makeTempDir({ prefix: "elsewhere-" });
@@ -27,9 +25,9 @@ Deno.test("make dist, again, from the archives, elsewhere and without network: t
     const source = `${folder}/qubes-claw-${VERSION}`;
     await good("tar", "-C", source, "-xzf", `${DIST}/${VENDOR}`);
     const without = NOT_HERE.flatMap((name) => ["-u", name]);
-    await good("env", ...without, "unshare", "--net", "make", "-C", source, "dist", "HERE=rpm deb");
+    await good("env", ...without, "unshare", "--net", "make", "-C", source, "dist");
     const again = sums(`${source}/build/dist`);
-    // Sources, packages of two systems, the archive for dom0, the SPDX list, each program.
+    // Sources, packages of three systems, the archive for dom0, the SPDX list, each program.
     assert(again.length >= 50, again.join("\n"));
     assertEquals(again, sums(DIST));
   } finally {
