@@ -62,7 +62,7 @@ $(DIST)/builder: $(VENDOR).sha256 FORCE
 # ---- Packages ----
 
 # A package's build takes what is in the source archives, and nothing of this one.
-WITHOUT_OURS := env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN
+WITHOUT_OURS := env -u MAKEFLAGS -u MAKEOVERRIDES -u DENO -u COMPILE_DENO -u DENORT_BIN -u DENO_DIR
 # The release's own text in each system's form; a packager's tool would do the same.
 FILL = sed -e 's/@VERSION@/$(VERSION)/' -e 's/@REL@/$(RELEASE)/'
 RPM_DATE = $$(LC_ALL=C date -u --date=@$(SOURCE_DATE_EPOCH) '+%a %b %d %Y')
