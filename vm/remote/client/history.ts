@@ -2,6 +2,7 @@
 /** What was run: history/YYYY-MM-DD/ID/, written by the client and, for what it left, the service. @module */
 
 import { ifPresent, readSmall } from "../../../shared/io/files.ts";
+import { ifPresentSync } from "../../../shared/io/sync_files.ts";
 import { asLatin1, type Bytes } from "../../../shared/protocol/bytes.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
@@ -34,7 +35,7 @@ export async function listHistory(
 ): Promise<readonly HistoryEntry[]> {
   const entries: HistoryEntry[] = [];
   for (const day of await days(layout)) {
-    for (const name of (await namesIn(day)).sort().reverse()) {
+    for (const name of newestFirst(day, await namesIn(day))) {
       const id = idOfName(name);
       if (id === undefined) continue;
       if (entries.length >= maxEntries) return entries;
@@ -42,6 +43,18 @@ export async function listHistory(
     }
   }
   return entries;
+}
+
+/** "20261128-195555": what comes after it in an id is in no order. */
+const SECOND_CHARS = 15;
+
+function newestFirst(day: string, ids: readonly string[]): readonly string[] {
+  const endedMs = (id: string): number =>
+    ifPresentSync(() => Deno.lstatSync(`${day}/${id}`))?.mtime?.getTime() ?? 0;
+  return ids.toSorted((a, b) => {
+    const [ofA, ofB] = [a.slice(0, SECOND_CHARS), b.slice(0, SECOND_CHARS)];
+    return ofA === ofB ? endedMs(b) - endedMs(a) : ofA < ofB ? 1 : -1;
+  });
 }
 
 export interface StoredAnswer extends HistoryEntry {
