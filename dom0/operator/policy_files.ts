@@ -68,8 +68,8 @@ export async function changePolicyFile(acting: Acting, wanted: WantedChange): Pr
 export async function undoPolicyChange(acting: Acting, id: string): Promise<string> {
   const store = policyChanges(acting.paths);
   const done = (await store.list()).find((one) => one.id === id);
-  if (done === undefined) throw new UserError("It is no longer kept.");
-  if (done.isUndone) throw new UserError("It is undone already.");
+  if (done === undefined) throw new UserError("it is no longer kept");
+  if (done.isUndone) throw new UserError("it is undone already");
   const { file, before: text, after } = done;
   return await inTurn(acting.paths.keyFolder, async () => {
     const undoing = await change(acting, { file, text, seen: markOrNull(after) }, done);

@@ -63,7 +63,7 @@ export function fakePolicy(dom0: PolicyParts, did: Did, nowMs: number): PolicyCh
     policyChanges: () => Promise.resolve(dom0.policyChanges),
     async undoPolicy(id, by) {
       const done = dom0.policyChanges.find((one) => one.id === id);
-      if (done === undefined) throw new Dom0Error("It is no longer kept.");
+      if (done === undefined) throw new Dom0Error("it is no longer kept");
       const undoing = change(done.file, done.before, by);
       dom0.policyChanges = dom0.policyChanges.map((one) =>
         one.id === id ? { ...one, isUndone: true } : one
