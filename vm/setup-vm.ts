@@ -2,7 +2,7 @@
 /** setup-vm: turns a VM into an agent VM or a key qube, and takes that back. @module */
 
 import { readLine } from "../shared/cli/read_line.ts";
-import { runProgram, UserError, writeAll } from "../shared/cli/program.ts";
+import { isOsError, runProgram, UserError, writeAll } from "../shared/cli/program.ts";
 import { printable } from "../shared/protocol/printable.ts";
 import { readQubesDb } from "./ports/qubes_db.ts";
 import { runSetup } from "./setup/main.ts";
@@ -46,8 +46,7 @@ const HINTS: ReadonlyMap<string, string> = new Map([
 
 /** An error of the system is for the person at the terminal; it is not a bug of ours. */
 function refusedBySystem(error: unknown): UserError | undefined {
-  if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return;
-  if (error.code === "EPIPE") return;
+  if (!isOsError(error) || error.code === "EPIPE") return;
   const hint = HINTS.get(error.code);
   return new UserError(printable(error.message, 200).slice(1, -1), hint ? [hint] : []);
 }

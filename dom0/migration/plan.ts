@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What a migration would do with what there is, and what it leaves. Pure. @module */
 
+import { GROUP_OR_OTHER } from "../../shared/io/private_modes.ts";
+import type { Remark } from "../../shared/setup/remarks.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { Fact, Step } from "./fact.ts";
@@ -8,14 +10,7 @@ import { YES } from "./fact.ts";
 import type { Found, FoundKey, FoundUnit } from "./found.ts";
 import { savedPath } from "./original.ts";
 
-const GROUP_OR_OTHER = 0o077;
-
 /** Something that is not taken, or that stands in the way, and what a person does about it. */
-export interface Remark {
-  readonly what: string;
-  readonly why: string;
-}
-
 export interface Plan {
   readonly steps: readonly Step[];
   /** Each stops it before it begins. */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What a migration found, does and leaves, in words and as JSON. Pure. @module */
 
+import { remarkLines, section } from "../../shared/setup/remarks.ts";
 import { shellQuote } from "../../shared/protocol/command.ts";
 import type { Command } from "../../shared/setup/tools.ts";
 import { describe, type Step, type Undo } from "./fact.ts";
 import type { Found } from "./found.ts";
-import type { Plan, Remark } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
 /** True: nothing here is of the original, nor of a migration. Keys that have rules are this project's. */
 export function isEmpty(found: Found): boolean {
@@ -18,16 +19,12 @@ export function isEmpty(found: Found): boolean {
 export function planText(found: Found, plan: Plan): string {
   const { steps, obstacles, notTaken, stays } = plan;
   return [
-    heading("Found of the Python original", foundLines(found)),
-    heading("Steps", steps.flatMap((step, i) => stepLines(step, i + 1, steps[i - 1]?.why))),
-    heading("Not taken over", notTaken.flatMap(remarkLines)),
-    heading("Stays", stays.flatMap(remarkLines)),
-    heading("Before --apply", obstacles.flatMap(remarkLines)),
+    section("Found of the Python original", foundLines(found)),
+    section("Steps", steps.flatMap((step, i) => stepLines(step, i + 1, steps[i - 1]?.why))),
+    section("Not taken over", notTaken.flatMap(remarkLines)),
+    section("Stays", stays.flatMap(remarkLines)),
+    section("Before --apply", obstacles.flatMap(remarkLines)),
   ].join("");
-}
-
-function heading(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? "" : `${title}:\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }
 
 function foundLines({ units, entries, keys, config, entriesOfRecord }: Found): readonly string[] {
@@ -57,10 +54,6 @@ function stepLines(
     ...why === before ? [] : [`   (${why})`],
     ...commands.map(({ argv }) => `   ${shellQuote(argv)}`),
   ];
-}
-
-function remarkLines({ what, why }: Remark): readonly string[] {
-  return [what, `  ${why}.`];
 }
 
 /** What a person does when it is done. */

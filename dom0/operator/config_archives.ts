@@ -13,6 +13,7 @@ import { ifPresent, readPrivate, readSmallText } from "../../shared/io/files.ts"
 import { sha256Hex } from "../../shared/io/sha256.ts";
 import { UserError } from "../../shared/cli/program.ts";
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
+import { secondStamp } from "../../shared/protocol/request_id.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { parsePolicy, type PolicyFiles } from "../policy/parse_policy.ts";
 import { readPolicyFolder } from "../policy/policy_folder.ts";
@@ -228,8 +229,7 @@ async function itemsOf(
 }
 
 async function freeName(folder: string, madeMs: number): Promise<string> {
-  const [date = "", time = ""] = new Date(madeMs).toISOString().split("T");
-  const stamp = `${date.replaceAll("-", "")}-${time.slice(0, 8).replaceAll(":", "")}`;
+  const stamp = secondStamp(madeMs);
   for (let turn = 1;; turn++) {
     const name = `config-${stamp}${turn === 1 ? "" : `-${turn}`}.json`;
     if (await ifPresent(Deno.lstat(`${folder}/${name}`)) === undefined) return name;

@@ -13,7 +13,7 @@
  */
 
 import { writeAll } from "../../shared/cli/program.ts";
-import { newSha256, type Sha256 } from "../../shared/io/sha256.ts";
+import { hashRest, newSha256, type Sha256 } from "../../shared/io/sha256.ts";
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../shared/io/private_modes.ts";
 import { isPresent, removeIfPresent } from "../../shared/io/sync_files.ts";
 import type { Payload } from "../../shared/protocol/payload.ts";
@@ -24,8 +24,6 @@ import type { FreeBytes } from "./free_bytes.ts";
 /** dom0's own: a VM cannot fill the disk to its end. */
 const KEPT_FREE_BYTES = 512 * 1024 * 1024;
 const KEEP_PART_MS = 3600 * 1000;
-/** Hashed before other work gets its turn. */
-const HASHED_PER_TURN_BYTES = 1024 * 1024;
 
 /** It cannot be taken. The message is for whoever sent it. */
 export class PayloadRefused extends Error {
@@ -138,11 +136,7 @@ async function resume(one: Held): Promise<Sha256> {
   const hash = newSha256();
   if (!isPresent(one.part)) return hash;
   using file = Deno.openSync(one.part, { read: true });
-  const buffer = new Uint8Array(HASHED_PER_TURN_BYTES);
-  for (let got; (got = await file.read(buffer)) !== null;) {
-    hash.update(buffer.subarray(0, got));
-    one.here += got;
-  }
+  await hashRest(hash, file, (bytes) => one.here += bytes);
   if (one.here <= one.bytes) return hash;
   removeIfPresent(one.part);
   one.here = 0;

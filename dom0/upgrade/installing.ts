@@ -20,6 +20,7 @@ export const DOM0_PACKAGES: readonly string[] = [
   "qubes-claw-salt",
 ];
 const MAIN = "qvm-remote-dom0";
+const FULL_NAME = "%{NAME}-%{VERSION}-%{RELEASE}\n";
 
 /** By what the programs came here. @throws {UserError} by nothing that this could upgrade */
 export async function installedBy({ fileList }: Installation): Promise<ReleaseKind> {
@@ -32,7 +33,7 @@ export async function installedBy({ fileList }: Installation): Promise<ReleaseKi
 
 /** Those of ours that rpm knows, as "NAME-VERSION-RELEASE"; none where there is no rpm. */
 export async function installedPackages(): Promise<readonly string[]> {
-  const query = ["rpm", "--query", "--queryformat", "%{NAME}-%{VERSION}-%{RELEASE}\n"] as const;
+  const query = ["rpm", "--query", "--queryformat", FULL_NAME] as const;
   const found = await Promise.all(DOM0_PACKAGES.map(async (name) => {
     const { code, stdout } = await runTool([...query, name]).catch(absent);
     return code === 0 ? stdout.trimEnd().split("\n") : [];
@@ -59,8 +60,8 @@ export async function checkPackages(paths: readonly string[]): Promise<void> {
 
 /** Names of packages, as rpm knows them, of files. */
 export async function packagesIn(paths: readonly string[]): Promise<readonly string[]> {
-  const format = "%{NAME}-%{VERSION}-%{RELEASE}\n";
-  const said = await good(["rpm", "--query", "--package", "--queryformat", format, "--", ...paths]);
+  const query = ["rpm", "--query", "--package", "--queryformat", FULL_NAME, "--"] as const;
+  const said = await good([...query, ...paths]);
   return said.trimEnd().split("\n");
 }
 

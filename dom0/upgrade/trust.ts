@@ -8,7 +8,7 @@
 
 import { ifPresent, readSmallText } from "../../shared/io/files.ts";
 import { runTool, type ToolEnd } from "../../shared/io/run_tool.ts";
-import { newSha256 } from "../../shared/io/sha256.ts";
+import { sha256OfFile } from "../../shared/io/sha256.ts";
 import { UserError } from "../../shared/cli/program.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { ReleaseFile, ReleaseKind } from "./record.ts";
@@ -43,17 +43,11 @@ export interface TrustOptions {
 export async function checkTrust(options: TrustOptions): Promise<Trust> {
   const { folder, names } = options;
   const files = await Promise.all(
-    names.map(async (name) => ({ name, sha256: await hashOf(`${folder}/${name}`) })),
+    names.map(async (name) => ({ name, sha256: await sha256OfFile(`${folder}/${name}`) })),
   );
   const text = await ifPresent(readSmallText(`${folder}/${SUMS}`, MAX_SUMS_BYTES));
   if (text !== undefined) checkSums(files, text);
   return { files, summed: text !== undefined, signed: await whoSigned(options, text) };
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash = newSha256();
-  for await (const chunk of (await Deno.open(path, { read: true })).readable) hash.update(chunk);
-  return hash.digest("hex");
 }
 
 /** @throws {UserError} */

@@ -61,8 +61,8 @@ export async function runProgram(
       return error.exitCode;
     }
     if (error instanceof Deno.errors.BrokenPipe) return 128 + 13; // as SIGPIPE would end it
-    const hint = error instanceof Error && "code" in error && DISK_HINTS.get(String(error.code));
-    if (hint) {
+    const hint = isOsError(error) ? DISK_HINTS.get(error.code) : undefined;
+    if (isOsError(error) && hint !== undefined) {
       writeError(formatUserError(program, new UserError(printable(error.message, 200), [hint])));
       return EXIT_FAILED;
     }
@@ -79,6 +79,11 @@ export function writeAll(
 ): void {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}
+
+/** Deno gives errors of the operating system the code of errno. */
+export function isOsError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
 }
 
 /** What a thrown value says. */

@@ -3,10 +3,8 @@
 
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
-import { PRIVATE_FILE, PRIVATE_FOLDER } from "./private_modes.ts";
+import { GROUP_OR_OTHER, PRIVATE_FILE, PRIVATE_FOLDER } from "./private_modes.ts";
 import { UserError } from "../cli/program.ts";
-
-const GROUP_OR_OTHER = 0o077;
 
 /** undefined instead of NotFound; any other error is thrown. */
 export async function ifPresent<T>(result: Promise<T>): Promise<T | undefined> {

@@ -3,3 +3,5 @@
 
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
+/** Bits of a mode that let others in. */
+export const GROUP_OR_OTHER = 0o077;

@@ -16,6 +16,30 @@ export function newSha256(): Sha256 {
   return process.getBuiltinModule("node:crypto").createHash("sha256");
 }
 
+/** More, and other work waits. */
+const HASHED_PER_TURN_BYTES = 1024 * 1024;
+
+/** The file, from where it is to its end. @param onBytes told how many more are in the hash */
+export async function hashRest(
+  hash: Sha256,
+  file: Pick<Deno.FsFile, "read">,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<void> {
+  const buffer = new Uint8Array(HASHED_PER_TURN_BYTES);
+  for (let got; (got = await file.read(buffer)) !== null;) {
+    hash.update(buffer.subarray(0, got));
+    onBytes(got);
+  }
+}
+
+/** All of a file. @returns 64 digits */
+export async function sha256OfFile(path: string): Promise<string> {
+  using file = await Deno.open(path, { read: true });
+  const hash = newSha256();
+  await hashRest(hash, file);
+  return hash.digest("hex");
+}
+
 /** @param data a text counts as its UTF-8 @returns 64 digits */
 export function sha256Hex(data: string | Uint8Array): string {
   return newSha256().update(data).digest("hex");

@@ -69,6 +69,20 @@ export function requestIdTimeMs(id: RequestId): number {
 }
 
 /**
+ * The beginning of an id, and of other names that are to be in the order of time: UTC, to the second.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(secondStamp(Date.UTC(2026, 10, 22, 10, 15)), "20261122-101500");
+ * ```
+ */
+export function secondStamp(ms: number): string {
+  return new Date(ms).toISOString().replace(/[-:]/g, "").slice(0, 15).replace("T", "-");
+}
+
+/**
  * @param random32 32 random bits
  *
  * @example
@@ -80,8 +94,9 @@ export function requestIdTimeMs(id: RequestId): number {
  * ```
  */
 export function makeRequestId(nowMs: number, pid: number, random32: number): RequestId {
-  const stamp = new Date(nowMs).toISOString().replace(/[-:]/g, "").slice(0, 15).replace("T", "-");
-  return parseRequestId(`${stamp}-${pid}-${(random32 >>> 0).toString(16).padStart(8, "0")}`);
+  return parseRequestId(
+    `${secondStamp(nowMs)}-${pid}-${(random32 >>> 0).toString(16).padStart(8, "0")}`,
+  );
 }
 
 /** null unless the text is an id whose date and time exist. */

@@ -2,24 +2,11 @@
 /** What each page does to dom0: by whom, and not without what it asks for. @module */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type AdminScene, type Login, startScene } from "./admin_scene.ts";
+import { type AdminScene, after, startScene } from "./admin_scene.ts";
 import { fakeParked } from "./fake_channel.ts";
 
 function did({ dom0 }: AdminScene): readonly string[] {
   return dom0.did.filter((one) => !one.startsWith("began a web session"));
-}
-
-/** The page that a change leads to. */
-async function after(
-  scene: AdminScene,
-  login: Login,
-  path: string,
-  fields: Record<string, string>,
-): Promise<string> {
-  const { status, headers } = await scene.post(path, login, fields);
-  assertEquals(status, 303, path);
-  const { text } = await scene.get(headers.get("location")?.split("#")[0] ?? "", login);
-  return text;
 }
 
 Deno.test("a request is approved once, for a time, or denied with a reason, by what was shown", async () => {

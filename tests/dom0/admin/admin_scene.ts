@@ -116,6 +116,18 @@ export async function startScene(limits: Partial<ServerLimits> = {}): Promise<Ad
   return scene;
 }
 
+/** What the page says that a change leads to. */
+export async function after(
+  scene: Pick<AdminScene, "get" | "post">,
+  login: Login,
+  path: string,
+  fields: Record<string, string>,
+): Promise<string> {
+  const { status, headers } = await scene.post(path, login, fields);
+  assertEquals(status, 303, path);
+  return (await scene.get(headers.get("location") ?? "", login)).text;
+}
+
 function cookieOf(login: Login | undefined): Record<string, string> {
   return login === undefined ? {} : { cookie: login.cookie };
 }

@@ -2,24 +2,12 @@
 /** The page Backup: what is backed up, restored, archived and taken in, and by whom. @module */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type AdminScene, type Login, startScene } from "./admin_scene.ts";
+import { type AdminScene, after, startScene } from "./admin_scene.ts";
 
 const ELEVATE = { minutes: "15", word: "elevate" };
 
 function ran({ dom0 }: AdminScene): readonly string[] {
   return dom0.did.filter((one) => !/session|elevated/.test(one));
-}
-
-/** What the page after a change says. */
-async function after(
-  scene: AdminScene,
-  login: Login,
-  path: string,
-  fields: Record<string, string>,
-): Promise<string> {
-  const { status, headers } = await scene.post(path, login, fields);
-  assertEquals(status, 303);
-  return (await scene.get(headers.get("location") ?? "", login)).text;
 }
 
 Deno.test("a backup is of chosen qubes, without others, by names with blanks or commas", async () => {

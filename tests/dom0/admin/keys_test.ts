@@ -2,23 +2,15 @@
 /** Letting a VM in and out by its key, as a page asks it of dom0. @module */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type AdminScene, type Login, startScene } from "./admin_scene.ts";
+import { type AdminScene, after, type Login, startScene } from "./admin_scene.ts";
 import { FINGERPRINT } from "./fake_channel.ts";
 
 const VM = "ai-build-1";
 const PATH = `/keys/authorize?vm=${VM}`;
 const COMPARED = { vm: VM, fingerprint: FINGERPRINT, same: "yes", grant: "ask" };
 
-/** What the page after the change says. */
-async function authorize(
-  scene: AdminScene,
-  login: Login,
-  fields: Record<string, string>,
-): Promise<string> {
-  const { status, headers } = await scene.post("/keys/authorize", login, fields);
-  assertEquals(status, 303);
-  return (await scene.get(headers.get("location") ?? "", login)).text;
-}
+const authorize = (scene: AdminScene, login: Login, fields: Record<string, string>) =>
+  after(scene, login, "/keys/authorize", fields);
 
 function did({ dom0 }: AdminScene): readonly string[] {
   return dom0.did.filter((one) => /^(authorize|revoke|queue)/.test(one));
@@ -81,15 +73,13 @@ Deno.test("a key that is typed in is sent on, and stands on no page", async () =
 Deno.test("a key is revoked with the VM's name; its queue is looked into, and cleaned", async () => {
   await using scene = await startScene();
   const login = await scene.login();
-  const after = async (path: string, fields: Record<string, string>): Promise<string> => {
-    const { headers } = await scene.post(path, login, fields);
-    return (await scene.get(headers.get("location") ?? "", login)).text;
-  };
-  assertMatch(await after("/keys/work/revoke", { name: "wrk" }), /Not revoked: type work/);
-  await after("/keys/work/revoke", { name: "work" });
-  assertMatch(await after("/keys/work/queue", { what: "status" }), /1 running, 2 answered\./);
-  assertMatch(await after("/keys/work/queue", { what: "clean" }), /3 removed/);
-  assertMatch(await after("/keys/personal/queue", { what: "status" }), /personal does not answer/);
+  const change = (path: string, fields: Record<string, string>) =>
+    after(scene, login, path, fields);
+  assertMatch(await change("/keys/work/revoke", { name: "wrk" }), /Not revoked: type work/);
+  await change("/keys/work/revoke", { name: "work" });
+  assertMatch(await change("/keys/work/queue", { what: "status" }), /1 running, 2 answered\./);
+  assertMatch(await change("/keys/work/queue", { what: "clean" }), /3 removed/);
+  assertMatch(await change("/keys/personal/queue", { what: "status" }), /personal does not answer/);
   assertEquals((await scene.post("/keys/work/queue", login, { what: "x" })).status, 400);
   assertEquals(did(scene), [
     "revoke work by web s-1",

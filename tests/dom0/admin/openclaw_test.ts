@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readStatus, readUse } from "../../../dom0/admin/agent/agent_status.ts";
-import { startScene } from "./admin_scene.ts";
+import { after, startScene } from "./admin_scene.ts";
 
 Deno.test("the page shows endpoints, parts, providers, tunnels, use and configuration", async () => {
   await using scene = await startScene();
@@ -25,11 +25,8 @@ Deno.test("a part is stopped and started by the page, and nothing but a part", a
   await using scene = await startScene();
   const login = await scene.login();
   const { dom0 } = scene;
-  const turn = async (operation: string, part: string): Promise<string> => {
-    const fields = { operation, part };
-    const { headers } = await scene.post("/openclaw/claw/turn", login, fields);
-    return (await scene.get(headers.get("location") ?? "", login)).text;
-  };
+  const turn = (operation: string, part: string) =>
+    after(scene, login, "/openclaw/claw/turn", { operation, part });
   const stopped = await turn("openclaw.stop", "gateway");
   assertMatch(stopped, /The gateway of claw is stopped/);
   assertMatch(stopped, /Gateway.*Does not answer/s);

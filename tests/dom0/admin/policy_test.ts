@@ -4,7 +4,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { textDiff } from "../../../dom0/admin/channel/diff_lines.ts";
 import { markOf } from "../../../dom0/operator/policy_files.ts";
-import { type AdminScene, type Login, startScene } from "./admin_scene.ts";
+import { type AdminScene, after, startScene } from "./admin_scene.ts";
 
 const FILE = "30-research.policy";
 const PATH = `/policy/${FILE}`;
@@ -12,18 +12,6 @@ const ELEVATE = { minutes: "15", word: "elevate" };
 
 function did({ dom0 }: AdminScene): readonly string[] {
   return dom0.did.filter((one) => !one.includes("session") && !one.includes("elevated"));
-}
-
-/** What the page after a change says. */
-async function after(
-  scene: AdminScene,
-  login: Login,
-  path: string,
-  fields: Record<string, string>,
-): Promise<string> {
-  const { status, headers } = await scene.post(path, login, fields);
-  assertEquals(status, 303);
-  return (await scene.get(headers.get("location") ?? "", login)).text;
 }
 
 Deno.test("a policy with an error is not saved; a good one is, in elevated mode", async () => {
@@ -107,6 +95,8 @@ Deno.test("before a file is removed the page says who loses what; it comes back 
   assertEquals([...scene.dom0.files], []);
   const id = scene.dom0.policyChanges[0]?.id ?? "";
   assertMatch(await after(scene, login, "/policy-undo", { id }), /Undone, and on record/);
+  const gone = await after(scene, login, "/policy-undo", { id: "20260101-000000-1-00000000" });
+  assertMatch(gone, /Not undone: it is no longer kept\.</);
   assertEquals(scene.dom0.files.get(FILE), was);
   await scene.post("/sessions/elevate", login, { minutes: "0" });
   const [{ id: undone } = { id: "" }] = scene.dom0.policyChanges;

@@ -2,7 +2,7 @@
 /** What is set for a qube, edited on its page: staged and applied together; devices at once. @module */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { type AdminScene, type Login, startScene } from "./admin_scene.ts";
+import { type AdminScene, after, type Login, startScene } from "./admin_scene.ts";
 
 interface Edits {
   readonly scene: AdminScene;
@@ -17,11 +17,7 @@ async function withEdits(run: (edits: Edits) => Promise<void>): Promise<void> {
   await run({
     scene,
     login,
-    async post(path, fields) {
-      const { status, headers } = await scene.post(path, login, fields);
-      assertEquals(status, 303, path);
-      return (await scene.get(headers.get("location") ?? "", login)).text;
-    },
+    post: (path, fields) => after(scene, login, path, fields),
   });
 }
 

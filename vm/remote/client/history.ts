@@ -49,8 +49,13 @@ export async function listHistory(
 const SECOND_CHARS = 15;
 
 function newestFirst(day: string, ids: readonly string[]): readonly string[] {
-  const endedMs = (id: string): number =>
-    ifPresentSync(() => Deno.lstatSync(`${day}/${id}`))?.mtime?.getTime() ?? 0;
+  const known = new Map<string, number>();
+  const endedMs = (id: string): number => {
+    const ms = known.get(id) ??
+      ifPresentSync(() => Deno.lstatSync(`${day}/${id}`))?.mtime?.getTime() ?? 0;
+    known.set(id, ms);
+    return ms;
+  };
   return ids.toSorted((a, b) => {
     const [ofA, ofB] = [a.slice(0, SECOND_CHARS), b.slice(0, SECOND_CHARS)];
     return ofA === ofB ? endedMs(b) - endedMs(a) : ofA < ofB ? 1 : -1;

@@ -18,7 +18,7 @@ import type { Given } from "./cli_words.ts";
 export async function push(layout: Layout, given: Given): Promise<number> {
   const locals = given.words.slice(0, -1);
   const target = given.words.at(-1) ?? "";
-  checkPath(target.replace(/(?<=.)\/$/, ""));
+  checkPath(withoutEnd(target));
   return await transfer(layout, given, (dom0, report) => {
     const force = given.has("force");
     return pushFiles(locals, target, { layout, dom0, report, force });
@@ -26,7 +26,7 @@ export async function push(layout: Layout, given: Given): Promise<number> {
 }
 
 export async function pull(layout: Layout, given: Given): Promise<number> {
-  const paths = given.words.slice(0, -1).map((path) => path.replace(/(?<=.)\/$/, ""));
+  const paths = given.words.slice(0, -1).map(withoutEnd);
   const target = given.words.at(-1) ?? "";
   paths.forEach(checkPath);
   return await transfer(layout, given, (dom0, report) => {
@@ -50,6 +50,9 @@ async function transfer(
   }
   return report.finish();
 }
+
+/** Without the "/" that says that it is a folder. */
+const withoutEnd = (path: string): string => path.replace(/(?<=.)\/$/, "");
 
 /** @throws {UsageError} no operation could take it */
 function checkPath(path: string): void {

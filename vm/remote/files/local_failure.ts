@@ -6,7 +6,7 @@
  * @module
  */
 
-import { errorText } from "../../../shared/cli/program.ts";
+import { errorText, isOsError } from "../../../shared/cli/program.ts";
 
 /** Output of an earlier session is gone. */
 export class OutputGoneError extends Error {
@@ -16,11 +16,6 @@ export class OutputGoneError extends Error {
 /** The text for the log; null if the error is of another kind. */
 export function localFailure(error: unknown): string | null {
   return isOsError(error) || error instanceof OutputGoneError ? errorText(error) : null;
-}
-
-/** Deno gives such errors the code of errno. */
-export function isOsError(error: unknown): error is Error & { readonly code: string } {
-  return error instanceof Error && "code" in error && typeof error.code === "string";
 }
 
 /** Does what may fail for this one file. @returns why it failed; null if it did not */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** An error of the system is for the person at the terminal; it is not a bug of ours. @module */
 
-import { UserError } from "../../../shared/cli/program.ts";
+import { isOsError, UserError } from "../../../shared/cli/program.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
-import { isOsError } from "./local_failure.ts";
 
 const HINTS: ReadonlyMap<string, string> = new Map([
   ["ENOSPC", "the disk is full: make room in this VM's home"],

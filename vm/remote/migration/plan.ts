@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What there is of the original in a VM, and what a migration does with it. Pure. @module */
 
+import { GROUP_OR_OTHER } from "../../../shared/io/private_modes.ts";
+import type { Remark } from "../../../shared/setup/remarks.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { type Entry, NEW_NAME, OLD_NAME, type Step } from "./fact.ts";
 
@@ -37,18 +39,11 @@ export interface Found {
   readonly entries: readonly Entry[];
 }
 
-export interface Remark {
-  readonly what: string;
-  readonly why: string;
-}
-
 export interface Plan {
   readonly steps: readonly Step[];
   readonly notTaken: readonly Remark[];
   readonly stays: readonly Remark[];
 }
-
-const GROUP_OR_OTHER = 0o077;
 
 export function planMigration(found: Found): Plan {
   return { steps: steps(found), notTaken: notTaken(found), stays: stays(found) };

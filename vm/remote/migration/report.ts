@@ -1,33 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What a migration found, does and leaves, in words. Pure. @module */
 
-import { describe, type Entry, type Step } from "./fact.ts";
-import type { Found, Plan, Remark } from "./plan.ts";
+import { remarkLines, section } from "../../../shared/setup/remarks.ts";
+import { GROUP_OR_OTHER } from "../../../shared/io/private_modes.ts";
+import { describe, type Entry, OLD_NAME, type Step } from "./fact.ts";
+import type { Found, Plan } from "./plan.ts";
 
 /** True: nothing here is of the original, nor of a migration. */
 export function isEmpty({ folders, underWay, modes, entries }: Found): boolean {
   return folders.length === 0 ||
-    entries.length === 0 && underWay.length === 0 && !folders.includes(".qubes-remote") &&
-      modes.every(({ mode }) => (mode & 0o077) === 0);
+    entries.length === 0 && underWay.length === 0 && !folders.includes(OLD_NAME) &&
+      modes.every(({ mode }) => (mode & GROUP_OR_OTHER) === 0);
 }
 
 export function planText(found: Found, { steps, notTaken, stays }: Plan): string {
   return [
-    heading("Found", foundLines(found)),
-    heading(
+    section("Found", foundLines(found)),
+    section(
       "Steps",
       steps.flatMap(({ fact, to, why }, i) => [
         `${i + 1}. ${describe(fact, to)}`,
         `   (${why})`,
       ]),
     ),
-    heading("Not taken over", notTaken.flatMap(remarkLines)),
-    heading("Stays", stays.flatMap(remarkLines)),
+    section("Not taken over", notTaken.flatMap(remarkLines)),
+    section("Stays", stays.flatMap(remarkLines)),
   ].join("");
-}
-
-function heading(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? "" : `${title}:\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }
 
 function foundLines({ folders, key, underWay, entries }: Found): readonly string[] {
@@ -39,10 +37,6 @@ function foundLines({ folders, key, underWay, entries }: Found): readonly string
     ...underWay.length === 0 ? [] : [`requests without an answer: ${underWay.length}`],
     ...entries.length === 0 ? [] : [`a record of an earlier migration: ${entries.length} changes`],
   ];
-}
-
-function remarkLines({ what, why }: Remark): readonly string[] {
-  return [what, `  ${why}.`];
 }
 
 export function stepLine({ fact, to }: Step): string {

@@ -10,7 +10,7 @@
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { UserError, writeAll } from "../../../shared/cli/program.ts";
-import { newSha256, type Sha256 } from "../../../shared/io/sha256.ts";
+import { hashRest, newSha256, sha256OfFile } from "../../../shared/io/sha256.ts";
 import { ifPresentSync, isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { parseDom0Path } from "../../../shared/protocol/dom0_path.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
@@ -22,7 +22,6 @@ import type { TransferReport } from "./transfer_report.ts";
 const RANGE_BYTES = 8 * 1024 * 1024;
 /** So that both sides are at work all the time. */
 const RANGES_AHEAD = 3;
-const HASH_CHUNK_BYTES = 256 * 1024;
 
 export interface PullOptions {
   readonly dom0: CallDom0;
@@ -56,13 +55,8 @@ async function pull(from: string, to: string, options: PullOptions): Promise<voi
     const file = await statInDom0(options.dom0, from, true);
     if (file.type === "file") return await pullFile(from, to, file, options);
     if (file.type === "folder") return await pullFolder(from, to, file, options);
-    skip(from, to, "a link or a special file", options);
+    options.report.skip({ from, to }, "a link or a special file");
   });
-}
-
-function skip(from: string, to: string, what: string, { report }: PullOptions): void {
-  const why = `not copied: it is ${what}`;
-  report.add({ from, to, result: "skipped", bytes: 0, sha256: null, why });
 }
 
 async function pullFolder(
@@ -76,7 +70,8 @@ async function pullFolder(
   for (const { name, type } of await listInDom0(options.dom0, from)) {
     const [inside, here] = [`${from}/${name}`, `${to}/${name}`];
     if (type === "other" || !isSpeakable(inside)) {
-      skip(inside, here, "a link, a special file, or has a name that cannot be asked for", options);
+      const what = "a link, a special file, or has a name that cannot be asked for";
+      options.report.skip({ from: inside, to: here }, what);
     } else await pull(inside, here, options);
   }
   Deno.chmodSync(to, mode);
@@ -103,7 +98,7 @@ async function pullFile(
   report.expect(size);
   const there = ifPresentSync(() => Deno.lstatSync(to));
   if (there !== undefined && !there.isFile) throw new UserError(`there is something else: ${to}`);
-  if (there !== undefined && there.size === size && await hashOf(to) === sha256) {
+  if (there !== undefined && there.size === size && await sha256OfFile(to) === sha256) {
     return report.add({ from, to, result: "unchanged", bytes: size, sha256, why: null });
   }
   if (there !== undefined && !force) throw new UserError(`there is something: ${to}`, ["--force"]);
@@ -129,7 +124,8 @@ async function fetchInto(
 ): Promise<void> {
   using file = openPart(part);
   let hash = newSha256();
-  let here = await hashInto(hash, file);
+  let here = 0;
+  await hashRest(hash, file, (bytes) => here += bytes);
   if (here > size) {
     file.truncateSync(0);
     hash = newSha256();
@@ -204,22 +200,4 @@ function openPart(path: string): Deno.FsFile {
   const { isFile, nlink } = Deno.lstatSync(path);
   if (!isFile || nlink !== 1) throw new UserError(`there is something else: ${path}`);
   return Deno.openSync(path, options);
-}
-
-async function hashOf(path: string): Promise<string> {
-  using file = Deno.openSync(path, { read: true });
-  const hash = newSha256();
-  await hashInto(hash, file);
-  return hash.digest("hex");
-}
-
-/** To its end. @returns how much there was */
-async function hashInto(hash: Sha256, file: Deno.FsFile): Promise<number> {
-  const buffer = new Uint8Array(HASH_CHUNK_BYTES);
-  let bytes = 0;
-  for (let got; (got = await file.read(buffer)) !== null;) {
-    hash.update(buffer.subarray(0, got));
-    bytes += got;
-  }
-  return bytes;
 }

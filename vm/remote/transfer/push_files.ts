@@ -61,8 +61,7 @@ async function collect(
 ): Promise<void> {
   const info = await Deno.lstat(from);
   if (!info.isFile && !info.isDirectory) {
-    const why = `not copied: it is ${info.isSymlink ? "a link" : "a special file"}`;
-    return report.add({ from, to, result: "skipped", bytes: 0, sha256: null, why });
+    return report.skip({ from, to }, info.isSymlink ? "a link" : "a special file");
   }
   items.push({ from, to, info });
   if (!info.isDirectory) return;

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What became of each file of a transfer, and what a person sees meanwhile. @module */
 
-import { EXIT_FAILED, EXIT_OK, UserError, writeAll } from "../../../shared/cli/program.ts";
+import {
+  EXIT_FAILED,
+  EXIT_OK,
+  isOsError,
+  UserError,
+  writeAll,
+} from "../../../shared/cli/program.ts";
 import { spanMs } from "../../../shared/io/clock.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { createMeter, sizeText } from "../client/meter.ts";
 import { visibleJson } from "../client/visible_text.ts";
 import { PROGRAM } from "../commands/cli_table.ts";
 import type { Given } from "../commands/cli_words.ts";
-import { isOsError } from "../files/local_failure.ts";
 
 export interface TransferredFile {
   readonly from: string;
@@ -27,6 +32,8 @@ export interface TransferReport {
   /** Of the file that is being copied. */
   at(bytes: number): void;
   add(file: TransferredFile): void;
+  /** @param what it is that is not copied */
+  skip(names: Pick<TransferredFile, "from" | "to">, what: string): void;
   /** Does it, and counts what fails as that file's. @throws what ends the whole transfer */
   attempt(names: Pick<TransferredFile, "from" | "to">, work: () => Promise<void>): Promise<void>;
   /** @returns the exit code */
@@ -54,6 +61,10 @@ export function createReport(given: Given): TransferReport {
     expect: (bytes) => void (total += bytes),
     at: (bytes) => line.show(doneBytes + bytes, total),
     add,
+    skip({ from, to }, what) {
+      const why = `not copied: it is ${what}`;
+      add({ from, to, result: "skipped", bytes: 0, sha256: null, why });
+    },
     async attempt({ from, to }, work) {
       try {
         await work();

@@ -78,7 +78,7 @@ async function begin(admin: Admin, asked: AskedBySession): Promise<Answer> {
     if (field(name) !== "") values[name] = field(name).split(/[\s,]+/).join(",");
   }
   for (const flag of what === "restore" ? [field("taken"), field("missing")] : []) {
-    if (NAMES_TAKEN.has(flag) || NOT_THERE.has(flag)) { if (flag !== "") values[flag] = "true"; }
+    if (flag !== "" && (NAMES_TAKEN.has(flag) || NOT_THERE.has(flag))) values[flag] = "true";
   }
   const place = what === "start" ? "" : "&part=restore#restore";
   const back = `/backup?${new URLSearchParams(values)}${place}`;
