@@ -27,7 +27,7 @@ docker-config: ## looks whether vm/docker/compose.yaml is good; starts nothing
 # End-to-end tests: what is fast in "test"; attacks, crashes, time limits, loads, and the whole of
 # setting up and taking back in "test-long".
 E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
-  basic client operations payload transfer recipes authority approval plan mcp operator restart reload tunnel tunnel_limits connect readme proxy proxy_clients proxy_route setup_vm docker proxy_money proxy_words proxy_providers \
+  basic client operations payload transfer recipes authority approval plan mcp operator restart reload tunnel tunnel_limits connect readme proxy proxy_clients proxy_route docker proxy_money proxy_words proxy_providers \
   watchdog ctl ctl_doctor ctl_logs ctl_pair ctl_top \
   clients_openai clients_openai_requests clients_fallback clients_responses clients_anthropic clients_ai clients_ollama)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
@@ -47,7 +47,7 @@ TEST_JOBS := $(shell expr 2 \* $$(nproc))
 
 .PHONY: test
 test: check ## the tests but the long ones (some minutes)
-	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy $(filter-out tests/install% tests/dist_test.ts,$(wildcard tests/*_test.ts))
+	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel tests/shared tests/dom0 tests/vm tests/sim tests/policy $(filter-out tests/install% tests/dist_test.ts tests/launcher_test.ts,$(wildcard tests/*_test.ts))
 	DENO_JOBS=$(TEST_JOBS) $(DENO) test --doc --no-check --quiet --parallel $(wildcard shared/protocol/*.ts shared/protocol/*/*.ts)
 	DENO_JOBS=$(TEST_JOBS) $(DENO) test -A --no-check --quiet --parallel $(E2E_FAST)
 
