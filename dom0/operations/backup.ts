@@ -11,8 +11,6 @@ import { optional, required } from "./parameter.ts";
 import { NOTHING, TEXT } from "./result.ts";
 
 const passphrase_file = required("path", "a file in dom0 with the passphrase");
-/** Some hundred GB to a slow disk. */
-const BACKUP_SECONDS = 4 * 3600;
 
 const WHERE = "--passphrase-file|-p={passphrase_file} [--dest-vm|-d={dest_vm}]";
 const LEFT_OUT = "[--exclude|-x={exclude}...]";
@@ -31,7 +29,6 @@ export const BACKUP: Readonly<Record<string, Definition>> = {
     // A file in dom0, or all that is marked: no rule about some qubes is enough for it.
     alsoTouches: (values) => values.has("dest_vm") && values.has("vms") ? [] : [null],
     run: `qvm-backup --yes|-y ${WHERE} ${LEFT_OUT} {location} [{vms}...]`,
-    timeoutSeconds: BACKUP_SECONDS,
     result: NOTHING,
   },
   "backup.verify": {
@@ -43,7 +40,6 @@ export const BACKUP: Readonly<Record<string, Definition>> = {
       location: required("path", "the backup"),
     },
     run: `qvm-backup-restore --verify-only ${WHERE} {location}`,
-    timeoutSeconds: BACKUP_SECONDS,
     result: TEXT,
   },
   "backup.restore": {
@@ -64,7 +60,6 @@ export const BACKUP: Readonly<Record<string, Definition>> = {
     alsoTouches: () => [null],
     run: `qvm-backup-restore --skip-dom0-home ${WHERE} ${LEFT_OUT} [--skip-conflicting] ` +
       "[--rename-conflicting] [--ignore-missing] [--skip-broken] {location} [{vms}...]",
-    timeoutSeconds: BACKUP_SECONDS,
     result: TEXT,
   },
 };

@@ -13,7 +13,6 @@ import { FILE_LIST, NAMED_VALUES, NOTHING, OWN_TEXT } from "./result.ts";
 const path = required("dom0Path", "the file or folder, absolute, no part of it a link");
 const mode = optional("fileMode", "its permissions, octal, such as 0644");
 const mtime = optional("fileTime", "when it was changed, in seconds since 1970");
-const COPYING_SECONDS = 3600;
 
 export const FILES: Readonly<Record<string, Definition>> = {
   "file.list": {
@@ -28,7 +27,6 @@ export const FILES: Readonly<Record<string, Definition>> = {
     level: "monitor",
     parameters: { path, hash: optional("flag", "with the SHA-256 of a file") },
     run: "file-stat [--hash] {path}",
-    timeoutSeconds: COPYING_SECONDS,
     result: NAMED_VALUES,
   },
   "file.read": {
@@ -40,7 +38,6 @@ export const FILES: Readonly<Record<string, Definition>> = {
       bytes: optional("fileBytes", "how many at most; by default all"),
     },
     run: "file-read [--offset={offset}] [--bytes={bytes}] {path}",
-    timeoutSeconds: COPYING_SECONDS,
     result: OWN_TEXT,
   },
   "file.write": {
@@ -48,7 +45,6 @@ export const FILES: Readonly<Record<string, Definition>> = {
     level: "manage",
     parameters: { path, mode, mtime },
     run: "file-write [--mode={mode}] [--mtime={mtime}] {path}",
-    timeoutSeconds: COPYING_SECONDS,
     data: "must",
     result: NOTHING,
   },
@@ -57,7 +53,6 @@ export const FILES: Readonly<Record<string, Definition>> = {
     level: "manage",
     parameters: { path, mode, mtime },
     run: "file-replace [--mode={mode}] [--mtime={mtime}] {path}",
-    timeoutSeconds: COPYING_SECONDS,
     data: "must",
     destructive: true,
     result: NOTHING,

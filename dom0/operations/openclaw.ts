@@ -16,8 +16,6 @@ import { OWN_TEXT, TEXT } from "./result.ts";
 const vm = required("qube", "the agent VM, or its key qube");
 const part = required("agentPart", "proxy, gateway, watchdog, tunnel, or all");
 const RUNS = "qvm-check --quiet --running {vm}";
-/** The gateway ends its work first. */
-const TURNING_SECONDS = 420;
 
 function inVm(command: string): readonly string[] {
   return [RUNS, `qvm-run --pass-io --no-gui --no-autostart {vm} "${command}"`];
@@ -29,7 +27,6 @@ function turning(verb: "start" | "stop" | "restart", summary: string): Definitio
     level: "manage",
     parameters: { vm, part },
     run: inVm(`openclaw-ctl ${verb} {part}`),
-    timeoutSeconds: TURNING_SECONDS,
     result: OWN_TEXT,
   };
 }

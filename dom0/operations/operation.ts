@@ -8,6 +8,7 @@
  * @module
  */
 
+import { operationSeconds } from "../../shared/protocol/operation_time.ts";
 import {
   type JsonSchema,
   type Parameter,
@@ -83,16 +84,12 @@ export interface Definition {
   readonly run: string | readonly string[];
   /** More usage lines that are read as this operation. */
   readonly alsoSpelled?: readonly string[];
-  readonly timeoutSeconds?: number;
   readonly data?: Operation["data"];
   readonly destructive?: boolean;
   readonly lists?: boolean;
   readonly result: Result;
   readonly since?: "4.2" | "4.3";
 }
-
-/** Qubes' tools answer in a second; an operation that starts or copies something gives a longer limit. */
-const USUAL_TIMEOUT_SECONDS = 60;
 
 /** Makes an operation from its definition. A definition that contradicts itself is a bug. */
 export function defineOperation(name: string, definition: Definition): Operation {
@@ -122,7 +119,7 @@ export function defineOperation(name: string, definition: Definition): Operation
     steps,
     spellings,
     result,
-    timeoutSeconds: definition.timeoutSeconds ?? USUAL_TIMEOUT_SECONDS,
+    timeoutSeconds: operationSeconds(name),
     data: definition.data ?? "none",
     destructive: definition.destructive ?? false,
     lists: definition.lists ?? false,

@@ -55,7 +55,6 @@ export const STORAGE: Readonly<Record<string, Definition>> = {
     level: "manage",
     parameters: { vm, volume, revision: required("revision", "one of volume.info revisions") },
     run: "qvm-volume revert|rv|r {vm}:{volume} {revision}",
-    timeoutSeconds: 3600,
     destructive: true,
     result: NOTHING,
   },

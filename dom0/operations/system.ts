@@ -12,7 +12,6 @@ import { optional, required } from "./parameter.ts";
 import { COLON_VALUES, LINES, NOTHING, PROPERTIES, rows, TEXT, words } from "./result.ts";
 
 const property = required("property", "the property, such as default_netvm");
-const UPDATING_SECONDS = 3600;
 const POLICY_FOLDER = "/etc/qubes/policy.d";
 
 /** qubesd's answer as it is: "0", a NUL, then a line each. */
@@ -77,21 +76,18 @@ export const SYSTEM: Readonly<Record<string, Definition>> = {
       enablerepo: optional("repository", "a repository that is off by default"),
     },
     run: "qvm-template [--enablerepo={enablerepo}] --yes install {template}",
-    timeoutSeconds: UPDATING_SECONDS,
     result: NOTHING,
   },
   "update.check": {
     summary: "Look whether dom0 has updates",
     level: "monitor",
     run: "qubes-dom0-update --check-only",
-    timeoutSeconds: UPDATING_SECONDS,
     result: TEXT,
   },
   "update.install": {
     summary: "Install the updates of dom0",
     level: "full",
     run: "qubes-dom0-update -y",
-    timeoutSeconds: UPDATING_SECONDS,
     destructive: true,
     result: TEXT,
   },

@@ -23,9 +23,6 @@ const INFO_COLUMNS = [
   "ip",
 ] as const;
 
-const STARTING_SECONDS = 180;
-const COPYING_SECONDS = 3600;
-
 export const VM_LIFE: Readonly<Record<string, Definition>> = {
   "vm.list": {
     summary: "List the qubes with state, class, label, template and netvm",
@@ -58,7 +55,6 @@ export const VM_LIFE: Readonly<Record<string, Definition>> = {
       class: optional("qubeClass", "its class; AppVM if not given"),
     },
     run: "qvm-create [--class|-C={class}] [--template|-t={template}] --label|-l={label} {vm}",
-    timeoutSeconds: COPYING_SECONDS,
     result: NOTHING,
   },
   "vm.clone": {
@@ -69,7 +65,6 @@ export const VM_LIFE: Readonly<Record<string, Definition>> = {
       new_vm: required("qube", "the name of the copy"),
     },
     run: "qvm-clone {vm} {new_vm}",
-    timeoutSeconds: COPYING_SECONDS,
     result: NOTHING,
   },
   "vm.start": {
@@ -80,7 +75,6 @@ export const VM_LIFE: Readonly<Record<string, Definition>> = {
       skip_if_running: optional("flag", "do nothing if it runs already"),
     },
     run: "qvm-start [--skip-if-running] {vm}",
-    timeoutSeconds: STARTING_SECONDS,
     result: NOTHING,
   },
   "vm.shutdown": {
@@ -92,7 +86,6 @@ export const VM_LIFE: Readonly<Record<string, Definition>> = {
       force: optional("flag", "even if other qubes use it"),
     },
     run: "qvm-shutdown [--wait] [--force] {vm}",
-    timeoutSeconds: STARTING_SECONDS,
     destructive: true,
     result: NOTHING,
   },
@@ -101,7 +94,6 @@ export const VM_LIFE: Readonly<Record<string, Definition>> = {
     level: "manage",
     parameters: { vm: required("qube", "the qube") },
     run: ["qvm-shutdown --wait {vm}", "qvm-start {vm}"],
-    timeoutSeconds: 2 * STARTING_SECONDS,
     destructive: true,
     result: NOTHING,
   },
@@ -135,7 +127,6 @@ export const VM_LIFE: Readonly<Record<string, Definition>> = {
       new_vm: required("qube", "its new name"),
     },
     run: ["qvm-clone {vm} {new_vm}", "qvm-remove --force {vm}"],
-    timeoutSeconds: COPYING_SECONDS,
     destructive: true,
     result: NOTHING,
   },

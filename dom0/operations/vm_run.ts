@@ -6,7 +6,6 @@ import { optional, required } from "./parameter.ts";
 import { OWN_TEXT } from "./result.ts";
 
 const vm = required("qube", "the qube");
-const RUNNING_SECONDS = 300;
 
 export const VM_RUN: Readonly<Record<string, Definition>> = {
   "vm.run": {
@@ -22,7 +21,6 @@ export const VM_RUN: Readonly<Record<string, Definition>> = {
     alsoSpelled: [
       "qvm-run --pass-io|-p --no-autostart|--no-auto|-n [--user|-u={user}] {vm} {command}",
     ],
-    timeoutSeconds: RUNNING_SECONDS,
     data: "may",
     destructive: true,
     result: OWN_TEXT,
@@ -35,7 +33,6 @@ export const VM_RUN: Readonly<Record<string, Definition>> = {
       service: required("rpcService", "the service, with +ARGUMENT if it has one"),
     },
     run: "qvm-run --service --pass-io|-p --no-autostart|--no-auto|-n {vm} {service}",
-    timeoutSeconds: RUNNING_SECONDS,
     data: "may",
     destructive: true,
     result: OWN_TEXT,

@@ -5,6 +5,7 @@ import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { Command } from "../../shared/protocol/command.ts";
 import { NO_FLAGS, type RequestFlag } from "../../shared/protocol/flags.ts";
 import { MAX_TIMEOUT_MS, MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";
+import { operationSeconds } from "../../shared/protocol/operation_time.ts";
 import { visibleLine } from "../remote/client/visible_text.ts";
 import { explainedLines } from "../remote/view/value_lines.ts";
 import { checkSize } from "../remote/commands/command_words.ts";
@@ -20,8 +21,6 @@ import type { Desk } from "./tool.ts";
 const CALL_MS = 25_000;
 /** The preview comes with the answer if dom0 has it by then: the answer is promised within 2 s. */
 const PREVIEW_MS = 1_500;
-/** As `qvm-remote` has it: for what dom0 does not say how long it takes. */
-const USUAL_SECONDS = 300;
 const CHECK_MS = 20_000;
 
 export interface DeskOptions {
@@ -88,7 +87,9 @@ export function createDesk({ layout, jobs, access, why, signal }: DeskOptions): 
 /** One after another. @throws {NoAnswerError} if dom0 was never asked, and is not there */
 async function timeoutOf(access: AccessBook, operations: readonly string[]): Promise<number> {
   const known = access.last() ?? await access.read();
-  const seconds = operations.map((name) => known.get(name)?.timeoutSeconds ?? USUAL_SECONDS);
+  const seconds = operations.map((name) =>
+    known.get(name)?.timeoutSeconds ?? operationSeconds(name)
+  );
   return Math.min(1000 * seconds.reduce((sum, one) => sum + one, 0), MAX_TIMEOUT_MS);
 }
 

@@ -4,6 +4,7 @@ import { LEVELS, type Operation, ResultError } from "../../../dom0/operations/op
 import { ParameterError, type Value } from "../../../dom0/operations/parameter.ts";
 import { recogniseNamed, recogniseWords } from "../../../dom0/operations/recognise.ts";
 import { parametersOf } from "../../../dom0/operations/spelling.ts";
+import { operationSeconds, SLOW_OPERATIONS } from "../../../shared/protocol/operation_time.ts";
 import { describeOperation, OPERATIONS } from "../../../dom0/operations/table.ts";
 import { createView } from "../../../dom0/operations/view.ts";
 
@@ -16,6 +17,15 @@ interface Case {
 const CASES: readonly Case[] = JSON.parse(
   Deno.readTextFileSync(new URL("../../vectors/operations.json", import.meta.url)),
 );
+
+Deno.test("what has a time of its own is an operation, and no other rule sets it", () => {
+  assert(SLOW_OPERATIONS.length >= 20);
+  assertEquals(SLOW_OPERATIONS.filter((name) => !OPERATIONS.has(name)), []);
+  for (const [name, { timeoutSeconds }] of OPERATIONS) {
+    assertEquals(timeoutSeconds, operationSeconds(name));
+    assert(timeoutSeconds <= 24 * 3600, name);
+  }
+});
 
 Deno.test("every operation has a vector, and the corpus is whole", () => {
   assert(CASES.length >= 100, `only ${CASES.length}`);

@@ -30,6 +30,12 @@ export function planText(
   return JSON.stringify(options.undoOnFailure ? { ...plan, undoOnFailure: true } : plan);
 }
 
+/** The operations of its steps, as far as it has any: dom0 refuses it otherwise. @param text of planText() */
+export function operationsIn(text: string): readonly string[] {
+  const { steps } = JSON.parse(text);
+  return Array.isArray(steps) ? steps.map((step) => String(step?.operation)) : [];
+}
+
 function parsed(source: string, parse: ParseYaml): unknown {
   try {
     return parse(source, { schema: "core" });

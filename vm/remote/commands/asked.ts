@@ -11,7 +11,8 @@ import { parseWhy } from "../../../shared/protocol/why.ts";
 import type { AnswerForm } from "../files/answer_form.ts";
 import { type Given, parseTimeout } from "./cli_words.ts";
 
-export const DEFAULT_TIMEOUT_SECONDS = 300;
+/** For a command; operations have times of their own. */
+const COMMAND_MS = 300_000;
 
 /** What goes into a request. */
 export interface Asked {
@@ -31,8 +32,17 @@ export interface Way {
   readonly detached: boolean;
 }
 
-/** The options, before the command is read. @throws {UsageError} */
-export function parseAsked(given: Given, ...more: RequestFlag[]): Omit<Asked, "command"> & Way {
+/**
+ * The options, before the command is read.
+ *
+ * @param usualMs how long it may run if -t does not say
+ * @throws {UsageError}
+ */
+export function parseAsked(
+  given: Given,
+  more: readonly RequestFlag[] = [],
+  usualMs = COMMAND_MS,
+): Omit<Asked, "command"> & Way {
   const flags = new Set<RequestFlag>([
     ...more,
     ...given.has("explain") ? ["explain" as const] : [],
@@ -41,7 +51,7 @@ export function parseAsked(given: Given, ...more: RequestFlag[]): Omit<Asked, "c
   const asked = {
     flags,
     why: why === undefined ? null : checkWhy(why),
-    timeoutMs: parseTimeout(given, DEFAULT_TIMEOUT_SECONDS),
+    timeoutMs: parseTimeout(given, usualMs),
     connectMs: parseConnectTimeout(given),
     protocol: parseProtocol(given.value("protocol")),
     detached: given.has("detach"),

@@ -45,7 +45,7 @@ const STDIN_OPTION = {
 export const RUN_OPTIONS: OptionHelpTable = {
   timeout: {
     ...TIMEOUT_OPTION.timeout,
-    help: "end the command in dom0 after this time (default 300)",
+    help: "end it in dom0 after this time (default 300; operations have their own)",
   },
   "connect-timeout": {
     kind: "value",

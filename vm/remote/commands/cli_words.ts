@@ -138,10 +138,10 @@ function asGiven(parsed: readonly ParsedWords[], words: readonly string[]): Give
   };
 }
 
-/** The value of -t in ms. @throws {UsageError} in the words of the original */
-export function parseTimeout(given: Given, defaultSeconds: number): number {
+/** The value of -t in ms. @param usualMs without -t @throws {UsageError} in the words of the original */
+export function parseTimeout(given: Given, usualMs: number): number {
   const text = given.value("timeout");
-  if (text === undefined) return defaultSeconds * 1000;
+  if (text === undefined) return usualMs;
   if (!/^-?[0-9]+$/.test(text)) {
     const shown = /^[\w.+-]{1,20}$/.test(text) ? text : printable(text);
     throw new UsageError(`-t requires an integer, got: ${shown}`);

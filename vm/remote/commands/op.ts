@@ -3,6 +3,7 @@
 
 import { UsageError } from "../../../shared/cli/program.ts";
 import type { OperationCall } from "../../../shared/protocol/command.ts";
+import { operationsMs } from "../../../shared/protocol/operation_time.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { readKey } from "../files/key_file.ts";
 import type { Layout } from "../files/layout.ts";
@@ -17,7 +18,11 @@ const OPS = "ops";
 
 export async function op(layout: Layout, given: Given): Promise<number> {
   const command = parseCall(given.words);
-  const asked = parseAsked(given, ...given.has("json") ? ["json" as const] : []);
+  const asked = parseAsked(
+    given,
+    given.has("json") ? ["json"] : [],
+    operationsMs([command.name]),
+  );
   const form = formOf(asked, given.has("json") ? "value" : "output");
   const key = await readKey(layout);
   const brings = await readBrings(layout, given);

@@ -7,7 +7,7 @@ import type { Layout } from "../files/layout.ts";
 import { probeDom0 } from "../client/probe.ts";
 import { print } from "./print.ts";
 
-const PING_SECONDS = 10;
+const PING_MS = 10_000;
 
 const TROUBLESHOOTING = `qvm-remote-dom0 is NOT responding.
 
@@ -19,7 +19,7 @@ Look at these, in this order:
 `;
 
 export async function ping(layout: Layout, given: Given): Promise<number> {
-  const result = await probeDom0(layout, parseTimeout(given, PING_SECONDS));
+  const result = await probeDom0(layout, parseTimeout(given, PING_MS));
   if (result.kind === "silent") {
     print(given, { responding: false }, "");
     if (!given.has("json")) writeAll(Deno.stderr, TROUBLESHOOTING);

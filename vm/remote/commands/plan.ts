@@ -5,18 +5,19 @@ import { ifPresent, readSmallText } from "../../../shared/io/files.ts";
 import { UserError } from "../../../shared/cli/program.ts";
 import { parseUtf8 } from "../../../shared/protocol/bytes.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { operationsMs } from "../../../shared/protocol/operation_time.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
 import { readKey } from "../files/key_file.ts";
 import type { Layout } from "../files/layout.ts";
-import { planText } from "../client/plan_text.ts";
+import { operationsIn, planText } from "../client/plan_text.ts";
 import { formOf, parseAsked } from "./asked.ts";
-import type { Given } from "./cli_words.ts";
+import { type Given, parseTimeout } from "./cli_words.ts";
 import { checkSize, readAll } from "./command_words.ts";
 import { deliver } from "./deliver.ts";
 
 export async function plan(layout: Layout, given: Given): Promise<number> {
-  const asked = parseAsked(given, ...given.has("check") ? ["explain" as const] : []);
+  const asked = parseAsked(given, given.has("check") ? ["explain"] : []);
   const key = await readKey(layout);
   const [path = ""] = given.words;
   const source = path === "-" ? utf8Of(await readAll(Deno.stdin)) : await readPlan(path);
@@ -27,7 +28,9 @@ export async function plan(layout: Layout, given: Given): Promise<number> {
   const text = planText(source, parse, { undoOnFailure: given.has("undo-on-failure") });
   const command = { mode: "plan", text } as const;
   checkSize(command);
-  return await deliver(layout, given, { ...asked, key, command, form: formOf(asked, "plan") });
+  const timeoutMs = parseTimeout(given, operationsMs(operationsIn(text)));
+  const form = formOf(asked, "plan");
+  return await deliver(layout, given, { ...asked, timeoutMs, key, command, form });
 }
 
 async function readPlan(path: string): Promise<string> {

@@ -3,6 +3,7 @@
 
 import { UsageError } from "../../../shared/cli/program.ts";
 import { parseDom0Path } from "../../../shared/protocol/dom0_path.ts";
+import { operationsMs } from "../../../shared/protocol/operation_time.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { ProtocolError } from "../../../shared/protocol/refusal.ts";
 import { catchInterrupts } from "../client/interrupts.ts";
@@ -39,7 +40,7 @@ async function transfer(
   given: Given,
   work: (dom0: CallDom0, report: TransferReport) => Promise<void>,
 ): Promise<number> {
-  const asked = parseAsked(given);
+  const asked = parseAsked(given, [], operationsMs(["file.write"])); // of each file
   const key = await readKey(layout);
   const interrupts = catchInterrupts();
   const report = createReport(given);

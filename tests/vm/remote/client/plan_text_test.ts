@@ -2,7 +2,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../../shared/cli/program.ts";
 import { parse } from "@std/yaml/parse";
-import { planText } from "../../../../vm/remote/client/plan_text.ts";
+import { operationsIn, planText } from "../../../../vm/remote/client/plan_text.ts";
 
 const text = (source: string, undoOnFailure = false): string =>
   planText(source, parse, { undoOnFailure });
@@ -60,4 +60,11 @@ Deno.test("a plan of words that every object has is data, and nothing else", () 
     `{"__proto__":{"steps":[]},"constructor":"x"}`,
   );
   assertEquals(({} as { steps?: unknown }).steps, undefined);
+});
+
+Deno.test("operationsIn() names what a plan runs, and takes what is no plan", () => {
+  assertEquals(operationsIn(text("[{operation: vm.start}, {operation: 3}, 4, null]")), [
+    ...["vm.start", "3", "undefined", "undefined"],
+  ]);
+  for (const odd of ["{}", "steps: 4", "steps: {a: 1}"]) assertEquals(operationsIn(text(odd)), []);
 });

@@ -102,9 +102,10 @@ Deno.test('"help" and "version" alone are no commands', () => {
 });
 
 Deno.test("parseTimeout() takes whole seconds, and refuses in the words of the original", () => {
-  const timeout = (text: string) => parseTimeout(parseCommandLine(["-t", text, "x"]).given, 300);
+  const timeout = (text: string) =>
+    parseTimeout(parseCommandLine(["-t", text, "x"]).given, 300_000);
   assertEquals(timeout("7"), 7000);
-  assertEquals(parseTimeout(parseCommandLine(["x"]).given, 300), 300_000);
+  assertEquals(parseTimeout(parseCommandLine(["x"]).given, 60_000), 60_000);
   assertThrows(() => timeout("abc"), UsageError, "-t requires an integer, got: abc");
   assertThrows(() => timeout("1.5"), UsageError, "-t requires an integer, got: 1.5");
   assertThrows(() => timeout("0"), UsageError, "-t must be a positive integer");

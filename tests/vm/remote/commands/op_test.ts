@@ -10,6 +10,7 @@ interface Seen {
   readonly command: Command;
   readonly flags: string;
   readonly why: string | null;
+  readonly timeoutMs: number;
 }
 
 /** Runs the client; dom0 answers as it is told to. */
@@ -22,10 +23,11 @@ async function answered(
 ): Promise<ClientResult & Seen> {
   const running = runClient(vm, args, stdin);
   const request = await peer.nextRequest();
-  const { mode, body, flags, why } = request.request;
+  const { mode, body, flags, why, timeoutMs } = request.request;
   await answer(request);
   peer.credit(1);
-  return { ...await running, command: parseCommand(mode, body), flags: encodeFlags(flags), why };
+  const command = parseCommand(mode, body);
+  return { ...await running, command, flags: encodeFlags(flags), why, timeoutMs };
 }
 
 function withPeer(name: string, run: (vm: Vm, peer: Dom0Peer) => Promise<void>): void {
@@ -59,6 +61,28 @@ withPeer(
     assertEquals([result.code, result.stdout, result.stderr], [3, "total 0\n", "odd\n"]);
     const { stdout } = await runClient(vm, ["history"]);
     assertMatch(stdout, /op vm\.run vm=work/);
+  },
+);
+
+withPeer(
+  "an operation has the time that it is known to take, a plan that of its steps",
+  async (vm, peer) => {
+    const plan = `${vm.home}/time.yaml`;
+    Deno.writeTextFileSync(plan, "- {operation: vm.restart, vm: a}\n- {operation: vm.list}\n");
+    const cases: readonly (readonly [args: string[], seconds: number])[] = [
+      [["op", "backup.verify"], 4 * 3600],
+      [["op", "vm.clone", "vm=a", "new_vm=b"], 3600],
+      [["op", "vm.list"], 60],
+      [["op", "vm.clone", "-t", "5"], 5],
+      [["-t", "7", "op", "vm.list", "--json"], 7],
+      [["plan", plan], 420],
+      [["plan", plan, "-t", "8"], 8],
+      [["true"], 300],
+    ];
+    for (const [args, seconds] of cases) {
+      const { timeoutMs } = await answered(vm, peer, args, printing(peer, ""));
+      assertEquals(timeoutMs, 1000 * seconds, args.join(" "));
+    }
   },
 );
 

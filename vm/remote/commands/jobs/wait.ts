@@ -31,7 +31,7 @@ export async function wait(layout: Layout, given: Given): Promise<number> {
     exchange: reopenRequest(layout, await readKey(layout), job),
     interrupts,
     view: viewOf(form, given),
-    waitMs: given.has("timeout") ? parseTimeout(given, 0) : Infinity,
+    waitMs: parseTimeout(given, Infinity),
     fromByte: 0,
     isLookingOn: false,
   });
