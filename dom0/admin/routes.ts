@@ -9,7 +9,7 @@ import { type Answer, HttpError } from "./server/http_message.ts";
 import { COOKIE } from "./server/sessions.ts";
 import { approvalRoutes } from "./pages/approvals.ts";
 import { backupRoutes } from "./pages/backup/backup.ts";
-import { dashboardRoutes } from "./pages/dashboard.ts";
+import { dashboardRoutes } from "./pages/dashboard/dashboard.ts";
 import { executeRoutes } from "./pages/execute/execute.ts";
 import { fileRoutes } from "./pages/files.ts";
 import { globalRoutes } from "./pages/global.ts";

@@ -14,6 +14,7 @@ import { changePolicyFile, undoPolicyChange, type WantedText } from "../operator
 import { refuseUncertain, takeBack } from "../operator/undo.ts";
 import { vmFromWord } from "../operator/vm_word.ts";
 import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
+import type { CancelRequest } from "../judge/cancel_request.ts";
 import { reasonOf } from "../operator/order_form.ts";
 import { previewOf } from "../approval/preview.ts";
 import { recogniseNamed } from "../operations/recognise.ts";
@@ -55,6 +56,7 @@ export interface AnswerParts {
   readonly undo: UndoParts;
   /** null: in this daemon no request can wait. */
   readonly parking: Parking | null;
+  readonly cancel: CancelRequest;
 }
 
 type AnswerTo = (order: OrderFields, by: string) => Promise<JsonValue>;
@@ -82,7 +84,7 @@ function answersOf(parts: AnswerParts): Answers {
 }
 
 /** What runs for the operator. */
-function runAnswers({ run, runs, plan, undo }: AnswerParts): Answers {
+function runAnswers({ run, runs, plan, undo, cancel }: AnswerParts): Answers {
   return new Map<string, AnswerTo>([
     ["operation", (order, by) => run.operation(order.text("name"), order.pairs("values"), by)],
     [
@@ -106,6 +108,10 @@ function runAnswers({ run, runs, plan, undo }: AnswerParts): Answers {
       await plan.audit.sync();
       return {};
     }],
+    [
+      "cancel-request",
+      (order, by) => answered(cancel({ vm: order.text("vm"), id: order.text("id") }, by)),
+    ],
   ]);
 }
 

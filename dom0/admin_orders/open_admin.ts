@@ -3,6 +3,7 @@
 
 import type { Clock } from "../../shared/io/clock.ts";
 import type { Parking } from "../approval/parking.ts";
+import type { CancelRequest } from "../judge/cancel_request.ts";
 import type { Admission } from "../judge/admission.ts";
 import type { PlanBoard } from "../plans/plan_board.ts";
 import { createQubeFacts } from "../policy/qube_facts.ts";
@@ -30,6 +31,7 @@ export interface AdminOrdersOptions {
   readonly parking: Parking | null;
   readonly clock: Pick<Clock, "dateMs">;
   readonly admission: Pick<Admission, "closed">;
+  readonly cancel: CancelRequest;
 }
 
 export interface OpenAdmin {
@@ -42,7 +44,7 @@ export interface OpenAdmin {
 }
 
 export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
-  const { paths, settings, audit, groups, undoing, plans, parking, admission } = options;
+  const { paths, settings, audit, groups, undoing, plans, parking, admission, cancel } = options;
   const { dateMs } = options.clock;
   const { workFolder } = paths;
   const runs = createOperatorRuns({ groups, settings, workFolder, dateMs, admission });
@@ -52,6 +54,7 @@ export function openAdmin(options: AdminOrdersOptions): OpenAdmin {
     createAnswers({
       paths,
       parking,
+      cancel,
       runs,
       audit,
       undo: {

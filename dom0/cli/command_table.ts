@@ -2,7 +2,15 @@
 /** Every operator's command and option, once: for running, for --help, for the completion. @module */
 
 import type { OptionTable } from "../../shared/cli/options.ts";
-import { approve, APPROVE_WORDS, deny, grants, pending, show } from "./commands/approval.ts";
+import {
+  approve,
+  APPROVE_WORDS,
+  cancel,
+  deny,
+  grants,
+  pending,
+  show,
+} from "./commands/approval.ts";
 import { audit } from "./commands/audit.ts";
 import {
   authorize,
@@ -124,6 +132,11 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     run: deny,
     words: "ID [--reason TEXT]",
     about: "refuse it",
+  }],
+  ["cancel", {
+    run: cancel,
+    words: "ID",
+    about: "end a request of a VM that runs or waits, by the id that status shows",
   }],
   ["grants", {
     run: grants,

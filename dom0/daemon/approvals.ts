@@ -9,6 +9,7 @@ import { createNotifying, hasProgram, type Ran } from "../approval/notify.ts";
 import { createParking, type Parking } from "../approval/parking.ts";
 import { runOnScreen } from "../approval/screen.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
+import type { CancelRequest } from "../judge/cancel_request.ts";
 import type { Authority } from "../judge/verdict.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { Audit } from "../record/audit_log.ts";
@@ -37,6 +38,7 @@ export interface ApprovalsOptions {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly drain: Drain;
+  readonly cancel: CancelRequest;
   readonly onChange: () => void;
 }
 

@@ -30,6 +30,7 @@ export function describeState(
   { startedAt, settings, ledger, links, desk, limits, parking }: StateSources,
 ): DaemonState {
   const jobs = desk.jobs();
+  const parked = parking?.views() ?? [];
   return {
     pid: Deno.pid,
     startedAt,
@@ -37,7 +38,7 @@ export function describeState(
     lockdown: settings.lockdown,
     limits: limits ?? NO_LIMITS,
     problems: [...settings.problems, ...ledgerProblems(ledger), ...desk.problems()],
-    parked: parking?.views().length ?? 0,
+    parked: parked.length,
     grants: parking?.grants.list() ?? [],
     vms: links.all().map((link) => {
       const own = jobs.filter((job) => job.request.vm === link.vm);
@@ -48,6 +49,7 @@ export function describeState(
         acceptsV1: link.key.acceptsV1,
         lastEnd: link.lastEnd(),
         open: own.filter((job) => job.outcome() === null).map((job) => job.request.id),
+        parked: parked.filter(({ vm }) => vm === link.vm).map(({ id }) => id),
         kept: own.filter((job) => job.outcome() !== null).length,
       };
     }),

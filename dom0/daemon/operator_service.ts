@@ -4,6 +4,7 @@
 import type { Clock } from "../../shared/io/clock.ts";
 import { type AdminOrdersOptions, type OpenAdmin, openAdmin } from "../admin_orders/open_admin.ts";
 import type { Admission } from "../judge/admission.ts";
+import { createCancelRequest } from "../judge/cancel_request.ts";
 import type { Job } from "../judge/job.ts";
 import type { DeskOptions } from "../judge/request_desk.ts";
 import type { Authority } from "../judge/verdict.ts";
@@ -49,9 +50,12 @@ export function serveOperator(
   const { audit } = parts;
   const open = (): readonly string[] => [...openOf(jobs()), ...runningOf(admin)];
   const drain = createDraining({ ...paths, admission, audit, open });
-  const approvals = dryRun || once ? null : openApprovals({ paths, clock, drain, ...parts });
+  const cancel = createCancelRequest(jobs, audit);
+  const approvals = dryRun || once
+    ? null
+    : openApprovals({ paths, clock, drain, cancel, ...parts });
   const parking = approvals?.parking ?? null;
-  const shared = { paths, audit, clock, parking, undoing, plans, admission };
+  const shared = { paths, audit, clock, parking, undoing, plans, admission, cancel };
   const admin: OpenAdmin | null = groups === null || once
     ? null
     : openAdmin({ ...shared, settings: settings.current, groups });

@@ -6,6 +6,7 @@ import type { Answer, Parking } from "../approval/parking.ts";
 import { MAX_ORDER_BYTES, type Order, parseOrder } from "../operator/order_form.ts";
 import { OrderError } from "../orders/order_file.ts";
 import { takeOrders } from "../orders/take_orders.ts";
+import type { CancelRequest } from "../judge/cancel_request.ts";
 import { type Audit, recordQuietly } from "../record/audit_log.ts";
 import type { Drain } from "./draining.ts";
 
@@ -32,10 +33,11 @@ async function answerTo(text: string, doOrder: DoOrder): Promise<Answer> {
 
 /** What the daemon does for its operator. */
 export function ordersFor(
-  { parking, audit, drain, onChange }: {
+  { parking, audit, drain, cancel, onChange }: {
     readonly parking: Parking;
     readonly audit: Audit;
     readonly drain: Drain;
+    readonly cancel: CancelRequest;
     readonly onChange: () => void;
   },
 ): DoOrder {
@@ -54,6 +56,8 @@ export function ordersFor(
         onChange();
         return { ok: true, text: `grant ${number} is ended` };
       }
+      case "cancel":
+        return await cancel(order.what, order.by.user);
       case "drain":
         return await drain(order.lease, order.by.user);
       default:

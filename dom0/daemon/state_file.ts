@@ -23,8 +23,10 @@ export interface VmState {
   readonly fingerprint: string;
   readonly acceptsV1: boolean;
   readonly lastEnd: string | null;
-  /** Ids of requests that run or wait to run. */
+  /** Ids of requests that have not ended. */
   readonly open: readonly string[];
+  /** Those of them that wait for a person; the others run, or wait for their turn. */
+  readonly parked: readonly string[];
   /** Outcomes that the VM has not acknowledged. */
   readonly kept: number;
 }

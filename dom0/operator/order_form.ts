@@ -14,6 +14,11 @@ export type Order =
   | { readonly order: "approve"; readonly by: Approver; readonly what: Approve }
   | { readonly order: "deny"; readonly by: Approver; readonly what: Deny }
   | { readonly order: "revoke-grant"; readonly by: Approver; readonly grant: number }
+  | {
+    readonly order: "cancel";
+    readonly by: Approver;
+    readonly what: { readonly vm: string; readonly id: string };
+  }
   | { readonly order: "drain"; readonly by: Approver; readonly lease: string };
 
 /** Read strictly although root wrote it: an order is done whole or not at all. @throws {OrderError} */
@@ -27,6 +32,10 @@ export function parseOrder(text: string): Order {
       return { order: "deny", by, what: denyOf(fieldsOf(value["what"])) };
     case "revoke-grant":
       return { order: "revoke-grant", by, grant: numberOf(value["grant"], 1, 2 ** 31) };
+    case "cancel": {
+      const { vm, id } = fieldsOf(value["what"]);
+      return { order: "cancel", by, what: { vm: textOf(vm), id: textOf(id) } };
+    }
     case "drain":
       return { order: "drain", by, lease: leaseOf(value["lease"]) };
     default:

@@ -212,6 +212,16 @@ async function startingLate(qubes: Installed): Promise<void> {
 
 async function looking({ qubes, dom0 }: Scene): Promise<void> {
   const { world } = qubes;
+  const long = qubes.client("lab", ["sleep", "1000"]);
+  await until(
+    "it runs",
+    () => readState(world)?.vms.find(({ vm }) => vm === "lab")?.open.length === 1,
+  );
+  const [, id = ""] = /^ {2}runs (\S+)$/m.exec((await dom0(0, "status")).stdout) ?? [];
+  assertMatch((await dom0(0, "cancel", id)).stdout, new RegExp(`^${id} of lab is ended\n$`));
+  assertMatch((await long).stderr, /cancelled/);
+  assertMatch((await dom0(1, "cancel", id)).stderr, /no request .* runs or waits/);
+
   const go = `${world.folder}/go-on`;
   const script = `until [ -e '${go}' ]; do sleep 0.05; done; exit 9`;
   const asked = qubes.client("lab", ["-c", script]);

@@ -41,8 +41,17 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["lockdown", "/lockdown"],
 ];
 
+/** The daemon says of each VM what it has open. */
+function withParked({ daemon, parked, ...now }: FakeDom0["now"]): FakeDom0["now"] {
+  const vms = (daemon?.vms ?? []).map((one) => {
+    const own = parked.filter(({ vm }) => vm === one.vm).map(({ id }) => id);
+    return { ...one, open: [...one.open, ...own], parked: own };
+  });
+  return { ...now, parked, daemon: daemon === null ? null : { ...daemon, vms } };
+}
+
 export function makeBusy(dom0: FakeDom0, nowMs: number): void {
-  dom0.now = {
+  dom0.now = withParked({
     ...dom0.now,
     parked: [
       fakeParked(),
@@ -77,17 +86,34 @@ export function makeBusy(dom0: FakeDom0, nowMs: number): void {
       targets: ["ai-build-1"],
       untilMs: nowMs + 480_000,
     }],
-  };
+  });
   dom0.runs.plans = [runningPlan(nowMs), failedPlan(nowMs)];
   dom0.records = [
     fakeRecord(105, { event: "refused", fields: { vm: "research", reason: "bad-mac" } }),
-    fakeRecord(104, { event: "done", fields: { vm: "work", exit: 1, command: "qvm-start big" } }),
+    fakeRecord(104, {
+      event: "done",
+      fields: { vm: "work", id: "20261128-1430-big", exit: 1, err_bytes: 31 },
+    }),
     fakeRecord(103, { event: "connected", fields: { vm: "work", key: "a1b2 c3d4" } }),
     fakeRecord(102, {
       event: "operator",
       fields: { action: "runs", by: "web s-1", operation: "vm.start" },
     }),
-    ...dom0.records,
+    fakeRecord(101, {
+      event: "accepted",
+      fields: {
+        ...{ vm: "work", id: "20261128-1430-big", operation: "vm.start", targets: ["big"] },
+        command: "qvm-start big",
+      },
+    }),
+    fakeRecord(100, {
+      event: "accepted",
+      fields: {
+        ...{ vm: "work", id: "r1", operation: "vm.clone", targets: ["ai-build-1", "ai-build-9"] },
+        command: "qvm-clone ai-build-1 ai-build-9",
+      },
+    }),
+    ...dom0.records.slice(1),
   ];
   dom0.archives = [
     { name: ARCHIVE, madeMs: nowMs - 16_000_000, hasKeys: true, bytes: 6_100 },

@@ -127,6 +127,7 @@ function asking(
     beginShell: (script, by) => ask({ order: "begin-shell", script, by }),
     beginPlan: (changes, by) => ask({ order: "begin-plan", changes, by }),
     cancel: (id, by) => tell({ order: "cancel", id, by }),
+    cancelRequest: ({ vm, id }, by) => tell({ order: "cancel-request", vm, id, by }),
     undoState: ({ vm, id }) => ask({ order: "undo-state", vm, id }),
     undoPlan: ({ vm, id }, by) => ask({ order: "undo-plan", vm, id, by }, UNDO_LIMIT_MS),
     records: (query) => ask({ order: "records", ...query }),

@@ -43,6 +43,8 @@ export interface Dom0Channel extends ArchiveChannel, KeysChannel, PolicyChannel,
   beginShell(script: string, by: Asker): Promise<RunId>;
   /** What began runs, or a plan of the operator's. @throws {Dom0Error} it has ended */
   cancel(id: string, by: Asker): Promise<void>;
+  /** What a VM asked for, that runs or waits. @throws {Dom0Error} it has ended */
+  cancelRequest(request: ParkedName, by: Asker): Promise<void>;
   /** From a byte on, as far as it has come; null: there is no such run, or it is no longer kept. */
   readRun(id: string, from: number): Promise<RunChunk | null>;
   /** Calls back a moment after it printed something or ended. @returns ends it */

@@ -5,6 +5,7 @@ import { isElevated, type View } from "../admin_context.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../markup/markup.ts";
 import { assetPath, MAIN_MODULES } from "../assets.ts";
 import { type Answer, htmlAnswer } from "../server/http_message.ts";
+import { runningRequests } from "../../daemon/running_requests.ts";
 import { count, left, many, notice, qubeList, span, token } from "./parts.ts";
 
 interface PageParts {
@@ -185,7 +186,7 @@ function elevated({ session, nowMs }: View): Html {
 
 function lockdownDialog(view: View): Html {
   const { session, now } = view;
-  const running = (now.daemon?.vms ?? []).filter(({ open }) => open.length > 0);
+  const running = (now.daemon?.vms ?? []).filter((vm) => runningRequests(vm).length > 0);
   const connected = (now.daemon?.vms ?? []).filter(({ state }) => state === "connected").length;
   return markup`<dialog id="lockdown" aria-labelledby="lockdown-h"><form method="post" action="/lockdown">${
     token(session)
@@ -193,7 +194,7 @@ function lockdownDialog(view: View): Html {
 <h2 id="lockdown-h">Lock down this machine?</h2>
 <div class="stack"><p>At once, and over reboots, until somebody unlocks:</p>
 <ul id="lockdown-what" data-live><li>${
-    many(running.reduce((sum, { open }) => sum + open.length, 0), "running command")
+    many(running.reduce((sum, vm) => sum + runningRequests(vm).length, 0), "running command")
   } ended${
     running.length > 0 && markup` (${qubeList(view, running.map(({ vm }) => vm))})`
   }</li><li>${many(now.parked.length, "waiting request")} refused</li><li>${

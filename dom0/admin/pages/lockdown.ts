@@ -61,7 +61,7 @@ function lockdownPage(view: View): Answer {
           token(session)
         }<input type="hidden" name="what" value="unlock">
 <p>Look first at why it was locked: <a href="/logs?since=24h">the records of the last day</a>. After unlocking, VMs that are authorised may send requests again, under the same policy.</p>
-<div class="field"><label for="word">Type <code>${WORD}</code> to lift the lockdown</label><input id="word" name="word" autocomplete="off" spellcheck="false" data-word="${WORD}" data-for="unlock-go"><small>Or in dom0’s terminal: <code>sudo qvm-remote-dom0 unlock</code></small></div>
+<div class="field"><label for="word">Type <code>${WORD}</code> to lift the lockdown</label><input id="word" name="word" autocomplete="off" spellcheck="false" autofocus data-word="${WORD}" data-for="unlock-go"><small>Or in dom0’s terminal: <code>sudo qvm-remote-dom0 unlock</code></small></div>
 <button id="unlock-go" class="alarm">Unlock</button></form>`,
       )
       : panel(

@@ -10,7 +10,9 @@ import type { Route } from "../server/router.ts";
 import { page } from "./layout.ts";
 import { count, empty, many, postButton, says, span, state, table, time } from "./parts.ts";
 import { longText } from "./long_text.ts";
-import { endOf, recordQube, recordWhat } from "./record_words.ts";
+import { recordWhy } from "./record_why.ts";
+import { askedBy, askedIn, endOf, recordQube, recordWhat } from "./record_words.ts";
+import type { PastRequest } from "../../record/request_history.ts";
 
 /** A part that is laid out within a frame; more are loaded as the reader comes to its end. */
 const PAGE_RECORDS = 50;
@@ -116,6 +118,7 @@ function filters({ query, now }: View): Html {
 }
 
 function recordList(view: View, { records, hasMore }: RecordPage): Html {
+  const asked = askedIn(records);
   const last = records.at(-1);
   const more = new URLSearchParams(view.query);
   if (last !== undefined) more.set("before", String(last.seq));
@@ -141,7 +144,7 @@ function recordList(view: View, { records, hasMore }: RecordPage): Html {
           cells: [
             time(Date.parse(record.time), view.nowMs),
             recordQube(view, record),
-            what(view, record),
+            what(view, record, askedBy(asked, record)),
             endOf(record),
             markup`<span class="soft">${count(record.seq)}</span>`,
           ],
@@ -160,20 +163,25 @@ function newestOf(query: URLSearchParams): string {
 }
 
 /** Whole, behind its first words: fields that are a VM's stand in its frame. */
-function what(view: View, record: AuditRecord): Html {
+function what(view: View, record: AuditRecord, asked: PastRequest | undefined): Html {
   const { fields } = record;
-  const { vm } = fields;
+  const { vm, id } = fields;
   const own = Object.entries(fields).filter(([name]) => !VMS_WORDS.has(name) && name !== "vm");
   const said = Object.entries(fields).filter(([name]) => VMS_WORDS.has(name));
-  return markup`<details id="d${record.seq}"><summary><code>${
-    recordWhat(record)
-  }</code></summary><div class="stack small"><dl class="facts">${
+  return markup`<details id="d${record.seq}"${
+    when(view.query.get("at") === String(record.seq), markup` open`)
+  }><summary><code>${recordWhat(record, asked)}</code></summary><div class="stack small">${
+    recordWhy(record, asked)
+  }<dl class="facts">${
     own.map(([name, value]) =>
       markup`<dt>${name}</dt><dd><code>${
         typeof value === "string" ? value : JSON.stringify(value)
       }</code></dd>`
     )
   }</dl>${
+    typeof id === "string" && record.event !== "operator" &&
+    markup`<p><a href="/logs?text=${encodeURIComponent(id)}">All records of this request</a></p>`
+  }${
     typeof vm === "string" &&
     said.map(([name, value]) => says(view, vm, name, markup`<pre>${lines(String(value))}</pre>`))
   }</div></details>`;

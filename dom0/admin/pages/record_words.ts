@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** A record in the words of a page: who, what, and how it ended. @module */
 
+import type { AuditFields } from "../../record/audit_chain.ts";
 import { isFailure } from "../../record/record_failure.ts";
+import { createRequestHistory, type PastRequest } from "../../record/request_history.ts";
 import type { OutcomeKind } from "../../../shared/protocol/outcome.ts";
 import type { View } from "../admin_context.ts";
 import type { AuditRecord } from "../channel/dom0_channel.ts";
@@ -34,8 +36,30 @@ export function recordQube(view: View, { fields }: AuditRecord): Content {
   return typeof vm === "string" ? qube(view, vm) : markup`<span class="soft">dom0</span>`;
 }
 
-export function recordWhat({ event, fields }: AuditRecord): string {
-  const what = fields["operation"] ?? fields["command"] ?? fields["action"] ?? fields["problem"];
+/** Requests, by VM and id: the record of an end does not say what was asked. */
+export type Asked = ReadonlyMap<string, PastRequest>;
+
+/** @param records newest first */
+export function askedIn(records: readonly AuditRecord[]): Asked {
+  const history = createRequestHistory();
+  for (const { seq, time, event, fields } of records.toReversed()) {
+    history.add({ ...fields as AuditFields, seq, time, event });
+  }
+  return new Map(history.requests().map((one) => [`${one.vm} ${one.id}`, one]));
+}
+
+export function askedOf(asked: Asked, vm: string, id: string): PastRequest | undefined {
+  return asked.get(`${vm} ${id}`);
+}
+
+export function askedBy(asked: Asked, { fields }: AuditRecord): PastRequest | undefined {
+  return askedOf(asked, String(fields["vm"]), String(fields["id"]));
+}
+
+/** @param asked the request that it is about, where that is known */
+export function recordWhat({ event, fields }: AuditRecord, asked?: PastRequest): string {
+  const what = [fields["operation"], asked?.operation, fields["command"], fields["action"]]
+    .find((one) => one !== undefined && one !== "") ?? fields["problem"];
   return typeof what === "string" && what !== "" ? what : event;
 }
 

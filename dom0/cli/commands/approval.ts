@@ -12,6 +12,7 @@ import { giveOrder } from "../../operator/order.ts";
 import { MAX_GRANT_SECONDS, reasonOf } from "../../operator/order_form.ts";
 import { findParked, listParked, scriptOf } from "../../operator/parked.ts";
 import { OrderError } from "../../orders/order_file.ts";
+import { printable } from "../../../shared/protocol/printable.ts";
 import { type Operator, requireRoot } from "../operator.ts";
 
 export async function pending(operator: Operator, words: readonly string[]): Promise<number> {
@@ -154,6 +155,28 @@ function parseReason(text: string | undefined): string | null {
     if (error instanceof OrderError) throw new UsageError(`--reason: ${error.message}`);
     throw error;
   }
+}
+
+/** By its id: two VMs may have one of the same, and then it is neither. */
+export async function cancel(operator: Operator, words: readonly string[]): Promise<number> {
+  const options = parseWords(words, {}, {}, "anywhere");
+  expectWords(options.rest, 1, 1, "qvm-remote-dom0 cancel ID");
+  requireRoot(operator, "cancel");
+  const [id = ""] = options.rest;
+  const { vms = [] } = await readDaemonState(operator.paths) ?? {};
+  const [found, ...more] = vms.filter(({ open }) => open.includes(id));
+  if (found === undefined) {
+    throw new UserError(`no request ${printable(id)} runs or waits`, [
+      'see "qvm-remote-dom0 status" for what runs',
+    ]);
+  }
+  if (more.length > 0) {
+    throw new UserError(`${printable(id)} is of ${found.vm} and of ${more[0]?.vm}`, [
+      '"revoke" ends all that a VM has running',
+    ]);
+  }
+  const what = { vm: found.vm, id };
+  return await order(operator, { order: "cancel", by: await approverHere(operator), what });
 }
 
 export async function grants(operator: Operator, words: readonly string[]): Promise<number> {

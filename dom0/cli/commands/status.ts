@@ -2,6 +2,7 @@
 /** status, queue, check-config: what is configured and what is going on. @module */
 
 import { unknownCommand } from "../../../shared/cli/did_you_mean.ts";
+import { runningRequests } from "../../daemon/running_requests.ts";
 import { exists } from "../../../shared/io/files.ts";
 import { expectWords, parseWords } from "../../../shared/cli/options.ts";
 import { UserError } from "../../../shared/cli/program.ts";
@@ -37,10 +38,12 @@ function describe(state: DaemonState): string {
   const head = `qvm-remote-dom0 ${state.version} is running (pid ${state.pid}, since ` +
     `${state.startedAt})\n${state.lockdown ? "LOCKDOWN: nothing runs until unlock\n" : ""}` +
     `${limitsText(state.limits)}\n${parkedText(state)}`;
-  const rows = state.vms.map(({ vm, state, open, kept, acceptsV1, lastEnd }) => {
+  const rows = state.vms.map(({ vm, state, open, parked, kept, acceptsV1, lastEnd }) => {
     const why = state === "connected" || lastEnd === null ? "" : `  (${lastEnd})`;
-    return `${vm.padEnd(32)}${state.padEnd(12)}running=${open.length} kept=${kept}` +
-      `${acceptsV1 ? " accepts-v1" : ""}${why}\n`;
+    const running = runningRequests({ open, parked });
+    return `${vm.padEnd(32)}${state.padEnd(12)}running=${running.length} kept=${kept}` +
+      `${acceptsV1 ? " accepts-v1" : ""}${why}\n` +
+      running.map((id) => `  runs ${id}\n`).join("");
   });
   return head + (rows.length === 0 ? "It serves no VM.\n" : rows.join(""));
 }
@@ -127,15 +130,19 @@ interface QueueRow {
   readonly error?: string;
   readonly report?: QueueReport;
   readonly entries?: readonly QueueEntry[];
-  /** In dom0: requests that run or wait, and outcomes not fetched. */
-  readonly open?: readonly string[];
+  /** In dom0: requests that run, and outcomes not fetched. */
+  readonly running?: readonly string[];
   readonly kept?: number;
 }
 
 async function askOne({ paths }: Operator, vm: VmName, question: Question): Promise<QueueRow> {
   const state = await readDaemonState(paths);
   const known = state?.vms.find((other) => other.vm === vm);
-  const here = known === undefined ? { vm } : { vm, open: known.open, kept: known.kept };
+  const here = known === undefined ? { vm } : {
+    vm,
+    running: runningRequests(known),
+    kept: known.kept,
+  };
   try {
     const answer = await askQueue(vm, question);
     switch (answer.kind) {
@@ -154,8 +161,9 @@ async function askOne({ paths }: Operator, vm: VmName, question: Question): Prom
   }
 }
 
-function describeRow({ vm, error, report, entries, open = [], kept = 0 }: QueueRow): string {
-  const here = `dom0: running=${open.length} kept=${kept}`;
+function describeRow(row: QueueRow): string {
+  const { vm, error, report, entries, kept = 0 } = row;
+  const here = `dom0: running=${row.running?.length ?? 0} kept=${kept}`;
   if (error !== undefined) return `${vm}: ${here}; ${error}\n`;
   if (report !== undefined) {
     const { pending, running, results, removed } = report;

@@ -156,6 +156,7 @@ function fakeDaemon(): DaemonState {
   const vm = (name: string, state: "connected" | "waiting", open: readonly string[] = []) => ({
     ...{ vm: parseVmName(name), state, fingerprint: "a1b2 c3d4 e5f6 a7b8", acceptsV1: false },
     ...{ lastEnd: state === "connected" ? null : "the qube does not run", open, kept: 0 },
+    parked: [],
   });
   return {
     ...{ pid: 4242, startedAt: "2026-11-27T07:02:00.000Z", version: "2.0.0", lockdown: false },
@@ -272,6 +273,17 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
     async deny(parked, hash, reason, by) {
       await Promise.resolve(answer(parked, hash));
       did(`deny ${parked.vm}/${parked.id} "${reason}"`, by);
+    },
+    async cancelRequest({ vm, id }, by) {
+      const { daemon } = dom0.now;
+      const isOpen = daemon?.vms.some((one) => one.vm === vm && one.open.includes(id)) ?? false;
+      if (daemon === null || !isOpen) throw new Dom0Error(`${id} of ${vm} has ended already`);
+      const without = daemon.vms.map((one) => ({
+        ...one,
+        open: one.open.filter((other) => one.vm !== vm || other !== id),
+      }));
+      dom0.now = { ...dom0.now, daemon: { ...daemon, vms: without } };
+      await Promise.resolve(did(`cancel ${vm}/${id}`, by));
     },
     async endGrant(grant, by) {
       dom0.now = { ...dom0.now, grants: dom0.now.grants.filter(({ id }) => id !== grant) };

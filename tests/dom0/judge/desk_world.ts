@@ -93,6 +93,7 @@ export interface World {
   readonly scheduler: Scheduler;
   /** Of a world that asks. */
   readonly parking: Parking;
+  readonly audit: Audit;
   /** The events of the audit, as "event" or "event reason". */
   events(): readonly string[];
   /** Another desk on the same folders, as after a crash; this one is told nothing. */
@@ -183,7 +184,7 @@ export async function openWorld(folder: string, clock: TestClock, wishes: Wishes
     onChange() {},
   });
   return {
-    ...{ folder, clock, wishes, desk, admission, ledger, scheduler, parking },
+    ...{ folder, clock, wishes, desk, admission, ledger, scheduler, parking, audit },
     events: () =>
       Deno.readTextFileSync(auditFile).trimEnd().split("\n").filter((line) => line !== "")
         .map((line) => JSON.parse(line))

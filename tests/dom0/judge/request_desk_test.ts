@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { utf8 } from "../../../shared/protocol/bytes.ts";
 import {
   MAX_OPEN_REQUESTS,
   MAX_REQUEST_AGE_MS,
   MAX_REQUEST_LEAD_MS,
 } from "../../../shared/protocol/limits.ts";
+import { createCancelRequest } from "../../../dom0/judge/cancel_request.ts";
 import type { RefusalReason } from "../../../shared/protocol/refusal.ts";
 import type { Audit } from "../../../dom0/record/audit_log.ts";
 import { DEFAULT_CONFIG } from "../../../dom0/settings/config.ts";
@@ -462,6 +463,26 @@ deskTest(
       await until("no process is left", () => processesWith(MARKS).length === 0);
       jobOf(sent).stop("cancelled"); // too late, and no harm
       assertEquals(world.events(), ["accepted", "cancelled"]);
+    }),
+);
+
+deskTest(
+  "desk: the operator ends one request by its name, on record, and no other",
+  () =>
+    withWorld({}, async (world) => {
+      const one = await send(world, await script("echo one; sleep 1000"));
+      const other = await send(world, await script("echo other; sleep 1000", 2));
+      await until("output", () => one.seat.text(1) !== "" && other.seat.text(1) !== "");
+      const cancel = createCancelRequest(world.desk.jobs, world.audit);
+      const { vm, id } = jobOf(one).request;
+      assertEquals((await cancel({ vm: "lab", id }, "ann")).ok, false, "of another VM");
+      assertEquals(await cancel({ vm, id }, "ann"), { ok: true, text: `${id} of work is ended` });
+      assertEquals((await one.seat.answered).kind, "cancelled");
+      assertEquals(jobOf(other).outcome(), null);
+      assertMatch((await cancel({ vm, id }, "ann")).text, /has ended already/);
+      assertEquals(world.events().slice(-2), ["operator", "cancelled"]);
+      jobOf(other).stop("cancelled");
+      await world.desk.idle();
     }),
 );
 

@@ -13,6 +13,7 @@ import {
   seeOther,
 } from "../../server/http_message.ts";
 import type { Route } from "../../server/router.ts";
+import { runningRequests } from "../../../daemon/running_requests.ts";
 import { authorizePage, authorizeVm } from "./authorize_page.ts";
 import { page } from "../layout.ts";
 import { empty, many, panel, postButton, qubeLink, state, table, token } from "../parts.ts";
@@ -144,12 +145,12 @@ function channelState({ now }: View, name: string): Content {
   if (known === undefined) {
     return state("off", now.daemon === null ? "Daemon not running" : "Not served");
   }
-  const { open, kept, lastEnd } = known;
+  const { kept, lastEnd } = known;
   return markup`${
     known.state === "connected" ? state("ok", "Connected") : state("off", "Not connected")
   }<div class="small soft">${
     known.state === "connected"
-      ? `${open.length} running, ${kept} to be fetched`
+      ? `${runningRequests(known).length} running, ${kept} to be fetched`
       : lastEnd ?? "not tried yet"
   }</div>`;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Requests of a day, an hour a bar, with what failed in it; and the same in words. @module */
 
-import type { AuditRecord } from "../channel/dom0_channel.ts";
-import { type Html, markup } from "../markup/markup.ts";
-import { count, many } from "./parts.ts";
-import { isEnd } from "../../record/record_failure.ts";
-import { isFailed } from "./record_words.ts";
+import type { AuditRecord } from "../../channel/dom0_channel.ts";
+import { type Html, markup } from "../../markup/markup.ts";
+import { count, many } from "../parts.ts";
+import { isEnd } from "../../../record/record_failure.ts";
+import { isFailed } from "../record_words.ts";
 
 export interface HourCount {
   readonly fromMs: number;
