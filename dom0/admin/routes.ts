@@ -9,6 +9,7 @@ import { type Answer, HttpError } from "./server/http_message.ts";
 import { COOKIE } from "./server/sessions.ts";
 import { approvalRoutes } from "./pages/approvals.ts";
 import { backupRoutes } from "./pages/backup/backup.ts";
+import { configurationRoutes } from "./pages/configuration.ts";
 import { dashboardRoutes } from "./pages/dashboard/dashboard.ts";
 import { executeRoutes } from "./pages/execute/execute.ts";
 import { fileRoutes } from "./pages/files.ts";
@@ -48,6 +49,7 @@ export function adminRoutes(admin: Admin, tickets: TicketOffice): readonly Route
     ...planRoutes(admin),
     ...openclawRoutes(admin),
     ...backupRoutes(admin),
+    ...configurationRoutes(admin),
     ...globalRoutes(admin),
     ...sessionRoutes(admin),
     ...lockdownRoutes(admin),

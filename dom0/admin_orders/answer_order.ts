@@ -8,7 +8,7 @@
 
 import { UserError } from "../../shared/cli/program.ts";
 import { lockDown, unlock } from "../operator/lockdown.ts";
-import { startAtBoot, startsAtBoot } from "../operator/service.ts";
+import { startAtBoot, startsAtBoot, turnOwnService } from "../operator/service.ts";
 import { takeRight } from "../operator/rights.ts";
 import { changePolicyFile, undoPolicyChange, type WantedText } from "../operator/policy_files.ts";
 import { refuseUncertain, takeBack } from "../operator/undo.ts";
@@ -24,6 +24,7 @@ import { checkChainFiles } from "../record/audit_files.ts";
 import type { Audit } from "../record/audit_log.ts";
 import type { Paths } from "../settings/paths.ts";
 import { archiveAnswers } from "./archive_answers.ts";
+import { configAnswers } from "./config_answers.ts";
 import { authorizeVm, describeKeys, fingerprintOf, questionQueue } from "./key_answers.ts";
 import type { OrderFields } from "./order_fields.ts";
 import {
@@ -79,6 +80,7 @@ function answersOf(parts: AnswerParts): Answers {
     ...policyAnswers(parts),
     ...approvalAnswers(parts),
     ...operatorAnswers(parts),
+    ...configAnswers(parts.paths),
     ...archiveAnswers(parts.paths, parts.policy.facts),
   ]);
 }
@@ -229,6 +231,12 @@ function operatorAnswers({ paths }: AnswerParts): Answers {
     ["autostart", async () => ({ isOn: await startsAtBoot() })],
     ["set-autostart", async (order, by) => {
       await startAtBoot({ paths, invokedBy: by }, order.flag("isOn"));
+      return {};
+    }],
+    ["turn-daemon", async (order, by) => {
+      const verb = order.text("verb");
+      if (verb !== "restart" && verb !== "stop") throw new OrderError("verb is restart or stop");
+      await turnOwnService({ paths, invokedBy: by }, verb);
       return {};
     }],
     ["lockdown", async (_order, by) => {

@@ -38,6 +38,16 @@ export async function restartService(acting: Acting): Promise<void> {
   await recordAction(acting, "restart", {});
 }
 
+/**
+ * Asked by the daemon itself: systemd goes on with it when this process has ended. On record before.
+ *
+ * @throws {UserError} with what systemctl said, if it failed
+ */
+export async function turnOwnService(acting: Acting, verb: "restart" | "stop"): Promise<void> {
+  await recordAction(acting, verb, {});
+  await systemctl("--no-block", verb, UNIT);
+}
+
 /** @throws {UserError} with what systemctl said, if it failed */
 export async function systemctl(...args: readonly string[]): Promise<void> {
   const { code, stderr } = await runTool(["systemctl", ...args]);

@@ -33,6 +33,8 @@ export interface Paths {
   readonly adminFolder: string;
   /** The web admin's own: logins that nobody has used yet. */
   readonly adminRunFolder: string;
+  /** There for a moment: somebody at the web admin wants the daemon started (systemd waits for it). */
+  readonly startFile: string;
   /** Scripts that are being run. */
   readonly workFolder: string;
   /** What waits for a person. */
@@ -55,6 +57,8 @@ export interface Paths {
   readonly undoFolder: string;
   /** What files of policy were before they were changed, a file for each change. */
   readonly policyChangesFolder: string;
+  /** What remote.conf was, in the same way. */
+  readonly configChangesFolder: string;
   /** Archives of the configuration; some hold keys. */
   readonly archivesFolder: string;
   /** What "migrate" changed. */
@@ -89,6 +93,7 @@ export function dom0Paths(root: string): Paths {
     panelFile: `${root}/run/qvm-remote-panel/state`,
     adminFolder: `${root}/run/qvm-remote/admin`,
     adminRunFolder: `${root}/run/qubes-global-admin-web`,
+    startFile: `${root}/run/qubes-global-admin-web/start-daemon`,
     workFolder: `${root}/run/qvm-remote/work`,
     parkedFolder: `${root}/run/qvm-remote/parked`,
     plansFolder: `${root}/run/qvm-remote/plans`,
@@ -101,6 +106,7 @@ export function dom0Paths(root: string): Paths {
     payloadFolder: `${root}/var/lib/qvm-remote/payloads`,
     undoFolder: `${root}/var/lib/qvm-remote/undo`,
     policyChangesFolder: `${root}/var/lib/qvm-remote/policy-changes`,
+    configChangesFolder: `${root}/var/lib/qvm-remote/config-changes`,
     archivesFolder: `${root}/var/lib/qvm-remote/archives`,
     migrationFile: `${root}/var/lib/qvm-remote/migration.json`,
     upgradeFolder: `${root}/var/lib/qvm-remote/upgrade`,

@@ -21,6 +21,7 @@ export function stateFormats(paths: Paths): readonly StateFormat[] {
     { name: "payloads", version: 1, paths: [paths.payloadFolder] },
     { name: "undo", version: UNDO_VERSION, paths: [paths.undoFolder] },
     { name: "policy-changes", version: CHANGE_VERSION, paths: [paths.policyChangesFolder] },
+    { name: "config-changes", version: CHANGE_VERSION, paths: [paths.configChangesFolder] },
     { name: "archives", version: ARCHIVE_VERSION, paths: [paths.archivesFolder] },
     { name: "migration", version: RECORD_VERSION, paths: [paths.migrationFile] },
     { name: "audit", version: 1, paths: [paths.auditFile, paths.logFile] },

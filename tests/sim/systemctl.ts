@@ -44,7 +44,7 @@ export function systemctl(context: ToolContext): number {
 
 function systemctlOne(context: ToolContext): number {
   const flags = context.args.filter((arg) => arg.startsWith("-"));
-  const unknown = flags.find((flag) => !["--now", "--quiet", "-q"].includes(flag));
+  const unknown = flags.find((flag) => !["--now", "--no-block", "--quiet", "-q"].includes(flag));
   if (unknown !== undefined) {
     throw new ToolRuntimeError(`unrecognized option '${unknown}'`);
   }
@@ -56,7 +56,7 @@ function systemctlOne(context: ToolContext): number {
   const text = readTextIfAny(file);
   const states = unitStates(context.folder);
   const now = states[unit] ?? { enabled: false, active: false };
-  const isQuiet = flags.some((flag) => flag !== "--now");
+  const isQuiet = flags.some((flag) => flag === "--quiet" || flag === "-q");
   const say = (line: string) => isQuiet || context.out(`${line}\n`);
   const set = (change: Partial<Unit>): number => {
     const changed = { ...states, [unit]: { ...now, ...change } };

@@ -37,6 +37,7 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["backup", "/backup"],
   ["backup-archive", `/backup?archive=${ARCHIVE}&keys=yes`],
   ["global", "/global"],
+  ["configuration", "/configuration"],
   ["sessions", "/sessions"],
   ["lockdown", "/lockdown"],
 ];
@@ -264,6 +265,7 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
   }
   dom0.qubes.set(HOSTILE, fakeQube(HOSTILE, { state: HOSTILE, label: HOSTILE, netvm: HOSTILE }));
   dom0.files.set("40-x.policy", HOSTILE);
+  dom0.config = `${HOSTILE}\n`;
   dom0.folders.set("/home/user", [
     { type: "d", size: 1, mode: "0700", mtime: 1_795_000_000, name: HOSTILE },
     { type: "f", size: 1, mode: "0700", mtime: 1_795_000_000, name: HOSTILE },

@@ -15,6 +15,7 @@ import { createDaemonCaller, type DaemonCaller } from "./daemon_call.ts";
 import type { Dom0Channel, Dom0Now } from "./dom0_channel.ts";
 import { isFolderThere, previewWords, readParked } from "./parked_requests.ts";
 import { readPlans } from "./plan_files.ts";
+import { startDaemon } from "./start_daemon.ts";
 import { followRun, readRun } from "./run_files.ts";
 
 export interface DaemonChannel extends Dom0Channel {
@@ -31,7 +32,13 @@ const LOOK_MS = 2_000;
 
 type FolderPaths = Pick<
   Paths,
-  "runFolder" | "stateFile" | "adminFolder" | "parkedFolder" | "plansFolder" | "runsFolder"
+  | "runFolder"
+  | "stateFile"
+  | "startFile"
+  | "adminFolder"
+  | "parkedFolder"
+  | "plansFolder"
+  | "runsFolder"
 >;
 
 export function createDaemonChannel(paths: FolderPaths): DaemonChannel {
@@ -40,6 +47,11 @@ export function createDaemonChannel(paths: FolderPaths): DaemonChannel {
   return {
     ...asking(caller),
     now: () => readNow(paths),
+    async startDaemon(by) {
+      const isRunning = async () => (await readNow(paths)).daemon !== null;
+      await startDaemon(paths.startFile, isRunning);
+      await caller.call({ order: "note", action: "started the daemon", by });
+    },
     plans: () => readPlans(paths.plansFolder),
     readRun: (id, from) => readRun(paths.runsFolder, id, from),
     followRun: (id, onChange) => followRun(paths.runsFolder, id, onChange),
@@ -107,7 +119,7 @@ function watchRunFolder({ runFolder, parkedFolder, plansFolder }: FolderPaths): 
 /** What is asked of the daemon, one order each. */
 function asking(
   { call }: DaemonCaller,
-): Omit<Dom0Channel, "now" | "watch" | "plans" | "readRun" | "followRun"> {
+): Omit<Dom0Channel, "now" | "watch" | "startDaemon" | "plans" | "readRun" | "followRun"> {
   const ask = async <T>(order: Readonly<Record<string, unknown>>, limitMs?: number): Promise<T> =>
     await call({ by: "web", ...order }, limitMs) as T; // as dom0/admin_orders makes it
   const tell = async (order: Readonly<Record<string, unknown>>): Promise<void> => {
@@ -141,6 +153,10 @@ function asking(
       ask({ order: "explain", vm, words, ...draft ?? { file: null, text: null } }),
     explainCall: ({ source, target, service }) =>
       ask({ order: "explain-call", source, target, service }),
+    config: () => ask({ order: "config" }),
+    checkConfig: (text) => ask({ order: "check-config", text }),
+    changeConfig: (text, seen, by) => tell({ order: "change-config", text, seen, by }),
+    undoConfig: (id, by) => ask({ order: "undo-config", id, by }),
     keys: () => ask({ order: "keys" }),
     fingerprintOf: async (vm) =>
       (await ask<{ readonly fingerprint: string }>({ order: "fingerprint", vm })).fingerprint,
@@ -160,6 +176,7 @@ function asking(
     note: (action, by) => tell({ order: "note", action, by }),
     autostart: () => ask({ order: "autostart" }),
     setAutostart: (isOn, by) => tell({ order: "set-autostart", isOn, by }),
+    turnDaemon: (verb, by) => tell({ order: "turn-daemon", verb, by }),
     lockdown: (by) => tell({ order: "lockdown", by }),
     unlock: (by) => tell({ order: "unlock", by }),
   };

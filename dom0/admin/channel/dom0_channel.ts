@@ -12,6 +12,7 @@ import type { RunEnd, RunHead, RunPart } from "../../admin_orders/run_output.ts"
 import type { PlanView } from "../../plans/plan_view.ts";
 import type { JsonValue, Level } from "../../operations/operation.ts";
 import type { ArchiveChannel } from "./archive_channel.ts";
+import type { ConfigChannel } from "./config_channel.ts";
 import type { KeysChannel } from "./keys_channel.ts";
 import type { PolicyChannel } from "./policy_channel.ts";
 import type { QrexecChannel } from "./qrexec_channel.ts";
@@ -19,7 +20,8 @@ import type { QrexecChannel } from "./qrexec_channel.ts";
 /** Who asks, as the record says it: "web s-3". */
 export type Asker = string;
 
-export interface Dom0Channel extends ArchiveChannel, KeysChannel, PolicyChannel, QrexecChannel {
+export interface Dom0Channel
+  extends ArchiveChannel, ConfigChannel, KeysChannel, PolicyChannel, QrexecChannel {
   /** What there is now; quick, and asked for each page. */
   now(): Promise<Dom0Now>;
   /** Calls back a moment after something of that changed. @returns ends it */
@@ -75,9 +77,15 @@ export interface Dom0Channel extends ArchiveChannel, KeysChannel, PolicyChannel,
   /** Whether the daemon starts with the machine; null: it is not installed as a service. */
   autostart(): Promise<{ readonly isOn: boolean | null }>;
   setAutostart(isOn: boolean, by: Asker): Promise<void>;
+  /** Resolves when it runs. @throws {Dom0Error} it does not */
+  startDaemon(by: Asker): Promise<void>;
+  /** What runs for VMs is ended, and they are told. It happens a moment later. */
+  turnDaemon(verb: DaemonTurn, by: Asker): Promise<void>;
   lockdown(by: Asker): Promise<void>;
   unlock(by: Asker): Promise<void>;
 }
+
+export type DaemonTurn = "restart" | "stop";
 
 /** dom0 refuses, or cannot; the text is for a person, and says what to do. */
 export class Dom0Error extends Error {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** The changes that were made to files of policy here, each with the way back. @module */
+/** The changes that were made to files here, each with the way back. @module */
 
-import type { View } from "../../admin_context.ts";
-import { textDiff } from "../../channel/diff_lines.ts";
-import { Dom0Error } from "../../channel/dom0_channel.ts";
-import type { PolicyChangeNow } from "../../channel/policy_channel.ts";
-import { type Html, markup } from "../../markup/markup.ts";
-import { diff, empty, panel, postButton, time, unreadable } from "../parts.ts";
+import type { View } from "../admin_context.ts";
+import { textDiff } from "../channel/diff_lines.ts";
+import { Dom0Error } from "../channel/dom0_channel.ts";
+import type { PolicyChangeNow } from "../channel/policy_channel.ts";
+import { type Html, markup } from "../markup/markup.ts";
+import { diff, empty, panel, postButton, time, unreadable } from "./parts.ts";
 
 const SHOWN = 10;
 
 export function changesPanel(
   view: View,
   changes: readonly PolicyChangeNow[] | Dom0Error,
+  undoPath: string,
 ): Html {
   const parts = { title: "Changes of files", id: "changes", isLive: true };
   if (changes instanceof Dom0Error) return panel(parts, unreadable(changes.message));
@@ -27,13 +28,16 @@ export function changesPanel(
   }
   return panel(
     parts,
-    markup`<ul class="body stack">${changes.slice(0, SHOWN).map((one) => change(view, one))}</ul>`,
+    markup`<ul class="body stack">${
+      changes.slice(0, SHOWN).map((one) => change(view, one, undoPath))
+    }</ul>`,
   );
 }
 
 function change(
   { session, nowMs }: View,
   { id, timeMs, by, file, before, after, isUndone, now }: PolicyChangeNow,
+  undoPath: string,
 ): Html {
   const what = after === null ? "removed" : before === null ? "made" : "changed";
   return markup`<li data-key="${id}" class="stack"><div class="row"><span><code>${file}</code> ${what} <span class="small soft">${
@@ -45,7 +49,7 @@ function change(
       ? markup`<span class="small soft">changed since</span>`
       : postButton(
         session,
-        "/policy-undo",
+        undoPath,
         { id },
         markup`Undo<span class="vh"> the change of ${file}</span>`,
       )

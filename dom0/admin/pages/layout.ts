@@ -49,6 +49,7 @@ export const PAGES: readonly (readonly [
     ["/openclaw", "OpenClaw", "o"],
     ["/backup", "Backup", "b"],
     ["/global", "Global"],
+    ["/configuration", "Configuration", "c"],
     ["/sessions", "Sessions"],
   ]],
 ];

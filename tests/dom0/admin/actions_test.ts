@@ -319,3 +319,25 @@ Deno.test("the daemon's start with the machine is shown, and turned off and on",
   assertEquals(did(scene), ["autostart off by web s-1"]);
   assertEquals((await scene.post("/daemon", login, { autostart: "maybe" })).status, 400);
 });
+
+Deno.test("the daemon is restarted, stopped and started from the Dashboard", async () => {
+  await using scene = await startScene();
+  const { dom0 } = scene;
+  const login = await scene.login();
+  for (const verb of ["restart", "stop"]) {
+    const { text } = await scene.get(`/?dialog=${verb}`, login);
+    assertMatch(text, new RegExp(`${verb} the daemon\\?`, "i"));
+    assertMatch(text, /1 running request is ended\./);
+    await after(scene, login, "/daemon", { turn: verb });
+  }
+  assertMatch(await after(scene, login, "/daemon", { turn: "start" }), /Not done[^]*runs already/);
+  dom0.now = { daemon: null, parked: [], grants: [] };
+  assertMatch((await scene.get("/", login)).text, /Not running[^]*Start it/);
+  assertMatch(await after(scene, login, "/daemon", { turn: "start" }), /The daemon runs\./);
+  assertEquals((await scene.post("/daemon", login, { turn: "kill" })).status, 400);
+  assertEquals(did(scene), [
+    "restart the daemon by web s-1",
+    "stop the daemon by web s-1",
+    "start the daemon by web s-1",
+  ]);
+});

@@ -23,6 +23,7 @@ import { type FakeAgent, fakeAgent, runAgent } from "./fake_agent.ts";
 import type { DaemonState } from "../../../dom0/daemon/state_file.ts";
 import type { JsonValue } from "../../../dom0/operations/operation.ts";
 import { fakeRunChannel, type FakeRuns } from "./fake_runs.ts";
+import { fakeConfig } from "./fake_config.ts";
 import { fakePolicy } from "./fake_policy.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 
@@ -71,6 +72,9 @@ export interface FakeDom0 {
   isAtBoot: boolean | null;
   files: Map<string, string>;
   policyChanges: PolicyChangeNow[];
+  /** remote.conf, and what was changed in it. */
+  config: string;
+  configChanges: PolicyChangeNow[];
   /** Of dom0's files, by folder. */
   readonly folders: Map<string, FakeFile[]>;
   archives: ArchiveHead[];
@@ -219,6 +223,8 @@ export function createFakeDom0(): FakeDom0 {
     keyFaults: [],
     isAtBoot: true,
     policyChanges: [],
+    config: '# Which VMs are served.\nQVM_REMOTE_VMS="work research personal"\n',
+    configChanges: [],
     folders: new Map([["/home/user", [
       { type: "d", size: 4096, mode: "0700", mtime: 1_795_000_000, name: "Documents" },
       { type: "f", size: 48_211, mode: "0644", mtime: 1_795_700_000, name: "release notes.txt" },
@@ -274,6 +280,12 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
       await Promise.resolve(answer(parked, hash));
       did(`deny ${parked.vm}/${parked.id} "${reason}"`, by);
     },
+    async startDaemon(by) {
+      if (dom0.now.daemon !== null) throw new Dom0Error("The daemon runs already.");
+      dom0.now = { ...dom0.now, daemon: fakeDaemon() };
+      await Promise.resolve(did("start the daemon", by));
+    },
+    turnDaemon: (verb, by) => Promise.resolve(did(`${verb} the daemon`, by)),
     async cancelRequest({ vm, id }, by) {
       const { daemon } = dom0.now;
       const isOpen = daemon?.vms.some((one) => one.vm === vm && one.open.includes(id)) ?? false;
@@ -314,6 +326,7 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
         text: "every record follows the one before",
       }),
     ...fakePolicy(dom0, did, NOW_MS),
+    ...fakeConfig(dom0, did, NOW_MS),
     ...fakeArchives(dom0, did, NOW_MS),
     explainCall: ({ source, target, service }) =>
       service === "bad service"

@@ -2,8 +2,9 @@
 /** How the daemon is, and whether it starts with the machine. @module */
 
 import type { View } from "../../admin_context.ts";
-import { type Html, markup } from "../../markup/markup.ts";
-import { panel, postButton, state, time } from "../parts.ts";
+import { type Html, markup, NOTHING } from "../../markup/markup.ts";
+import { runningRequests } from "../../../daemon/running_requests.ts";
+import { many, panel, postButton, state, time, token } from "../parts.ts";
 
 export function daemonPanel(view: View, isAtBoot: boolean | null): Html {
   const { now, chain, session, nowMs } = view;
@@ -12,8 +13,9 @@ export function daemonPanel(view: View, isAtBoot: boolean | null): Html {
     return panel(
       { title: "Daemon", id: "daemon", isLive: true, aside },
       markup`<div class="body stack"><p>${state("bad", "Not running")}</p>
-<p>Nothing that a VM asks for is taken, and nothing can be changed from here. In dom0’s terminal:</p><pre>sudo systemctl start qvm-remote-dom0
-journalctl -u qvm-remote-dom0</pre></div>`,
+<p>Nothing that a VM asks for is taken, and nothing else can be changed from here.</p>${
+        postButton(session, "/daemon", { turn: "start" }, "Start it", "main")
+      }<p class="small soft">If it does not start, dom0’s terminal says why:</p><pre>journalctl -u qvm-remote-dom0</pre></div>`,
     );
   }
   const { startedAt, version, limits, problems, lockdown, pid } = now.daemon;
@@ -35,7 +37,8 @@ ${
           markup`Turn ${isAtBoot ? "off" : "on"}<span class="vh"> autostart</span>`,
         )
       }</dd>`
-    }<dt>Version</dt><dd>${version}, process ${pid}</dd>
+    }<dt>Service</dt><dd class="row"><a class="btn lean" href="/?dialog=restart">Restart…</a><a class="btn lean danger" href="/?dialog=stop">Stop…</a></dd>
+<dt>Version</dt><dd>${version}, process ${pid}</dd>
 <dt>Limits</dt><dd>processes: ${limits.processes}, memory: ${limits.memory}</dd>
 <dt>Record</dt><dd>${
       chain === null
@@ -52,4 +55,41 @@ ${
     }
 </div>`,
   );
+}
+
+/** What each does, and what it is called. */
+const TURNS: ReadonlyMap<string, readonly [button: string, what: string]> = new Map([
+  ["restart", [
+    "Restart",
+    "The daemon is back in a few seconds, with the same keys and rules.",
+  ]],
+  ["stop", [
+    "Stop",
+    "Then nothing that a VM asks for is taken, and nothing can be changed from here, until somebody " +
+    "starts it or the machine does.",
+  ]],
+]);
+
+/** For the turn that the address names. */
+export function turnDialog({ query, session, now }: View): Html {
+  const verb = query.get("dialog") ?? "";
+  const turn = TURNS.get(verb);
+  if (turn === undefined || now.daemon === null) return NOTHING;
+  const [button, what] = turn;
+  const running = now.daemon.vms.reduce((sum, vm) => sum + runningRequests(vm).length, 0);
+  return markup`<dialog id="turn" aria-labelledby="turn-h" open><form method="post" action="/daemon">${
+    token(session)
+  }<input type="hidden" name="turn" value="${verb}">
+<h2 id="turn-h">${button} the daemon?</h2>
+<div class="stack"><p>${what}</p><p>${
+    running === 0
+      ? "Nothing runs for a VM now."
+      : `${many(running, "running request")} ${running === 1 ? "is" : "are"} ended.`
+  } ${
+    now.parked.length > 0 &&
+    `${many(now.parked.length, "waiting request")} ${
+      now.parked.length === 1 ? "is" : "are"
+    } refused.`
+  }</p></div>
+<footer><a class="btn" href="/" data-close autofocus>Cancel</a><button class="alarm">${button} it</button></footer></form></dialog>`;
 }

@@ -16,7 +16,7 @@ import { healthPanel } from "../openclaw/health_panel.ts";
 import { shortDate } from "../parts.ts";
 import { askedIn } from "../record_words.ts";
 import { channelsPanel } from "./channels_panel.ts";
-import { daemonPanel } from "./daemon_panel.ts";
+import { daemonPanel, turnDialog } from "./daemon_panel.ts";
 import { failuresPanel, timelinePanel } from "./last_day_panels.ts";
 import { endDialog, runningPanel } from "./running_panel.ts";
 import { waitingPanel } from "./waiting_panel.ts";
@@ -32,19 +32,8 @@ export function dashboardRoutes(admin: Admin): readonly Route[] {
     method: "POST",
     path: "/daemon",
     access: "session",
-    async answer({ form, session }) {
-      const to = form.get("autostart");
-      if (to !== "on" && to !== "off") throw new HttpError(400, "autostart is on or off");
-      await admin.channel.setAutostart(to === "on", askerOf(session));
-      autostart.forget();
-      session.notices.push({
-        kind: "ok",
-        text: to === "on"
-          ? "The daemon starts with the machine."
-          : "The daemon does not start with the machine any more. It goes on running.",
-      });
-      return seeOther("/");
-    },
+    answer: (asked) =>
+      asked.form.has("turn") ? turn(admin, asked) : setAutostart(admin, asked, autostart),
   }, {
     method: "POST",
     path: "/requests/:vm/:id/end",
@@ -77,7 +66,7 @@ export function dashboardRoutes(admin: Admin): readonly Route[] {
           timelinePanel(records, nowMs)
         }${failuresPanel(view, records, asked)}</div>
 </div>`,
-        dialogs: endDialog(view, asked),
+        dialogs: markup`${endDialog(view, asked)}${turnDialog(view)}`,
       });
     },
   }];
@@ -108,6 +97,46 @@ async function lastDay({ channel, dateMs }: Admin): Promise<readonly AuditRecord
   const query = { vm: null, failedOnly: false, text: "", before: null };
   return await channel.records({ ...query, sinceMs: dateMs() - DAY_MS, limit: MOST_RECORDS })
     .then(({ records }) => records, () => null);
+}
+
+async function setAutostart(
+  { channel }: Admin,
+  { form, session }: AskedBySession,
+  autostart: Autostart,
+): Promise<Answer> {
+  const to = form.get("autostart");
+  if (to !== "on" && to !== "off") throw new HttpError(400, "autostart is on or off");
+  await channel.setAutostart(to === "on", askerOf(session));
+  autostart.forget();
+  session.notices.push({
+    kind: "ok",
+    text: to === "on"
+      ? "The daemon starts with the machine."
+      : "The daemon does not start with the machine any more. It goes on running.",
+  });
+  return seeOther("/");
+}
+
+/** What is said when it is done. */
+const TURNED = {
+  start: "The daemon runs.",
+  restart: "The daemon restarts.",
+  stop: "The daemon stops.",
+} as const;
+
+async function turn({ channel }: Admin, { form, session }: AskedBySession): Promise<Answer> {
+  const verb = (["start", "restart", "stop"] as const).find((one) => one === form.get("turn"));
+  if (verb === undefined) throw new HttpError(400, "turn is start, restart or stop");
+  const by = askerOf(session);
+  const turned = await orProblem(
+    verb === "start" ? channel.startDaemon(by) : channel.turnDaemon(verb, by),
+  );
+  session.notices.push(
+    turned instanceof Dom0Error
+      ? { kind: "bad", text: `Not done. ${turned.message}` }
+      : { kind: "ok", text: TURNED[verb] },
+  );
+  return seeOther("/");
 }
 
 async function endRequest({ channel }: Admin, { named, session }: AskedBySession): Promise<Answer> {

@@ -9,16 +9,9 @@ import type {
   PolicyState,
   PolicyTrial,
 } from "../../channel/policy_channel.ts";
-import {
-  type Content,
-  type Html,
-  lines,
-  markup,
-  NOTHING,
-  textarea,
-  when,
-} from "../../markup/markup.ts";
+import { type Content, type Html, markup, NOTHING, when } from "../../markup/markup.ts";
 import { empty, token } from "../parts.ts";
+import { textEditor } from "../text_editor.ts";
 import { explanationOf } from "./explain_panel.ts";
 import { effectTable } from "./who_table.ts";
 
@@ -73,20 +66,14 @@ interface EditorParts {
 /** What is in the form of a file, new or not. */
 export function editorParts(view: View, policy: PolicyState, parts: EditorParts): Html {
   const { file, text, seen, check, draft, more } = parts;
-  const rows = text.split("\n").length;
   return markup`${token(view.session)}<input type="hidden" name="seen" value="${seen}">
-<div class="lines"><pre aria-hidden="true">${
-    lines(Array.from({ length: rows }, (_, index) => String(index + 1)).join("\n"))
-  }</pre>${
-    textarea(
-      markup`name="text" aria-label="Text of ${
-        file || "the new file"
-      }" rows="${rows}" spellcheck="false" wrap="off" aria-describedby="found"${
-        when(check.error !== null && draft !== null, markup` aria-invalid="true"`)
-      }`,
-      text,
-    )
-  }</div>
+${
+    textEditor(text, {
+      name: file || "the new file",
+      isWrong: check.error !== null && draft !== null,
+      found: "found",
+    })
+  }
 ${found(file, check, draft)}
 ${draft !== null && draft.trial.error === null && effects(view, draft)}
 <div class="row"><button class="main" name="what" value="save">Save</button><button name="what" value="check">Check</button>${more}</div>

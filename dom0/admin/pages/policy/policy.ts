@@ -15,7 +15,7 @@ import { MAX_POLICY_FORM_BYTES } from "../../server/limits.ts";
 import type { Route } from "../../server/router.ts";
 import { page } from "../layout.ts";
 import { empty, many } from "../parts.ts";
-import { changesPanel } from "./changes_panel.ts";
+import { changesPanel } from "../file_changes.ts";
 import { explainPanel } from "./explain_panel.ts";
 import { type Draft, editFile } from "./file_editor.ts";
 import { newFile, STARTS } from "./new_file.ts";
@@ -216,7 +216,7 @@ ${who(view, policy.who)}
       }<p class="body small soft">First match wins. No match is deny. <code>${policy.folder}</code></p></nav>
 ${part}
 <div class="c12 w3 stack">${explainPanel(view, policy.who, explained)}${
-        changesPanel(view, changes)
+        changesPanel(view, changes, "/policy-undo")
       }</div></div>`,
   });
 }
