@@ -99,6 +99,8 @@ Deno.test("install-dom0 enables nothing and keeps the configuration", async () =
     "usr/share/bash-completion/completions/qvm-remote-dom0",
     ...["usr/bin/qubes-global-admin-web", "usr/share/man/man8/qubes-global-admin-web.8"],
     "usr/lib/systemd/system/qubes-global-admin-web.service",
+    "usr/lib/systemd/system/qubes-claw-start.path",
+    "usr/lib/systemd/system/qubes-claw-start.service",
     "usr/share/applications/qubes-global-admin.desktop",
     "usr/share/icons/hicolor/scalable/apps/qubes-global-admin.svg",
     ...["usr/bin/setup-dom0", "usr/share/man/man8/setup-dom0.8"],

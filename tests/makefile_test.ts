@@ -4,6 +4,7 @@
 import { exists } from "../shared/io/files.ts";
 import { assert, assertEquals } from "@std/assert";
 import { CONFIG_ENVIRONMENT } from "../dom0/settings/config.ts";
+import { dom0Paths } from "../dom0/settings/paths.ts";
 import { type Program, PROGRAM_KEYS, programFlags, PROJECT } from "./e2e/program_flags.ts";
 
 const ALLOWED: ReadonlyMap<Program, ReadonlySet<string>> = new Map(Object.entries({
@@ -306,6 +307,29 @@ Deno.test(
     ]);
     const level = Number(/exposure level for .*: ([0-9.]+)/.exec(stdout)?.[1]);
     assert(level < 1.5, `exposure ${level}`);
+  },
+);
+
+Deno.test(
+  "systemd finds nothing wrong with what starts the daemon for the web admin, exposure under 1.6",
+  {
+    ignore: !await exists("/usr/bin/systemd-analyze"),
+  },
+  async () => {
+    const path = `${PROJECT}/dom0/systemd/qubes-claw-start`;
+    const text = Deno.readTextFileSync(`${path}.service`);
+    assertEquals(await verified("qubes-claw-start.service", text), [0, ""]);
+    const { stdout } = await run("systemd-analyze", [
+      "security",
+      "--offline=true",
+      `${path}.service`,
+    ]);
+    const level = Number(/exposure level for .*: ([0-9.]+)/.exec(stdout)?.[1]);
+    assert(level < 1.6, `exposure ${level}`);
+    const waits = Deno.readTextFileSync(`${path}.path`);
+    const [, wanted = ""] = /^PathExists=(.*)$/m.exec(waits) ?? [];
+    assertEquals(dom0Paths("").startFile, wanted, "what the web admin writes");
+    assert(text.includes(`\nExecStart=/usr/bin/rm -f ${wanted}\n`), "and is gone at once");
   },
 );
 

@@ -223,7 +223,7 @@ export const PROGRAMS: readonly Program[] = [
     // As the daemon.
     v8: ["--max-semi-space-size=1", "--optimize-for-size", "--no-opt", "--no-maglev"],
     page: "dom0/packaging/qubes-global-admin-web.8",
-    units: ["qubes-global-admin-web.service"],
+    units: ["qubes-global-admin-web.service", "qubes-claw-start.path", "qubes-claw-start.service"],
   },
   {
     name: "qvm-remote",
