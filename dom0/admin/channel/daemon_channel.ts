@@ -15,6 +15,7 @@ import { createDaemonCaller, type DaemonCaller } from "./daemon_call.ts";
 import type { Dom0Channel, Dom0Now } from "./dom0_channel.ts";
 import { isFolderThere, previewWords, readParked } from "./parked_requests.ts";
 import { readPlans } from "./plan_files.ts";
+import { askingFiles } from "./operator_files.ts";
 import { startDaemon } from "./start_daemon.ts";
 import { followRun, readRun } from "./run_files.ts";
 
@@ -126,6 +127,7 @@ function asking(
     await call(order);
   };
   return {
+    ...askingFiles(ask, tell),
     approve: ({ vm, id }, hash, forSeconds, by) =>
       tell({ order: "approve", vm, id, hash, forSeconds, by }),
     deny: ({ vm, id }, hash, reason, by) => tell({ order: "deny", vm, id, hash, reason, by }),
@@ -144,19 +146,8 @@ function asking(
     undoPlan: ({ vm, id }, by) => ask({ order: "undo-plan", vm, id, by }, UNDO_LIMIT_MS),
     records: (query) => ask({ order: "records", ...query }),
     verifyChain: () => ask({ order: "verify" }),
-    policy: () => ask({ order: "policy" }),
-    checkPolicy: (file, text) => ask({ order: "check-policy", file, text }),
-    changePolicy: (wanted, by) => tell({ order: "change-policy", ...wanted, by }),
-    policyChanges: () => ask({ order: "policy-changes" }),
-    undoPolicy: (id, by) => ask({ order: "undo-policy", id, by }),
-    explain: (vm, words, draft) =>
-      ask({ order: "explain", vm, words, ...draft ?? { file: null, text: null } }),
     explainCall: ({ source, target, service }) =>
       ask({ order: "explain-call", source, target, service }),
-    config: () => ask({ order: "config" }),
-    checkConfig: (text) => ask({ order: "check-config", text }),
-    changeConfig: (text, seen, by) => tell({ order: "change-config", text, seen, by }),
-    undoConfig: (id, by) => ask({ order: "undo-config", id, by }),
     keys: () => ask({ order: "keys" }),
     fingerprintOf: async (vm) =>
       (await ask<{ readonly fingerprint: string }>({ order: "fingerprint", vm })).fingerprint,
@@ -166,11 +157,6 @@ function asking(
     },
     queue: (vm, what, by) => ask({ order: "queue", vm, what, by }),
     revoke: (vm, by) => tell({ order: "revoke", vm, by }),
-    archives: () => ask({ order: "archives" }),
-    makeArchive: (withKeys, by) => ask({ order: "make-archive", withKeys, by }),
-    lookAtArchive: (name, withKeys) => ask({ order: "look-at-archive", name, withKeys }),
-    takeInArchive: (name, withKeys, mark, by) =>
-      ask({ order: "take-in-archive", name, withKeys, mark, by }),
     undoable: () => ask({ order: "undoable" }),
     undo: (id, by) => ask({ order: "undo", id, by }, UNDO_LIMIT_MS),
     note: (action, by) => tell({ order: "note", action, by }),

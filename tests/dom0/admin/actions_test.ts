@@ -308,7 +308,7 @@ Deno.test("where dom0 does not answer, pages say so and what to do", async () =>
   scene.dom0.now = { daemon: null, parked: [], grants: [] };
   const { text, status } = await scene.get("/", login);
   assertEquals(status, 200);
-  assertMatch(text, /systemctl start qvm-remote-dom0/);
+  assertMatch(text, /Start it[^]*journalctl -u qvm-remote-dom0/);
 });
 
 Deno.test("the daemon's start with the machine is shown, and turned off and on", async () => {

@@ -25,7 +25,7 @@ Deno.test("every unit and every page is some program's", () => {
   const units = (side: string, which: "units" | "userUnits"): readonly string[] =>
     PROGRAMS.filter((program) => program.side === side).flatMap((one) => one[which] ?? [])
       .toSorted();
-  const inDom0 = [".service", ".timer"].flatMap((end) => namesIn("dom0/systemd", end));
+  const inDom0 = [".service", ".timer", ".path"].flatMap((end) => namesIn("dom0/systemd", end));
   assertEquals(units("dom0", "units"), inDom0.toSorted());
   assertEquals(units("vm", "units"), namesIn("vm/systemd", ".service"));
   assertEquals(units("vm", "userUnits"), namesIn("vm/systemd/user", ".service"));
