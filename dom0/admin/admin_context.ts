@@ -18,6 +18,8 @@ export interface Admin {
   readonly live: Live;
   readonly agent: AgentWatch;
   readonly elevated: ElevatedMode;
+  /** For what is asked anew because a page was made from an old answer. */
+  readonly afterPage: (run: () => void) => void;
   readonly dateMs: () => number;
   /** The last look at the whole record; null before there was one. */
   readonly chain: () => SeenChain | null;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The list of qubes, as dom0 last gave it: a page uses what is known, and the list is refreshed in the
- * background. So only the first page waits for qvm-ls.
+ * The list of qubes, as dom0 last gave it: a page uses what is known, and the list is refreshed
+ * after it. So no page waits for qvm-ls but one that comes before the first list.
  *
  * @module
  */
@@ -47,11 +47,16 @@ export function qubeNamed({ byName }: QubeList, name: string): Qube {
 const FRESH_MS = 2_000;
 const BY = "web";
 
-/** @param onChange there is another list than the pages showed */
+interface QubeListerParts {
+  readonly channel: Pick<Dom0Channel, "run">;
+  readonly dateMs: () => number;
+  readonly afterPage: (run: () => void) => void;
+  /** There is another list than the pages showed. */
+  readonly onChange: () => void;
+}
+
 export function createQubeLister(
-  channel: Pick<Dom0Channel, "run">,
-  dateMs: () => number,
-  onChange: () => void,
+  { channel, dateMs, afterPage, onChange }: QubeListerParts,
 ): QubeLister {
   let known: QubeList | null = null;
   let asking: Promise<QubeList> | null = null;
@@ -64,10 +69,11 @@ export function createQubeLister(
     }).finally(() => asking = null);
     return asking;
   };
+  const askAgain = (): void => void ask();
   return {
     async get() {
       if (known === null) return await ask();
-      if (dateMs() - known.readMs > FRESH_MS) void ask();
+      if (dateMs() - known.readMs > FRESH_MS) afterPage(askAgain);
       return known;
     },
     forget: () => known = null,

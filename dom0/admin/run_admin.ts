@@ -41,6 +41,8 @@ export async function runAdmin(
       ? new UserError(`port ${PORT} of 127.0.0.1 is taken by another program`)
       : error;
   });
+  // Who started the service waits for its first page: the list of qubes is there when the browser is.
+  admin.prepare();
   const notifier = createNotifier({ ...notify, isAlive: answersItself });
   await notifier.ready();
   await aborted(stop);

@@ -2,6 +2,7 @@
 /** Puts the web admin together over a channel to dom0, and ends it. @module */
 
 import type { Clock } from "../../shared/io/clock.ts";
+import { createAfterPage } from "./after_page.ts";
 import { createAgentWatch } from "./agent/agent_watch.ts";
 import { createElevatedMode } from "./elevated_mode.ts";
 import { startServer } from "./server/admin_server.ts";
@@ -24,17 +25,21 @@ export interface AdminOptions {
   readonly clock: Clock;
   readonly warn: (line: string) => void;
   readonly limits?: ServerLimits;
+  /** How long a browser is left alone with a new page; less in tests. */
+  readonly momentMs?: number;
 }
 
 export interface RunningAdmin {
   readonly port: number;
   readonly sessions: Sessions;
   readonly routes: readonly Route[];
+  /** Somebody is about to look: asks now for what takes a while. */
+  prepare(): void;
   close(): Promise<void>;
 }
 
 export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
-  const { channel, clock, port, runFolder, warn, limits = LIMITS } = options;
+  const { channel, clock, port, runFolder, warn, limits = LIMITS, momentMs } = options;
   const { dateMs } = clock;
   const sessions = createSessions(dateMs);
   const live = createLive(channel, limits.streams);
@@ -48,15 +53,18 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
       return state;
     },
   };
-  const qubes = createQubeLister(channel, dateMs, live.changed);
+  const afterPage = createAfterPage(momentMs);
+  const watching = { channel, dateMs, afterPage, onChange: live.changed };
+  const qubes = createQubeLister(watching);
   const elevated = createElevatedMode({ channel, sessions, clock, changed: live.changed });
   const admin: Admin = {
     channel: seen,
     sessions,
     qubes,
     live,
+    afterPage,
     dateMs,
-    agent: createAgentWatch(channel, dateMs, live.changed),
+    agent: createAgentWatch(watching),
     elevated,
     chain: () => chain,
   };
@@ -66,7 +74,9 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     port: server.port,
     sessions,
     routes,
+    prepare: () => void qubes.get(),
     async close() {
+      afterPage.close();
       live.close();
       await elevated.close();
       await server.close();

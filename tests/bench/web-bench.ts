@@ -7,39 +7,39 @@
  * @module
  */
 
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { PORT } from "../../dom0/admin/run_admin.ts";
+import { type Browser, chromium } from "playwright-core";
 import { dom0Paths, type Paths } from "../../dom0/settings/paths.ts";
-import { fakeQube, fakeRecord } from "../dom0/admin/fake_channel.ts";
-import { type AdminScene, startScene } from "../dom0/admin/admin_scene.ts";
-import { install, type Installed, until } from "../e2e/installed.ts";
-import { builtText } from "../e2e/launcher_text.ts";
-import { sourceLauncher } from "../e2e/program_flags.ts";
-import { writeExecutable } from "../executable.ts";
+import { install, type Installed } from "../e2e/installed.ts";
 import { type Add, startReport, summary } from "./measure.ts";
 import { ownMb, rssMb } from "./proc.ts";
 import { openPublisher } from "./publisher.ts";
+import { startBareChromium } from "./web/bare_chromium.ts";
+import { benchFirstPage, benchMenu } from "./web/first_page.ts";
+import { benchLists } from "./web/lists.ts";
+import { ORIGIN, startWebServer, type WebServer } from "./web/web_server.ts";
 
-const ORIGIN = `http://127.0.0.1:${PORT}`;
+const CHROMIUM = Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium";
 const ROUNDS = 30;
 const TABS = 10;
 const MINUTES = Number(Deno.env.get("WEB_BENCH_MINUTES") ?? "0.5");
-const QUBES = 200;
-const LINES = 100_000;
 
 async function main(): Promise<number> {
   const { add, write } = startReport();
   const browser = await chromium.launch({
-    executablePath: Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium",
+    executablePath: CHROMIUM,
     args: ["--no-sandbox"],
   });
   try {
     await using qubes = await install([{ name: "work" }, { name: "lab" }]);
     await qubes.authorize("work");
     const daemon = await qubes.startDaemon(["work"]);
-    await using server = await startServer(qubes);
+    await using server = await startWebServer(qubes);
     const paths = dom0Paths(qubes.world.dom0Root);
-    await benchFirstPage(browser, server, add);
+    {
+      await using bare = await startBareChromium(CHROMIUM);
+      await benchFirstPage(bare, server, add);
+      await benchMenu(bare, server, add);
+    }
     await benchLive(browser, server, paths, add);
     await benchTabs(browser, { server, qubes }, add);
     await daemon.stop();
@@ -51,136 +51,10 @@ async function main(): Promise<number> {
   }
 }
 
-interface Server extends AsyncDisposable {
-  readonly pid: number;
-  /** Logged in. */
-  newContext(browser: Browser): Promise<BrowserContext>;
-}
-
-/** The program as it is installed, with its own permissions and nothing more. */
-async function startServer({ world }: Installed): Promise<Server> {
-  const name = "qubes-global-admin-web";
-  const path = `${world.dom0Bin}/${name}`;
-  const built = Deno.env.get("QVM_REMOTE_BUILT");
-  const text = built === undefined
-    ? sourceLauncher(name, `dom0/${name}.ts`)
-    : builtText(`${built}/dom0/${name}`, `${world.folder}/lib`);
-  writeExecutable(path, text);
-  const run = (...args: string[]): Deno.Command =>
-    new Deno.Command(path, {
-      args,
-      clearEnv: true,
-      env: world.dom0Env(),
-      stdin: "null",
-      stderr: "inherit",
-      stdout: args.length === 0 ? "inherit" : "piped",
-    });
-  const child = run().spawn();
-  await until(
-    "it answers",
-    () =>
-      fetch(`${ORIGIN}/assets/icon.svg`, { headers: { "sec-fetch-site": "same-origin" } }).then(
-        async ({ ok, body }) => (await body?.cancel(), ok),
-        () => false,
-      ),
-  );
-  return {
-    pid: child.pid,
-    async newContext(browser) {
-      const { stdout } = await run("ticket").output();
-      const { headers } = await fetch(`${ORIGIN}/login`, {
-        method: "POST",
-        headers: { "sec-fetch-site": "same-origin" },
-        body: new URLSearchParams({ ticket: new TextDecoder().decode(stdout).trim() }),
-      });
-      return await contextOf(browser, ORIGIN, headers.get("set-cookie")?.split(";")[0] ?? "");
-    },
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await child.status;
-    },
-  };
-}
-
-async function contextOf(
-  browser: Browser,
-  url: string,
-  cookie: string,
-): Promise<BrowserContext> {
-  const context = await browser.newContext({ viewport: { width: 1366, height: 768 } });
-  const [name = "", value = ""] = cookie.split("=");
-  await context.addCookies([{ name, value, url }]);
-  return context;
-}
-
-/**
- * A browser that runs, and has nothing of the page: how long until all of it is there. Beside it an
- * empty page of a server that does nothing, for what the browser takes.
- */
-async function benchFirstPage(browser: Browser, server: Server, add: Add): Promise<void> {
-  await using empty = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    () => new Response("<!doctype html><title>empty</title>", { headers: HTML }),
-  );
-  const context = await server.newContext(browser);
-  const page = await context.newPage();
-  const network = await context.newCDPSession(page);
-  await network.send("Network.setCacheDisabled", { cacheDisabled: true });
-  const looks: PageLook[] = [];
-  const bare: PageLook[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    bare.push(await lookAt(page, `http://127.0.0.1:${empty.addr.port}/`));
-    looks.push(await lookAt(page, ORIGIN));
-  }
-  await context.close();
-  const p50 = (all: readonly PageLook[], of: (look: PageLook) => number): number =>
-    summary(all.slice(3).map(of)).p50;
-  add({
-    name: "first page, from the request to all of it, p50",
-    value: p50(looks, ({ wholeMs }) => wholeMs),
-    unit: "ms",
-    goal: 100,
-    baseline: { name: "an empty page", value: p50(bare, ({ wholeMs }) => wholeMs) },
-  });
-  add({
-    name: "of it until the server answers, p50",
-    value: p50(looks, ({ answerMs }) => answerMs),
-    unit: "ms",
-  });
-  add({
-    name: "all that comes over the wire for it",
-    value: p50(looks, ({ bytes }) => bytes) / 1024,
-    unit: "KB",
-    goal: 100,
-  });
-}
-
-const HTML = { "content-type": "text/html" };
-
-interface PageLook {
-  readonly wholeMs: number;
-  readonly answerMs: number;
-  readonly bytes: number;
-}
-
-async function lookAt(page: Page, address: string): Promise<PageLook> {
-  await page.goto(address);
-  return await page.evaluate(`(() => {
-    const [page] = performance.getEntriesByType("navigation");
-    const { domContentLoadedEventEnd: wholeMs, requestStart, responseStart } = page;
-    // What the page asks for later, to stay true, is no part of it. A header is below 1,000 bytes.
-    const files = performance.getEntriesByType("resource")
-      .filter(({ startTime, initiatorType }) =>
-        startTime < wholeMs && !["xmlhttprequest", "fetch"].includes(initiatorType));
-    const bytes = [page, ...files].reduce((sum, one) => sum + one.encodedBodySize + 1000, 0);
-    return { wholeMs, answerMs: responseStart - requestStart, bytes };
-  })()`) as PageLook;
-}
-
 /** From the daemon's file to the number in the title of an open page. */
 async function benchLive(
   browser: Browser,
-  server: Server,
+  server: WebServer,
   { parkedFolder }: Paths,
   add: Add,
 ): Promise<void> {
@@ -237,7 +111,7 @@ const PARKED = {
 /** A VM asks for something all the time; each request is news for every tab. */
 async function benchTabs(
   browser: Browser,
-  { server, qubes }: { readonly server: Server; readonly qubes: Installed },
+  { server, qubes }: { readonly server: WebServer; readonly qubes: Installed },
   add: Add,
 ): Promise<void> {
   const context = await server.newContext(browser);
@@ -262,70 +136,6 @@ async function benchTabs(
   const what = `${TABS} tabs follow the log for ${MINUTES} min, ${requests} requests`;
   add({ name: `memory while ${what}`, value: Math.max(...resident), unit: "MB", goal: 80 });
   add({ name: "of it not the program's own file", value: Math.max(...own), unit: "MB" });
-}
-
-/** Frames while a page is scrolled from its beginning to its end. */
-async function benchLists(browser: Browser, add: Add): Promise<void> {
-  await using scene = await startScene();
-  const { dom0 } = scene;
-  for (let number = 0; number < QUBES; number++) {
-    const name = `qube-${String(number).padStart(3, "0")}`;
-    dom0.qubes.set(name, fakeQube(name, { state: number % 3 === 0 ? "Running" : "Halted" }));
-  }
-  dom0.records = Array.from({ length: LINES }, (_, index) => fakeRecord(LINES - index));
-  const id = await longOutput(scene);
-  const { cookie } = await scene.login();
-  const context = await contextOf(browser, scene.origin, cookie);
-  const page = await context.newPage();
-  for (
-    const [what, path, place] of [
-      [`${QUBES} qubes`, "/qubes", "document.scrollingElement"],
-      [`a record of ${LINES} lines`, "/logs", "document.scrollingElement"],
-      [
-        `output of ${LINES} lines`,
-        `/execute/${id}`,
-        "document.getElementById('output')",
-      ],
-    ] as const
-  ) {
-    const startMs = performance.now();
-    await page.goto(`${scene.origin}${path}`);
-    add({ name: `${what}: until it is there`, value: performance.now() - startMs, unit: "ms" });
-    const frames = await scrollThrough(page, place);
-    const { p99 } = summary(frames);
-    add({ name: `${what}: frames while it scrolls, p99`, value: p99, unit: "ms", goal: 50 });
-    add({ name: "the longest", value: Math.max(...frames), unit: "ms" });
-  }
-  await context.close();
-}
-
-async function longOutput({ dom0 }: AdminScene): Promise<string> {
-  dom0.runs.isHeld = true;
-  const { id } = await dom0.channel.beginShell("seq", "bench");
-  const [run] = dom0.runs.all;
-  run?.print(
-    Array.from({ length: LINES }, (_, index) => `line ${index}, as long as one is`).join("\n"),
-  );
-  run?.finish();
-  return id;
-}
-
-/** @returns the time between each two frames, in ms */
-async function scrollThrough(page: Page, place: string): Promise<readonly number[]> {
-  return await page.evaluate(`new Promise((resolve) => {
-    const place = ${place};
-    const frames = [];
-    let last = performance.now();
-    const step = (now) => {
-      frames.push(now - last);
-      last = now;
-      const before = place.scrollTop;
-      place.scrollBy({ top: 400, behavior: "instant" });
-      if (frames.length < 600 && (place.scrollTop !== before || frames.length < 30)) requestAnimationFrame(step);
-      else resolve(frames.slice(2));
-    };
-    requestAnimationFrame(step);
-  })`) as readonly number[];
 }
 
 if (import.meta.main) Deno.exit(await main());

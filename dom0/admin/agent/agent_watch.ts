@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * The state of the agent VM when it was last asked. Pages use that; if it is old, a new question is
- * asked in the background: it takes a second, and only OpenClaw's own page waits for it.
+ * asked after the page: it takes a second, and only OpenClaw's own page waits for it.
  *
  * @module
  */
@@ -29,11 +29,16 @@ export interface AgentWatch {
 const FRESH_MS = 30_000;
 const BY = "web";
 
-/** @param onChange somebody may be shown something else now */
+interface AgentWatchParts {
+  readonly channel: Pick<Dom0Channel, "run">;
+  readonly dateMs: () => number;
+  readonly afterPage: (run: () => void) => void;
+  /** Somebody may be shown something else now. */
+  readonly onChange: () => void;
+}
+
 export function createAgentWatch(
-  channel: Pick<Dom0Channel, "run">,
-  dateMs: () => number,
-  onChange: () => void,
+  { channel, dateMs, afterPage, onChange }: AgentWatchParts,
 ): AgentWatch {
   let seen: AgentSeen | null = null;
   let looking: Promise<AgentSeen> | null = null;
@@ -46,10 +51,11 @@ export function createAgentWatch(
     }).finally(() => looking = null);
     return looking;
   };
+  const lookAgain = (): void => void look();
   return {
     look,
     last() {
-      if (seen === null || dateMs() - seen.seenMs > FRESH_MS) void look();
+      if (seen === null || dateMs() - seen.seenMs > FRESH_MS) afterPage(lookAgain);
       return seen;
     },
   };

@@ -56,7 +56,7 @@ export async function startScene(limits: Partial<ServerLimits> = {}): Promise<Ad
   const turns = new Set<() => void>();
   const times = { dateMs: NOW_MS };
   const admin = await startAdmin({
-    ...{ port: 0, channel: dom0.channel, runFolder, limits: { ...LIMITS, ...limits } },
+    ...{ port: 0, channel: dom0.channel, runFolder, limits: { ...LIMITS, ...limits }, momentMs: 0 },
     clock: {
       ...realClock,
       dateMs: () => times.dateMs,

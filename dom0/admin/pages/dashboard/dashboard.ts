@@ -78,16 +78,23 @@ interface Autostart {
   forget(): void;
 }
 
-/** A program is started for it: not for each change of an open page. */
-function createAutostart({ channel, dateMs }: Admin): Autostart {
+/** A program is started for it: not for each change of an open page, and no second page waits. */
+function createAutostart({ channel, dateMs, afterPage, live }: Admin): Autostart {
   let known: { readonly isOn: boolean | null; readonly atMs: number } | null = null;
+  const ask = async (): Promise<boolean | null> => {
+    const read = await orProblem(channel.autostart());
+    const isOn = read instanceof Dom0Error ? null : read.isOn;
+    const isOther = known !== null && known.isOn !== isOn;
+    known = { isOn, atMs: dateMs() };
+    if (isOther) live.changed();
+    return isOn;
+  };
+  const askAgain = (): void => void ask();
   return {
     async get() {
-      if (known !== null && dateMs() - known.atMs < AUTOSTART_MS) return known.isOn;
-      const read = await orProblem(channel.autostart());
-      const isOn = read instanceof Dom0Error ? null : read.isOn;
-      known = { isOn, atMs: dateMs() };
-      return isOn;
+      if (known === null) return await ask();
+      if (dateMs() - known.atMs > AUTOSTART_MS) afterPage(askAgain);
+      return known.isOn;
     },
     forget: () => known = null,
   };
