@@ -72,7 +72,7 @@ export function createOperatorRuns(options: OperatorRunsOptions): OperatorRuns {
         newMark: () => `${groups.markPrefix}op${++marks}`,
         groups: groups.groups,
         wardens: groups.wardens,
-        environment: {},
+        environment: { QVM_REMOTE_ID: id },
         limits: { timeoutMs: timeoutSeconds * 1000, maxProcesses, maxMemoryBytes, maxOutputBytes },
       });
       running.set(id, started);

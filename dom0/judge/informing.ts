@@ -49,7 +49,8 @@ export function createInforming(
       const rules = policy.rules() ?? [];
       const known = await policy.facts(scopeTags(rules));
       const state = { rules, known, nowMs: policy.dateMs() };
-      const listed = [...OPERATIONS.values()].map((operation) => ({
+      const all = [...OPERATIONS.values()].filter(({ isForOperator }) => !isForOperator);
+      const listed = all.map((operation) => ({
         ...describeOperation(operation),
         decision: bestDecision(vm, operation, state),
       }));

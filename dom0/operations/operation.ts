@@ -47,6 +47,8 @@ export interface Operation {
   readonly result: Result;
   /** Where it exists only from a release of Qubes on. */
   readonly since: "4.2" | "4.3";
+  /** Only dom0's operator may do it: no rule gives it to a VM. */
+  readonly isForOperator: boolean;
 }
 
 /** How the output of the last step becomes a value, and what of it a VM may see. */
@@ -89,6 +91,7 @@ export interface Definition {
   readonly lists?: boolean;
   readonly result: Result;
   readonly since?: "4.2" | "4.3";
+  readonly isForOperator?: boolean;
 }
 
 /** Makes an operation from its definition. A definition that contradicts itself is a bug. */
@@ -124,6 +127,7 @@ export function defineOperation(name: string, definition: Definition): Operation
     destructive: definition.destructive ?? false,
     lists: definition.lists ?? false,
     since: definition.since ?? "4.2",
+    isForOperator: definition.isForOperator ?? false,
   };
 }
 

@@ -180,6 +180,42 @@ const DOM0_PATH: ParameterKind = {
   },
 };
 
+/** Where a person keeps files, and nothing is run or read by itself because of where it lies. */
+const PLACES_FOR_FILES = ["/home", "/srv", "/mnt", "/media", "/run/media", "/tmp", "/var/tmp"];
+
+/** A new file of a person's, with bytes that a qube chose. */
+const INCOMING_PATH: ParameterKind = {
+  ...DOM0_PATH,
+  parse(untrustedWord) {
+    const path = parsePath(untrustedWord);
+    if (!PLACES_FOR_FILES.some((place) => path.startsWith(`${place}/`))) {
+      const places = PLACES_FOR_FILES.join(", ");
+      throw new ParameterError(`${printable(untrustedWord)} is not below one of: ${places}`);
+    }
+    if (path.includes("/.")) {
+      throw new ParameterError(
+        `${printable(untrustedWord)} is hidden: programs read such files by themselves`,
+      );
+    }
+    return path;
+  },
+};
+
+/** Spelled as one of dom0's, so that it can be shown and asked for again; what it leads to, the qube says. */
+const QUBE_PATH: ParameterKind = {
+  schema: DOM0_PATH.schema,
+  parse(untrustedWord) {
+    try {
+      return parseDom0Path(untrustedWord);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new ParameterError(
+        `${printable(untrustedWord)} is not a path in a qube: absolute, without "..", "." or "//"`,
+      );
+    }
+  },
+};
+
 /** @throws {ParameterError} */
 export function parsePath(untrustedWord: string): Dom0Path {
   try {
@@ -252,6 +288,8 @@ export const KINDS = {
     "^(/(?!\\.\\.?(/|$))[A-Za-z0-9_.,@%+=-]+)+/?$",
   ),
   dom0Path: DOM0_PATH,
+  incomingPath: INCOMING_PATH,
+  qubePath: QUBE_PATH,
   fileMode: matching("permissions, octal, such as 0644", 4, "^0?[0-7]{3}$"),
   fileTime: integer("a time in seconds since 1970", 0, 2 ** 40),
   fileBytes: integer("a number of bytes", 0, Number.MAX_SAFE_INTEGER),

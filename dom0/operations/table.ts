@@ -8,6 +8,7 @@
 
 import { BACKUP } from "./backup.ts";
 import { DEVICES } from "./devices.ts";
+import { FILE_TRANSFERS } from "./file_transfers.ts";
 import { FILES } from "./files.ts";
 import { FIREWALL } from "./firewall.ts";
 import { OPENCLAW } from "./openclaw.ts";
@@ -31,6 +32,7 @@ const FAMILIES = [
   BACKUP,
   OPENCLAW,
   FILES,
+  FILE_TRANSFERS,
 ];
 
 export const OPERATIONS: ReadonlyMap<string, Operation> = new Map(

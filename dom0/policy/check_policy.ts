@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Warnings about valid rules: one that is never reached, an allow that stands before the deny it makes
- * void, a qube or a tag that does not exist.
+ * void, a qube or a tag that does not exist, an operation that no VM may do.
  *
  * @module
  */
@@ -35,6 +35,9 @@ export function checkPolicy(
     const { where } = rule;
     const before = rules.slice(0, index).find((earlier) => covers(earlier, rule));
     if (before !== undefined) warnings.push({ where, text: hiddenBy(before, rule) });
+    if (isOnlyForOperator(rule.operation)) {
+      warnings.push({ where, text: "this rule has no effect: only dom0's operator may do that" });
+    }
     if (inventory === null) continue;
     for (const pattern of [rule.source, rule.target]) {
       if (pattern.kind === "one" && !inventory.qubes.has(pattern.name)) {
@@ -46,6 +49,10 @@ export function checkPolicy(
     }
   }
   return warnings;
+}
+
+function isOnlyForOperator(pattern: OperationPattern): boolean {
+  return pattern.kind === "one" && (OPERATIONS.get(pattern.name)?.isForOperator ?? false);
 }
 
 function hiddenBy(before: Rule, rule: Rule): string {

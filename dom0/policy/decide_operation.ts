@@ -30,6 +30,9 @@ export interface PolicyState {
   readonly nowMs: number;
 }
 
+/** No rule changes it. */
+const FOR_OPERATOR = "only dom0's operator may do it, not a VM";
+
 /** @param recognised null for a script, or words that are no operation */
 export function decideOperation(
   vm: VmName,
@@ -48,6 +51,7 @@ export function decideOperation(
     };
   }
   const { operation, values, touches } = recognised;
+  if (operation.isForOperator) return denied(FOR_OPERATOR);
   const tag = /^vm\.tags\.(add|remove)$/.test(operation.name) ? values.get("tag") : undefined;
   if (tag !== undefined && scopeTags(rules).has(String(tag))) {
     return denied(`policy rests on the tag ${tag}: only dom0 changes it`);

@@ -3,10 +3,8 @@
  * What the operations file.* run: fixed texts for bash over coreutils, as commands of their own with all
  * limits of commands. (Deno gives no descriptor of a folder to a program without every permission.)
  *
- * No link is followed. A folder is entered, and then the kernel is asked what it is: it must be the very
- * path that was given. From there on names are looked up in that folder, whatever is put in the place
- * of its path meanwhile, and each tool is told not to follow a link at the last part. If there is no such
- * folder or a link leads there, the answer is the same, so nothing is learned of what lies elsewhere.
+ * No link is followed: entered_folder.ts. If there is no such folder or a link leads there, the answer is
+ * the same, so nothing is learned of what lies elsewhere.
  *
  *     file-list PATH    file-stat [--hash] PATH    file-read [--offset N] [--bytes N] PATH
  *     file-write, file-replace [--mode M] [--mtime T] PATH <DATA    file-mkdir [--mode M] PATH
@@ -14,9 +12,11 @@
  * @module
  */
 
-const PRELUDE = `
+import { ENTERED_FOLDER } from "./entered_folder.ts";
+import { transferPrograms } from "./transfer_programs.ts";
+
+const PRELUDE = `${ENTERED_FOLDER}
 PATH=/usr/bin:/bin LC_ALL=C.UTF-8
-fail() { echo "$*" >&2; exit 1; }
 mode= mtime= offset=0 bytes= hash=
 while [ $# -gt 1 ]; do
   case $1 in
@@ -29,25 +29,6 @@ while [ $# -gt 1 ]; do
   esac
 done
 path=$1
-enter() {
-  cd -P -- "$1" 2>/dev/null && [ "$(readlink -- /proc/self/cwd)" = "$1" ] ||
-    fail "no such folder, or a link leads there: $1"
-  case $(stat --file-system --format=%T .) in
-    proc | sysfs | cgroup*fs | debugfs | tracefs | securityfs | devpts | configfs | bpf_fs | efivarfs)
-      fail "not a place for files: $1" ;;
-  esac
-}
-enter_parent() {
-  local parent=\${path%/*}
-  enter "\${parent:-/}"
-  name=./\${path##*/}
-}
-is_file() { [ -f "$name" ] && [ ! -L "$name" ]; }
-is_there() { [ -e "$name" ] || [ -L "$name" ]; }
-only_files() {
-  is_there || fail "no such file: $path"
-  is_file || fail "not a regular file: $path"
-}
 `;
 
 /** A name with a line end in it cannot be asked for. */
@@ -110,12 +91,13 @@ mkdir --mode="\${mode:-0755}" -- "$name" 2>/dev/null && exit
 `;
 
 const PROGRAMS: ReadonlyMap<string, string> = new Map([
-  ["file-list", LIST],
-  ["file-stat", STAT],
-  ["file-read", READ],
-  ["file-write", NEW],
-  ["file-replace", REPLACE],
-  ["file-mkdir", MKDIR],
+  ["file-list", PRELUDE + LIST],
+  ["file-stat", PRELUDE + STAT],
+  ["file-read", PRELUDE + READ],
+  ["file-write", PRELUDE + NEW],
+  ["file-replace", PRELUDE + REPLACE],
+  ["file-mkdir", PRELUDE + MKDIR],
+  ...transferPrograms(),
 ]);
 
 /** The words that run for these; the same, if they name no program of dom0's own. */
@@ -123,7 +105,5 @@ export function withOwnProgram(
   [program, ...args]: readonly [string, ...string[]],
 ): readonly [string, ...string[]] {
   const text = PROGRAMS.get(program);
-  return text === undefined
-    ? [program, ...args]
-    : ["/bin/bash", "-c", PRELUDE + text, program, ...args];
+  return text === undefined ? [program, ...args] : ["/bin/bash", "-c", text, program, ...args];
 }

@@ -121,8 +121,9 @@ export function ops(operator: Operator, words: readonly string[]): Promise<numbe
     operator.print(JSON.stringify([...OPERATIONS.values()].map(describeOperation)) + "\n");
     return Promise.resolve(0);
   }
-  for (const { name, level, summary, steps } of OPERATIONS.values()) {
-    operator.print(`${name.padEnd(22)}${level.padEnd(9)}${summary}\n`);
+  for (const { name, level, summary, steps, isForOperator } of OPERATIONS.values()) {
+    const note = isForOperator ? " (not for VMs)" : "";
+    operator.print(`${name.padEnd(22)}${level.padEnd(9)}${summary}${note}\n`);
     for (const { usage } of steps) operator.print(`${"".padEnd(31)}${usage}\n`);
   }
   return Promise.resolve(0);

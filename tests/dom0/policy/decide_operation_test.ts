@@ -68,6 +68,7 @@ Deno.test("a qube outside and a qube that there is not are answered alike, by ev
       ...[["label", "red"], ["new_vm", "ai-two"], ["notes", "n"], ["action", "drop"]],
       ...[["rule_no", "0"], ["device_class", "usb"], ["device", "ai-one:1"], ["command", "id"]],
       ...[["volume", "root"], ["bytes", "1"], ["revision", "1"], ["part", "proxy"]],
+      ...[["folder", "/x"], ["from", "/x"], ["path", "/srv/x"], ["to_vm", "ai-one"]],
     ] as [string, string][]);
     const of = (vm: string): Judged => {
       const pairs = [...operation.parameters].filter(([key, one]) => !one.optional && key !== "vm")
@@ -85,6 +86,22 @@ Deno.test("a value that names a qube outside is as good as denied", () => {
   assertEquals([netvm(""), netvm("ai-one"), netvm("sys-net"), netvm("ghost")], [
     ...["ask", "ask", "deny", "deny"],
   ]);
+});
+
+Deno.test("what is the operator's is no VM's, whatever the rules say", () => {
+  const all = "* agent * allow\nfile.* agent /srv allow\n";
+  for (
+    const [name, ...pairs] of [
+      ["file.browse", "vm=ai-one", "folder=/home/user"],
+      ["file.fetch", "vm=ai-one", "from=/home/user/x", "path=/srv/x"],
+      ["file.send", "vm=ai-one", "path=/srv/x"],
+      ["file.copy", "vm=ai-one", "from=/home/user/x", "to_vm=vault"],
+    ]
+  ) {
+    const { decision, view } = judge(all, recogniseNamed(name ?? "", pairs));
+    assertEquals([decision.action, view], ["deny", null], name);
+    assertEquals(decision.because, "only dom0's operator may do it, not a VM");
+  }
 });
 
 Deno.test("a VM that may create qubes gets them with the tag of its scope, and cannot change it", () => {

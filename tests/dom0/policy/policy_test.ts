@@ -199,6 +199,7 @@ Deno.test("check: what is never reached, what is void, what is not there", () =>
         "vm.* gone * deny",
         "* lab * allow expires=2030-01-01",
         "* lab * deny",
+        "file.fetch lab /srv/* allow",
       ].join("\n"),
     ]]),
   );
@@ -208,8 +209,10 @@ Deno.test("check: what is never reached, what is void, what is not there", () =>
     "p.policy:4: this deny has no effect: p.policy:3 says allow to all of it first",
     "p.policy:5: no qube has the tag typo",
     "p.policy:6: there is no qube gone",
+    "p.policy:9: this rule is never reached: p.policy:8 decides first",
+    "p.policy:9: this rule has no effect: only dom0's operator may do that",
   ]);
-  assertEquals(checkPolicy(rules, null).length, 2);
+  assertEquals(checkPolicy(rules, null).length, 4);
 });
 
 Deno.test("a VM cannot change the tags that rules rest on", () => {
