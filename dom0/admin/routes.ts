@@ -12,7 +12,7 @@ import { backupRoutes } from "./pages/backup/backup.ts";
 import { configurationRoutes } from "./pages/configuration.ts";
 import { dashboardRoutes } from "./pages/dashboard/dashboard.ts";
 import { executeRoutes } from "./pages/execute/execute.ts";
-import { fileRoutes } from "./pages/files.ts";
+import { fileRoutes } from "./pages/files/files.ts";
 import { globalRoutes } from "./pages/global.ts";
 import { keyRoutes } from "./pages/keys/keys.ts";
 import { lockdownRoutes } from "./pages/lockdown.ts";

@@ -9,8 +9,8 @@
  * number, 64 digits of a SHA-256, or bytes that are counted; anything else ends it, and its error
  * texts are not shown. Both ends compute the SHA-256, and a copy stays only if they are the same.
  *
- * On stderr, for whoever waits: "progress BYTES OF-BYTES SECONDS" about once a second, and what it does
- * otherwise. On stdout, at the end: names and values.
+ * On stderr, for whoever waits: "progress BYTES OF-BYTES SECONDS" about once a second, and first with 0
+ * bytes, while a SHA-256 is computed. On stdout, at the end: names and values.
  *
  * @module
  */
@@ -74,7 +74,7 @@ size_in() { # VM PATH
 }
 # Sets theirs.
 hash_in() { # VM PATH
-  echo "$1 computes the SHA-256 of $size bytes" >&2
+  progress 0
   theirs=$(printf '%s\\0%s\\0' "$2" "$size" |
     in_qube "$1" ${shellQuote([HASH_IN_QUBE])} | head -c 200
     exit "\${PIPESTATUS[1]}") || explain "$?" "$1" "$2"
@@ -180,6 +180,7 @@ only_files
 exec 4<"$name" && [ "$(readlink -- /proc/self/fd/4)" = "$path" ] || fail "cannot be read: $path"
 must_run "$vm"
 size=$(stat --dereference --format=%s /proc/self/fd/4)
+progress 0
 ours=$(head -c "$size" /proc/self/fd/4 | sha256sum) || fail "cannot be read: $path"
 to=\${to:-QubesIncoming/dom0/\${path##*/}}
 put_into "$vm" "$to" "\${ours%% *}" <&4

@@ -263,6 +263,54 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assertEquals([made.exitCode, (await Deno.stat(`${folder}/new`)).isDirectory], [0, true]);
     });
 
+    await t.step(
+      "a file goes into a qube, from there into another, and back into dom0",
+      async () => {
+        const world = await Deno.realPath(qubes.world.folder);
+        const home = (vm: string): string => `${world}/vms/${vm}/home/user`;
+        const text = "a file\n".repeat(1_000_000);
+        await Deno.writeTextFile(`${world}/of dom0/it's "one"`, text);
+        const run = async (operation: string, values: Record<string, string>): Promise<string> => {
+          const { parts, end } = await runToEnd(
+            channel,
+            (await channel.begin(operation, values, BY)).id,
+          );
+          return end?.exitCode === 0
+            ? JSON.stringify(end.value)
+            : parts.map(({ text }) => text).join("");
+        };
+        const sent = await run("file.send", { vm: "work", path: `${world}/of dom0/it's "one"` });
+        assertMatch(sent, /"compared":"equal"/);
+        const there = `${home("work")}/QubesIncoming/dom0/it's "one"`;
+        assertEquals(await Deno.readTextFile(there), text);
+        const { value } = await channel.run("file.browse", {
+          ...{ vm: "work", folder: `${home("work")}/QubesIncoming/dom0` },
+        }, BY);
+        assertMatch(JSON.stringify(value), /"type":"f","size":7000000,.*it's \\"one\\"/);
+        const copied = await run("file.copy", { vm: "work", from: there, to_vm: "lab" });
+        assertMatch(copied, /"in":"lab"/);
+        const fetch = {
+          ...{ vm: "lab", from: `${home("lab")}/QubesIncoming/work/it's "one"` },
+          path: `${world}/of dom0/QubesIncoming/lab/back`,
+        };
+        const sum = `"sha256_of_copy":"${sha256Hex(text)}"`;
+        assert((await run("file.fetch", fetch)).includes(sum));
+        assertEquals(await Deno.readTextFile(fetch.path), text);
+        assertMatch(await run("file.fetch", fetch), /there is something of that name in dom0/);
+        const { records } = await channel.records({
+          ...{
+            vm: null,
+            failedOnly: false,
+            text: "file.fetch",
+            sinceMs: 0,
+            before: null,
+            limit: 9,
+          },
+        });
+        assertMatch(JSON.stringify(records), /"targets":\["lab","[^"]*of dom0\/QubesIncoming/);
+      },
+    );
+
     await t.step("a device goes to a qube, and comes back by an undo", async () => {
       const device = { device_class: "block", vm: "work", device: "dom0:sdb" };
       const attached = await channel.run("device.attach", { ...device, ro: "true" }, BY);

@@ -25,6 +25,7 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["network", "/network"],
   ["execute", "/execute?operation=vm.create"],
   ["files", "/files?path=/home/user"],
+  ["files-qube", "/files?vm=work&to=research&pick=/home/user"],
   ["keys", "/keys"],
   ["keys-authorize", "/keys/authorize?vm=work"],
   ["policy", "/policy?vm=research&words=qvm-kill+ai-build-1"],
@@ -266,10 +267,13 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
   dom0.qubes.set(HOSTILE, fakeQube(HOSTILE, { state: HOSTILE, label: HOSTILE, netvm: HOSTILE }));
   dom0.files.set("40-x.policy", HOSTILE);
   dom0.config = `${HOSTILE}\n`;
-  dom0.folders.set("/home/user", [
-    { type: "d", size: 1, mode: "0700", mtime: 1_795_000_000, name: HOSTILE },
-    { type: "f", size: 1, mode: "0700", mtime: 1_795_000_000, name: HOSTILE },
-  ]);
+  const hostileFiles = ["d", "f"].flatMap((type) =>
+    [HOSTILE, "<script>alert(1)", `it's "quoted" ${"x".repeat(90)}`].map((name) => ({
+      ...{ type, size: 1, mode: "0700", mtime: 1_795_000_000, name },
+    }))
+  );
+  dom0.folders.set("/home/user", hostileFiles);
+  for (const vm of ["work", "research"]) dom0.qubeFolders.set(`${vm}:/home/user`, hostileFiles);
   dom0.records = dom0.records.map((record) => ({
     ...record,
     fields: { ...record.fields, command: HOSTILE, reason: HOSTILE },

@@ -12,11 +12,13 @@ if (panel) follow(Number(panel.dataset.next));
 
 function follow(from) {
   let next = from;
-  const source = new EventSource(`/execute/${panel.dataset.run}/output?from=${from}`);
+  const tells = panel.dataset.tells ? "&tells" : "";
+  const source = new EventSource(`/execute/${panel.dataset.run}/output?from=${from}${tells}`);
   source.addEventListener("part", ({ data }) => {
     const message = JSON.parse(data);
     next = message.next;
     append(message.parts);
+    if (message.progress) showProgress(message.progress);
   });
   source.addEventListener("end", () => {
     source.close();
@@ -41,6 +43,13 @@ function append(parts) {
     if (place !== output) output.append(place);
   }
   if (document.getElementById("follow")?.checked) output.scrollTop = output.scrollHeight;
+}
+
+function showProgress({ share, words }) {
+  const place = document.getElementById("progress");
+  if (!place) return;
+  place.querySelector("progress").value = share;
+  place.querySelector("p").textContent = words;
 }
 
 function element(look) {

@@ -87,8 +87,11 @@ function findPlaces(template: TemplateStringsArray): readonly Place[] {
   let before = "";
   return template.slice(0, -1).map((part) => {
     before += part;
-    const tag = before.slice(before.lastIndexOf("<"));
-    if (tag.includes(">") || !tag.startsWith("<")) {
+    const open = before.lastIndexOf("<");
+    // Attributes by themselves, for a tag of another template: markup` data-key="${key}"`.
+    const isAttributes = open < 0 && /^\s+[a-z-]+="/.test(before);
+    const tag = isAttributes ? before : before.slice(open);
+    if (tag.includes(">") || !(isAttributes || tag.startsWith("<"))) {
       if (/<(script|style)\b[^>]*>[^<]*$/i.test(before)) {
         throw new Error("bug: a value in a script");
       }

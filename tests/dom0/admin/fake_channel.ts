@@ -22,6 +22,7 @@ import { ARCHIVE_LOOK, fakeArchives } from "./fake_archives.ts";
 import { type FakeAgent, fakeAgent, runAgent } from "./fake_agent.ts";
 import type { DaemonState } from "../../../dom0/daemon/state_file.ts";
 import type { JsonValue } from "../../../dom0/operations/operation.ts";
+import { type FakeFiles, fakeFiles, runOnFiles } from "./fake_files.ts";
 import { fakeRunChannel, type FakeRuns } from "./fake_runs.ts";
 import { fakeConfig } from "./fake_config.ts";
 import { fakePolicy } from "./fake_policy.ts";
@@ -42,14 +43,6 @@ export interface FakeQube {
   readonly rules: Record<string, string>[];
 }
 
-export type FakeFile = {
-  readonly type: string;
-  readonly size: number;
-  readonly mode: string;
-  readonly mtime: number;
-  readonly name: string;
-};
-
 export interface FakeDevice {
   readonly class: string;
   readonly device: string;
@@ -57,7 +50,7 @@ export interface FakeDevice {
   used_by: string | null;
 }
 
-export interface FakeDom0 {
+export interface FakeDom0 extends FakeFiles {
   readonly channel: Dom0Channel;
   readonly qubes: Map<string, FakeQube>;
   readonly devices: FakeDevice[];
@@ -75,8 +68,6 @@ export interface FakeDom0 {
   /** remote.conf, and what was changed in it. */
   config: string;
   configChanges: PolicyChangeNow[];
-  /** Of dom0's files, by folder. */
-  readonly folders: Map<string, FakeFile[]>;
   archives: ArchiveHead[];
   archiveLook: ArchiveLook;
   /** Pages that are open hear of it. */
@@ -225,10 +216,7 @@ export function createFakeDom0(): FakeDom0 {
     policyChanges: [],
     config: '# Which VMs are served.\nQVM_REMOTE_VMS="work research personal"\n',
     configChanges: [],
-    folders: new Map([["/home/user", [
-      { type: "d", size: 4096, mode: "0700", mtime: 1_795_000_000, name: "Documents" },
-      { type: "f", size: 48_211, mode: "0644", mtime: 1_795_700_000, name: "release notes.txt" },
-    ]]]),
+    ...fakeFiles(),
     archives: [],
     archiveLook: ARCHIVE_LOOK,
     runs: { all: [], isHeld: false, plans: [], undo: [] },
@@ -304,7 +292,7 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
     async run(operation, values, by) {
       const result = await Promise.resolve(runFake(dom0, operation, values));
       if (
-        !/\.(list|read|info|version|kernel|uptime|memory|disk|check|status|usage|config|tunnels)$/
+        !/\.(list|read|info|version|kernel|uptime|memory|disk|check|status|usage|config|tunnels|browse)$/
           .test(operation)
       ) {
         did(`run ${operation} ${JSON.stringify(values)}`, by);
@@ -445,11 +433,8 @@ function runFake(dom0: FakeDom0, operation: string, values: Values): RunResult {
     return done("Nov 28 14:31:07 dom0 qvm-remote-dom0[4242]: CONNECTED vm=work\n", []);
   }
   if (operation === "host.disk") return done("", DISKS);
-  if (operation === "file.list") return listFiles(dom0, values["path"] ?? "");
-  if (operation === "file.mkdir") {
-    dom0.folders.set(values["path"] ?? "", []);
-    return done("");
-  }
+  const onFiles = runOnFiles(dom0, operation, values);
+  if (onFiles !== null) return onFiles;
   if (/^(host|xen|update)\./.test(operation)) return done(`${operation}: as it is\n`, "");
   if (qube === undefined && operation.startsWith("vm.")) {
     return { exitCode: 1, stdout: "", stderr: `no such domain: '${values["vm"]}'\n`, value: null };
@@ -552,11 +537,3 @@ const DISKS: JsonValue = ([
   ...{ filesystem, mounted_on, used_kib: "0", used_percent: "55%" },
   ...{ kib: String(kib), free_kib: String(free_kib) },
 }));
-
-function listFiles({ folders }: FakeDom0, path: string): RunResult {
-  const files = folders.get(path);
-  const why = `no such folder, or a link leads there: ${path}\n`;
-  return files === undefined
-    ? { exitCode: 1, stdout: "", stderr: why, value: null }
-    : done("", files);
-}

@@ -56,7 +56,10 @@ export function executeRoutes(admin: Admin): readonly Route[] {
     path: "/execute/:id/output",
     access: "session",
     answer: ({ named, query, session }) =>
-      streams.answer(named["id"] ?? "", Number(query.get("from") ?? "0"), session),
+      streams.answer(named["id"] ?? "", {
+        from: Number(query.get("from") ?? "0"),
+        tells: query.has("tells"),
+      }, session),
   }, {
     method: "POST",
     path: "/execute/:id/cancel",

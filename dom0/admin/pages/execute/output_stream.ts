@@ -3,6 +3,7 @@
  * Sends a browser what a run prints, as it comes:
  *
  *     part   { next, parts: [{ stream, text: [[text, isNamed], …] }, …] }   see visible_text.ts
+ *            and { progress: { share, words } } of one that tells how far it is
  *     end    it has ended; the page has the rest
  *
  * @module
@@ -13,10 +14,18 @@ import type { RunChunk } from "../../channel/dom0_channel.ts";
 import { visibleParts } from "../../markup/visible_text.ts";
 import { type Answer, type EventStream, HttpError } from "../../server/http_message.ts";
 import type { Session } from "../../server/sessions.ts";
+import { progressWords, shareOf, splitProgress } from "./run_progress.ts";
 
 export interface OutputStreams {
   /** @throws {HttpError} 400, 404, 503 */
-  answer(id: string, from: number, session: Session): Promise<Answer>;
+  answer(id: string, followed: Followed, session: Session): Promise<Answer>;
+}
+
+export interface Followed {
+  /** What was printed before that, the page has. */
+  readonly from: number;
+  /** It tells how far it is. */
+  readonly tells: boolean;
 }
 
 const MOST_STREAMS = 16;
@@ -25,7 +34,12 @@ export function createOutputStreams(
   { channel, sessions }: Pick<Admin, "channel" | "sessions">,
 ): OutputStreams {
   let open = 0;
-  const follow = (id: string, from: number, session: Session): EventStream => (send) => {
+  const follow = (
+    id: string,
+    { from, tells }: Followed,
+    session: Session,
+  ): EventStream =>
+  (send) => {
     open++;
     let next = from;
     let isClosed = false;
@@ -35,7 +49,7 @@ export function createOutputStreams(
       const chunk = await channel.readRun(id, next);
       if (isClosed) return;
       next = chunk?.next ?? next;
-      if (chunk !== null && chunk.parts.length > 0) send("part", partsText(chunk));
+      if (chunk !== null && chunk.parts.length > 0) send("part", partsText(chunk, tells));
       if (chunk === null || chunk.end !== null) send("end", "");
     });
     const unfollow = channel.followRun(id, tell);
@@ -49,21 +63,26 @@ export function createOutputStreams(
     };
   };
   return {
-    async answer(id, from, session) {
+    async answer(id, followed, session) {
+      const { from } = followed;
       if (!Number.isSafeInteger(from) || from < 0) throw new HttpError(400, "from is a number");
       if (await channel.readRun(id, from) === null) {
         throw new HttpError(404, "there is no such run");
       }
       if (open >= MOST_STREAMS) throw new HttpError(503, "too many pages follow; close one");
       const headers = new Headers({ "content-type": "text/event-stream" });
-      return { status: 200, headers, body: follow(id, from, session) };
+      return { status: 200, headers, body: follow(id, followed, session) };
     },
   };
 }
 
-function partsText({ parts, next }: RunChunk): string {
+function partsText(chunk: RunChunk, tells: boolean): string {
+  const { parts, progress } = tells ? splitProgress(chunk.parts) : { ...chunk, progress: null };
   return JSON.stringify({
-    next,
+    next: chunk.next,
+    ...progress === null
+      ? {}
+      : { progress: { share: shareOf(progress), words: progressWords(progress) } },
     parts: parts.map(({ stream, text }) => ({
       stream,
       text: visibleParts(text, "\n\t").map((part) => [part.text, part.isNamed]),

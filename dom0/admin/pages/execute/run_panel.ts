@@ -9,6 +9,8 @@ import { OPERATIONS } from "../../../operations/table.ts";
 import { many, postButton, qube, says, span, state, time } from "../parts.ts";
 import { longText } from "../long_text.ts";
 import { resultTable } from "./result_table.ts";
+import { progressBar, splitProgress, tellsProgress } from "./run_progress.ts";
+import { transferResult } from "./transfer_result.ts";
 
 /** More is not put into a page at once; what runs on is added by its script. */
 const MOST_CHARS = 4_000_000;
@@ -25,16 +27,21 @@ export function runPanel(view: View, run: RunChunk): Html {
     : markup`since ${time(begunMs, view.nowMs)}${
       limit !== undefined && `, at most ${span(limit * 1000)}`
     }`;
-  const marks = end === null ? markup` data-run="${id}" data-next="${String(next)}"` : null;
+  const tells = tellsProgress(operation);
+  const marks = end === null
+    ? markup` data-run="${id}" data-next="${String(next)}"${tells && markup` data-tells="yes"`}`
+    : null;
+  const { parts, progress } = tells ? splitProgress(run.parts) : { ...run, progress: null };
   return markup`<section class="panel" id="run" aria-label="Result"${marks}><header><h2>${
     runState(run)
   } <code>${operation}</code>${
     vm !== undefined && markup` on ${qube(view, vm)}`
   }</h2><span class="small soft">${aside}</span></header><div class="body stack">${
-    end === null && progress(view, run)
-  }${end !== null && end.value !== null && resultTable(end.value)}${
-    output(view, run)
-  }</div></section>`;
+    end === null && controls(view, run)
+  }${end === null && tells && progressBar(progress)}${
+    end !== null && end.value !== null &&
+    (tells ? transferResult(view, end.value) : resultTable(end.value))
+  }${output(view, { ...run, parts })}</div></section>`;
 }
 
 function runState({ end }: RunChunk): Html {
@@ -55,7 +62,7 @@ const ENDS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Outside of what is brought up to date: while it runs, its script adds to the output. */
-function progress(view: View, { head }: RunChunk): Html {
+function controls(view: View, { head }: RunChunk): Html {
   return markup`<div class="row small"><label class="check"><input type="checkbox" id="follow" checked> Follow the end</label><span class="push">${
     postButton(
       view.session,
