@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What came of copying a file: where it is now, and that both ends have the same. @module */
 
+import { dirname } from "@std/path/posix/dirname";
 import type { View } from "../../admin_context.ts";
 import type { JsonValue } from "../../../operations/operation.ts";
 import { type Content, type Html, markup, NOTHING } from "../../markup/markup.ts";
-import { filesPath } from "../files/place.ts";
+import { filesPath, QUBE_START } from "../files/place.ts";
 import { count, qube, state } from "../parts.ts";
 
 /** @param value what file.fetch, file.send and file.copy give */
@@ -30,7 +31,7 @@ function home(file: string): string {
 }
 
 function folderLink(vm: string | null, file: string): Content {
-  const path = (file.startsWith("/") ? file : `/home/user/${file}`).replace(/\/[^/]*$/, "") || "/";
+  const path = dirname(file.startsWith("/") ? file : `${QUBE_START}/${file}`);
   const files = { vm, path, to: undefined, into: "", pick: null };
   return markup`<a href="${filesPath(files)}">Its folder</a>`;
 }

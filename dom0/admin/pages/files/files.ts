@@ -6,6 +6,7 @@
  * @module
  */
 
+import { basename } from "@std/path/posix/basename";
 import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
 import { Dom0Error, orProblem } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../../markup/markup.ts";
@@ -28,6 +29,7 @@ import {
   type Files,
   filesOf,
   filesPath,
+  inFolder,
   isReachable,
   runningQubes,
 } from "./place.ts";
@@ -69,7 +71,7 @@ async function homeOf(admin: Admin, session: Session): Promise<string> {
   const listing = await listFolder(admin, session, { vm: null, path: DOM0_START });
   const folders = listing instanceof Dom0Error ? [] : listing.filter(({ type }) => type === "d");
   const [first] = folders.filter(({ name }) => name !== "lost+found");
-  return first === undefined ? "/var/tmp" : `${DOM0_START}/${first.name}`;
+  return first === undefined ? "/srv" : `${DOM0_START}/${first.name}`;
 }
 
 async function change(admin: Admin, asked: AskedBySession): Promise<Answer> {
@@ -110,9 +112,9 @@ async function copy(
 ): Promise<Answer> {
   const { vm, to, into } = files;
   if (to === undefined) throw new HttpError(400, "where to is not chosen");
-  const name = from.slice(from.lastIndexOf("/") + 1);
+  const name = basename(from);
   const there: Readonly<Record<string, string>> = into === "" ? {} : {
-    to: `${into === "/" ? "" : into}/${name}`,
+    to: inFolder(into, name),
   };
   const back = filesPath(files);
   if (vm === null) {
@@ -124,7 +126,7 @@ async function copy(
     return await beginRun(admin, asked, { operation: "file.copy", values, back });
   }
   const folder = into !== "" ? into : incomingFolder(await homeOf(admin, asked.session), vm);
-  const values = { vm, from, path: `${folder === "/" ? "" : folder}/${name}` };
+  const values = { vm, from, path: inFolder(folder, name) };
   return await beginRun(admin, asked, { operation: "file.fetch", values, back });
 }
 

@@ -8,6 +8,7 @@
 
 import type { View } from "../../admin_context.ts";
 import { parseDom0Path } from "../../../../shared/protocol/dom0_path.ts";
+import { dirname } from "@std/path/posix/dirname";
 import { ProtocolError } from "../../../../shared/protocol/refusal.ts";
 
 /** Where a person's files are, in dom0. */
@@ -72,11 +73,15 @@ export function cleaned(path: string): string {
   return path.trim().replace(/(?!^)\/+$/, "");
 }
 
+export function inFolder(folder: string, name: string): string {
+  return `${folder === "/" ? "" : folder}/${name}`;
+}
+
 /** The path of what is in a folder; null: it has a name that nobody can ask for. */
 export function pathIn(folder: string, name: string): string | null {
-  if (name.includes("/")) return null;
+  if (name.includes("/") || name === "." || name === "..") return null;
   try {
-    return parseDom0Path(`${folder === "/" ? "" : folder}/${name}`);
+    return parseDom0Path(inFolder(folder, name));
   } catch (error) {
     if (error instanceof ProtocolError) return null;
     throw error;
@@ -86,7 +91,7 @@ export function pathIn(folder: string, name: string): string | null {
 /** The folder that holds a folder; null for the root. */
 export function parentOf(path: string): string | null {
   if (path === "/" || !path.startsWith("/")) return null;
-  return path.slice(0, path.lastIndexOf("/")) || "/";
+  return dirname(path);
 }
 
 /** dom0 can be asked, and a qube that runs can. */
