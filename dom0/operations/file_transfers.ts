@@ -16,11 +16,9 @@ const to = optional(
   "qubePath",
   "the new file in that qube; by default of the same name in ~/QubesIncoming/, as qvm-copy does it",
 );
-const COPYING_SECONDS = 6 * 3600;
 
 const COPYING = {
   level: "manage",
-  timeoutSeconds: COPYING_SECONDS,
   result: NAMED_VALUES,
   isForOperator: true,
 } as const;

@@ -15,6 +15,8 @@ const COMMAND_SECONDS = 300;
 /** The gateway ends its work first. */
 const TURNING_SECONDS = 420;
 const COPYING_SECONDS = 3600;
+/** dom0's operator copies; a large file goes through two qubes. */
+const BETWEEN_QUBES_SECONDS = 6 * 3600;
 /** Some hundred GB to a slow disk. */
 const BACKUP_SECONDS = 4 * 3600;
 
@@ -42,6 +44,9 @@ const LONGER: ReadonlyMap<string, number> = new Map([
   ["file.read", COPYING_SECONDS],
   ["file.write", COPYING_SECONDS],
   ["file.replace", COPYING_SECONDS],
+  ["file.fetch", BETWEEN_QUBES_SECONDS],
+  ["file.send", BETWEEN_QUBES_SECONDS],
+  ["file.copy", BETWEEN_QUBES_SECONDS],
 ]);
 
 /** The names that have a time of their own. */
