@@ -6,6 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CONFIG_ENVIRONMENT } from "../dom0/settings/config.ts";
 import { dom0Paths } from "../dom0/settings/paths.ts";
 import { type Program, PROGRAM_KEYS, programFlags, PROJECT } from "./e2e/program_flags.ts";
+import { LOOKERS } from "../vm/remote/commands/unread_stdin.ts";
 
 const ALLOWED: ReadonlyMap<Program, ReadonlySet<string>> = new Map(Object.entries({
   "qvm-remote-dom0": new Set([
@@ -26,6 +27,8 @@ const ALLOWED: ReadonlyMap<Program, ReadonlySet<string>> = new Map(Object.entrie
     "--allow-write",
     "--allow-env",
     "--allow-sys",
+    "--allow-run",
+    "@STDIN@QVM_REMOTE_STDIN",
     "@INSTEAD@mcp",
   ]),
   "qvm-remote-mcp": new Set([
@@ -107,6 +110,11 @@ Deno.test("the VM programs reach their own folder only, but for the client, whic
       assertEquals(outside, [], `${program} ${flag}`);
     }
   }
+});
+
+Deno.test("the client starts only what looks into its stdin", () => {
+  const run = programFlags("qvm-remote").find((flag) => flag.startsWith("--allow-run"));
+  assertEquals(run, `--allow-run=${LOOKERS.map(([program]) => program).join(",")}`);
 });
 
 Deno.test("setup-dom0 writes its own files only, and runs only the tools it names", () => {

@@ -51,6 +51,9 @@ export interface Program {
   readonly compiled?: true;
   /** What the launcher starts in its place, by the first word: the launchers of these lie in @LIBDIR@. */
   readonly insteadOf?: Readonly<Record<string, string>>;
+  /** A variable in which the launcher says "own" if stdin is a pipe, a socket or a file that whoever
+   * starts it does not share: Deno cannot tell. */
+  readonly stdinIn?: string;
   /** For V8, and what else Deno takes. */
   readonly v8?: readonly string[];
   readonly deno?: readonly string[];
@@ -235,9 +238,12 @@ export const PROGRAMS: readonly Program[] = [
       // anything to.
       read: "any",
       write: "any",
-      env: ["HOME", "NO_COLOR"],
+      // One of them asks how much waits in a pipe that the command does not get.
+      run: ["/usr/bin/python3", "/usr/bin/perl"],
+      env: ["HOME", "NO_COLOR", "QVM_REMOTE_STDIN"],
       sys: ["uid"],
     },
+    stdinIn: "QVM_REMOTE_STDIN",
     insteadOf: { mcp: "qvm-remote-mcp" },
     page: "vm/packaging/qvm-remote.1",
   },
@@ -643,7 +649,7 @@ export const KEPT: Readonly<
 
 /** A program's flags for Deno, the same in its launcher and in its compiled form. */
 export function denoFlags(
-  { permissions, v8 = [], deno = [], insteadOf = {} }: Program,
+  { permissions, stdinIn, v8 = [], deno = [], insteadOf = {} }: Program,
 ): readonly string[] {
   const { deny = [], configured = false, net, run, read, write, env, sys } = permissions;
   const allowed = Object.entries({ net, run, read, write, env, sys }).flatMap(([name, what]) => {
@@ -657,6 +663,7 @@ export function denoFlags(
     ...deny.map((name) => `--deny-${name}`),
     ...allowed,
     ...configured ? ["@CONFIGURED@"] : [],
+    ...stdinIn === undefined ? [] : [`@STDIN@${stdinIn}`],
     ...Object.entries(insteadOf).map(([word, name]) => `@INSTEAD@${word}=${name}`),
   ];
 }

@@ -125,7 +125,9 @@ function patient(args: readonly string[]): readonly string[] {
 }
 
 function clientArgs(home: string, args: readonly string[]): string[] {
-  return [...flags(home, "HOME,NO_COLOR"), `${ROOT}vm/qvm-remote.ts`, ...patient(args)];
+  const own = flags(home, "HOME,NO_COLOR,QVM_REMOTE_STDIN");
+  const run = "--allow-run=/usr/bin/python3,/usr/bin/perl";
+  return [...own, run, `${ROOT}vm/qvm-remote.ts`, ...patient(args)];
 }
 
 /**

@@ -24,6 +24,7 @@ import { PROGRAM } from "./cli_table.ts";
 import type { Given } from "./cli_words.ts";
 import { auditSubmit, keptText, sendDetached } from "./detach.ts";
 import { print } from "./print.ts";
+import { watchUnreadStdin } from "./unread_stdin.ts";
 
 /** dom0 counts the timeout from the start of the command; the transport comes on top. */
 const ANSWER_GRACE_MS = 5_000;
@@ -33,6 +34,8 @@ export interface Delivery extends Asked, Way {
   readonly form: AnswerForm;
   /** What it brings. */
   readonly brings?: Spooled | null;
+  /** The command could have had stdin, and has not. */
+  readonly leavesStdin?: boolean;
 }
 
 /** Sends it and shows the answer, or leaves it to `wait`. @returns the exit code */
@@ -52,13 +55,16 @@ async function deliverNow(layout: Layout, given: Given, asked: Delivery): Promis
   const request = { ...asked, layout, interrupts, detachedForm };
   const exchange = await createExchange(request, progress.waitingForName);
   const { id } = exchange;
+  await using unread = new AsyncDisposableStack();
   const onPublished = (): void => {
     progress.submitted(id, exchange.signsOutput);
     auditSubmit(layout, id, command);
+    if (asked.leavesStdin) unread.use(watchUnreadStdin());
   };
   if (asked.detached) {
     using _file = await sendDetached(layout, exchange, command);
     progress.submitted(id, exchange.signsOutput);
+    if (asked.leavesStdin) unread.use(watchUnreadStdin());
     print(given, { id }, `${id}\n`);
     return EXIT_OK;
   }

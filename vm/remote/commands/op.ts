@@ -26,7 +26,8 @@ export async function op(layout: Layout, given: Given): Promise<number> {
   const form = formOf(asked, given.has("json") ? "value" : "output");
   const key = await readKey(layout);
   const brings = await readBrings(layout, given);
-  return await deliver(layout, given, { ...asked, key, command, brings, form });
+  const leavesStdin = brings === null && !asked.flags.has("explain");
+  return await deliver(layout, given, { ...asked, key, command, brings, form, leavesStdin });
 }
 
 export async function ops(layout: Layout, given: Given): Promise<number> {

@@ -14,6 +14,8 @@ export async function runCommand(layout: Layout, given: Given): Promise<number> 
   const key = await readKey(layout); // before stdin is read: no key, no waiting
   const command = await readCommand(given);
   const brings = await readBrings(layout, given);
+  const isScript = given.words.length === 0 && !given.has("command"); // it was on stdin
+  const leavesStdin = brings === null && !isScript && !asked.flags.has("explain");
   const form = formOf(asked, "output");
-  return await deliver(layout, given, { ...asked, key, command, brings, form });
+  return await deliver(layout, given, { ...asked, key, command, brings, form, leavesStdin });
 }

@@ -64,7 +64,10 @@ Deno.test("a plan of words that every object has is data, and nothing else", () 
 
 Deno.test("operationsIn() names what a plan runs, and takes what is no plan", () => {
   assertEquals(operationsIn(text("[{operation: vm.start}, {operation: 3}, 4, null]")), [
-    ...["vm.start", "3", "undefined", "undefined"],
+    "vm.start",
+    "3",
+    "undefined",
+    "undefined",
   ]);
   for (const odd of ["{}", "steps: 4", "steps: {a: 1}"]) assertEquals(operationsIn(text(odd)), []);
 });
