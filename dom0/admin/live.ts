@@ -21,8 +21,8 @@ export interface Live {
 
 /** A proxy or a sleeping machine would let a silent stream die unnoticed. */
 const BEAT_MS = 20_000;
-/** Changes within this time are one message. */
-const SETTLE_MS = 20;
+/** One replaced file is some events of the file system; they come within this time, and are one message. */
+const SETTLE_MS = 5;
 
 type Send = (event: string, data: string) => void;
 

@@ -8,18 +8,18 @@
  */
 
 import { type Browser, chromium } from "playwright-core";
-import { dom0Paths, type Paths } from "../../dom0/settings/paths.ts";
+import { dom0Paths } from "../../dom0/settings/paths.ts";
 import { install, type Installed } from "../e2e/installed.ts";
-import { type Add, startReport, summary } from "./measure.ts";
+import { type Add, startReport } from "./measure.ts";
 import { ownMb, rssMb } from "./proc.ts";
 import { openPublisher } from "./publisher.ts";
 import { startBareChromium } from "./web/bare_chromium.ts";
 import { benchFirstPage, benchMenu } from "./web/first_page.ts";
+import { benchLive } from "./web/live_updates.ts";
 import { benchLists } from "./web/lists.ts";
 import { ORIGIN, startWebServer, type WebServer } from "./web/web_server.ts";
 
 const CHROMIUM = Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium";
-const ROUNDS = 30;
 const TABS = 10;
 const MINUTES = Number(Deno.env.get("WEB_BENCH_MINUTES") ?? "0.5");
 
@@ -50,63 +50,6 @@ async function main(): Promise<number> {
     await browser.close();
   }
 }
-
-/** From the daemon's file to the number in the title of an open page. */
-async function benchLive(
-  browser: Browser,
-  server: WebServer,
-  { parkedFolder }: Paths,
-  add: Add,
-): Promise<void> {
-  const context = await server.newContext(browser);
-  const page = await context.newPage();
-  await page.goto(`${ORIGIN}/approvals`);
-  await page.waitForSelector("#live-state >> text=Live");
-  await page.evaluate(`globalThis.changes = []; new MutationObserver(() =>
-    changes.push([document.title, Date.now()])
-  ).observe(document.querySelector("title"), { childList: true, characterData: true, subtree: true })`);
-  const file = `${parkedFolder}/work-20261128-143140-1-00000001.json`;
-  const times: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const isThere = round % 2 === 0;
-    const atMs = Date.now();
-    if (isThere) {
-      await Deno.writeTextFile(`${file}.new`, JSON.stringify(PARKED));
-      await Deno.rename(`${file}.new`, file);
-    } else await Deno.remove(file);
-    await page.waitForSelector(`.vitals >> text=${isThere ? 1 : 0} waiting`);
-    const last = await page.evaluate("changes.at(-1)[1]");
-    times.push(Number(last) - atMs);
-    await page.waitForTimeout(100);
-  }
-  const { p50, p99 } = summary(times);
-  add({ name: "live: from the event to the page, p50", value: p50, unit: "ms", goal: 100 });
-  add({ name: "the same, p99", value: p99, unit: "ms" });
-  await context.close();
-}
-
-const PARKED = {
-  number: 1,
-  vm: "work",
-  id: "20261128-143140-1-00000001",
-  hash: "0".repeat(64),
-  parkedAtMs: Date.now(),
-  expiresAtMs: Date.now() + 3600_000,
-  operation: "vm.start",
-  level: "manage",
-  summary: "Start a qube",
-  targets: ["lab"],
-  rule: "50-work.policy:1",
-  why: null,
-  timeoutMs: 300_000,
-  argvs: [["qvm-start", "lab"]],
-  steps: null,
-  destructive: false,
-  grantable: "like",
-  undo: "",
-  preview: { rows: [], unknown: [] },
-  brings: null,
-};
 
 /** A VM asks for something all the time; each request is news for every tab. */
 async function benchTabs(

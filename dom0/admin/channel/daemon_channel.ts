@@ -99,7 +99,9 @@ function watchRunFolder({ runFolder, parkedFolder, plansFolder }: FolderPaths): 
         watch?.close();
         watch = null;
       }
-      if (kind !== "opened" && paths.some((path) => /\.json$/.test(path))) tell();
+      const isOne = kind !== "opened" && paths.some((path) => /\.json$/.test(path));
+      // A change that is not known may be any: a watch drops some when there are many.
+      if (isOne || kind === "unknown") tell();
     });
     tell();
   };
