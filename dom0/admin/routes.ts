@@ -27,7 +27,7 @@ import { qubeRoutes } from "./pages/qubes/qube_page.ts";
 import { qubesRoutes } from "./pages/qubes/qubes.ts";
 import { sessionRoutes } from "./pages/sessions_page.ts";
 import { stagedRoutes } from "./pages/plans/staged.ts";
-import { undoRoutes } from "./pages/undo.ts";
+import { undoRoutes } from "./pages/undo/undo.ts";
 import type { Route } from "./server/router.ts";
 import type { TicketOffice } from "./server/tickets.ts";
 

@@ -96,7 +96,8 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["undo", {
     run: undo,
     words: UNDO_WORDS,
-    about: "take back what a request did; shows the way back and what has changed since, and asks",
+    about:
+      "take back what a request did, or a change of a file; shows what changed since, and asks",
   }],
   ["check-config", {
     run: checkConfig,

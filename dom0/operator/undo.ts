@@ -78,7 +78,7 @@ export function refuseUncertain(all: readonly ToUndo[]): void {
 }
 
 /** A lockdown stops everything; the operator lifts it first. */
-async function refuseLockdown({ paths }: Acting): Promise<void> {
+export async function refuseLockdown({ paths }: Pick<Acting, "paths">): Promise<void> {
   if (!await exists(paths.lockdownFile)) return;
   throw new UserError("dom0 is locked down: nothing is undone", [
     'run "qvm-remote-dom0 unlock" first; "disable" before that keeps VMs out',

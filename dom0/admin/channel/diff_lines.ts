@@ -23,25 +23,3 @@ export function changeLines(what: string, before: JsonValue, after: JsonValue): 
     ...fresh.map((text): DiffLine => ({ kind: old.includes(text) ? "same" : "added", text })),
   ];
 }
-
-/** Of two texts, line by line: what stays stands once, between what goes and what comes. */
-export function textDiff(before: string, after: string): readonly DiffLine[] {
-  const [old, fresh] = [linesOf(before), linesOf(after)];
-  let head = 0;
-  while (head < Math.min(old.length, fresh.length) && old[head] === fresh[head]) head++;
-  let tail = 0;
-  const most = Math.min(old.length, fresh.length) - head;
-  while (tail < most && old.at(-1 - tail) === fresh.at(-1 - tail)) tail++;
-  const as = (kind: DiffLine["kind"], lines: readonly string[]): DiffLine[] =>
-    lines.map((text) => ({ kind, text }));
-  return [
-    ...as("same", old.slice(0, head)),
-    ...as("removed", old.slice(head, old.length - tail)),
-    ...as("added", fresh.slice(head, fresh.length - tail)),
-    ...as("same", old.slice(old.length - tail)),
-  ];
-}
-
-function linesOf(text: string): readonly string[] {
-  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
-}

@@ -2,7 +2,8 @@
 /** The changes that were made to files here, each with the way back. @module */
 
 import type { View } from "../admin_context.ts";
-import { textDiff } from "../channel/diff_lines.ts";
+import { whatHappened } from "../../operator/file_changes.ts";
+import { textDiff } from "../../operator/text_diff.ts";
 import { Dom0Error } from "../channel/dom0_channel.ts";
 import type { PolicyChangeNow } from "../channel/policy_channel.ts";
 import { type Html, markup } from "../markup/markup.ts";
@@ -39,7 +40,7 @@ function change(
   { id, timeMs, by, file, before, after, isUndone, now }: PolicyChangeNow,
   undoPath: string,
 ): Html {
-  const what = after === null ? "removed" : before === null ? "made" : "changed";
+  const what = whatHappened({ before, after });
   return markup`<li data-key="${id}" class="stack"><div class="row"><span><code>${file}</code> ${what} <span class="small soft">${
     time(timeMs, nowMs)
   } by <bdi>${by}</bdi></span></span><span class="push">${

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/** history: the requests one by one, and which of them can be taken back. @module */
+/** history: the requests and the changes of dom0's own files one by one, and what can be taken back. @module */
 
 import { dateMs } from "../../../shared/io/clock.ts";
 import { expectWords, parseNumber, parseWords } from "../../../shared/cli/options.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import { allAuditFiles, linesOf, parseRecord } from "../../record/audit_files.ts";
 import { createRequestHistory, type PastRequest } from "../../record/request_history.ts";
+import { type FileChange, listFileChanges, whatHappened } from "../../operator/file_changes.ts";
 import { OPERATOR } from "../../undo/run_undo.ts";
 import type { UndoRecord } from "../../undo/undo_record.ts";
 import { createUndoStore } from "../../undo/undo_store.ts";
@@ -76,7 +77,8 @@ async function readEntries({ paths }: Operator): Promise<readonly Entry[]> {
     kept.delete(`${request.vm} ${request.id}`);
     return entryOf(request, records);
   });
-  return [...entries, ...[...kept.values()].map(undoEntry)]
+  const ofFiles = (await listFileChanges(paths)).map(fileEntry);
+  return [...entries, ...[...kept.values()].map(undoEntry), ...ofFiles]
     .toSorted((a, b) => a.time < b.time ? -1 : a.time > b.time ? 1 : 0);
 }
 
@@ -110,6 +112,22 @@ function undoEntry(records: readonly UndoRecord[]): Entry {
     end: exitCode === null ? "-" : exitCode === 0 ? "done" : `exit ${exitCode}`,
     undo: undoableOf(records),
     kept: records.map(callText),
+  };
+}
+
+/** A change that was made by the web admin, or the undo of one. */
+function fileEntry({ kind, change, isChangedSince }: FileChange): Entry {
+  const { id, atMs, by, file, isUndone } = change;
+  return {
+    time: new Date(atMs).toISOString(),
+    vm: OPERATOR,
+    id,
+    operation: kind,
+    targets: [file],
+    decision: "allowed",
+    end: "done",
+    undo: isUndone ? "undone" : isChangedSince ? "no" : "yes",
+    kept: [`${file} was ${whatHappened(change)} by ${by}`],
   };
 }
 

@@ -2,7 +2,7 @@
 /** The page Policy: files are made, changed and removed only after a look at what that does. @module */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { textDiff } from "../../../dom0/admin/channel/diff_lines.ts";
+import { textDiff } from "../../../dom0/operator/text_diff.ts";
 import { markOf } from "../../../dom0/operator/policy_files.ts";
 import { type AdminScene, after, startScene } from "./admin_scene.ts";
 

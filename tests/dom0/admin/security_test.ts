@@ -23,6 +23,7 @@ const NAMED: Readonly<Record<string, string>> = {
   vm: "work",
   id: "20261128-143140-1-00000001",
   file: "30-research.policy",
+  kind: "policy",
 };
 
 /** Every route of the server's own table, with its names filled in: a new one is among them. */
@@ -455,6 +456,13 @@ Deno.test("text of qubes and VMs is inert on every page", async () => {
     runs: [hostile],
     changedSince: hostile,
   }];
+  dom0.policyChanges = [{
+    ...{ id: hostile, timeMs: 1, by: hostile, file: hostile, isUndone: false },
+    ...{ before: `${hostile}\n`, after: null, now: null },
+  }];
+  dom0.qubeFolders.set("work:/home/user", [
+    { type: hostile, size: 1, mode: hostile, mtime: 1, name: hostile },
+  ]);
   dom0.runs.plans = [hostilePlan(hostile)];
   await dom0.channel.beginShell(hostile, hostile);
   dom0.runs.all[0]?.print(hostile);
@@ -462,6 +470,7 @@ Deno.test("text of qubes and VMs is inert on every page", async () => {
     "/approvals/:vm/:id": `/approvals/work/${encodeURIComponent(hostile)}`,
     "/plans/:vm/:id": `/plans/${encodeURIComponent(hostile)}/${encodeURIComponent(hostile)}`,
     "/undo/:id": `/undo/${encodeURIComponent(hostile)}`,
+    "/undo/:kind/:id": `/undo/policy/${encodeURIComponent(hostile)}`,
     "/policy/:file": "/policy/40-x.policy",
     "/keys/authorize": "/keys/authorize?vm=work",
   };
@@ -471,6 +480,8 @@ Deno.test("text of qubes and VMs is inert on every page", async () => {
     ),
     `/logs?text=${encodeURIComponent(hostile)}`,
     `/qubes?text=${encodeURIComponent(hostile)}`,
+    "/files?vm=work&to=research&pick=/home/user",
+    `/files?vm=${encodeURIComponent(hostile)}&to=${encodeURIComponent(hostile)}&pick=/&into=/x`,
     `/execute?operation=vm.start&vm=${encodeURIComponent(hostile)}`,
   ];
   let seen = 0;

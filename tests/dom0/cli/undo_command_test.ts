@@ -4,6 +4,8 @@ import { history } from "../../../dom0/cli/commands/history.ts";
 import { undo } from "../../../dom0/cli/commands/undo.ts";
 import type { Operator } from "../../../dom0/cli/operator.ts";
 import { recogniseNamed } from "../../../dom0/operations/recognise.ts";
+import { changeConfig } from "../../../dom0/operator/config_file.ts";
+import { changePolicyFile, markOf } from "../../../dom0/operator/policy_files.ts";
 import { openAudit } from "../../../dom0/record/audit_log.ts";
 import { dom0Paths, type Paths } from "../../../dom0/settings/paths.ts";
 import { keepForUndo } from "../../../dom0/undo/keep_for_undo.ts";
@@ -105,6 +107,37 @@ Undone. To take that back: qvm-remote-dom0 undo [-0-9a-f]+ --vm dom0\n$`,
     const own = /undo ([-0-9a-f]+) --vm dom0/.exec(said)?.[1] ?? "";
     assertStringIncludes(await undo([own, "--vm", "dom0", "--yes"]), "Undone.");
     assertEquals(model.qubes.get("work")?.memory, "4096");
+  }));
+
+Deno.test("undo: a change of a file of policy is in the same list, and is taken back as the rest", () =>
+  withScene(async ({ did, undo, history, paths }) => {
+    await did(SET);
+    const acting = { paths, invokedBy: "web s-1" };
+    const [file, config] = ["40-work.policy", 'QVM_REMOTE_VMS="work"\n'];
+    await Deno.mkdir(paths.keyFolder, { recursive: true });
+    const save = (text: string, seen: string | null): Promise<void> =>
+      changePolicyFile(acting, { file, text, seen });
+    await save("* work * deny\n", null);
+    await changeConfig(acting, config, markOf(""));
+    const undoable = (await history("--undoable", "--json")).trimEnd().split("\n")
+      .map((line) => JSON.parse(line));
+    assertEquals(undoable.map(({ operation, kept }) => [operation, kept[0]]), [
+      ["vm.prefs.set", SET],
+      ["policy", "40-work.policy was made by web s-1"],
+      ["config", "remote.conf was changed by web s-1"],
+    ]);
+    const [, ofPolicy, ofConfig] = undoable.map(({ id }) => String(id));
+    await assertRejects(() => undo([ofPolicy ?? ""], "no"), UserError, "nothing is undone");
+    const said = await undo([ofConfig ?? "", "--vm", "dom0"]);
+    assertStringIncludes(said, 'remote.conf was changed by "web s-1". The undo changes:');
+    assertStringIncludes(said, '  - QVM_REMOTE_VMS="work"\n');
+    assertEquals(await Deno.readTextFile(paths.config), "");
+    await assertRejects(() => undo([ofConfig ?? "", "--yes"]), UserError, "is undone already");
+    await save("* work * ask\n", markOf("* work * deny\n"));
+    await assertRejects(() => undo([ofPolicy ?? "", "--yes"]), UserError, "was changed meanwhile");
+    assertEquals((await history("--undoable")).includes(ofPolicy ?? ""), false);
+    await Deno.writeTextFile(paths.lockdownFile, "");
+    await assertRejects(() => undo([ofPolicy ?? "", "--yes"]), UserError, "locked down");
   }));
 
 Deno.test("undo: what somebody changed since is pointed out", () =>

@@ -2,7 +2,7 @@
 /** Archives of the configuration: made here, and taken back in after a look at what that changes. @module */
 
 import { isElevated, type View } from "../../admin_context.ts";
-import { textDiff } from "../../channel/diff_lines.ts";
+import { textDiff } from "../../../operator/text_diff.ts";
 import { Dom0Error } from "../../channel/dom0_channel.ts";
 import type { ArchivedItem, ArchiveHead, ArchiveLook } from "../../../operator/config_archives.ts";
 import { type Content, type Html, markup, when } from "../../markup/markup.ts";
