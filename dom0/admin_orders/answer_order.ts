@@ -9,10 +9,8 @@
 import { UserError } from "../../shared/cli/program.ts";
 import { lockDown, unlock } from "../operator/lockdown.ts";
 import { startAtBoot, startsAtBoot, turnOwnService } from "../operator/service.ts";
-import { takeRight } from "../operator/rights.ts";
 import { changePolicyFile, undoPolicyChange, type WantedText } from "../operator/policy_files.ts";
 import { refuseUncertain, takeBack } from "../operator/undo.ts";
-import { vmFromWord } from "../operator/vm_word.ts";
 import type { Answer, Approve, Approver, Deny, Parking } from "../approval/parking.ts";
 import type { CancelRequest } from "../judge/cancel_request.ts";
 import { reasonOf } from "../operator/order_form.ts";
@@ -25,7 +23,7 @@ import type { Audit } from "../record/audit_log.ts";
 import type { Paths } from "../settings/paths.ts";
 import { archiveAnswers } from "./archive_answers.ts";
 import { configAnswers } from "./config_answers.ts";
-import { authorizeVm, describeKeys, fingerprintOf, questionQueue } from "./key_answers.ts";
+import { keyAnswers } from "./key_answers.ts";
 import type { OrderFields } from "./order_fields.ts";
 import {
   checkText,
@@ -80,6 +78,7 @@ function answersOf(parts: AnswerParts): Answers {
     ...policyAnswers(parts),
     ...approvalAnswers(parts),
     ...operatorAnswers(parts),
+    ...keyAnswers(parts.paths),
     ...configAnswers(parts.paths),
     ...archiveAnswers(parts.paths, parts.policy.facts),
   ]);
@@ -218,16 +217,6 @@ function approvalAnswers({ parking, audit }: AnswerParts): Answers {
 /** The operator's own actions. */
 function operatorAnswers({ paths }: AnswerParts): Answers {
   return new Map<string, AnswerTo>([
-    ["keys", () => describeKeys(paths)],
-    ["fingerprint", (order) => fingerprintOf(order)],
-    ["authorize", (order, by) => authorizeVm(order, { paths, invokedBy: by })],
-    ["queue", (order, by) => questionQueue(order, { paths, invokedBy: by })],
-    ["revoke", async (order, by) => {
-      const vm = vmFromWord(order.text("vm"));
-      const { hadKey } = await takeRight({ paths, invokedBy: by }, vm, "revoke");
-      if (!hadKey) throw new UserError(`VM '${vm}' has no key`);
-      return { text: `Revoked VM '${vm}'.` };
-    }],
     ["autostart", async () => ({ isOn: await startsAtBoot() })],
     ["set-autostart", async (order, by) => {
       await startAtBoot({ paths, invokedBy: by }, order.flag("isOn"));

@@ -8,26 +8,44 @@ import { vmFromWord } from "../operator/vm_word.ts";
 import { requireVm } from "../operator/require_vm.ts";
 import { type JsonValue } from "../operations/operation.ts";
 import { type Acting, recordAction } from "../operator/acting.ts";
-import { fetchKey, giveRight, listKeys, type Right } from "../operator/rights.ts";
+import { fetchKey, giveRight, listKeys, type Right, takeRight } from "../operator/rights.ts";
 import { GRANTS, parseGrant, parseScope } from "../policy/grant_file.ts";
 import { askQueue } from "../session/queue_question.ts";
 import type { Paths } from "../settings/paths.ts";
 import { OrderError } from "../orders/order_file.ts";
 import type { OrderFields } from "./order_fields.ts";
 
-export async function describeKeys(paths: Paths): Promise<JsonValue> {
+type AnswerTo = (order: OrderFields, by: string) => Promise<JsonValue>;
+
+export function keyAnswers(paths: Paths): ReadonlyMap<string, AnswerTo> {
+  return new Map<string, AnswerTo>([
+    ["keys", () => describeKeys(paths)],
+    ["fingerprint", fingerprintOf],
+    ["authorize", (order, invokedBy) => authorizeVm(order, { paths, invokedBy })],
+    ["queue", (order, invokedBy) => questionQueue(order, { paths, invokedBy })],
+    ["queue-entries", queueEntries],
+    ["revoke", async (order, invokedBy) => {
+      const vm = vmFromWord(order.text("vm"));
+      const { hadKey } = await takeRight({ paths, invokedBy }, vm, "revoke");
+      if (!hadKey) throw new UserError(`VM '${vm}' has no key`);
+      return { text: `Revoked VM '${vm}'.` };
+    }],
+  ]);
+}
+
+async function describeKeys(paths: Paths): Promise<JsonValue> {
   const { keys, faults } = await listKeys(paths);
   return { keys: keys.map((key) => ({ ...key })), faults: faults.map((fault) => ({ ...fault })) };
 }
 
 /** The key itself stays here: the page only gets its fingerprint. */
-export async function fingerprintOf(order: OrderFields): Promise<JsonValue> {
+async function fingerprintOf(order: OrderFields): Promise<JsonValue> {
   const { fingerprint } = await fetchKey(vmFromWord(order.text("vm")));
   return { fingerprint };
 }
 
 /** @throws {UserError} nothing was stored, and why */
-export async function authorizeVm(order: OrderFields, acting: Acting): Promise<JsonValue> {
+async function authorizeVm(order: OrderFields, acting: Acting): Promise<JsonValue> {
   const vm = vmFromWord(order.text("vm"));
   const right = rightOf(order); // before anybody is asked
   await requireVm(vm);
@@ -61,7 +79,7 @@ async function comparedKey(vm: VmName, compared: string): Promise<string> {
   );
 }
 
-export async function questionQueue(order: OrderFields, acting: Acting): Promise<JsonValue> {
+async function questionQueue(order: OrderFields, acting: Acting): Promise<JsonValue> {
   const vm = vmFromWord(order.text("vm"));
   const what = order.text("what");
   if (what !== "status" && what !== "clean" && what !== "recover") {
@@ -72,4 +90,16 @@ export async function questionQueue(order: OrderFields, acting: Acting): Promise
   if (what !== "status") await recordAction(acting, `queue-${what}`, { vms: [vm] });
   const { pending, running, results, removed } = answer;
   return { pending, running, results, removed };
+}
+
+/** What lies in it, by folder; every name is the VM's. */
+async function queueEntries(order: OrderFields): Promise<JsonValue> {
+  const vm = vmFromWord(order.text("vm"));
+  const answer = await askQueue(vm, "list");
+  if (answer.kind !== "listing") throw new UserError(`${vm} answered another question`);
+  return answer.entries.map(({ folder, bytes, untrustedName }) => ({
+    folder,
+    bytes,
+    name: untrustedName,
+  }));
 }

@@ -28,6 +28,7 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["files-qube", "/files?vm=work&to=research&pick=/home/user"],
   ["keys", "/keys"],
   ["keys-authorize", "/keys/authorize?vm=work"],
+  ["keys-queue", "/keys/work/queue"],
   ["policy", "/policy?vm=research&words=qvm-kill+ai-build-1"],
   ["policy-new", "/policy?new=own&vm=work"],
   ["policy-remove", "/policy/30-research.policy?remove"],
@@ -267,6 +268,7 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
   dom0.qubes.set(HOSTILE, fakeQube(HOSTILE, { state: HOSTILE, label: HOSTILE, netvm: HOSTILE }));
   dom0.files.set("40-x.policy", HOSTILE);
   dom0.config = `${HOSTILE}\n`;
+  dom0.queue = [{ folder: "pending", bytes: 9, name: HOSTILE }];
   const hostileFiles = ["d", "f"].flatMap((type) =>
     [HOSTILE, "<script>alert(1)", `it's "quoted" ${"x".repeat(90)}`].map((name) => ({
       ...{ type, size: 1, mode: "0700", mtime: 1_795_000_000, name },

@@ -158,6 +158,7 @@ function asking(
       return ask({ order: "authorize", vm, by, ...right, ...given });
     },
     queue: (vm, what, by) => ask({ order: "queue", vm, what, by }),
+    queueEntries: (vm) => ask({ order: "queue-entries", vm }),
     revoke: (vm, by) => tell({ order: "revoke", vm, by }),
     undoable: () => ask({ order: "undoable" }),
     undo: (id, by) => ask({ order: "undo", id, by }, UNDO_LIMIT_MS),

@@ -11,6 +11,8 @@ export interface KeysChannel {
   authorize(vm: string, key: GivenKey, right: AskedRight, by: string): Promise<Authorized>;
   /** What lies in the VM's queue; "clean" and "recover" remove what nobody waits for. */
   queue(vm: string, what: QueueQuestion, by: string): Promise<QueueCounts>;
+  /** Asked of the VM. @throws {Dom0Error} it does not answer */
+  queueEntries(vm: string): Promise<readonly QueueItem[]>;
 }
 
 export interface KeyState {
@@ -47,4 +49,12 @@ export interface QueueCounts {
   readonly running: number;
   readonly results: number;
   readonly removed: number;
+}
+
+/** A file in the VM's queue. */
+export interface QueueItem {
+  readonly folder: string;
+  readonly bytes: number;
+  /** The VM's own words. */
+  readonly name: string;
 }

@@ -16,6 +16,7 @@ import type {
   Undoable,
 } from "../../../dom0/admin/channel/dom0_channel.ts";
 import { Dom0Error } from "../../../dom0/admin/channel/dom0_channel.ts";
+import type { QueueItem } from "../../../dom0/admin/channel/keys_channel.ts";
 import type { PolicyChangeNow } from "../../../dom0/admin/channel/policy_channel.ts";
 import type { ArchiveHead, ArchiveLook } from "../../../dom0/operator/config_archives.ts";
 import { ARCHIVE_LOOK, fakeArchives } from "./fake_archives.ts";
@@ -65,6 +66,8 @@ export interface FakeDom0 extends FakeFiles {
   isAtBoot: boolean | null;
   files: Map<string, string>;
   policyChanges: PolicyChangeNow[];
+  /** In the queue of each VM that answers. */
+  queue: readonly QueueItem[];
   /** remote.conf, and what was changed in it. */
   config: string;
   configChanges: PolicyChangeNow[];
@@ -214,6 +217,10 @@ export function createFakeDom0(): FakeDom0 {
     keyFaults: [],
     isAtBoot: true,
     policyChanges: [],
+    queue: [
+      { folder: "pending", bytes: 412, name: "20261128-143139-2214-9f3c1a7e" },
+      { folder: "results", bytes: 96, name: "20261128-143102-2209-00c1f2aa.out" },
+    ],
     config: '# Which VMs are served.\nQVM_REMOTE_VMS="work research personal"\n',
     configChanges: [],
     ...fakeFiles(),
@@ -347,6 +354,10 @@ function createChannel(dom0: FakeDom0, watchers: Set<() => void>): Dom0Channel {
         did(`authorize ${vm} ${what} ${grant} ${scope} ${acceptsV1 ? "v1" : "v2"}`, by),
       );
       return { fingerprint: FINGERPRINT, inForce: true };
+    },
+    queueEntries(vm) {
+      if (vm === "personal") return Promise.reject(new Dom0Error("personal does not run."));
+      return Promise.resolve(dom0.queue);
     },
     async queue(vm, what, by) {
       if (vm === "personal") throw new Dom0Error("the qube does not run");

@@ -88,6 +88,43 @@ Deno.test("a key is revoked with the VM's name; its queue is looked into, and cl
   ]);
 });
 
+Deno.test("with a key the queue is emptied, too, if somebody wants it, and its VM answers", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const revoke = (vm: string) =>
+    after(scene, login, `/keys/${vm}/revoke`, { name: vm, clean: "yes" });
+  assertMatch(await revoke("work"), /key of work is gone[^]*queue in work: 3 removed/);
+  assertMatch(await revoke("personal"), /key of personal is gone[^]*left as it is\. the qube/);
+  assertEquals(did(scene), [
+    "revoke work by web s-1",
+    "queue work clean by web s-1",
+    "revoke personal by web s-1",
+  ]);
+});
+
+Deno.test("what lies in a queue is shown as the VM's own words, and left requests are answered", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  scene.dom0.queue = [{ folder: "pending", bytes: 7, name: "<b>\u202ex" }];
+  const { text } = await scene.get("/keys/work/queue", login);
+  assertMatch(text, /\[<bdi>work<\/bdi>\][^]*&lt;b&gt;<span class="ctl">U\+202E[^]*7 bytes/);
+  assertMatch((await scene.get("/keys/personal/queue", login)).text, /personal does not run/);
+  assertEquals((await scene.get("/keys/nobody/queue", login)).status, 404);
+  assertMatch(await after(scene, login, "/keys/work/queue", { what: "recover" }), /3 removed/);
+  assertEquals(did(scene), ["queue work recover by web s-1"]);
+});
+
+Deno.test("a VM that does not run is started where its key is to be compared", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const path = "/keys/authorize?vm=personal";
+  assertMatch((await scene.get(path, login)).text, /Start personal/);
+  const start = { operation: "vm.start", then: "authorize" };
+  const { headers } = await scene.post("/qubes/personal/power", login, start);
+  assertEquals(headers.get("location"), path);
+  assertMatch((await scene.get(path, login)).text, new RegExp(FINGERPRINT));
+});
+
 Deno.test("a key that is not used is said, with the next step", async () => {
   await using scene = await startScene();
   scene.dom0.keyFaults.push({ vm: "old", message: "its file can be read by others" });

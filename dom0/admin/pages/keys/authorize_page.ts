@@ -48,7 +48,13 @@ export async function authorizePage(admin: Admin, asked: AskedBySession): Promis
       token(view.session)
     }<input type="hidden" name="vm" value="${name}"><div class="c6 stack">${
       keyPanel(view, name, state, fetched)
-    }</div><div class="c6 stack">${grantPanel(view, name)}</div></form>`,
+    }</div><div class="c6 stack">${
+      grantPanel(view, name)
+    }</div></form><form id="start-vm" method="post" action="/qubes/${
+      encodeURIComponent(name)
+    }/power">${
+      token(view.session)
+    }<input type="hidden" name="operation" value="vm.start"><input type="hidden" name="then" value="authorize"></form>`,
   });
 }
 
@@ -66,7 +72,8 @@ function keyPanel(
         markup`<span class="bad">The key cannot be fetched.</span> ${
           fetched instanceof Dom0Error ? fetched.message : `${vm} is ${state.toLowerCase()}.`
         }`,
-        markup`<span class="soft">Start it, and make a key there with <code>qvm-remote key gen</code>; then <a href="/keys/authorize?vm=${
+        state !== "Running" && markup`<button form="start-vm">Start ${vm}</button>`,
+        markup`<span class="soft">It has to run, and to have a key, which it makes with <code>qvm-remote key gen</code>; then <a href="/keys/authorize?vm=${
           encodeURIComponent(vm)
         }">try again</a>. Or type the key in below.</span>`,
       ),

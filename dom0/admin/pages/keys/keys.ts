@@ -2,7 +2,7 @@
 /** Keys: which VMs are let in, by whose key; a look into their queues; taking the right away. @module */
 
 import { type Admin, askerOf, type View, viewOf } from "../../admin_context.ts";
-import { Dom0Error } from "../../channel/dom0_channel.ts";
+import { Dom0Error, orProblem } from "../../channel/dom0_channel.ts";
 import type { PolicyState, WhoMay } from "../../channel/policy_channel.ts";
 import { type KeyState, QUEUE_QUESTIONS } from "../../channel/keys_channel.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../../markup/markup.ts";
@@ -15,6 +15,7 @@ import {
 import type { Route } from "../../server/router.ts";
 import { runningRequests } from "../../../daemon/running_requests.ts";
 import { authorizePage, authorizeVm } from "./authorize_page.ts";
+import { queuePage } from "./queue_page.ts";
 import { page } from "../layout.ts";
 import { empty, many, panel, postButton, qubeLink, state, table, token } from "../parts.ts";
 
@@ -41,6 +42,11 @@ export function keyRoutes(admin: Admin): readonly Route[] {
     path: "/keys/authorize",
     access: "session",
     answer: (asked) => authorizeVm(admin, asked),
+  }, {
+    method: "GET",
+    path: "/keys/:vm/queue",
+    access: "session",
+    answer: (asked) => queuePage(admin, asked),
   }, {
     method: "POST",
     path: "/keys/:vm/queue",
@@ -70,7 +76,7 @@ async function lookIntoQueue(
     if (!(error instanceof Dom0Error)) throw error;
     session.notices.push({ kind: "bad", text: `${vm} does not answer. ${error.message}` });
   }
-  return seeOther("/keys");
+  return seeOther(what === "status" ? "/keys" : `/keys/${encodeURIComponent(vm)}/queue`);
 }
 
 async function revoke(
@@ -82,9 +88,18 @@ async function revoke(
     session.notices.push({ kind: "bad", text: `Not revoked: type ${vm} to revoke its key.` });
     return seeOther(`/keys?dialog=revoke&vm=${encodeURIComponent(vm)}`);
   }
-  await channel.revoke(vm, askerOf(session));
+  const by = askerOf(session);
+  await channel.revoke(vm, by);
   const text = `The key of ${vm} is gone: its session and its commands are ended.`;
   session.notices.push({ kind: "ok", text });
+  if (form.get("clean") === "yes") {
+    const left = await orProblem(channel.queue(vm, "clean", by));
+    session.notices.push(
+      left instanceof Dom0Error
+        ? { kind: "wait", text: `The queue in ${vm} was left as it is. ${left.message}` }
+        : { kind: "ok", text: `The queue in ${vm}: ${left.removed} removed.` },
+    );
+  }
   return seeOther("/keys");
 }
 
@@ -177,19 +192,18 @@ function actions({ session }: View, vm: string): Html {
   const action = `/keys/${encodeURIComponent(vm)}/queue`;
   return markup`<div class="row end">${
     postButton(session, action, { what: "status" }, markup`Test${of}`)
-  }${
-    postButton(
-      session,
-      action,
-      { what: "clean" },
-      markup`Clean<span class="vh"> the queue of</span>${of}`,
-    )
-  }<a class="btn lean" href="/keys/authorize?vm=${
+  }<a class="btn lean" href="${action}">Queue${of}</a><a class="btn lean" href="/keys/authorize?vm=${
     encodeURIComponent(vm)
   }">Change…${of}</a><a class="btn lean danger" role="button" href="/keys?dialog=revoke&amp;vm=${
     encodeURIComponent(vm)
   }" data-open="revoke-${vm}">Revoke…${of}</a></div>`;
 }
+
+/** Copied into the VM: dom0 writes into no VM's system. */
+const GUIDE =
+  markup`<details class="body small"><summary>It has no qvm-remote yet</summary><ol class="stack gap"><li>In its template (or in the VM, if it is standalone), with the package <code>qvm-remote</code>, or from the sources:<pre>sudo make install-vm</pre></li><li>Shut the template down, restart the VM, and make its key there:<pre>qvm-remote key gen
+qvm-remote key fingerprint</pre></li><li>Compare its key here, and choose what it may do.</li><li>Try it in the VM:<pre>qvm-remote ping
+qvm-remote doctor</pre></li></ol><p>An agent VM is made by dom0 itself: <code>sudo setup-dom0 claw</code> in dom0’s terminal, then <code>setup-vm</code> in the VM.</p></details>`;
 
 /** A VM runs while its key is fetched: those come first. */
 function another({ qubes }: View, keys: KeyState["keys"]): Html {
@@ -212,7 +226,7 @@ function another({ qubes }: View, keys: KeyState["keys"]): Html {
 <p class="small soft">In the VM, <code>qvm-remote key gen</code> makes the key. dom0 fetches it while the VM runs, and you compare its fingerprint.</p>
 <div class="field"><label for="new-vm">VM</label><select id="new-vm" name="vm">${options(true)}${
         options(false)
-      }</select></div><button class="main">Compare its key</button></form>`,
+      }</select></div><button class="main">Compare its key</button></form>${GUIDE}`,
   );
 }
 
@@ -223,6 +237,6 @@ function revokeDialog({ session, query }: View, vm: string): Html {
   }><form method="post" action="/keys/${encodeURIComponent(vm)}/revoke">${token(session)}
 <h2 id="revoke-h-${vm}">Revoke the key of <bdi>${vm}</bdi>?</h2>
 <div class="stack"><p>At once: its session and its commands are ended, its grant file is removed. To let it in again, its key is compared anew.</p>
-<div class="field"><label for="revoke-name-${vm}">Type <code>${vm}</code> to revoke it</label><input id="revoke-name-${vm}" name="name" autocomplete="off" spellcheck="false" autofocus data-word="${vm}" data-for="revoke-go-${vm}"></div></div>
+<div class="field"><label for="revoke-name-${vm}">Type <code>${vm}</code> to revoke it</label><input id="revoke-name-${vm}" name="name" autocomplete="off" spellcheck="false" autofocus data-word="${vm}" data-for="revoke-go-${vm}"></div><label class="check"><input type="checkbox" name="clean" value="yes"> Empty its queue, too, if it runs</label></div>
 <footer><a class="btn" href="/keys" data-close>Cancel</a><button id="revoke-go-${vm}" class="alarm">Revoke</button></footer></form></dialog>`;
 }

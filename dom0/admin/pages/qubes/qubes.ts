@@ -67,6 +67,8 @@ async function changePower(
   if (known === undefined) throw new HttpError(400, "there is no such button");
   const back = form.has("press")
     ? listPath(new URLSearchParams(form.get("query") ?? ""), {})
+    : form.get("then") === "authorize"
+    ? `/keys/authorize?vm=${encodeURIComponent(vm)}`
     : `/qubes/${encodeURIComponent(vm)}`;
   if (operation === "vm.remove" && form.get("name") !== vm) {
     session.notices.push({ kind: "bad", text: `Not removed: type ${vm} to remove it.` });
