@@ -17,6 +17,7 @@ import { isFolderThere, previewWords, readParked } from "./parked_requests.ts";
 import { readPlans } from "./plan_files.ts";
 import { askingFiles } from "./operator_files.ts";
 import { startDaemon } from "./start_daemon.ts";
+import { listRuns } from "./run_list.ts";
 import { followRun, readRun } from "./run_files.ts";
 
 export interface DaemonChannel extends Dom0Channel {
@@ -54,6 +55,7 @@ export function createDaemonChannel(paths: FolderPaths): DaemonChannel {
       await caller.call({ order: "note", action: "started the daemon", by });
     },
     plans: () => readPlans(paths.plansFolder),
+    runs: () => listRuns(paths.runsFolder),
     readRun: (id, from) => readRun(paths.runsFolder, id, from),
     followRun: (id, onChange) => followRun(paths.runsFolder, id, onChange),
     watch: watcher.watch,
@@ -122,7 +124,7 @@ function watchRunFolder({ runFolder, parkedFolder, plansFolder }: FolderPaths): 
 /** What is asked of the daemon, one order each. */
 function asking(
   { call }: DaemonCaller,
-): Omit<Dom0Channel, "now" | "watch" | "startDaemon" | "plans" | "readRun" | "followRun"> {
+): Omit<Dom0Channel, "now" | "watch" | "startDaemon" | "plans" | "runs" | "readRun" | "followRun"> {
   const ask = async <T>(order: Readonly<Record<string, unknown>>, limitMs?: number): Promise<T> =>
     await call({ by: "web", ...order }, limitMs) as T; // as dom0/admin_orders makes it
   const tell = async (order: Readonly<Record<string, unknown>>): Promise<void> => {

@@ -13,6 +13,7 @@ import type { PlanView } from "../../plans/plan_view.ts";
 import type { JsonValue, Level } from "../../operations/operation.ts";
 import type { ArchiveChannel } from "./archive_channel.ts";
 import type { ConfigChannel } from "./config_channel.ts";
+import type { ListedRun } from "./run_list.ts";
 import type { KeysChannel } from "./keys_channel.ts";
 import type { PolicyChannel } from "./policy_channel.ts";
 import type { QrexecChannel } from "./qrexec_channel.ts";
@@ -49,6 +50,8 @@ export interface Dom0Channel
   cancelRequest(request: ParkedName, by: Asker): Promise<void>;
   /** From a byte on, as far as it has come; null: there is no such run, or it is no longer kept. */
   readRun(id: string, from: number): Promise<RunChunk | null>;
+  /** Running ones and the last that ended, newest first. */
+  runs(): Promise<readonly ListedRun[]>;
   /** Calls back a moment after it printed something or ended. @returns ends it */
   followRun(id: string, onChange: () => void): () => void;
 

@@ -7,7 +7,8 @@ import { watchFolders } from "../../../shared/io/folder_watch.ts";
 import type { RunEnd, RunHead, RunPart } from "../../admin_orders/run_output.ts";
 import type { RunChunk } from "./dom0_channel.ts";
 
-const RUN_ID = /^[0-9]{8}-[0-9]{6}-[0-9]{1,10}-[0-9a-f]{8}$/;
+/** As the daemon names its files. */
+export const RUN_ID = /^[0-9]{8}-[0-9]{6}-[0-9]{1,10}-[0-9a-f]{8}$/;
 const NEWLINE = 0x0a;
 /** A watch may lose an event. */
 const LOOK_MS = 1_000;

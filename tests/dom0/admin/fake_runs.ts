@@ -63,6 +63,7 @@ type RunPartOfChannel = Pick<
   | "beginShell"
   | "cancel"
   | "readRun"
+  | "runs"
   | "followRun"
   | "plans"
   | "beginPlan"
@@ -125,6 +126,7 @@ export function fakeRunChannel({ dom0, run, did, nowMs }: FakeRunParts): RunPart
       if (found === undefined || found.end !== null) throw new Dom0Error("It has ended already.");
       found.finish({ kind: "cancelled", exitCode: 130 });
     },
+    runs: () => Promise.resolve(runs.all.map(({ head, end }) => ({ head, end })).toReversed()),
     readRun: (id, from) => Promise.resolve(chunkOf(find(id), from)),
     followRun(id, onChange) {
       const own = followers.get(id) ?? new Set();

@@ -2,7 +2,7 @@
 /** Execute: starts an operation that was filled in, or, in elevated mode, a script; follows and ends it. @module */
 
 import { type Admin, askerOf, isElevated, viewOf } from "../../admin_context.ts";
-import { Dom0Error, type PreviewOf } from "../../channel/dom0_channel.ts";
+import { Dom0Error, type PreviewOf, type RunChunk } from "../../channel/dom0_channel.ts";
 import { shellQuote } from "../../../../shared/protocol/command.ts";
 import type { Operation } from "../../../operations/operation.ts";
 import { ParameterError } from "../../../operations/parameter.ts";
@@ -30,7 +30,7 @@ export function executeRoutes(admin: Admin): readonly Route[] {
     async answer(asked) {
       const values = new Map([...asked.query].filter(([name]) => name !== "operation"));
       const name = asked.query.get("operation") ?? "";
-      return executePage(await viewOf(admin, asked), name, { ...NOTHING_SENT, values }, null);
+      return await show(admin, asked, name, { ...NOTHING_SENT, values }, null);
     },
   }, {
     method: "POST",
@@ -49,7 +49,7 @@ export function executeRoutes(admin: Admin): readonly Route[] {
       }
       const { operation, values } = chunk.head;
       const sent = { ...NOTHING_SENT, values: new Map(Object.entries(values)) };
-      return executePage(await viewOf(admin, asked), operation, sent, chunk);
+      return await show(admin, asked, operation, sent, chunk);
     },
   }, {
     method: "GET",
@@ -68,21 +68,32 @@ export function executeRoutes(admin: Admin): readonly Route[] {
   }];
 }
 
+async function show(
+  admin: Admin,
+  asked: AskedBySession,
+  name: string,
+  sent: Sent & Partial<Shown>,
+  run: RunChunk | null,
+): Promise<Answer> {
+  const [view, runs] = await Promise.all([viewOf(admin, asked), admin.channel.runs()]);
+  return executePage(view, name, sent, run, runs);
+}
+
 async function start(admin: Admin, asked: AskedBySession): Promise<Answer> {
   const name = asked.form.get("operation") ?? "";
   const isPreview = asked.form.get("what") === "preview";
   const filled = name === SHELL ? fillScript(admin, asked) : fillOperation(admin, asked, name);
   const sent: Sent = { ...NOTHING_SENT, values: filled.values };
-  const show = async (more: Partial<Shown>): Promise<Answer> =>
-    executePage(await viewOf(admin, asked), name, { ...sent, ...more }, null);
+  const again = (more: Partial<Shown>): Promise<Answer> =>
+    show(admin, asked, name, { ...sent, ...more }, null);
   const problems = new Map(filled.problems);
   if (isPreview) problems.delete("sure");
-  if (problems.size > 0) return await show({ problems });
+  if (problems.size > 0) return await again({ problems });
   const { channel, qubes } = admin;
   const by = askerOf(asked.session);
   const values = Object.fromEntries(filled.values);
   try {
-    if (isPreview) return await show({ preview: await previewOf(admin, name, values) });
+    if (isPreview) return await again({ preview: await previewOf(admin, name, values) });
     const { id } = name === SHELL
       ? await channel.beginShell(values["script"] ?? "", by)
       : await channel.begin(name, values, by);
@@ -90,7 +101,7 @@ async function start(admin: Admin, asked: AskedBySession): Promise<Answer> {
     return seeOther(`/execute/${id}`);
   } catch (error) {
     if (!(error instanceof Dom0Error)) throw error;
-    return await show({ problems: new Map([["", error.message]]) });
+    return await again({ problems: new Map([["", error.message]]) });
   }
 }
 

@@ -8,6 +8,8 @@ import { OPERATIONS, SHELL } from "../../../operations/table.ts";
 import type { Answer } from "../../server/http_message.ts";
 import { page } from "../layout.ts";
 import { diff, empty, many } from "../parts.ts";
+import type { ListedRun } from "../../channel/run_list.ts";
+import { lastRuns } from "./last_runs.ts";
 import { operationForm, scriptForm, type Sent } from "./operation_form.ts";
 import { runPanel } from "./run_panel.ts";
 
@@ -23,6 +25,7 @@ export function executePage(
   name: string,
   sent: Sent & Partial<Shown>,
   run: RunChunk | null,
+  runs: readonly ListedRun[],
 ): Answer {
   const operation = OPERATIONS.get(name);
   const form = name === SHELL
@@ -36,13 +39,13 @@ export function executePage(
     facts: "As you, on record as this session",
     main: markup`${
       chooser(name)
-    }<div class="cols"><div class="c5 w4">${form}</div><div class="c7 w8">${
+    }<div class="cols"><div class="c5 w4">${form}</div><div class="c7 w8 stack">${
       run !== null
         ? runPanel(view, run)
         : sent.preview === null || sent.preview === undefined
         ? noRun()
         : previewPanel(sent.preview)
-    }</div></div>`,
+    }${lastRuns(view, runs)}</div></div>`,
   });
 }
 

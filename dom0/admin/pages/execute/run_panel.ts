@@ -7,6 +7,7 @@ import type { RunChunk } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, lines, markup } from "../../markup/markup.ts";
 import { OPERATIONS } from "../../../operations/table.ts";
 import { many, postButton, qube, says, span, state, time } from "../parts.ts";
+import type { ListedRun } from "../../channel/run_list.ts";
 import { longText } from "../long_text.ts";
 import { resultTable } from "./result_table.ts";
 import { progressBar, splitProgress, tellsProgress } from "./run_progress.ts";
@@ -33,7 +34,7 @@ export function runPanel(view: View, run: RunChunk): Html {
     : null;
   const { parts, progress } = tells ? splitProgress(run.parts) : { ...run, progress: null };
   return markup`<section class="panel" id="run" aria-label="Result"${marks}><header><h2>${
-    runState(run)
+    stateOfRun(end)
   } <code>${operation}</code>${
     vm !== undefined && markup` on ${qube(view, vm)}`
   }</h2><span class="small soft">${aside}</span></header><div class="body stack">${
@@ -44,8 +45,10 @@ export function runPanel(view: View, run: RunChunk): Html {
   }${output(view, { ...run, parts })}</div></section>`;
 }
 
-function runState({ end }: RunChunk): Html {
+/** @param end null: it runs */
+export function stateOfRun(end: ListedRun["end"]): Html {
   if (end === null) return state("busy", "Running");
+  if (end.kind === undefined) return state("off", "Ended");
   if (end.kind !== "done") return state("bad", ENDS.get(end.kind) ?? end.kind);
   return end.exitCode === 0 ? state("ok", "Done") : state("bad", `Failed, exit ${end.exitCode}`);
 }
