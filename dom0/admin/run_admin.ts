@@ -8,6 +8,7 @@ import { createNotifier } from "../../shared/io/sd_notify.ts";
 import { aborted } from "../../shared/io/timing.ts";
 import type { Paths } from "../settings/paths.ts";
 import { createDaemonChannel } from "./channel/daemon_channel.ts";
+import { answersItself } from "./server/answers_itself.ts";
 import { removeOldTickets } from "./server/tickets.ts";
 import { startAdmin } from "./start_admin.ts";
 
@@ -21,9 +22,6 @@ export interface AdminServiceOptions {
     readonly watchdogUsec: string | undefined;
   };
 }
-
-/** How long the server has to answer itself; then it is not alive. */
-const ALIVE_MS = 5_000;
 
 /** @throws {UserError} the port is taken */
 export async function runAdmin(
@@ -43,7 +41,7 @@ export async function runAdmin(
   });
   // Who started the service waits for its first page: the list of qubes is there when the browser is.
   admin.prepare();
-  const notifier = createNotifier({ ...notify, isAlive: answersItself });
+  const notifier = createNotifier({ ...notify, isAlive: () => answersItself(PORT) });
   await notifier.ready();
   await aborted(stop);
   notifier.close();
@@ -53,18 +51,4 @@ export async function runAdmin(
 
 function isTaken(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-}
-
-/** The whole way, through the port: a server that hangs is restarted by systemd. */
-async function answersItself(): Promise<boolean> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${PORT}/assets/icon.svg`, {
-      headers: { "sec-fetch-site": "same-origin" },
-      signal: AbortSignal.timeout(ALIVE_MS),
-    });
-    await answer.body?.cancel();
-    return answer.ok;
-  } catch {
-    return false;
-  }
 }
