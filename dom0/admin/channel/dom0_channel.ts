@@ -13,7 +13,6 @@ import type { PlanView } from "../../plans/plan_view.ts";
 import type { JsonValue, Level } from "../../operations/operation.ts";
 import type { ArchiveChannel } from "./archive_channel.ts";
 import type { ConfigChannel } from "./config_channel.ts";
-import type { ListedRun } from "./run_list.ts";
 import type { KeysChannel } from "./keys_channel.ts";
 import type { PolicyChannel } from "./policy_channel.ts";
 import type { QrexecChannel } from "./qrexec_channel.ts";
@@ -200,6 +199,13 @@ export interface RunChunk {
   readonly end: RunEnd | null;
   /** Where the next part begins. */
   readonly next: number;
+}
+
+/** How it began, and how it ended. */
+export interface ListedRun {
+  readonly head: RunHead;
+  /** null: it runs. Of a long one only the time is known. */
+  readonly end: Pick<RunEnd, "endedMs"> & Partial<Pick<RunEnd, "kind" | "exitCode">> | null;
 }
 
 export interface RunResult {

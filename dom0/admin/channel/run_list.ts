@@ -3,19 +3,14 @@
 
 import { ifPresent } from "../../../shared/io/files.ts";
 import { readAt } from "../../../shared/io/read_at.ts";
-import type { RunEnd, RunHead } from "../../admin_orders/run_output.ts";
+import type { RunHead } from "../../admin_orders/run_output.ts";
+import type { ListedRun } from "./dom0_channel.ts";
 import { RUN_ID } from "./run_files.ts";
 
 /** Enough for a script of the longest. */
 const HEAD_BYTES = 512 * 1024;
 /** Of the last line; the value of an operation may be longer, and is not needed here. */
 const END_BYTES = 64 * 1024;
-
-export interface ListedRun {
-  readonly head: RunHead;
-  /** null: it runs. */
-  readonly end: Pick<RunEnd, "endedMs"> & Partial<Pick<RunEnd, "kind" | "exitCode">> | null;
-}
 
 /** Newest first. */
 export async function listRuns(folder: string): Promise<readonly ListedRun[]> {

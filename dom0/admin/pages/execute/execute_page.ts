@@ -2,13 +2,12 @@
 /** The page Execute: what to run, what it would do, what it prints while it runs, and what came of it. @module */
 
 import type { View } from "../../admin_context.ts";
-import type { PreviewOf, RunChunk } from "../../channel/dom0_channel.ts";
+import type { ListedRun, PreviewOf, RunChunk } from "../../channel/dom0_channel.ts";
 import { type Html, lines, markup, when } from "../../markup/markup.ts";
 import { OPERATIONS, SHELL } from "../../../operations/table.ts";
 import type { Answer } from "../../server/http_message.ts";
 import { page } from "../layout.ts";
 import { diff, empty, many } from "../parts.ts";
-import type { ListedRun } from "../../channel/run_list.ts";
 import { lastRuns } from "./last_runs.ts";
 import { operationForm, scriptForm, type Sent } from "./operation_form.ts";
 import { runPanel } from "./run_panel.ts";

@@ -2,7 +2,7 @@
 /** What was run from here of late, each to be looked at, and to be run again. @module */
 
 import type { View } from "../../admin_context.ts";
-import type { ListedRun } from "../../channel/run_list.ts";
+import type { ListedRun } from "../../channel/dom0_channel.ts";
 import { type Html, markup } from "../../markup/markup.ts";
 import { empty, panel, qube, table, time } from "../parts.ts";
 import { stateOfRun } from "./run_panel.ts";

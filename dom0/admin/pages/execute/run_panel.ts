@@ -3,11 +3,10 @@
 
 import type { View } from "../../admin_context.ts";
 import type { RunPart } from "../../../admin_orders/run_output.ts";
-import type { RunChunk } from "../../channel/dom0_channel.ts";
+import type { ListedRun, RunChunk } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, lines, markup } from "../../markup/markup.ts";
 import { OPERATIONS } from "../../../operations/table.ts";
 import { many, postButton, qube, says, span, state, time } from "../parts.ts";
-import type { ListedRun } from "../../channel/run_list.ts";
 import { longText } from "../long_text.ts";
 import { resultTable } from "./result_table.ts";
 import { progressBar, splitProgress, tellsProgress } from "./run_progress.ts";
