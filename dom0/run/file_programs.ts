@@ -37,10 +37,11 @@ enter "$path"
 find . -mindepth 1 -maxdepth 1 ! -name $'*\\n*' -printf '%y %s %m %Ts %f\\n' | sort -k5
 `;
 
+/** The version is another one after each change: file system, number in it, time of the last change. */
 const STAT = `
 enter_parent
 is_there || fail "no such file: $path"
-stat --printf='type %F\\nsize %s\\nmode %a\\nmtime %Y\\n' -- "$name" | sed 's/^type regular empty file$/type regular file/'
+stat --printf='type %F\\nsize %s\\nmode %a\\nmtime %Y\\nversion %d.%i.%.9Z\\n' -- "$name" | sed 's/^type regular empty file$/type regular file/'
 [ -n "$hash" ] && is_file || exit 0
 set -o pipefail
 sum=$(dd if="$name" iflag=nofollow,nonblock bs=1M status=none | sha256sum) || fail "cannot be read: $path"

@@ -7,6 +7,7 @@
  */
 
 import type { Hash } from "node:crypto";
+import { type ByteSource, readAhead } from "./read_ahead.ts";
 
 /** Takes pieces by update(), and ends with digest("hex"). */
 export type Sha256 = Hash;
@@ -16,19 +17,15 @@ export function newSha256(): Sha256 {
   return process.getBuiltinModule("node:crypto").createHash("sha256");
 }
 
-/** More, and other work waits. */
-const HASHED_PER_TURN_BYTES = 1024 * 1024;
-
 /** The file, from where it is to its end. @param onBytes told how many more are in the hash */
 export async function hashRest(
   hash: Sha256,
-  file: Pick<Deno.FsFile, "read">,
+  file: ByteSource,
   onBytes: (bytes: number) => void = () => {},
 ): Promise<void> {
-  const buffer = new Uint8Array(HASHED_PER_TURN_BYTES);
-  for (let got; (got = await file.read(buffer)) !== null;) {
-    hash.update(buffer.subarray(0, got));
-    onBytes(got);
+  for await (const piece of readAhead(file)) {
+    hash.update(piece);
+    onBytes(piece.length);
   }
 }
 

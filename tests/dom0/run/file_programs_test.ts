@@ -77,9 +77,11 @@ Deno.test("file.stat and file.list say what is there", () =>
     Deno.symlinkSync("/etc/shadow", `${folder}/link`);
     Deno.writeTextFileSync(`${folder}/line\nend`, "");
     const { text } = await run(["file-stat", "--hash", `${folder}/file`]);
+    const version = /^version (.+)$/m.exec(text)?.[1];
     assertEquals(
       text,
-      `type regular file\nsize 6\nmode 600\nmtime 1000000000\nsha256 ${sha256Hex("hello\n")}\n`,
+      "type regular file\nsize 6\nmode 600\nmtime 1000000000\n" +
+        `version ${version}\nsha256 ${sha256Hex("hello\n")}\n`,
     );
     assertStringIncludes((await run(["file-stat", `${folder}/empty`])).text, "type regular file\n");
     assertStringIncludes((await run(["file-stat", folder])).text, "type directory\n");

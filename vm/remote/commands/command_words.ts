@@ -2,6 +2,7 @@
 /** What to run: several words, one word, -c, or stdin. Checked here, before dom0 is asked. @module */
 
 import { UsageError, UserError } from "../../../shared/cli/program.ts";
+import type { ByteSource } from "../../../shared/io/read_ahead.ts";
 import { concat, utf8 } from "../../../shared/protocol/bytes.ts";
 import {
   type Command,
@@ -9,7 +10,6 @@ import {
   type ProcessCommand,
 } from "../../../shared/protocol/command.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
-import type { ByteSource } from "../files/payload_file.ts";
 import type { Given } from "./cli_words.ts";
 
 /** What Deno replaces bytes with that are not UTF-8; the bytes themselves are lost. */

@@ -10,19 +10,15 @@
  */
 
 import { PRIVATE_FILE, PRIVATE_FOLDER } from "../../../shared/io/private_modes.ts";
-import { UserError, writeAll } from "../../../shared/cli/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
+import { writeFully } from "../../../shared/io/files.ts";
+import { type ByteSource, readAhead } from "../../../shared/io/read_ahead.ts";
 import { removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { MAX_PAYLOAD_BYTES } from "../../../shared/protocol/limits.ts";
 import type { Payload } from "../../../shared/protocol/payload.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { createStreamHash } from "../client/stream_hash.ts";
 import { type Layout, payloadPath, prepareFolders } from "./layout.ts";
-
-const CHUNK_BYTES = 256 * 1024;
-
-export interface ByteSource {
-  read(into: Uint8Array): Promise<number | null>;
-}
 
 /** All of a payload, before its request has a name. */
 export interface Spooled {
@@ -46,13 +42,12 @@ export async function spoolPayload(layout: Layout, source: ByteSource): Promise<
   let bytes = 0;
   try {
     file.lockSync(true);
-    const buffer = new Uint8Array(CHUNK_BYTES);
-    for (let got; (got = await source.read(buffer)) !== null;) {
-      const chunk = buffer.subarray(0, got);
-      writeAll(file, chunk);
-      hash.update(chunk);
-      bytes += got;
+    for await (const piece of readAhead(source)) {
+      bytes += piece.length;
       if (bytes > MAX_PAYLOAD_BYTES) throw new UserError("more than a request can bring");
+      const writing = writeFully(file, piece);
+      hash.update(piece); // in this thread, while another writes and a third reads what is next
+      await writing;
     }
   } catch (error) { // a full disk
     drop();

@@ -11,6 +11,8 @@ export interface Dom0File {
   readonly mode: number;
   /** Seconds since 1970. */
   readonly mtime: number;
+  /** Another one after each change of the file; null: this dom0 does not give it. */
+  readonly version: string | null;
   /** Of a file, if it was asked for. */
   readonly sha256: string | null;
 }
@@ -27,12 +29,13 @@ export async function statInDom0(
   hash: boolean,
 ): Promise<Dom0File> {
   const said = await dom0.value("file.stat", [["path", path], ["hash", String(hash)]]);
-  const { type, size, mode, mtime, sha256 } = recordOf(said);
+  const { type, size, mode, mtime, version, sha256 } = recordOf(said);
   return {
     type: TYPES.get(type) ?? "other",
     size: Number(size),
     mode: parseInt(String(mode), 8) & 0o777,
     mtime: Number(mtime),
+    version: typeof version === "string" ? version : null,
     sha256: typeof sha256 === "string" ? sha256 : null,
   };
 }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * Files and folders of dom0 into this VM. A file is read in ranges, each under dom0's MAC, into a file
- * beside its place; a transfer that broke goes on at its end. When all of it has the hash that dom0
- * gave, it is renamed to its place.
+ * Files and folders of dom0 into this VM. A file is read in ranges into a file beside its place, which is
+ * renamed when all of it is there; a transfer that broke goes on at its end. dom0's MAC covers each
+ * range's hash, so each byte is hashed once on either side. That the ranges are of one and the same
+ * file, dom0's version of it says, before and after; where something is here already, the hash of all
+ * of it, which costs dom0 one reading more.
  *
  * @module
  */
 
 import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
-import { UserError, writeAll } from "../../../shared/cli/program.ts";
+import { UserError } from "../../../shared/cli/program.ts";
+import { writeFully } from "../../../shared/io/files.ts";
 import { hashRest, newSha256, sha256OfFile } from "../../../shared/io/sha256.ts";
 import { ifPresentSync, isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { parseDom0Path } from "../../../shared/protocol/dom0_path.ts";
@@ -52,7 +55,7 @@ function isFolderAt(path: string): boolean {
 
 async function pull(from: string, to: string, options: PullOptions): Promise<void> {
   await options.report.attempt({ from, to }, async () => {
-    const file = await statInDom0(options.dom0, from, true);
+    const file = await statInDom0(options.dom0, from, false);
     if (file.type === "file") return await pullFile(from, to, file, options);
     if (file.type === "folder") return await pullFolder(from, to, file, options);
     options.report.skip({ from, to }, "a link or a special file");
@@ -90,20 +93,22 @@ function isSpeakable(path: string): boolean {
 async function pullFile(
   from: string,
   to: string,
-  file: Dom0File,
+  seen: Dom0File,
   { dom0, report, force }: PullOptions,
 ): Promise<void> {
-  const { size, sha256 } = file;
-  if (sha256 === null) throw new UserError("dom0 did not give its hash");
-  report.expect(size);
   const there = ifPresentSync(() => Deno.lstatSync(to));
   if (there !== undefined && !there.isFile) throw new UserError(`there is something else: ${to}`);
-  if (there !== undefined && there.size === size && await sha256OfFile(to) === sha256) {
+  const part = `${dirname(to)}/.${basename(to)}.qvm-remote-part`;
+  const isNew = there?.size !== seen.size && !isPresent(part) && seen.version !== null;
+  const file = isNew ? seen : await statInDom0(dom0, from, true);
+  const { size } = file;
+  report.expect(size);
+  if (there?.size === size && await sha256OfFile(to) === file.sha256) {
+    const { sha256 } = file;
     return report.add({ from, to, result: "unchanged", bytes: size, sha256, why: null });
   }
   if (there !== undefined && !force) throw new UserError(`there is something: ${to}`, ["--force"]);
-  const part = `${dirname(to)}/.${basename(to)}.qvm-remote-part`;
-  await fetchInto(part, from, file, sha256, { dom0, report });
+  const sha256 = await fetchInto(part, from, file, { dom0, report });
   Deno.chmodSync(part, file.mode);
   Deno.utimeSync(part, file.mtime, file.mtime);
   if (force) Deno.renameSync(part, to);
@@ -114,32 +119,43 @@ async function pullFile(
   report.add({ from, to, result: "copied", bytes: size, sha256, why: null });
 }
 
-/** All of it, checked and on the disk; or nothing is left that has another hash. */
+/**
+ * All of it, checked and on the disk; or nothing is left of what is not one file of dom0's.
+ *
+ * @returns its hash, if it had to be known or is shown
+ */
 async function fetchInto(
   part: string,
   from: string,
-  { size }: Dom0File,
-  sha256: string,
+  file: Dom0File,
   { dom0, report }: Pick<PullOptions, "dom0" | "report">,
-): Promise<void> {
-  using file = openPart(part);
+): Promise<string | null> {
+  const { size, version } = file;
+  using to = openPart(part);
   let hash = newSha256();
   let here = 0;
-  await hashRest(hash, file, (bytes) => here += bytes);
-  if (here > size) {
-    file.truncateSync(0);
+  await hashRest(hash, to, (bytes) => here += bytes);
+  if (here > size || file.sha256 === null) {
+    to.truncateSync(0);
     hash = newSha256();
     here = 0;
   }
-  for await (const chunk of rangesOf(from, here, size, { dom0, report })) {
-    writeAll(file, chunk);
-    hash.update(chunk);
+  const isHashed = file.sha256 !== null || report.showsHashes;
+  for await (const range of rangesOf(from, here, size, { dom0, report })) {
+    if (isHashed) hash.update(range);
+    await writeFully(to, range);
+    await to.syncData(); // while the next ones come
   }
-  if (hash.digest("hex") !== sha256) {
+  const sha256 = isHashed ? hash.digest("hex") : null;
+  const isWhole = file.sha256 === null
+    ? (await statInDom0(dom0, from, false)).version === version
+    : file.sha256 === sha256;
+  if (!isWhole) {
     removeIfPresent(part);
     throw new UserError("it was changed while it was read: try again");
   }
-  file.syncSync();
+  await to.sync();
+  return sha256;
 }
 
 /** From there to the end, in order. Some are asked for ahead: dom0 starts each as a command. */
@@ -151,7 +167,7 @@ async function* rangesOf(
 ): AsyncGenerator<Uint8Array> {
   let got = offset;
   const onBytes = (bytes: number): void => report.at(got += bytes);
-  const ahead: Promise<readonly Uint8Array[]>[] = [];
+  const ahead: Promise<Uint8Array>[] = [];
   for (let next = offset; next < size || ahead.length > 0;) {
     while (next < size && ahead.length < RANGES_AHEAD) {
       const bytes = Math.min(RANGE_BYTES, size - next);
@@ -160,7 +176,8 @@ async function* rangesOf(
       ahead.push(range);
       next += bytes;
     }
-    yield* await ahead.shift() ?? [];
+    const first = ahead.shift();
+    if (first !== undefined) yield await first;
   }
 }
 
@@ -170,23 +187,24 @@ async function fetchRange(
   bytes: number,
   dom0: CallDom0,
   onBytes: (bytes: number) => void,
-): Promise<readonly Uint8Array[]> {
-  let chunks: Uint8Array[] = [];
+): Promise<Uint8Array> {
+  const range = new Uint8Array(bytes);
+  let length = 0;
   const pairs = [["path", path], ["offset", `${offset}`], ["bytes", `${bytes}`]] as const;
-  const sizeOf = (): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   await dom0.run("file.read", pairs, {
     begin() {
-      onBytes(-sizeOf()); // it begins anew
-      chunks = [];
+      onBytes(-length); // it begins anew
+      length = 0;
       return (chunk) => {
-        chunks.push(chunk.slice());
+        range.set(chunk, length);
+        length += chunk.length;
         onBytes(chunk.length);
         return Promise.resolve();
       };
     },
   });
-  if (sizeOf() !== bytes) throw new UserError("it became shorter while it was read");
-  return chunks;
+  if (length !== bytes) throw new UserError("it became shorter while it was read");
+  return range;
 }
 
 /** A part of an earlier transfer, or a new file; no link is followed. */

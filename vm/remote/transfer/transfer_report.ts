@@ -27,6 +27,8 @@ export interface TransferredFile {
 }
 
 export interface TransferReport {
+  /** Whoever reads it gets the hash of each file. */
+  readonly showsHashes: boolean;
   /** There is more to come. */
   expect(bytes: number): void;
   /** Of the file that is being copied. */
@@ -58,6 +60,7 @@ export function createReport(given: Given): TransferReport {
     writeAll(Deno.stderr, `${PROGRAM}: ${printable(file.from, 300)}: ${file.why}\n`);
   };
   return {
+    showsHashes: given.has("json"),
     expect: (bytes) => void (total += bytes),
     at: (bytes) => line.show(doneBytes + bytes, total),
     add,
