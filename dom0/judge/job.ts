@@ -7,7 +7,6 @@
  * @module
  */
 
-import { MAX_OUTPUT_CHUNK_BYTES } from "../../shared/protocol/limits.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import type { Outcome } from "../../shared/protocol/outcome.ts";
@@ -204,7 +203,7 @@ function deliverStream({ spool, sent }: Delivery, seat: Seat, stream: StreamNumb
   for (;;) {
     const offset = sent.get(stream) ?? 0;
     if (offset >= spool.length(stream)) return true;
-    const data = spool.read(stream, offset, Math.min(seat.room(), MAX_OUTPUT_CHUNK_BYTES));
+    const data = spool.read(stream, offset, seat.room());
     if (data.length === 0) return false;
     sent.set(stream, offset + data.length);
     seat.output(stream, offset, data);

@@ -40,7 +40,7 @@ type Identity = Pick<AuthenticRequest, "vm" | "id" | "nonce" | "digest" | "proto
 /** The output of one command, on disk. */
 export interface Spool {
   append(stream: StreamNumber, bytes: Uint8Array): void;
-  /** At most that many bytes from the offset on; empty at the end. */
+  /** At most that many bytes from the offset on, valid until the next read; empty at the end. */
   read(stream: StreamNumber, offset: number, maxBytes: number): Uint8Array;
   length(stream: StreamNumber): number;
   summary(stream: StreamNumber): StreamSummary;
@@ -175,6 +175,7 @@ interface SpoolFile {
 function openSpool(base: string, age: "new" | "kept" = "kept"): Spool {
   const files = new Map<StreamNumber, SpoolFile>();
   const pathOf = (stream: StreamNumber): string => `${base}.${stream === 1 ? "out" : "err"}`;
+  let read = new Uint8Array(0); // grows to the largest frame: memory for each would be much to collect
   const open = (stream: StreamNumber): SpoolFile => {
     const file = Deno.openSync(pathOf(stream), {
       read: true,
@@ -213,9 +214,10 @@ function openSpool(base: string, age: "new" | "kept" = "kept"): Spool {
     read(stream, offset, maxBytes) {
       const from = files.get(stream);
       if (from === undefined || offset >= from.length) return new Uint8Array(0);
-      const bytes = new Uint8Array(Math.min(maxBytes, from.length - offset));
+      const bytes = Math.min(maxBytes, from.length - offset);
+      if (read.length < bytes) read = new Uint8Array(bytes);
       from.file.seekSync(offset, Deno.SeekMode.Start);
-      return bytes.subarray(0, from.file.readSync(bytes) ?? 0);
+      return read.subarray(0, from.file.readSync(read.subarray(0, bytes)) ?? 0);
     },
     length: (stream) => files.get(stream)?.length ?? 0,
     summary(stream) {

@@ -17,7 +17,7 @@ import {
   type VmEvent,
 } from "../../shared/protocol/dom0_session.ts";
 import { PING_INTERVAL_MS, SILENCE_LIMIT_MS } from "../../shared/protocol/limits.ts";
-import { CAPS_FROM_VM } from "../../shared/protocol/message.ts";
+import { CAPS_FROM_VM, isLentToDom0 } from "../../shared/protocol/message.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import type { RequestDesk } from "../judge/request_desk.ts";
 import type { RequestEvent } from "../judge/request_event.ts";
@@ -78,7 +78,7 @@ export async function runSession(
       if (isOver()) return;
       life.heard();
       return act(session.receive(frame));
-    });
+    }, isLentToDom0);
   } catch (error) {
     end(error); // what breaks after this side ended the call is its own doing, and no failure
   } finally {

@@ -41,16 +41,16 @@ export function createSender(
 /**
  * Gives each frame of a stream to `take`, in order, and waits for it before the next.
  *
- * @param lends whether a frame's bytes are good only until `take` is done with it
+ * @param isLent whether bytes of frames of that type are good only until `take` is done with them
  * @throws {ProtocolError} for a bad or cut frame, and whatever `take` throws
  */
 export async function readFrames(
   stream: ReadableStream<Uint8Array>,
   maxPayloadBytes: ReadonlyMap<number, number>,
   take: (frame: Frame) => void | Promise<void>,
-  lends = false,
+  isLent?: (type: number) => boolean,
 ): Promise<void> {
-  const decoder = createFrameDecoder(maxPayloadBytes, lends);
+  const decoder = createFrameDecoder(maxPayloadBytes, isLent);
   await createChunkReader(stream).each(async (untrustedChunk) => {
     for (const frame of decoder.push(untrustedChunk)) {
       const taken = take(frame);

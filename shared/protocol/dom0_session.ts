@@ -34,12 +34,7 @@ import { type Bytes, concat } from "./bytes.ts";
 import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import { neededCapabilities, type UnverifiedRequest } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
-import {
-  MAX_OPEN_REQUESTS,
-  MAX_OUTPUT_CHUNK_BYTES,
-  MAX_STREAM_BYTES,
-  OUTPUT_WINDOW_BYTES,
-} from "./limits.ts";
+import { MAX_OPEN_REQUESTS, MAX_STREAM_BYTES } from "./limits.ts";
 import {
   CAPABILITY_PING,
   decodeFromVm,
@@ -49,6 +44,7 @@ import {
   type StreamNumber,
 } from "./message.ts";
 import { inAgreedForm, isInForm, type Outcome } from "./outcome.ts";
+import { type OutputFlow, outputFlow } from "./output_flow.ts";
 import { notePull, type PayloadFlow, takePayload } from "./payload_flow.ts";
 import { ProtocolError } from "./refusal.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
@@ -89,7 +85,7 @@ export interface Dom0Session {
   approved(seq: number): Bytes | null;
   /** Asks for that much of its payload; the first pull says from where on, the others follow. */
   pull(seq: number, offset: number, bytes: number): Bytes;
-  /** Bytes of output that may be sent now for this request; 0 when it is gone. */
+  /** Bytes of output that may be sent now, in one frame, for this request; 0 when it is gone. */
   room(seq: number): number;
   output(seq: number, stream: StreamNumber, offset: number, data: Uint8Array): Bytes;
   /** The outcome in the form that this VM can read: to be signed, and sent, as it is. */
@@ -159,10 +155,11 @@ export function createDom0Session(vm: VmName): Dom0Session {
     room(seq) {
       const request = open.get(seq);
       if (request === undefined || request.answered) return 0;
-      return OUTPUT_WINDOW_BYTES - request.unacknowledgedBytes;
+      const { chunkBytes, windowBytes } = outputFlow(state.common);
+      return Math.min(chunkBytes, windowBytes - request.unacknowledgedBytes);
     },
     output(seq, stream, offset, data) {
-      useWindow(find(state, seq), offset, data.length);
+      useWindow(find(state, seq), offset, data.length, outputFlow(state.common));
       return encodeFromDom0({ kind: "output", seq, stream, offset, data });
     },
     spoken: (outcome) => inAgreedForm(outcome, state.common),
@@ -283,10 +280,15 @@ function pull(state: State, seq: number, offset: number, bytes: number): Bytes {
   return encodeFromDom0({ kind: "pull", seq, offset, bytes });
 }
 
-function useWindow(request: OpenRequest, offset: number, bytes: number): void {
+function useWindow(
+  request: OpenRequest,
+  offset: number,
+  bytes: number,
+  { chunkBytes, windowBytes }: OutputFlow,
+): void {
   request.unacknowledgedBytes += bytes;
   if (
-    bytes > MAX_OUTPUT_CHUNK_BYTES || request.unacknowledgedBytes > OUTPUT_WINDOW_BYTES ||
+    bytes > chunkBytes || request.unacknowledgedBytes > windowBytes ||
     offset + bytes > MAX_STREAM_BYTES
   ) {
     throw new Error("bug: output past its window");

@@ -37,8 +37,8 @@ export interface FrameDecoder {
 /**
  * @param maxPayloadBytes the cap of each type that may arrive; any other type is refused as
  *   soon as its byte is seen, before its payload is waited for.
- * @param lends a payload that came in one piece is a view of that piece, which saves a copy: be
- *   done with the frame before you reuse the piece
+ * @param isLent whether payloads of that type are good only until the next push, and until you reuse
+ *   the piece that they came in: that saves a copy, or memory for each
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ export interface FrameDecoder {
  */
 export function createFrameDecoder(
   maxPayloadBytes: ReadonlyMap<number, number>,
-  lends = false,
+  isLent: (type: number) => boolean = () => false,
 ): FrameDecoder {
   const header = new Uint8Array(HEADER_BYTES);
   let headerBytes = 0;
@@ -61,6 +61,7 @@ export function createFrameDecoder(
   let payload = new Uint8Array(0);
   let payloadBytes = 0;
   let refused = false;
+  const lend = createLender();
 
   return {
     push(untrustedChunk) {
@@ -78,6 +79,7 @@ export function createFrameDecoder(
           const length = checkHeader(header, maxPayloadBytes);
           refused = false;
           payloadBytes = 0;
+          const lends = isLent(header[LENGTH_BYTES] ?? 0);
           if (lends && length <= rest.length) {
             const untrustedPayload = rest.subarray(0, length);
             frames.push({ type: header[LENGTH_BYTES] ?? 0, untrustedPayload });
@@ -85,7 +87,7 @@ export function createFrameDecoder(
             headerBytes = 0;
             continue;
           }
-          payload = new Uint8Array(length);
+          payload = lends ? lend(length) : new Uint8Array(length);
         }
         const part = rest.subarray(0, payload.length - payloadBytes);
         payload.set(part, payloadBytes);
@@ -101,6 +103,16 @@ export function createFrameDecoder(
     end() {
       if (headerBytes > 0) throw new ProtocolError("cut-off", "stream ended inside a frame");
     },
+  };
+}
+
+/** Two buffers in turn: one push completes one payload at most that an earlier push began. */
+function createLender(): (bytes: number) => Uint8Array<ArrayBuffer> {
+  let [next, other] = [new ArrayBuffer(0), new ArrayBuffer(0)];
+  return (bytes) => {
+    const lent = next.byteLength < bytes ? new ArrayBuffer(bytes) : next;
+    [next, other] = [other, lent];
+    return new Uint8Array(lent, 0, bytes);
   };
 }
 

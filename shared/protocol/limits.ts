@@ -19,6 +19,10 @@ export const MAX_OUTPUT_CHUNK_BYTES = 32 * 1024;
 /** Output of one request that dom0 may have sent and the VM has not yet written to its file. */
 export const OUTPUT_WINDOW_BYTES = 256 * 1024;
 
+/** The same where both sides are `wide`: frames cost more than bytes; other requests wait a millisecond. */
+export const MAX_WIDE_OUTPUT_CHUNK_BYTES = 256 * 1024;
+export const WIDE_OUTPUT_WINDOW_BYTES = 1024 * 1024;
+
 /** A payload: 1 TiB. The daemon allows far less. */
 export const MAX_PAYLOAD_BYTES = 1024 ** 4;
 /** Payload per frame: large, as frames cost more than bytes; other requests wait a millisecond. */

@@ -44,9 +44,9 @@ import {
   MAX_LISTED_NAME_BYTES,
   MAX_LISTING_BYTES,
   MAX_META_BYTES,
-  MAX_OUTPUT_CHUNK_BYTES,
   MAX_PAYLOAD_CHUNK_BYTES,
   MAX_SMALL_FRAME_BYTES,
+  MAX_WIDE_OUTPUT_CHUNK_BYTES,
 } from "./limits.ts";
 import { MAC_BYTES } from "./mac.ts";
 import { encodeMeta, isOfVm, type Outcome, parseMeta } from "./outcome.ts";
@@ -167,6 +167,9 @@ export const CAPS_FROM_VM: ReadonlyMap<number, number> = new Map([
   [TYPE.payload, 4 + 8 + MAX_PAYLOAD_CHUNK_BYTES],
 ]);
 
+/** What dom0 is done with before it reads on; requests it keeps. */
+export const isLentToDom0 = (type: number): boolean => type === TYPE.payload;
+
 /** What dom0 gives a decoder for an operator's question. */
 export const CAPS_OF_ANSWER: ReadonlyMap<number, number> = new Map([
   [TYPE.key, MAX_SMALL_FRAME_BYTES],
@@ -180,7 +183,7 @@ export const CAPS_FROM_DOM0: ReadonlyMap<number, number> = new Map([
   [TYPE.credit, MAX_SMALL_FRAME_BYTES],
   [TYPE.ping, MAX_SMALL_FRAME_BYTES],
   [TYPE.accepted, MAX_SMALL_FRAME_BYTES],
-  [TYPE.output, 4 + 1 + 4 + MAX_OUTPUT_CHUNK_BYTES],
+  [TYPE.output, 4 + 1 + 4 + MAX_WIDE_OUTPUT_CHUNK_BYTES],
   [TYPE.outcome, 4 + MAC_BYTES + MAX_META_BYTES],
   [TYPE.capabilities, MAX_SMALL_FRAME_BYTES],
   [TYPE.parked, MAX_SMALL_FRAME_BYTES],

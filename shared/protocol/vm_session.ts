@@ -8,7 +8,7 @@
 import type { Bytes } from "./bytes.ts";
 import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import type { Frame } from "./frame.ts";
-import { OUTPUT_WINDOW_BYTES, PAYLOAD_WINDOW_BYTES } from "./limits.ts";
+import { PAYLOAD_WINDOW_BYTES } from "./limits.ts";
 import {
   CAPABILITY_PING,
   decodeFromDom0,
@@ -18,6 +18,7 @@ import {
   type StreamNumber,
 } from "./message.ts";
 import { isInForm } from "./outcome.ts";
+import { outputFlow } from "./output_flow.ts";
 import { ProtocolError } from "./refusal.ts";
 import type { UnverifiedV1Request } from "./v1.ts";
 import type { VmName } from "./vm_name.ts";
@@ -222,10 +223,11 @@ function receiveFor(
     }
     case "output": {
       const expected = request.nextOffset.get(message.stream) ?? 0;
+      const { chunkBytes, windowBytes } = outputFlow(common);
       request.unconfirmedBytes += message.data.length;
       if (
         message.offset !== expected || message.data.length === 0 ||
-        request.unconfirmedBytes > OUTPUT_WINDOW_BYTES
+        message.data.length > chunkBytes || request.unconfirmedBytes > windowBytes
       ) {
         throw new ProtocolError("unexpected", `output at ${message.offset}, want ${expected}`);
       }

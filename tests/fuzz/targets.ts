@@ -34,6 +34,7 @@ import {
   encodeAnswer,
   encodeFromDom0,
   encodeFromVm,
+  isLentToDom0,
 } from "../../shared/protocol/message.ts";
 import { decodeMux, encodeMux, MUX_CAPS } from "../../shared/protocol/mux/mux_message.ts";
 import { createMuxSession } from "../../shared/protocol/mux/mux_session.ts";
@@ -169,19 +170,21 @@ function frameTarget(
   name: string,
   caps: ReadonlyMap<number, number>,
   messages: Bytes[],
-  lends = false,
+  isLent?: (type: number) => boolean,
 ): Target {
   const single = withLengths(messages);
   return {
     name,
     corpus: [...single, concat(single.slice(0, 4)), concat(single.slice(2, 9))],
     again(input) {
-      const decoder = createFrameDecoder(caps, lends);
+      const decoder = createFrameDecoder(caps, isLent);
       const prng: Prng = createPrng(input.length);
       const frames: Frame[] = [];
       for (let at = 0; at < input.length;) {
         const bytes = 1 + prng.below(12);
-        frames.push(...decoder.push(input.subarray(at, at + bytes)));
+        for (const { type, untrustedPayload } of decoder.push(input.subarray(at, at + bytes))) {
+          frames.push({ type, untrustedPayload: untrustedPayload.slice() });
+        }
         at += bytes;
       }
       decoder.end();
@@ -239,7 +242,7 @@ const DOM0_PATHS = ["/srv/agents/report.txt", "/a b/é", "/x/../y", "//x", "/x/"
 );
 
 export const TARGETS: readonly Target[] = [
-  frameTarget("frames-from-vm", CAPS_FROM_VM, FROM_VM),
+  frameTarget("frames-from-vm", CAPS_FROM_VM, FROM_VM, isLentToDom0),
   frameTarget("frames-from-dom0", CAPS_FROM_DOM0, FROM_DOM0),
   frameTarget("frames-of-answer", CAPS_OF_ANSWER, ANSWERS),
   messageTarget("decodeFromVm", FROM_VM, (frame) => encodeFromVmAgain(decodeFromVm(frame))),
@@ -278,7 +281,7 @@ export const TARGETS: readonly Target[] = [
       }
     };
   }, VM_OPENING_FIRST),
-  frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX, true),
+  frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX, () => true),
   messageTarget("decodeMux", MUX, (frame) => encodeMux(decodeMux(frame))),
   sessionTarget("mux-dialer", MUX_CAPS.dialer, HEARD, () => {
     const session = createMuxSession("dialer");

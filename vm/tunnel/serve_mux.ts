@@ -51,7 +51,7 @@ export async function serveMux(
   );
   try {
     await Promise.race([
-      readFrames(input, MUX_CAPS.acceptor, (frame) => mux.receive(frame), true),
+      readFrames(input, MUX_CAPS.acceptor, (frame) => mux.receive(frame), () => true),
       broken.promise,
     ]);
   } finally {

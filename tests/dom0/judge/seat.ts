@@ -42,7 +42,7 @@ export function createSeat(roomBytes = Infinity): TestSeat {
     isOpen: () => open,
     close: () => void (open = false),
     mayRecordRefusal: () => seat.records,
-    room: () => Math.min(room, 1e9),
+    room: () => Math.min(room, MAX_OUTPUT_CHUNK_BYTES),
     give: (bytes) => void (room += bytes),
     accepted() {
       if (seat.log.length > 0) throw new Error(`accepted after ${seat.log.at(-1)}`);

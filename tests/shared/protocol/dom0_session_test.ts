@@ -8,7 +8,9 @@ import {
   MAX_OPEN_REQUESTS,
   MAX_OUTPUT_CHUNK_BYTES,
   MAX_STREAM_BYTES,
+  MAX_WIDE_OUTPUT_CHUNK_BYTES,
   OUTPUT_WINDOW_BYTES,
+  WIDE_OUTPUT_WINDOW_BYTES,
 } from "../../../shared/protocol/limits.ts";
 import { encodeFromVm } from "../../../shared/protocol/message.ts";
 import { documentTable } from "./document.ts";
@@ -188,7 +190,7 @@ Deno.test("an acknowledged request gives its slot back, and only then", () => {
 Deno.test("output stops at the window, over both streams together, and window opens it", () => {
   const session = createDom0Session(VM);
   into("open", session);
-  assertEquals(session.room(1), OUTPUT_WINDOW_BYTES);
+  assertEquals(session.room(1), MAX_OUTPUT_CHUNK_BYTES);
   const chunk = new Uint8Array(MAX_OUTPUT_CHUNK_BYTES);
   const offsets = { 1: 0, 2: 0 };
   for (let i = 0; session.room(1) > 0; i++) {
@@ -200,8 +202,22 @@ Deno.test("output stops at the window, over both streams together, and window op
   receive(session, window(1, 1));
   assertEquals(session.room(1), 1);
   receive(session, window(1, OUTPUT_WINDOW_BYTES - 1));
-  assertEquals(session.room(1), OUTPUT_WINDOW_BYTES);
+  assertEquals(session.room(1), MAX_OUTPUT_CHUNK_BYTES);
   assertEquals(verdict(() => receive(session, window(1, 1))), "unexpected", "all is confirmed");
+});
+
+Deno.test("where both sides are wide, frames and the window are larger", () => {
+  const session = createDom0Session(VM);
+  into("greeted", session);
+  receive(session, capabilities(["wide"]));
+  session.credit(1);
+  receive(session, request(1));
+  session.accepted(1);
+  assertEquals(session.room(1), MAX_WIDE_OUTPUT_CHUNK_BYTES);
+  const chunk = new Uint8Array(MAX_WIDE_OUTPUT_CHUNK_BYTES);
+  let offset = 0;
+  for (; session.room(1) > 0; offset += chunk.length) session.output(1, 1, offset, chunk);
+  assertEquals(offset, WIDE_OUTPUT_WINDOW_BYTES);
 });
 
 Deno.test("the daemon cannot send more than a window, a chunk or a stream", () => {
@@ -240,7 +256,7 @@ Deno.test("dom0 says hello and asks for capabilities, and names its own to whoev
   assertEquals(plain(session.hello()), "hex:00000007010002776f726b" + "000000050300000000");
   assertEquals(receive(session, hello(2)), "alive");
   const ready = session.receive(atDom0(capabilities(["future-word"])));
-  const own = "hex:0000001e07" + toHex(utf8("ends operations payloads left"));
+  const own = "hex:0000002307" + toHex(utf8("ends operations payloads left wide"));
   assertEquals(ready.kind === "ready" && plain(ready.reply), own);
   const older = createDom0Session(VM);
   into("greeted", older);

@@ -6,7 +6,7 @@ import {
   MAX_BODY_BYTES,
   MAX_LISTED_NAME_BYTES,
   MAX_LISTING_BYTES,
-  MAX_OUTPUT_CHUNK_BYTES,
+  MAX_WIDE_OUTPUT_CHUNK_BYTES,
 } from "../../../shared/protocol/limits.ts";
 import {
   type Answer,
@@ -127,7 +127,7 @@ const report = (count: number): Answer => ({
 
 Deno.test("output of a full chunk fits its frame, and one byte more does not", () => {
   for (const [bytes, expect] of [[0, "ok"], [1, "too-long"]] as const) {
-    const data = new Uint8Array(MAX_OUTPUT_CHUNK_BYTES + bytes);
+    const data = new Uint8Array(MAX_WIDE_OUTPUT_CHUNK_BYTES + bytes);
     const wire = encodeFromDom0({ kind: "output", seq: 1, stream: 2, offset: 0, data });
     assertEquals(verdict(() => createFrameDecoder(CAPS_FROM_DOM0).push(wire)), expect);
   }

@@ -3,7 +3,11 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Bytes, toHex, utf8 } from "../../../shared/protocol/bytes.ts";
-import { MAX_OUTPUT_CHUNK_BYTES, OUTPUT_WINDOW_BYTES } from "../../../shared/protocol/limits.ts";
+import {
+  MAX_OUTPUT_CHUNK_BYTES,
+  MAX_WIDE_OUTPUT_CHUNK_BYTES as WIDE,
+  OUTPUT_WINDOW_BYTES,
+} from "../../../shared/protocol/limits.ts";
 import { encodeFromDom0, type StreamNumber } from "../../../shared/protocol/message.ts";
 import { createVmSession, type VmSession } from "../../../shared/protocol/vm_session.ts";
 import { documentTable } from "./document.ts";
@@ -151,7 +155,7 @@ Deno.test("the VM names its capabilities to a dom0 that asks, and to no other", 
   const asked = session.receive(atVm(ping(0)));
   assertEquals(
     asked.kind === "ping" && plain(asked.reply),
-    "hex:0000001e88" + toHex(utf8("ends operations payloads left")),
+    "hex:0000002388" + toHex(utf8("ends operations payloads left wide")),
   );
   assertEquals(receive(session, capabilities(["ends"])), "capabilities");
   assertEquals(verdict(() => receive(session, capabilities(["ends"]))), "unexpected", "twice");
@@ -224,6 +228,25 @@ Deno.test("cancel is sent once, and not for what is answered, acknowledged or un
     const over = createVmSession();
     into(state, over);
     assertEquals(over.cancel(1), null, state);
+  }
+});
+
+Deno.test("a frame larger than was agreed on is refused", () => {
+  const cases = [
+    [["ends"], MAX_OUTPUT_CHUNK_BYTES, "unexpected"],
+    [["wide"], WIDE, "too-long"],
+  ] as const;
+  for (const [words, most, refusal] of cases) {
+    for (const [bytes, expected] of [[most, "ok"], [most + 1, refusal]] as const) {
+      const session = createVmSession();
+      receive(session, hello(2));
+      receive(session, ping(0));
+      receive(session, capabilities(words));
+      receive(session, credit(1));
+      session.request(new Uint8Array(1));
+      receive(session, accepted(1));
+      assertEquals(verdict(() => receive(session, output(1, 0, bytes))), expected, `${bytes}`);
+    }
   }
 });
 

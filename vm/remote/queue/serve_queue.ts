@@ -79,7 +79,7 @@ function startSession(layout: Layout, fail: (error: unknown) => void) {
       readFrames(Deno.stdin.readable, CAPS_FROM_DOM0, (frame) => {
         silence.heard();
         session.receive(frame);
-      }),
+      }, () => true),
     close() {
       clearInterval(timer);
       watch.close();
