@@ -55,21 +55,45 @@ exec dd if="$name" iflag=nofollow,nonblock,skip_bytes,count_bytes,fullblock bs=2
   skip="$offset" \${bytes:+count="$bytes"} status=none
 `;
 
-/** What a kill left there is removed by a later one. */
+/**
+ * What a kill left there is removed by the next write: it is locked as long as somebody writes it, and
+ * while the folder is locked none is made.
+ */
+const TIDY = `
+exec 8<. && flock -w 60 8 || fail "the folder is in use: $path"
+for part in ./.qvm-remote-2*; do
+  [ -f "$part" ] && [ ! -L "$part" ] && { flock -n 7 && rm -f -- "$part"; } 7<"$part"
+done
+`;
+
+/**
+ * What came lies in a file that nobody else has and that goes when this ends: in the same file system a
+ * second name for it is as good as a copy. (Where new files get the folder's group it would not be.)
+ * From there on it is meant by its descriptor, as something else may come in the place of its name.
+ */
 const WRITE = `
 new=./.qvm-remote-$QVM_REMOTE_ID
-find . -maxdepth 1 -type f -name '.qvm-remote-2*' -mmin +60 -delete
+file=/proc/self/fd/9
 trap 'rm -f -- "$new"' EXIT
 trap 'exit 143' TERM INT HUP
 umask 077
-dd of="$new" oflag=nofollow conv=excl bs=1M status=none 2>/dev/null ||
-  fail "cannot be written: no room on the disk, or it is read-only: $path"
-chmod -- "\${mode:-0644}" "$new" && { [ -z "$mtime" ] || touch --date="@$mtime" -- "$new"; } &&
-  sync -- "$new" || fail "cannot be written: $path"
+fill() {
+  if [ ! -f /proc/self/fd/0 ] || [ -g . ] || ! ln -LT /proc/self/fd/0 "$new" 2>/dev/null; then
+    dd of="$new" oflag=nofollow conv=excl count=0 status=none 2>/dev/null || return
+    empty=yes
+  fi
+  exec 9<"$new" && [ "$(stat -c %d:%i -- "$new")" = "$(stat -L -c %d:%i -- "$file")" ] &&
+    flock -n 9 && exec 8<&- || return
+  [ -z "$empty" ] || cp --reflink=auto -- /proc/self/fd/0 "$file" 2>/dev/null
+}
+fill || fail "cannot be written: no room on the disk, or it is read-only: $path"
+chmod -- "\${mode:-0644}" "$file" && { [ -z "$mtime" ] || touch --date="@$mtime" -- "$file"; } &&
+  sync -- "$file" || fail "cannot be written: $path"
 `;
 
 const NEW = `
 enter_parent
+${TIDY}
 ! is_there || fail "there is something of that name: $path"
 ${WRITE}
 ln -T -- "$new" "$name" 2>/dev/null || fail "there is something of that name: $path"
@@ -79,6 +103,7 @@ sync -- .
 
 const REPLACE = `
 enter_parent
+${TIDY}
 ! is_there || only_files
 ${WRITE}
 mv -fT -- "$new" "$name" || fail "cannot be put in its place: $path"

@@ -193,14 +193,43 @@ Deno.test("a full disk leaves no part of a file, and says so", () =>
     assertEquals(namesIn(folder), []);
   }));
 
-Deno.test("what a kill left is removed by a later write, an hour later", () =>
+Deno.test("what a kill left is removed by the next write, and what is being written is not", () =>
   withScope(async (folder) => {
-    const [old, young] = ["20261122-080000-1-00000001", "20261122-090000-1-00000002"];
-    for (const id of [old, young]) Deno.writeTextFileSync(`${folder}/.qvm-remote-${id}`, "part");
-    const longAgo = Date.now() / 1000 - 7200;
-    Deno.utimeSync(`${folder}/.qvm-remote-${old}`, longAgo, longAgo);
-    assertEquals((await run(["file-write", `${folder}/new`], "x")).code, 0);
-    assertEquals(namesIn(folder), [`.qvm-remote-${young}`, "new"]);
+    const [left, busy] = ["20261122-080000-1-00000001", "20261122-090000-1-00000002"];
+    for (const id of [left, busy]) Deno.writeTextFileSync(`${folder}/.qvm-remote-${id}`, "part");
+    Deno.symlinkSync("/etc/hostname", `${folder}/.qvm-remote-20261122-090000-1-00000003`);
+    using file = Deno.openSync(`${folder}/.qvm-remote-${busy}`);
+    file.lockSync(true);
+    Deno.writeTextFileSync(`${folder}/there`, "");
+    for (const name of ["new", "there"]) await run(["file-write", `${folder}/${name}`], "x");
+    const names = namesIn(folder).filter((name) => !name.endsWith("3"));
+    assertEquals(names, [`.qvm-remote-${busy}`, "new", "there"]);
+  }));
+
+Deno.test("what came in a file gets a second name in its file system, or is copied", () =>
+  withScope(async (folder) => {
+    const [data, plain, shared] = [`${folder}/data`, `${folder}/plain`, `${folder}/shared`];
+    for (const place of [plain, shared]) Deno.mkdirSync(place);
+    Deno.chmodSync(shared, 0o2755);
+    for (const [place, isSame] of [[plain, true], [shared, false]] as const) {
+      Deno.writeTextFileSync(data, "checked");
+      const { ino } = Deno.statSync(data);
+      for (const word of ["file-write", "file-replace"] as const) {
+        const [program, ...args] = withOwnProgram([word, "--mode", "0640", `${place}/file`]);
+        const { code, stderr } = await new Deno.Command("/bin/sh", {
+          args: ["-c", `exec "$@" <'${data}'`, "sh", program, ...args],
+          env: { QVM_REMOTE_ID: "20261122-091500-4242-a1b2c3d4" },
+        }).output();
+        assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+        const info = Deno.statSync(`${place}/file`);
+        assertEquals([info.ino === ino, modeOf(`${place}/file`)], [isSame, 0o640], word);
+        assertEquals(Deno.readTextFileSync(`${place}/file`), "checked");
+        if (word === "file-write") Deno.removeSync(`${place}/file`);
+      }
+      assertEquals(namesIn(place), ["file"]);
+      Deno.removeSync(data);
+      assertEquals(Deno.statSync(`${place}/file`).nlink, 1);
+    }
   }));
 
 Deno.test("a folder is made once, and is left as it is after that", () =>
