@@ -17,6 +17,7 @@ import { type Add, interleaved, startReport, summary } from "./measure.ts";
 import { benchStarts } from "./starts.ts";
 import { benchTransfer } from "./transfer_parts.ts";
 import { openPublisher, type Publisher } from "./publisher.ts";
+import { useRealQrexec } from "./real_qrexec.ts";
 
 /** The Python original on the same kind of machine, with a qvm-run that costs nothing. */
 const ORIGINAL = { run: 1036, published: 1000, perSecond: 7, idleRssMb: 18 } as const;
@@ -24,13 +25,15 @@ const ORIGINAL = { run: 1036, published: 1000, perSecond: 7, idleRssMb: 18 } as 
 async function main(part: string | undefined): Promise<number> {
   await using qubes = await install([{ name: "work" }, { name: "lab" }, { name: "idle" }]);
   for (const vm of ["work", "lab", "idle"]) await qubes.authorize(vm);
+  const qrexec = part === "transfer" ? useRealQrexec(qubes.world, "work") : null;
   const daemon = await qubes.startDaemon(["work", "lab", "idle"]);
   const { add, write } = startReport();
 
   if (part !== "transfer") await benchCommands(qubes, add);
-  await benchTransfer(qubes, daemon.pid, add);
+  await benchTransfer(qubes, qrexec, daemon.pid, add);
   if (part !== "transfer") await benchIdle(qubes, daemon.pid, add);
   const code = await daemon.stop();
+  qrexec?.remove();
 
   await write("bench.json");
   return code;

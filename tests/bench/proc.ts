@@ -29,6 +29,15 @@ export function rssMb(pid: number): number {
   return Number(/VmRSS:\s+([0-9]+) kB/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
 }
 
+/** The most that it had since it started, or since forgetPeak(). */
+export function peakMb(pid: number): number {
+  return Number(/VmHWM:\s+([0-9]+) kB/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
+}
+
+export function forgetPeak(pid: number): void {
+  Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
 /** Of it what is not the program's own file: that part costs once, however many run. */
 export function ownMb(pid: number): number {
   return Number(/RssAnon:\s+([0-9]+) kB/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
