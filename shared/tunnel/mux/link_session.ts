@@ -111,7 +111,7 @@ function read(
   const reading = readFrames(call.output, MUX_CAPS.dialer, (frame) => {
     spoke = true;
     return receive(frame);
-  }, true);
+  }, () => true);
   reading.catch((error) => {
     if (error instanceof ProtocolError && error.violation !== "cut-off") {
       end(new TunnelFailure("protocol", ` (${error.message})`));
