@@ -152,12 +152,7 @@ export function createDom0Session(vm: VmName): Dom0Session {
       return encodeFromDom0({ kind: "accepted", seq });
     },
     pull: (seq, offset, bytes) => pull(state, seq, offset, bytes),
-    room(seq) {
-      const request = open.get(seq);
-      if (request === undefined || request.answered) return 0;
-      const { chunkBytes, windowBytes } = outputFlow(state.common);
-      return Math.min(chunkBytes, windowBytes - request.unacknowledgedBytes);
-    },
+    room: (seq) => roomOf(state, seq),
     output(seq, stream, offset, data) {
       useWindow(find(state, seq), offset, data.length, outputFlow(state.common));
       return encodeFromDom0({ kind: "output", seq, stream, offset, data });
@@ -278,6 +273,13 @@ function isAgreedOn({ fields }: UnverifiedRequest, { common }: State): boolean {
 function pull(state: State, seq: number, offset: number, bytes: number): Bytes {
   notePull(find(state, seq), offset, bytes);
   return encodeFromDom0({ kind: "pull", seq, offset, bytes });
+}
+
+function roomOf({ open, common }: State, seq: number): number {
+  const request = open.get(seq);
+  if (request === undefined || request.answered) return 0;
+  const { chunkBytes, windowBytes } = outputFlow(common);
+  return Math.min(chunkBytes, windowBytes - request.unacknowledgedBytes);
 }
 
 function useWindow(
