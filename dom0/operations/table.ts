@@ -8,6 +8,7 @@
 
 import { BACKUP } from "./backup.ts";
 import { DEVICES } from "./devices.ts";
+import { EVENTS } from "./events.ts";
 import { FILE_TRANSFERS } from "./file_transfers.ts";
 import { FILES } from "./files.ts";
 import { FIREWALL } from "./firewall.ts";
@@ -29,6 +30,7 @@ const FAMILIES = [
   VM_RUN,
   STORAGE,
   SYSTEM,
+  EVENTS,
   BACKUP,
   OPENCLAW,
   FILES,

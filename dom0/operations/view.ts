@@ -7,6 +7,8 @@ export const NOT_VISIBLE = "(not visible)";
 export interface View {
   /** Whether the qube exists and the VM may not see it. */
   readonly hides: (name: string) => boolean;
+  /** Whether the qube exists and the VM may see it. */
+  readonly shows: (name: string) => boolean;
   /** The text with each hidden name in it replaced, alone or inside another, as in "vm-work-root". */
   readonly mask: (text: string) => string;
   /** The same for a tool's messages about a request: names in the request itself stay. */
@@ -35,6 +37,7 @@ export function createView({ hidden, visible = new Set(), said = new Set() }: Na
     );
   return {
     hides: (name) => hidden.has(name),
+    shows: (name) => visible.has(name),
     mask: (text) => maskAll(text, () => false),
     maskMessage: (text) => maskAll(text, (name) => said.has(name)),
   };

@@ -9,6 +9,7 @@ import { utf8 } from "../../shared/protocol/bytes.ts";
 import { NO_FLAGS } from "../../shared/protocol/flags.ts";
 import { createJobs } from "../../vm/mcp/jobs.ts";
 import { layoutOf } from "../../vm/remote/files/layout.ts";
+import { writeExecutable } from "../executable.ts";
 import { install, type Installed, readAudit, until } from "./installed.ts";
 import { type Answer, connectAgent } from "./mcp_scene.ts";
 
@@ -49,6 +50,21 @@ Deno.test("an agent that may read and must ask", async (t) => {
     const names = (list.said["value"] as { name: string }[]).map(({ name }) => name);
     assert(names.includes("work"), names.join());
     assert(!list.text.includes("work"), "values stand in one place");
+  });
+
+  await t.step("it reads what happened to qubes, from dom0's journal", async () => {
+    const line = "2026-11-28T21:14:27+0000 dom0 qubesd[1]: ERROR: vm.work: Start failed: no memory";
+    writeExecutable(
+      `${qubes.world.dom0Bin}/journalctl`,
+      `#!/bin/sh\necho "$*" >&2\necho "${line}"\n`,
+    );
+    const { isError, said } = await agent.call("events_read", { lines: 7 });
+    assertEquals([isError, said["value"]], [false, [{
+      time: "2026-11-28T21:14:27Z",
+      vm: "work",
+      level: "error",
+      message: "Start failed: no memory",
+    }]]);
   });
 
   await t.step("a call that asks returns at once with what the person sees", async () => {

@@ -62,7 +62,7 @@ Where several of these ask a person, send them as one \`plan_submit\`: one appro
 ## Why is a qube offline
 1. \`vm_get\` part info: is it running, and what is its netvm? Follow netvm up: each must run.
 2. \`vm_get\` part firewall: does a rule drop what it needs?
-3. \`log_read\` of libvirtd or qubesd, if a qube in that chain does not start.
+3. \`events_read\`: did a qube in that chain fail to start, and why? \`log_read\` of libvirtd says more.
 
 ## A change that needs a person
 1. Make the call once, with a why that a person understands.
@@ -104,6 +104,6 @@ export function promptText(name: string, given: Readonly<Record<string, string>>
   if (name !== "why_offline") return null;
   const vm = value("vm");
   return vm === null ? null : `Find out why the qube ${vm} is offline. Look at its state and its ` +
-    "chain of netvms with vm_get, at its firewall, and at dom0's journal if one of them does not " +
-    "start. Change nothing: say what is wrong and what you would do.";
+    "chain of netvms with vm_get, at its firewall, and with events_read at what failed if one of " +
+    "them does not start. Change nothing: say what is wrong and what you would do.";
 }

@@ -323,6 +323,32 @@ const RESULTS: readonly (readonly [name: string, text: string, value: unknown])[
       repository: "qubes-templates-itl",
     },
   ]],
+  [
+    "events.read",
+    "2026-11-28T21:14:23+0000 dom0 systemd[1]: Starting qubesd.service - Qubes OS daemon...\n" +
+    "2026-11-28T21:14:25+0000 dom0 qubesd[1521]: INFO: vm.work: Starting qube work\n" +
+    "2026-11-28T21:14:26+00:00 dom0 qubesd[1521]: vm.sys-net: Starting sys-net\n" +
+    "2026-11-28T21:14:27+0000 dom0 qubesd[1521]: ERROR: vm.work: Start failed: vm.work: no\n" +
+    "2026-11-28T21:14:27+0000 dom0 qubesd[1521]: Traceback (most recent call last):\n" +
+    "-- Boot 0123456789abcdef0123456789abcdef --\n" +
+    "2026-11-28T21:14:28+0100 dom0 qubesd[1521]: vm.work: of another zone\n" +
+    "2026-11-28T21:14:28+0000 dom0 cat[7]: qubesd[1521]: vm.work: forged\n",
+    [
+      {
+        time: "2026-11-28T21:14:25Z",
+        vm: "work",
+        level: "info",
+        message: "Starting qube work",
+      },
+      { time: "2026-11-28T21:14:26Z", vm: "sys-net", level: null, message: "Starting sys-net" },
+      {
+        time: "2026-11-28T21:14:27Z",
+        vm: "work",
+        level: "error",
+        message: "Start failed: vm.work: no",
+      },
+    ],
+  ],
   ["vm.start", "", {}],
 ];
 
@@ -346,7 +372,10 @@ Deno.test("what qubesd refuses is no list of labels", () => {
   }
 });
 
-const VIEW = createView({ hidden: new Set(["vault", "sys-secret"]) });
+const VIEW = createView({
+  hidden: new Set(["vault", "sys-secret"]),
+  visible: new Set(["work"]),
+});
 
 /** Output that names hidden qubes wherever the tool may name one; what is left of it. */
 const SEEN: readonly (readonly [name: string, text: string, seen: string])[] = [
@@ -355,6 +384,12 @@ const SEEN: readonly (readonly [name: string, text: string, seen: string])[] = [
     "vm.list",
     "vault|Running|AppVM|black|fedora-42|sys-secret\nwork|Halted|AppVM|red|fedora-42|sys-secret\n",
     "work|Halted|AppVM|red|fedora-42|(not visible)\n",
+  ],
+  [
+    "events.read",
+    ["work: Starting NetVM (vault)", "vault: Starting vault", "vault-dm: x", "gone: y"]
+      .map((line) => `2026-11-28T21:14:25Z dom0 qubesd[1]: vm.${line}\n`).join(""),
+    "2026-11-28T21:14:25Z dom0 qubesd: vm.work: Starting NetVM ((not visible))\n",
   ],
   ["vm.prefs.get", "sys-secret\n", "(not visible)\n"],
   [

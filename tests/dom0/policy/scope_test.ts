@@ -78,6 +78,10 @@ const PRINTS: Readonly<Record<string, Printer>> = {
       system,
       ({ name, label }) => `${name}|Running|AppVM|${label}|${system.netvm}|${system.netvm}`,
     ),
+  "events.read": (system) =>
+    ["gone", ...system.qubes.map(({ name }) => name)].map((name) =>
+      `2026-11-28T21:14:25+0000 dom0 qubesd[1]: INFO: vm.${name}: Starting NetVM (${system.netvm})\n`
+    ).join(""),
   "vm.info": ({ netvm }, { name, label, bytes }) =>
     `${name}|Running|AppVM|${label}|${netvm}|${netvm}|400|4000|2|True|False|${bytes}|10.0.0.1\n`,
   "vm.prefs.list": ({ netvm }, { label }) =>

@@ -142,7 +142,7 @@ vmTest("without dom0 it lists what needs none, and says what is missing", async 
   const client = new Client({ name: "early", version: "1" });
   await client.connect(createTransport({ input: fromServer, output: (b) => toServer.write(b) }));
   const { tools } = await client.listTools();
-  assertEquals(tools.map(({ name }) => name).slice(0, 2), ["access_get", "operation_list"]);
+  assertEquals(tools.map(({ name }) => name).slice(0, 2), ["access_get", "job_get"]);
   const { content, isError } = await client.callTool({ name: "access_get", arguments: {} });
   assertEquals(isError, true);
   assertStringIncludes(JSON.stringify(content), "qvm-remote key gen");

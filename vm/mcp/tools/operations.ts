@@ -4,7 +4,6 @@
 import { printable } from "../../../shared/protocol/printable.ts";
 import { type Access, isOpen, type KnownOperation, SHELL } from "../../remote/client/access.ts";
 import { ArgumentError } from "../arguments.ts";
-import type { Said } from "../said.ts";
 import { READS, RUNS, type Tool, WHY } from "../tool.ts";
 
 export const OPERATION_TOOLS: readonly Tool[] = [
@@ -12,21 +11,17 @@ export const OPERATION_TOOLS: readonly Tool[] = [
     name: "access_get",
     title: "What you may do",
     description: "Which operations this VM may do (allow), which a person must approve (ask). " +
-      "Call it first, and after a refusal.",
-    parameters: {},
-    hints: READS,
-    operations: [],
-    call: async (_args, desk) => ({ status: "done", value: summaryOf(await desk.access()) }),
-  },
-  {
-    name: "operation_list",
-    title: "List operations",
-    description: "The operations you may do or ask for, of one family (vm, device, volume, " +
-      "template, host ...) or all; with name, one with the schema of its parameters.",
+      "Call it first, and after a refusal. With family (vm, device, volume, template, host ...), " +
+      "what each does and takes; with name, one with the schema of its parameters.",
     parameters: { "family?": { type: "string" }, "name?": { type: "string" } },
     hints: READS,
     operations: [],
-    call: async (args, desk) => listOf(await desk.access(), args.text("family"), args.text("name")),
+    async call(args, desk) {
+      const access = await desk.access();
+      if (args.has("name")) return { status: "done", value: named(access, args.text("name")) };
+      if (args.has("family")) return { status: "done", value: listOf(access, args.text("family")) };
+      return { status: "done", value: summaryOf(access) };
+    },
   },
   {
     name: "operation_call",
@@ -42,7 +37,7 @@ export const OPERATION_TOOLS: readonly Tool[] = [
     call(args, desk) {
       const name = args.text("name");
       if (!/^[a-z]+(\.[a-z-]+)+$/.test(name)) {
-        throw new ArgumentError("the parameter name is no operation: operation_list lists them");
+        throw new ArgumentError("the parameter name is no operation: access_get lists them");
       }
       const pairs = Object.entries(args.values("values"))
         .map(([key, value]) => [key, String(value)] as const);
@@ -56,20 +51,22 @@ export const OPERATION_TOOLS: readonly Tool[] = [
 ];
 
 function summaryOf(access: Access) {
-  const named = (decision: string) =>
+  const namesOf = (decision: string) =>
     [...access.values()].filter((one) => one.decision === decision).map(({ name }) => name);
-  return { allow: named("allow"), ask: named("ask"), denied: named("deny").length };
+  return { allow: namesOf("allow"), ask: namesOf("ask"), denied: namesOf("deny").length };
 }
 
-function listOf(access: Access, family: string, name: string): Said {
-  const open = [...access.values()].filter((one) => isOpen(access, one.name) && one.name !== SHELL);
-  if (name !== "") {
-    const found = open.find((one) => one.name === name);
-    if (found !== undefined) return { status: "done", value: found };
-    throw new ArgumentError("no operation that this VM may do has that name");
-  }
-  const listed = open.filter((one) => family === "" || one.name.split(".", 1)[0] === family);
-  return { status: "done", value: listed.map(lineOf) };
+const openOnes = (access: Access): readonly KnownOperation[] =>
+  [...access.values()].filter((one) => isOpen(access, one.name) && one.name !== SHELL);
+
+function named(access: Access, name: string): KnownOperation {
+  const found = openOnes(access).find((one) => one.name === name);
+  if (found !== undefined) return found;
+  throw new ArgumentError("no operation that this VM may do has that name");
+}
+
+function listOf(access: Access, family: string) {
+  return openOnes(access).filter(({ name }) => name.split(".", 1)[0] === family).map(lineOf);
 }
 
 function lineOf({ name, decision, summary, parameters }: KnownOperation) {

@@ -10,7 +10,7 @@ export const PLAN_TOOLS: readonly Tool[] = [
     name: "plan_submit",
     title: "Submit a plan",
     description: "Run several operations in order as one request with one approval, up to the " +
-      "first that fails. Each step has operation and its parameters (see operation_list); with a " +
+      "first that fails. Each step has operation and its parameters (see access_get); with a " +
       "name, later steps use its result as ${name.key}. checkOnly says what would happen.",
     parameters: {
       steps: {

@@ -2,12 +2,13 @@
 /** Tools: commands, and what dom0 wrote into its journal. @module */
 
 import { SHELL } from "../../remote/client/access.ts";
-import { ArgumentError } from "../arguments.ts";
+import { ArgumentError, type Arguments } from "../arguments.ts";
 import { READS, RUNS, type Tool, VM, WHY } from "../tool.ts";
 
 const DEFAULT_SECONDS = 300;
 const MAX_SECONDS = 86_400;
 const DEFAULT_LINES = 50;
+const LINES = { type: "integer", minimum: 1, maximum: 1000 } as const;
 
 export const RUN_TOOLS: readonly Tool[] = [
   {
@@ -37,6 +38,16 @@ export const RUN_TOOLS: readonly Tool[] = [
     },
   },
   {
+    name: "events_read",
+    title: "What happened to qubes",
+    description: "What dom0 noted lately about the qubes you may see, with times: starts, failed " +
+      "starts and why, warnings. Not shutdowns: vm_list has the state now.",
+    parameters: { "lines?": LINES },
+    hints: READS,
+    operations: ["events.read"],
+    call: (args, desk) => desk.operation("events.read", [linesOf(args)]),
+  },
+  {
     name: "log_read",
     title: "Read dom0's journal",
     description: "The last lines that one service of dom0 wrote, such as qubesd or libvirtd: " +
@@ -44,16 +55,18 @@ export const RUN_TOOLS: readonly Tool[] = [
     parameters: {
       unit: {
         type: "string",
-        description: "a service; operation_list names those that may be read",
+        description:
+          "a service; access_get with the name journal.read lists those that may be read",
       },
-      "lines?": { type: "integer", minimum: 1, maximum: 1000 },
+      "lines?": LINES,
     },
     hints: READS,
     operations: ["journal.read"],
     call: (args, desk) =>
-      desk.operation("journal.read", [
-        ["unit", args.text("unit")],
-        ["lines", `${args.has("lines") ? args.number("lines") : DEFAULT_LINES}`],
-      ]),
+      desk.operation("journal.read", [["unit", args.text("unit")], linesOf(args)]),
   },
 ];
+
+function linesOf(args: Arguments): readonly [string, string] {
+  return ["lines", `${args.has("lines") ? args.number("lines") : DEFAULT_LINES}`];
+}
