@@ -6,6 +6,7 @@ import {
   listArchives,
   lookAtArchive,
   makeArchive,
+  removeArchive,
   takeInArchive,
 } from "../operator/config_archives.ts";
 import type { KnownQubes } from "../policy/qube_facts.ts";
@@ -41,6 +42,10 @@ export function archiveAnswers(paths: Paths, facts: Facts): ReadonlyMap<string, 
         mark: order.text("mark"),
       };
       return { before: await takeInArchive({ paths, invokedBy }, name, withKeys, mark) };
+    }],
+    ["remove-archive", async (order, invokedBy) => {
+      await removeArchive({ paths, invokedBy }, order.text("name"));
+      return {};
     }],
   ]);
 }

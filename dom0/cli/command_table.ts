@@ -11,6 +11,7 @@ import {
   pending,
   show,
 } from "./commands/approval.ts";
+import { archive, ARCHIVE_WORDS } from "./commands/archive.ts";
 import { audit } from "./commands/audit.ts";
 import {
   authorize,
@@ -98,6 +99,12 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     words: UNDO_WORDS,
     about:
       "take back what a request did, or a change of a file; shows what changed since, and asks",
+  }],
+  ["archive", {
+    run: archive,
+    words: ARCHIVE_WORDS,
+    about:
+      "remote.conf, policy, and if asked the keys, in a file of root's; look at it, take it in",
   }],
   ["check-config", {
     run: checkConfig,

@@ -8,11 +8,12 @@
  */
 
 import { dateMs } from "../../shared/io/clock.ts";
-import { durableFolder, durableWrite } from "../../shared/io/durable.ts";
+import { durableFolder, durableRemove, durableWrite } from "../../shared/io/durable.ts";
 import { ifPresent, readPrivate, readSmallText } from "../../shared/io/files.ts";
 import { sha256Hex } from "../../shared/io/sha256.ts";
 import { UserError } from "../../shared/cli/program.ts";
 import { parseAuthKey } from "../../shared/protocol/auth_key.ts";
+import { printable } from "../../shared/protocol/printable.ts";
 import { secondStamp } from "../../shared/protocol/request_id.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { parsePolicy, type PolicyFiles } from "../policy/parse_policy.ts";
@@ -144,6 +145,25 @@ export async function takeInArchive(
   return before;
 }
 
+/** @throws {UserError} there is none of that name */
+export async function removeArchive(acting: Acting, name: string): Promise<void> {
+  const path = `${acting.paths.archivesFolder}/${archiveName(name)}`;
+  if (await ifPresent(Deno.lstat(path)) === undefined) throw noSuch(name);
+  await recordAction(acting, "config-archive-removed", { archive: name });
+  await durableRemove(path);
+}
+
+function archiveName(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new UserError(`${printable(name)} is not the name of an archive`, [
+    'see "qvm-remote-dom0 archive list"',
+  ]);
+}
+
+function noSuch(name: string): UserError {
+  return new UserError(`there is no archive ${name}`, ['see "qvm-remote-dom0 archive list"']);
+}
+
 /** Keys come last: without them the rest has no effect. */
 async function putInPlace(
   acting: Acting,
@@ -165,9 +185,9 @@ async function putInPlace(
 }
 
 async function readArchive({ archivesFolder }: Paths, name: string): Promise<ConfigArchive> {
-  if (!NAME.test(name)) throw new UserError("that is not the name of an archive");
-  const text = await ifPresent(readPrivate(`${archivesFolder}/${name}`, MAX_ARCHIVE_BYTES));
-  if (text === undefined) throw new UserError(`there is no archive ${name}`);
+  const path = `${archivesFolder}/${archiveName(name)}`;
+  const text = await ifPresent(readPrivate(path, MAX_ARCHIVE_BYTES));
+  if (text === undefined) throw noSuch(name);
   return parseArchive(text);
 }
 

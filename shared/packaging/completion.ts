@@ -10,6 +10,7 @@ const VMS = "$(qvm-ls --raw-list 2>/dev/null | grep -vx dom0)";
 const TEMPLATES = "$(qvm-ls --raw-list --class TemplateVM 2>/dev/null)";
 const NETVMS = "none $(qvm-ls --raw-list 2>/dev/null | grep '^sys-')";
 const JOBS = "$(ls ~/.qvm-remote/detached 2>/dev/null)";
+const ARCHIVES = "$(ls /var/lib/qvm-remote/archives 2>/dev/null)";
 const HISTORY = "$(cd ~/.qvm-remote/history 2>/dev/null && printf '%s\\n' */* | cut -d/ -f2)";
 
 /** What bash offers for a word in capitals. Of others, such as a key or a date, it knows nothing. */
@@ -26,6 +27,7 @@ const OFFERED: ReadonlyMap<string, string> = new Map([
   ["PROVIDER", PROVIDERS.join(" ")],
   ["ID", HISTORY],
   ["JOB", JOBS],
+  ["ARCHIVE", ARCHIVES],
   ["FILE", '$(compgen -f -- "$word")'],
   ["WORDS", "list add remove"], // openclaw-ctl cron
 ]);

@@ -247,6 +247,8 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assertMatch(await Deno.readTextFile(`${paths.archivesFolder}/${name}`), /"name": "lab"/);
       const nothing = await channel.takeInArchive(name, false, mark, BY).catch((e) => e);
       assert(nothing instanceof Dom0Error);
+      await channel.removeArchive(before, BY);
+      assertEquals((await channel.archives()).archives.map((one) => one.name), [name]);
     });
 
     await t.step("a folder of dom0 is listed, and a file in it has its checksum", async () => {

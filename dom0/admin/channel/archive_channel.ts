@@ -20,4 +20,6 @@ export interface ArchiveChannel {
     mark: string,
     by: string,
   ): Promise<{ readonly before: string }>;
+  /** @throws {Dom0Error} it is not removed */
+  removeArchive(name: string, by: string): Promise<void>;
 }

@@ -78,3 +78,17 @@ Deno.test("an archive is taken in after a look at what it changes, in elevated m
   const gone = (await scene.get("/backup?archive=config-20200101-000000.json", login)).text;
   assertMatch(gone, /there is no archive/);
 });
+
+Deno.test("an archive is removed after its name was typed", async () => {
+  await using scene = await startScene();
+  const login = await scene.login();
+  const { name } = await scene.dom0.channel.makeArchive(false, "web s-1");
+  const page = `/backup?archive=${name}`;
+  assertMatch((await scene.get(page, login)).text, /Remove this archive…/);
+  const path = "/backup/remove-archive";
+  assertMatch(await after(scene, login, path, { name, word: "yes" }), /Not removed: type config-/);
+  assertEquals(scene.dom0.archives.length, 1);
+  assertMatch(await after(scene, login, path, { name, word: name }), /is removed/);
+  assertEquals(scene.dom0.archives.length, 0);
+  assertMatch(await after(scene, login, path, { name, word: name }), /there is no archive/);
+});

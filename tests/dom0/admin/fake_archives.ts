@@ -54,5 +54,12 @@ export function fakeArchives(
       did(`take in ${name}${withKeys ? " with keys" : ""}`, by);
       return Promise.resolve({ before: "config-20261128-133149.json" });
     },
+    async removeArchive(name, by) {
+      if (!dom0.archives.some((one) => one.name === name)) {
+        throw new Dom0Error(`there is no archive ${name}`);
+      }
+      dom0.archives = dom0.archives.filter((one) => one.name !== name);
+      await Promise.resolve(did(`remove ${name}`, by));
+    },
   };
 }

@@ -83,8 +83,14 @@ export function lookPanel(view: View, { name, withKeys, look }: ChosenArchive): 
         !isElevated(view.session, view.nowMs) &&
         markup` It takes <a href="/sessions">elevated mode</a>.`
       }</span></form>`
-    }`,
+    }${removal(view, name)}`,
   );
+}
+
+function removal({ session }: View, name: string): Html {
+  return markup`<details class="body" id="remove-archive"><summary>Remove this archive…</summary><form class="stack" method="post" action="/backup/remove-archive">${
+    token(session)
+  }<input type="hidden" name="name" value="${name}"><div class="field"><label for="remove-word">Type <code>${name}</code> to remove it</label><input id="remove-word" name="word" size="34" autocomplete="off" spellcheck="false" data-word="${name}" data-for="remove-archive-go"><small>This cannot be undone.</small></div><div><button class="danger" id="remove-archive-go">Remove it</button></div></form></details>`;
 }
 
 function changeOf(view: View, { what, name, before, after }: ArchivedItem): Content {

@@ -60,6 +60,11 @@ export function backupRoutes(admin: Admin): readonly Route[] {
     answer: (asked) => archive(admin, asked),
   }, {
     method: "POST",
+    path: "/backup/remove-archive",
+    access: "session",
+    answer: (asked) => removeArchive(admin, asked),
+  }, {
+    method: "POST",
     path: "/backup/take-in",
     access: "session",
     answer: (asked) => takeIn(admin, asked),
@@ -114,6 +119,25 @@ async function takeIn(
       kind: "ok",
       text: `${name} is taken in. What was there before is in ${taken.before}.`,
     },
+  );
+  return seeOther("/backup#archives");
+}
+
+/** It cannot be undone, so its name is typed. */
+async function removeArchive(
+  { channel }: Admin,
+  { form, session }: AskedBySession,
+): Promise<Answer> {
+  const name = form.get("name") ?? "";
+  if (form.get("word") !== name) {
+    session.notices.push({ kind: "bad", text: `Not removed: type ${name} to remove it.` });
+    return seeOther(`/backup?archive=${encodeURIComponent(name)}#archive`);
+  }
+  const done = await orProblem(channel.removeArchive(name, askerOf(session)));
+  session.notices.push(
+    done instanceof Dom0Error
+      ? { kind: "bad", text: `Not removed: ${done.message}.` }
+      : { kind: "ok", text: `${name} is removed.` },
   );
   return seeOther("/backup#archives");
 }
