@@ -50,7 +50,7 @@ export function editRow(view: View, qube: EditedQube, edited: EditedSetting) {
       now === ""
         ? markup`<span class="soft">${nothing}</span>`
         : markup`<span class="value">${now}</span>`,
-      markup`<span class="soft">${note}</span>`,
+      note !== "" && markup`<span class="soft">${note}</span>`,
       markup`<a class="btn lean" href="?edit=${
         encodeURIComponent(name)
       }#e-${name}">Edit<span class="vh"> ${name}</span></a>`,

@@ -9,6 +9,7 @@ import { rowsOf } from "../qube_list.ts";
 import type { Route } from "../server/router.ts";
 import { editRow, stageEdit } from "./edit_row.ts";
 import { beginRun } from "./execute/begin_run.ts";
+import { headOf, isNumber } from "./execute/result_table.ts";
 import { diskTable, memoryTable } from "./host_tables.ts";
 import { page } from "./layout.ts";
 import { empty, panel, table, token, unreadable } from "./parts.ts";
@@ -196,7 +197,7 @@ function prefRow(view: View, name: string, { value, isDefault = false }: Propert
 function pairs(value: object): Html {
   return markup`<div class="body"><dl class="facts">${
     Object.entries(value).map(([name, one]) =>
-      markup`<dt>${name.replaceAll("_", " ")}</dt><dd>${String(one)}</dd>`
+      markup`<dt>${headOf(name)}</dt><dd>${String(one)}</dd>`
     )
   }</dl></div>`;
 }
@@ -211,8 +212,8 @@ function rows(value: readonly unknown[]): Html {
     all.every((row) => String(row[name] ?? "").length <= SHORT_CHARS);
   return table(
     names.map((name) => ({
-      name: name.replaceAll("_", " "),
-      look: isShort(name) ? "row-word" : "",
+      name: headOf(name),
+      look: isNumber(all, name) ? "num" : isShort(name) ? "row-word" : "",
     })),
     all.map((row) => ({
       cells: names.map((name) =>

@@ -12,7 +12,7 @@ Deno.test("the page shows endpoints, parts, providers, tunnels, use and configur
   for (
     const shown of [
       /API.*127\.0\.0\.1:32125.*Answers/s,
-      /qubes-openclaw-gateway\.service.*Runs/s,
+      /qubes-openclaw-gateway<.*Runs/s,
       /Left alone after failures/,
       /persistent.*41\.2 MB/s,
       /research.*openai\/gpt-6-sol/s,

@@ -6,6 +6,13 @@ import { shownValue } from "../../../operations/shown_value.ts";
 import { type Content, type Html, markup, NOTHING } from "../../markup/markup.ts";
 import { many, table } from "../parts.ts";
 
+/** Where the programs' own word is not one of English. */
+const HEADS: ReadonlyMap<string, string> = new Map([
+  ["id", "ID"],
+  ["evr", "Version"],
+  ["memory_mib", "Memory, MiB"],
+]);
+
 export function resultTable(value: JsonValue): Content {
   if (value === null) return NOTHING;
   if (Array.isArray(value)) return listed(value);
@@ -48,12 +55,18 @@ function isRow(value: JsonValue): value is Row {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function headOf(name: string): string {
+/** "memory_mib": "Memory, MiB" */
+export function headOf(name: string): string {
+  const known = HEADS.get(name);
+  if (known !== undefined) return known;
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-function isNumber(rows: readonly Row[], name: string): boolean {
+export function isNumber(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  name: string,
+): boolean {
   const own = rows.map((row) => row[name]).filter((one) => one !== null && one !== undefined);
   return own.length > 0 && own.every((one) => /^-?[0-9.]+$/.test(String(one)));
 }

@@ -183,14 +183,14 @@ function mayDo(may: WhoMay | undefined): Content {
   return levels.length === 0
     ? markup`<span class="deny">nothing</span>`
     : markup`${
-      levels.map((one) => [one, " "])
-    }<a class="small" href="/policy#who">by which rules<span class="vh">: ${may.vm}</span></a>`;
+      levels.map((one, index) => [index > 0 && ", ", one])
+    }<div><a class="small" href="/policy#who">by which rules<span class="vh">: ${may.vm}</span></a></div>`;
 }
 
 function actions({ session }: View, vm: string): Html {
   const of = markup`<span class="vh"> ${vm}</span>`;
   const action = `/keys/${encodeURIComponent(vm)}/queue`;
-  return markup`<div class="row end">${
+  return markup`<div class="row end whole">${
     postButton(session, action, { what: "status" }, markup`Test${of}`)
   }<a class="btn lean" href="${action}">Queue${of}</a><a class="btn lean" href="/keys/authorize?vm=${
     encodeURIComponent(vm)

@@ -73,7 +73,9 @@ export function parts(view: View, vm: string, status: AgentStatus | null): Html 
         }, { name: "Action", look: "num", isSilent: true }],
         status.parts.map((one) => ({
           cells: [
-            markup`${one.part}<div class="small soft"><code>${one.unit}</code></div>`,
+            markup`${one.part}<div class="small soft"><code>${
+              one.unit.replace(/\.service$/, "")
+            }</code></div>`,
             partState(one),
             one.memoryBytes === null ? "" : `${count(Math.round(one.memoryBytes / MIB))} MB`,
             one.restarts ?? "",
@@ -151,7 +153,10 @@ export function tunnels(result: RunResult | Dom0Error): Html {
         markup`<span class="soft">In dom0’s terminal: <code>systemctl status openclaw-tunnels</code></span>`,
       )
       : table(
-        [{ name: "Port" }, { name: "To" }, { name: "Way" }, { name: "Open", look: "num" }, {
+        [{ name: "Port", look: "row-word" }, { name: "To", look: "row-word" }, { name: "Way" }, {
+          name: "Open",
+          look: "num",
+        }, {
           name: "Failed",
           look: "num",
         }, { name: "Carried", look: "num" }],

@@ -11,13 +11,13 @@ export function explainPanel(
   all: readonly WhoMay[],
   explained: Explanation | Dom0Error | null,
 ): Html {
-  return markup`<section class="panel" id="explain"><header><h2>Explain a request</h2></header><div class="body stack"><form class="stack" method="get" action="#explain"><div class="row"><div class="field"><label for="ex-vm">VM</label><select id="ex-vm" name="vm">${
+  return markup`<section class="panel" id="explain"><header><h2>Explain a request</h2></header><div class="body stack"><form class="filters" method="get" action="#explain"><div class="field"><label for="ex-vm">VM</label><select id="ex-vm" name="vm">${
     all.map(({ vm }) =>
       markup`<option${when(query.get("vm") === vm, markup` selected`)}>${vm}</option>`
     )
   }</select></div><div class="field"><label for="ex-words">Command</label><input id="ex-words" name="words" size="26" value="${
     query.get("words") ?? ""
-  }" placeholder="qvm-kill work" autocomplete="off" spellcheck="false"></div></div><button>Explain</button></form>${
+  }" placeholder="qvm-kill work" autocomplete="off" spellcheck="false"></div><button>Explain</button></form>${
     explanationOf(explained)
   }</div></section>`;
 }

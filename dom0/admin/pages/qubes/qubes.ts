@@ -226,7 +226,7 @@ function list(view: View, qubes: readonly Qube[]): Html {
           qubeLink(view, one.name),
           power(one.state),
           one.class,
-          one.template ?? markup`<span class="soft">own</span>`,
+          one.template ?? (one.class !== "AdminVM" && markup`<span class="soft">own</span>`),
           one.netvm === null ? markup`<span class="soft">none</span>` : qube(view, one.netvm),
           one.label,
           one.memory !== null && `${count(one.memory)} MB`,
