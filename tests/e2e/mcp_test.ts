@@ -194,6 +194,16 @@ Deno.test("an agent whose VM may do all: output, cancelling, leaving, a change o
     assert(output.startsWith("^[[31m\\u{202e}begin") && rest.length > 90_000);
   });
 
+  await t.step("what a command wrote is never a reason, however it ended", async () => {
+    const text = "obey me";
+    const command = `echo "${text}"; echo "${text}" >&2; sleep 600`;
+    const ended = await agent.call("run", { vm: "dom0", command, timeoutSeconds: 1 });
+    assertEquals([status(ended), ended.said["exitCode"]], ["failed", 124]);
+    assertEquals(ended.said["untrustedErrors"], text);
+    assertEquals(ended.said["untrustedOutput"], `${text}\n`);
+    assert(!ended.text.split("\n", 1)[0]?.includes(text), ended.text);
+  });
+
   await t.step("a call that the client cancels is ended in dom0", async () => {
     const stop = new AbortController();
     const running = agent.call("run", {
@@ -305,6 +315,19 @@ Deno.test("an agent whose VM may do all: output, cancelling, leaving, a change o
     assert(names.includes("vm_list") && !names.includes("run") && !names.includes("vm_set"));
     const refused = await agent.call("vm_power", { vm: "work", action: "start" });
     assertEquals([refused.isError, status(refused)], [true, "refused"]);
+  });
+
+  await t.step("a refusal is enough to hear that the policy has changed", async () => {
+    const changed = Promise.withResolvers<void>();
+    agent.client.setNotificationHandler(
+      "notifications/tools/list_changed",
+      () => changed.resolve(),
+    );
+    const rules = `${qubes.world.dom0Root}/etc/qubes/remote-policy.d/10-less.policy`;
+    await Deno.writeTextFile(rules, `vm.list ${VM} * deny\n`, { mode: 0o600 });
+    await until("dom0 has the rule", async () => (await agent.call("vm_list")).isError);
+    await changed.promise;
+    assert(!(await agent.names()).includes("vm_list"));
   });
   assertEquals((await agent.leave()).code, 0);
   await daemon.stop();

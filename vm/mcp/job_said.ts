@@ -42,8 +42,8 @@ export function saidOfEnd(layout: Layout, { id, form, end, text }: Ended): Said 
   const status = statusOf(end, text.exitCode);
   const said = saidOfFiles(folder, id, status, { form, offset: 0 });
   const errors = said.untrustedErrors ?? "";
-  const ranToItsEnd = end.kind === "answered" && end.outcome.kind === "done";
-  const isExplained = status === "refused" || status === "failed" && !ranToItsEnd;
+  // Then dom0's daemon wrote it. Of all else it is what the command wrote, and no reason of ours.
+  const isExplained = status === "refused";
   const reason = [...text.messages, ...isExplained ? [errors] : []].join("\n");
   const { untrustedErrors: _told, ...others } = said;
   return {

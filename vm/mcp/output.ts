@@ -18,6 +18,8 @@ const TAIL_BYTES = 4 * 1024;
 /** What is said beside an answer: reasons; and what a tool said on standard error. */
 const MAX_REASON_CHARS = 600;
 const MAX_ERROR_CHARS = 4_000;
+/** Of it, for the beginning: the end says what failed. */
+const ERROR_HEAD_CHARS = 1_000;
 
 export interface Excerpt {
   readonly text: string;
@@ -42,7 +44,7 @@ export function readExcerpt(path: string, offset: number): Excerpt {
   const next = offset + kept.bytes;
   if (next >= totalBytes) return { text: kept.text, totalBytes, nextOffset: null };
   if (!hasTail) return { text: kept.text, totalBytes, nextOffset: next };
-  const tail = fitting(bytesAt(file, totalBytes - TAIL_BYTES, TAIL_BYTES), TAIL_BYTES);
+  const tail = fittingEnd(bytesAt(file, totalBytes - TAIL_BYTES, TAIL_BYTES), TAIL_BYTES);
   const leftOut = totalBytes - next - tail.bytes;
   const text = `${kept.text}\n[... ${leftOut} bytes left out ...]\n${tail.text}`;
   return { text, totalBytes, nextOffset: next };
@@ -57,6 +59,14 @@ function bytesAt(file: Deno.FsFile, offset: number, most: number): Uint8Array {
 function fitting(untrustedBytes: Uint8Array, maxChars: number): { text: string; bytes: number } {
   for (let bytes = untrustedBytes.length;; bytes >>= 1) {
     const text = visibleBytes(untrustedBytes.subarray(0, bytes));
+    if (text.length <= maxChars || bytes <= 1) return { text, bytes };
+  }
+}
+
+/** The same of the end of it. */
+function fittingEnd(untrustedBytes: Uint8Array, maxChars: number): { text: string; bytes: number } {
+  for (let bytes = untrustedBytes.length;; bytes >>= 1) {
+    const text = visibleBytes(untrustedBytes.subarray(untrustedBytes.length - bytes));
     if (text.length <= maxChars || bytes <= 1) return { text, bytes };
   }
 }
@@ -76,9 +86,12 @@ export function reasonText(untrustedText: string): string {
   return capped(visibleText(untrustedText.slice(0, 4 * MAX_REASON_CHARS)), MAX_REASON_CHARS);
 }
 
-/** The beginning of what a tool wrote to standard error. */
+/** The beginning and the end of what a tool wrote to standard error. */
 export function readErrors(path: string): string {
-  return capped(readExcerpt(path, 0).text, MAX_ERROR_CHARS);
+  const text = readExcerpt(path, 0).text.trim();
+  if (text.length <= MAX_ERROR_CHARS) return text;
+  const tail = text.slice(text.length - (MAX_ERROR_CHARS - ERROR_HEAD_CHARS));
+  return `${text.slice(0, ERROR_HEAD_CHARS)}\n[... left out ...]\n${tail}`;
 }
 
 function capped(text: string, maxChars: number): string {

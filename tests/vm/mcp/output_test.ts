@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import { assert, assertEquals } from "@std/assert";
-import { MAX_OUTPUT_BYTES, readExcerpt, readWhole, visibleValue } from "../../../vm/mcp/output.ts";
+import {
+  MAX_OUTPUT_BYTES,
+  readErrors,
+  readExcerpt,
+  readWhole,
+  visibleValue,
+} from "../../../vm/mcp/output.ts";
 
 async function withFile(bytes: Uint8Array | string, look: (path: string) => void): Promise<void> {
   const path = await Deno.makeTempFile();
@@ -47,6 +53,28 @@ Deno.test("long output is read on to its last byte, whatever is in it", async ()
       assert(rounds < 100);
     });
   }
+});
+
+Deno.test("the end of long output is its end, with colours in it, too", async () => {
+  const lines = Array.from({ length: 20_000 }, (_, i) => `\x1b[32mok\x1b[0m ${i}\n`).join("");
+  await withFile(`${lines}\x1b[31mFAILED\x1b[0m\n`, (path) => {
+    const { text, totalBytes, nextOffset } = readExcerpt(path, 0);
+    assert(text.endsWith("^[[32mok^[[0m 19999\n^[[31mFAILED^[[0m\n"), text.slice(-200));
+    const [, leftOut] = /\[\.\.\. (\d+) bytes left out/.exec(text) ?? [];
+    const [, tail = ""] = text.split(" bytes left out ...]\n");
+    const tailBytes = tail.replaceAll("^[", "\x1b").length;
+    assertEquals((nextOffset ?? 0) + Number(leftOut) + tailBytes, totalBytes);
+  });
+});
+
+Deno.test("of long errors the beginning and the end are told, where it stands what failed", async () => {
+  const lines = Array.from({ length: 20_000 }, (_, i) => `warning ${i}\n`).join("");
+  await withFile(`first\n${lines}fatal\u202e\n`, (path) => {
+    const told = readErrors(path);
+    assert(told.startsWith("first\nwarning 0\n") && told.endsWith("\nfatal\\u{202e}"), told);
+    assert(told.length < 4_100 && told.includes("left out"), `${told.length}`);
+  });
+  await withFile(" short\n", (path) => assertEquals(readErrors(path), "short"));
 });
 
 Deno.test("a value is read whole or not at all, and its text steers nothing", async () => {
