@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
- * The stylesheet, the scripts and the icon: part of the program, the same for everybody. Their address
+ * The stylesheet, the modules and the icon: part of the program, the same for everybody. Their address
  * contains the hash of all of them, so a browser keeps them until the program changes.
  *
  * @module
@@ -23,7 +23,6 @@ import main from "./browser/main.js" with { type: "text" };
 import notify from "./browser/notify.js" with { type: "text" };
 import palette from "./browser/palette.js" with { type: "text" };
 import icon from "./style/icon.svg" with { type: "text" };
-import { joinModules } from "./join_modules.ts";
 import { type Answer, textAnswer } from "./server/http_message.ts";
 import type { Route } from "./server/router.ts";
 
@@ -32,31 +31,32 @@ const SCRIPT = "text/javascript; charset=utf-8";
 
 type Asset = readonly [name: string, type: string, text: string];
 
-const MODULES: ReadonlyMap<string, string> = new Map([
-  ["countdown.js", countdown],
-  ["dialogs.js", dialogs],
-  ["execute.js", execute],
-  ["keyboard.js", keyboard],
-  ["live.js", live],
-  ["login.js", login],
-  ["logs.js", logs],
-  ["main.js", main],
-  ["notify.js", notify],
-  ["palette.js", palette],
-]);
-
 const ICON: Asset = ["icon.svg", "image/svg+xml", icon];
 
-/** A page asks for one stylesheet and one script, whatever they are made from. */
 const ASSETS: readonly Asset[] = [
   ["style.css", STYLE, `${tokens}${admin}${local}${running}`],
-  ...["main.js", "execute.js", "logs.js", "login.js"].map((entry): Asset => [
-    entry,
-    SCRIPT,
-    joinModules(entry, MODULES),
-  ]),
+  ["main.js", SCRIPT, main],
+  ["countdown.js", SCRIPT, countdown],
+  ["dialogs.js", SCRIPT, dialogs],
+  ["execute.js", SCRIPT, execute],
+  ["keyboard.js", SCRIPT, keyboard],
+  ["live.js", SCRIPT, live],
+  ["login.js", SCRIPT, login],
+  ["logs.js", SCRIPT, logs],
+  ["notify.js", SCRIPT, notify],
+  ["palette.js", SCRIPT, palette],
   ICON,
 ];
+
+/** What main.js imports: asked for with it, not after it. */
+export const MAIN_MODULES = [
+  "countdown.js",
+  "dialogs.js",
+  "keyboard.js",
+  "live.js",
+  "notify.js",
+  "palette.js",
+] as const;
 
 const VERSION = hashOf(ASSETS);
 /** A browser has it for as long as it likes. */

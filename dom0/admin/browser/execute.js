@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** Execute: what runs is shown as it prints; Ctrl-Enter runs, Esc cancels. */
 
-import "./main.js";
 import { refresh } from "./live.js";
 
 const AGAIN_MS = 1000;

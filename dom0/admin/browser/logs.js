@@ -4,7 +4,6 @@
  * reader comes to the end of what is there. Who reads older ones does not follow: nothing moves.
  */
 
-import "./main.js";
 import { readPage, refresh } from "./live.js";
 
 /** More in one page is slow to lay out; after them "Older" leads to a page of its own. */

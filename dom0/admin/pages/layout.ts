@@ -3,7 +3,7 @@
 
 import { isElevated, type View } from "../admin_context.ts";
 import { type Content, type Html, markup, NOTHING, when } from "../markup/markup.ts";
-import { assetPath } from "../assets.ts";
+import { assetPath, MAIN_MODULES } from "../assets.ts";
 import { type Answer, htmlAnswer } from "../server/http_message.ts";
 import { runningRequests } from "../../daemon/running_requests.ts";
 import { count, left, many, notice, qubeList, span, token } from "./parts.ts";
@@ -18,7 +18,7 @@ interface PageParts {
   readonly main: Content;
   /** Dialogs of the page. */
   readonly dialogs?: Content;
-  /** A script of the page's own, with main.js in it. */
+  /** A module of the page's own. */
   readonly module?: "execute" | "logs";
 }
 
@@ -55,7 +55,7 @@ export const PAGES: readonly (readonly [
 ];
 
 export function page(view: View, parts: PageParts): Answer {
-  const { title, facts, actions, main, dialogs, module = "main" } = parts;
+  const { title, facts, actions, main, dialogs, module } = parts;
   const waiting = view.now.parked.length;
   // An update beside it must not take away what the page after a change is to say.
   const notices = view.isVisit ? view.session.notices : [];
@@ -67,7 +67,12 @@ export function page(view: View, parts: PageParts): Answer {
 <title>${waiting > 0 && `(${count(waiting)}) `}${title} · Global Admin · dom0</title>
 <link rel="icon" href="${assetPath("icon.svg")}">
 <link rel="stylesheet" href="${assetPath("style.css")}">
-<script type="module" src="${assetPath(`${module}.js`)}"></script>
+${MAIN_MODULES.map((name) => markup`<link rel="modulepreload" href="${assetPath(name)}">`)}
+<script type="module" src="${assetPath("main.js")}"></script>
+${
+    module !== undefined &&
+    markup`<script type="module" src="${assetPath(`${module}.js`)}"></script>`
+  }
 </head>
 <body>
 <a class="skip vh" href="#main">Skip to the page</a>
