@@ -4,7 +4,7 @@
 import { readAt } from "../../shared/io/read_at.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { allAuditFiles, type AuditRecord, parseRecord } from "../record/audit_files.ts";
-import { isFailure } from "../record/record_failure.ts";
+import { isEnd, isFailure } from "../record/record_failure.ts";
 import type { JsonValue } from "../operations/operation.ts";
 
 export interface PageQuery {
@@ -20,21 +20,52 @@ const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 const MOST_RECORDS = 10_000;
 
-/** @returns { records, hasMore } */
+/**
+ * Beyond the page, so far back it is looked for what was asked in a request whose end is on the page: the
+ * record of an end does not say it again.
+ */
+const MOST_BEYOND = 1_000;
+
+/** @returns { records, hasMore }; a request's end has what was asked as `asked` */
 export async function readRecordPage(auditFile: string, query: PageQuery): Promise<JsonValue> {
   const limit = Math.min(query.limit, MOST_RECORDS);
-  const records: JsonValue[] = [];
+  const records: PageRecord[] = [];
+  const unnamed = new Map<string, PageRecord>();
+  let beyond = 0;
+  let hasMore = false;
+  let isFull = false;
   for (const path of (await allAuditFiles(auditFile)).toReversed()) {
     for (const line of linesFromEnd(path)) {
       const record = parseRecord(line);
       if (record === null) continue;
-      if (Date.parse(record.time) < query.sinceMs) return { records, hasMore: false };
-      if (!fits(record, line, query)) continue;
-      if (records.length === limit) return { records, hasMore: true };
-      records.push(asValue(record));
+      nameEnd(unnamed, record);
+      isFull ||= Date.parse(record.time) < query.sinceMs;
+      if (isFull && (unnamed.size === 0 || beyond++ === MOST_BEYOND)) return { records, hasMore };
+      if (isFull || !fits(record, line, query)) continue;
+      if (records.length === limit) {
+        isFull = hasMore = true;
+        continue;
+      }
+      const shown = asValue(record);
+      records.push(shown);
+      if (isEnd(record.event)) unnamed.set(keyOf(record), shown);
     }
   }
-  return { records, hasMore: false };
+  return { records, hasMore };
+}
+
+type PageRecord = Record<string, JsonValue>;
+
+function keyOf({ vm, id }: AuditRecord): string {
+  return `${vm} ${id}`;
+}
+
+/** The first record of a request says what was asked. */
+function nameEnd(unnamed: Map<string, PageRecord>, record: AuditRecord): void {
+  const end = unnamed.get(keyOf(record));
+  if (end === undefined || record["operation"] === undefined) return;
+  end.asked = record["operation"];
+  unnamed.delete(keyOf(record));
 }
 
 function fits(record: AuditRecord, line: string, query: PageQuery): boolean {
@@ -45,7 +76,7 @@ function fits(record: AuditRecord, line: string, query: PageQuery): boolean {
     line.toLowerCase().includes(text.toLowerCase());
 }
 
-function asValue(record: AuditRecord): JsonValue {
+function asValue(record: AuditRecord): PageRecord {
   const { time, event, seq, prev: _prev, hash: _hash, ...fields } = record;
   return { seq: Number(seq), time, event, fields };
 }

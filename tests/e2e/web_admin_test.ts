@@ -79,6 +79,56 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
       assertEquals([printed(1), printed(2), end?.exitCode], ["one\n", "two\n", 3]);
     });
 
+    await t.step("the last runs are listed, newest first", async () => {
+      const [last] = await channel.runs();
+      assertEquals([last?.head.operation, last?.head.by, last?.end?.exitCode], ["shell", BY, 3]);
+    });
+
+    await t.step("a request of a VM that runs is ended, and its VM hears of it", async () => {
+      const asked = qubes.client("work", ["sleep", "600"]);
+      await until("it waits", async () => (await channel.now()).parked.length === 1);
+      const { parked: [open] } = await channel.now();
+      assert(open !== undefined);
+      const { daemon: before } = await channel.now();
+      assertEquals(before?.vms[0]?.parked, [open.id], "it does not run");
+      await channel.approve(open, open.hash, null, BY);
+      await until("it runs", async () => {
+        const { daemon: state } = await channel.now();
+        return state?.vms[0]?.open.length === 1 && state.vms[0].parked.length === 0;
+      });
+      await channel.cancelRequest(open, BY);
+      assertMatch((await asked).stderr, /cancelled/);
+      const again = await channel.cancelRequest(open, BY).catch((error) => error);
+      assert(again instanceof Dom0Error && /has ended already/.test(again.message));
+    });
+
+    await t.step("what lies in a VM's queue is listed", async () => {
+      const folder = `${qubes.world.vmHome("work")}/.qvm-remote/queue/pending`;
+      await Deno.writeTextFile(`${folder}/odd name`, "x");
+      const items = await channel.queueEntries("work");
+      assert(items.some(({ folder, name }) => folder === "pending" && name === "odd name"));
+      assertEquals((await channel.queue("work", "clean", BY)).removed, 1);
+    });
+
+    await t.step("remote.conf is checked, changed, taken up, and taken back", async () => {
+      const { text, mark, problems } = await channel.config();
+      assertEquals([problems, text.includes("QVM_REMOTE_VMS")], [[], true]);
+      assertEquals((await channel.checkConfig("QVM_REMOTE_NOTIFY=maybe\n")).length, 1);
+      const vms = text.replace(/^QVM_REMOTE_VMS=.*$/m, 'QVM_REMOTE_VMS="work lab"');
+      await channel.changeConfig(vms, mark, BY);
+      const served = (wanted: boolean) =>
+        until("the daemon has taken it up", async () => {
+          const { daemon: state } = await channel.now();
+          return state?.problems.some((one) => one.startsWith("lab: not authorised")) === wanted;
+        });
+      await served(true);
+      const [change] = (await channel.config()).changes;
+      assertEquals([change?.by, change?.before], [BY, text]);
+      await channel.undoConfig(change?.id ?? "", BY);
+      await served(false);
+      assertEquals((await channel.config()).text, text);
+    });
+
     await t.step("what it prints is there while it runs, and it can be cancelled", async () => {
       const { id } = await channel.beginShell("echo hé; exec sleep 600", BY);
       const printed = Promise.withResolvers<void>();

@@ -95,6 +95,7 @@ export function makeBusy(dom0: FakeDom0, nowMs: number): void {
     fakeRecord(105, { event: "refused", fields: { vm: "research", reason: "bad-mac" } }),
     fakeRecord(104, {
       event: "done",
+      asked: "vm.start",
       fields: { vm: "work", id: "20261128-1430-big", exit: 1, err_bytes: 31 },
     }),
     fakeRecord(103, { event: "connected", fields: { vm: "work", key: "a1b2 c3d4" } }),

@@ -233,6 +233,8 @@ export interface AuditRecord {
   readonly time: string;
   readonly event: string;
   readonly fields: Readonly<Record<string, JsonValue>>;
+  /** Of a request's end: the operation that was asked for, if that is known. */
+  readonly asked?: string;
 }
 
 export interface RecordPage {

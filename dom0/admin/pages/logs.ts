@@ -11,8 +11,7 @@ import { page } from "./layout.ts";
 import { count, empty, many, postButton, says, span, state, table, time } from "./parts.ts";
 import { longText } from "./long_text.ts";
 import { recordWhy } from "./record_why.ts";
-import { askedBy, askedIn, endOf, recordQube, recordWhat } from "./record_words.ts";
-import type { PastRequest } from "../../record/request_history.ts";
+import { endOf, recordQube, recordWhat } from "./record_words.ts";
 
 /** A part that is laid out within a frame; more are loaded as the reader comes to its end. */
 const PAGE_RECORDS = 50;
@@ -118,7 +117,6 @@ function filters({ query, now }: View): Html {
 }
 
 function recordList(view: View, { records, hasMore }: RecordPage): Html {
-  const asked = askedIn(records);
   const last = records.at(-1);
   const more = new URLSearchParams(view.query);
   if (last !== undefined) more.set("before", String(last.seq));
@@ -144,7 +142,7 @@ function recordList(view: View, { records, hasMore }: RecordPage): Html {
           cells: [
             time(Date.parse(record.time), view.nowMs),
             recordQube(view, record),
-            what(view, record, askedBy(asked, record)),
+            what(view, record),
             endOf(record),
             markup`<span class="soft">${count(record.seq)}</span>`,
           ],
@@ -163,15 +161,15 @@ function newestOf(query: URLSearchParams): string {
 }
 
 /** Whole, behind its first words: fields that are a VM's stand in its frame. */
-function what(view: View, record: AuditRecord, asked: PastRequest | undefined): Html {
+function what(view: View, record: AuditRecord): Html {
   const { fields } = record;
   const { vm, id } = fields;
   const own = Object.entries(fields).filter(([name]) => !VMS_WORDS.has(name) && name !== "vm");
   const said = Object.entries(fields).filter(([name]) => VMS_WORDS.has(name));
   return markup`<details id="d${record.seq}"${
     when(view.query.get("at") === String(record.seq), markup` open`)
-  }><summary><code>${recordWhat(record, asked)}</code></summary><div class="stack small">${
-    recordWhy(record, asked)
+  }><summary><code>${recordWhat(record)}</code></summary><div class="stack small">${
+    recordWhy(record)
   }<dl class="facts">${
     own.map(([name, value]) =>
       markup`<dt>${name}</dt><dd><code>${

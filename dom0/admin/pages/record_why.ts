@@ -2,7 +2,6 @@
 /** Why a request did not end well, as far as dom0 knows, and where to look further. @module */
 
 import { isRefusalReason, REFUSAL_TEXT } from "../../../shared/protocol/refusal.ts";
-import type { PastRequest } from "../../record/request_history.ts";
 import type { AuditRecord } from "../channel/dom0_channel.ts";
 import { type Content, type Html, markup } from "../markup/markup.ts";
 import { many } from "./parts.ts";
@@ -25,14 +24,14 @@ const LIMITED: ReadonlySet<string> = new Set(
   ["timeout", "output-limit", "process-limit", "memory-limit"],
 );
 
-/** null: there is nothing to explain. @param asked the request, where that is known */
-export function recordWhy(record: AuditRecord, asked: PastRequest | undefined): Html | null {
+/** null: there is nothing to explain. */
+export function recordWhy(record: AuditRecord): Html | null {
   if (!isFailed(record)) return null;
-  const words = whyOf(record, asked);
+  const words = whyOf(record);
   return words === null ? null : markup`<p><strong>Why.</strong> ${words}</p>`;
 }
 
-function whyOf({ event, fields }: AuditRecord, asked: PastRequest | undefined): Content {
+function whyOf({ event, fields, asked }: AuditRecord): Content {
   if (event === "done") return whyExit(fields, asked);
   if (event === "refused") return whyRefused(fields);
   const text = WHY.get(event) ?? null;
@@ -41,10 +40,10 @@ function whyOf({ event, fields }: AuditRecord, asked: PastRequest | undefined): 
 }
 
 /** dom0 keeps no output: only its VM has what the program said. */
-function whyExit(fields: AuditRecord["fields"], asked: PastRequest | undefined): Content {
+function whyExit(fields: AuditRecord["fields"], asked: AuditRecord["asked"]): Content {
   const { vm, id, exit, err_bytes: errors } = fields;
   if (typeof vm !== "string" || typeof id !== "string") return null;
-  if (asked?.operation === "plan") {
+  if (asked === "plan") {
     return markup`A step failed. <a href="/plans/${encodeURIComponent(vm)}/${
       encodeURIComponent(id)
     }">The plan</a> has what it said.`;

@@ -36,7 +36,7 @@ export function recordQube(view: View, { fields }: AuditRecord): Content {
   return typeof vm === "string" ? qube(view, vm) : markup`<span class="soft">dom0</span>`;
 }
 
-/** Requests, by VM and id: the record of an end does not say what was asked. */
+/** Requests, by VM and id. */
 export type Asked = ReadonlyMap<string, PastRequest>;
 
 /** @param records newest first */
@@ -52,13 +52,8 @@ export function askedOf(asked: Asked, vm: string, id: string): PastRequest | und
   return asked.get(`${vm} ${id}`);
 }
 
-export function askedBy(asked: Asked, { fields }: AuditRecord): PastRequest | undefined {
-  return askedOf(asked, String(fields["vm"]), String(fields["id"]));
-}
-
-/** @param asked the request that it is about, where that is known */
-export function recordWhat({ event, fields }: AuditRecord, asked?: PastRequest): string {
-  const what = [fields["operation"], asked?.operation, fields["command"], fields["action"]]
+export function recordWhat({ event, fields, asked }: AuditRecord): string {
+  const what = [fields["operation"], asked, fields["command"], fields["action"]]
     .find((one) => one !== undefined && one !== "") ?? fields["problem"];
   return typeof what === "string" && what !== "" ? what : event;
 }

@@ -64,7 +64,7 @@ export function dashboardRoutes(admin: Admin): readonly Route[] {
 <div class="c7 stack">${waitingPanel(view)}${runningPanel(view, asked)}${channelsPanel(view)}</div>
 <div class="c5 stack">${daemonPanel(view, isAtBoot)}${healthPanel(view, admin.agent.last())}${
           timelinePanel(records, nowMs)
-        }${failuresPanel(view, records, asked)}</div>
+        }${failuresPanel(view, records)}</div>
 </div>`,
         dialogs: markup`${endDialog(view, asked)}${turnDialog(view)}`,
       });

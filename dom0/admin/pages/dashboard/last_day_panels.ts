@@ -5,7 +5,7 @@ import type { View } from "../../admin_context.ts";
 import type { AuditRecord } from "../../channel/dom0_channel.ts";
 import { type Html, markup } from "../../markup/markup.ts";
 import { count, empty, many, panel, time } from "../parts.ts";
-import { type Asked, askedBy, endOf, isFailed, recordQube, recordWhat } from "../record_words.ts";
+import { endOf, isFailed, recordQube, recordWhat } from "../record_words.ts";
 import { countByHour, hourChart, type HourCount } from "./hour_chart.ts";
 
 const RECENT = 6;
@@ -33,7 +33,6 @@ export function timelinePanel(records: readonly AuditRecord[] | null, nowMs: num
 export function failuresPanel(
   view: View,
   records: readonly AuditRecord[] | null,
-  asked: Asked,
 ): Html {
   const failed = (records ?? []).filter(isFailed).slice(0, RECENT);
   return panel(
@@ -49,9 +48,7 @@ export function failuresPanel(
         failed.map((record) =>
           markup`<li data-key="${record.seq}"><a href="/logs?at=${record.seq}#r${record.seq}"><span class="row"><span>${
             recordQube(view, record)
-          } <code>${
-            recordWhat(record, askedBy(asked, record))
-          }</code></span><span class="soft small">${
+          } <code>${recordWhat(record)}</code></span><span class="soft small">${
             time(Date.parse(record.time), view.nowMs)
           }</span></span><span class="small">${endOf(record)}</span></a></li>`
         )
