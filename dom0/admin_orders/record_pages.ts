@@ -4,6 +4,7 @@
 import { readAt } from "../../shared/io/read_at.ts";
 import { ifPresentSync } from "../../shared/io/sync_files.ts";
 import { allAuditFiles, type AuditRecord, parseRecord } from "../record/audit_files.ts";
+import { lineFilter } from "../record/line_filter.ts";
 import { isEnd, isFailure } from "../record/record_failure.ts";
 import type { JsonValue } from "../operations/operation.ts";
 
@@ -29,6 +30,7 @@ const MOST_BEYOND = 1_000;
 /** @returns { records, hasMore }; a request's end has what was asked as `asked` */
 export async function readRecordPage(auditFile: string, query: PageQuery): Promise<JsonValue> {
   const limit = Math.min(query.limit, MOST_RECORDS);
+  const isFound = lineFilter(query.text);
   const records: PageRecord[] = [];
   const unnamed = new Map<string, PageRecord>();
   let beyond = 0;
@@ -41,7 +43,7 @@ export async function readRecordPage(auditFile: string, query: PageQuery): Promi
       nameEnd(unnamed, record);
       isFull ||= Date.parse(record.time) < query.sinceMs;
       if (isFull && (unnamed.size === 0 || beyond++ === MOST_BEYOND)) return { records, hasMore };
-      if (isFull || !fits(record, line, query)) continue;
+      if (isFull || !fits(record, query) || !isFound(line)) continue;
       if (records.length === limit) {
         isFull = hasMore = true;
         continue;
@@ -68,12 +70,11 @@ function nameEnd(unnamed: Map<string, PageRecord>, record: AuditRecord): void {
   unnamed.delete(keyOf(record));
 }
 
-function fits(record: AuditRecord, line: string, query: PageQuery): boolean {
-  const { vm, before, failedOnly, text } = query;
+function fits(record: AuditRecord, query: PageQuery): boolean {
+  const { vm, before, failedOnly } = query;
   return (vm === null || record["vm"] === vm) &&
     (before === null || Number(record["seq"]) < before) &&
-    (!failedOnly || isFailure(record.event, record["exit"])) &&
-    line.toLowerCase().includes(text.toLowerCase());
+    (!failedOnly || isFailure(record.event, record["exit"]));
 }
 
 function asValue(record: AuditRecord): PageRecord {

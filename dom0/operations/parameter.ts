@@ -274,11 +274,14 @@ export const KINDS = {
     "qubesd",
     "qubes-qrexec-policy-daemon",
     "qvm-remote-dom0",
+    "qubes-global-admin-web",
+    "qubes-claw-watchdog",
     "openclaw-tunnels",
     "libvirtd",
     "xenstored",
     "systemd-logind",
   ),
+  since: matching("a time as @ and seconds since 1970", 12, "^@[0-9]{1,11}$"),
   /** A file of qrexec policy by its name, without a folder. */
   policyFile: matching("a policy file", 128, "^[a-z0-9_][a-z0-9_.-]*\\.policy$"),
   /** In dom0, absolute, without "..", so that what a person is shown is the real place. */

@@ -166,8 +166,9 @@ export const SYSTEM: Readonly<Record<string, Definition>> = {
     parameters: {
       unit: required("unit", "the service"),
       lines: required("lines", "how many lines"),
+      since: optional("since", "nothing older: @ and seconds since 1970"),
     },
-    run: "journalctl --no-pager --unit|-u={unit} --lines|-n={lines}",
+    run: "journalctl --no-pager [--since|-S={since}] --unit|-u={unit} --lines|-n={lines}",
     result: LINES,
   },
   "daemon.status": {

@@ -5,6 +5,7 @@ import { type Admin, askerOf, type View, viewOf } from "../admin_context.ts";
 import type { AuditRecord, RecordPage, RecordQuery, RunResult } from "../channel/dom0_channel.ts";
 import { type Html, lines, markup, when } from "../markup/markup.ts";
 import { type AskedBySession, seeOther } from "../server/http_message.ts";
+import { lineFilter } from "../../record/line_filter.ts";
 import { KINDS } from "../../operations/parameter.ts";
 import type { Route } from "../server/router.ts";
 import { page } from "./layout.ts";
@@ -22,6 +23,8 @@ const SINCE: ReadonlyMap<string, readonly [name: string, ms: number]> = new Map(
   ["24h", ["day", 24 * 3600e3]],
   ["7d", ["week", 7 * 24 * 3600e3]],
 ]);
+/** As dom0/record/line_filter.ts reads it. */
+const FILTER_HINT = "all words; a|b: either; -c: without";
 /** What its VM chose, or another program said: never shown as dom0's own words. */
 const VMS_WORDS: ReadonlySet<string> = new Set(["command", "why", "reason_text"]);
 
@@ -100,20 +103,26 @@ function filters({ query, now }: View): Html {
   return markup`<form class="filters" method="get" action="/logs" role="search" aria-label="Filter the record">
 <div class="field grow"><label for="text">Text</label><input id="text" name="text" type="search" value="${
     query.get("text") ?? ""
-  }" autocomplete="off" data-filter></div>
+  }" autocomplete="off" placeholder="${FILTER_HINT}" data-filter></div>
 <div class="field"><label for="vm">VM</label><select id="vm" name="vm"><option value="">Any</option>${
     (now.daemon?.vms ?? []).map(({ vm }) => markup`<option${chosen("vm", vm)}>${vm}</option>`)
   }</select></div>
-<div class="field"><label for="since">Of the last</label><select id="since" name="since"><option value="">All</option>${
-    [...SINCE].map(([value, [name]]) =>
-      markup`<option value="${value}"${chosen("since", value)}>${name}</option>`
-    )
-  }</select></div>
+${sinceField(query)}
 <label class="check"><input type="checkbox" name="failed" value="1"${
     when(query.get("failed") === "1", markup` checked`)
   }> Failed or refused only</label>
 <button>Filter</button>
 </form>`;
+}
+
+function sinceField(query: URLSearchParams): Html {
+  return markup`<div class="field"><label for="since">Of the last</label><select id="since" name="since"><option value="">All</option>${
+    [...SINCE].map(([value, [name]]) =>
+      markup`<option value="${value}"${
+        when(query.get("since") === value, markup` selected`)
+      }>${name}</option>`
+    )
+  }</select></div>`;
 }
 
 function recordList(view: View, { records, hasMore }: RecordPage): Html {
@@ -204,7 +213,11 @@ async function journalPage(admin: Admin, asked: AskedBySession) {
   const unit = units.find((one) => one === query.get("unit")) ?? "qvm-remote-dom0";
   const lines = JOURNAL_LINES.find((one) => String(one) === query.get("lines")) ?? JOURNAL_LINES[0];
   const text = query.get("text") ?? "";
-  const values = { unit, lines: String(lines) };
+  const [, sinceMs] = SINCE.get(query.get("since") ?? "") ?? [];
+  const since = sinceMs === undefined
+    ? {}
+    : { since: `@${Math.floor((admin.dateMs() - sinceMs) / 1000)}` };
+  const values = { unit, lines: String(lines), ...since };
   const [view, result] = await Promise.all([
     viewOf(admin, asked),
     admin.channel.run("journal.read", values, askerOf(asked.session)),
@@ -216,10 +229,12 @@ async function journalPage(admin: Admin, asked: AskedBySession) {
     facts: "What a service of dom0 wrote",
     actions: FOLLOW,
     main: markup`${tabs("/logs/journal")}<form class="filters" method="get" action="/logs/journal">
-<div class="field grow"><label for="text">Text</label><input id="text" name="text" type="search" value="${text}" autocomplete="off" data-filter></div>
+<div class="field grow"><label for="text">Text</label><input id="text" name="text" type="search" value="${text}" autocomplete="off" placeholder="${FILTER_HINT}" data-filter></div>
 <div class="field"><label for="unit">Service</label><select id="unit" name="unit">${
       units.map((one) => markup`<option${when(one === unit, markup` selected`)}>${one}</option>`)
-    }</select></div><div class="field"><label for="lines">Of the last</label><select id="lines" name="lines">${
+    }</select></div>${
+      sinceField(query)
+    }<div class="field"><label for="lines">At most</label><select id="lines" name="lines">${
       JOURNAL_LINES.map((one) =>
         markup`<option value="${one}"${when(one === lines, markup` selected`)}>${
           many(one, "line")
@@ -238,9 +253,8 @@ function journal({ exitCode, stdout, stderr }: RunResult, text: string): Html {
       stderr.trim() || `exit ${exitCode}`
     }</p>`;
   }
-  const wanted = text.toLowerCase();
   const all = stdout.split("\n").filter((line) => line !== "");
-  const found = all.filter((line) => line.toLowerCase().includes(wanted));
+  const found = all.filter(lineFilter(text));
   if (all.length === 0) return empty("It wrote nothing yet.");
   if (found.length === 0) return empty(`No line of ${count(all.length)} has this text.`);
   return markup`<pre tabindex="0" aria-label="Journal">${longText(`${found.join("\n")}\n`)}</pre>`;
