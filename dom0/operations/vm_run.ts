@@ -25,6 +25,18 @@ export const VM_RUN: Readonly<Record<string, Definition>> = {
     destructive: true,
     result: OWN_TEXT,
   },
+  "disposable.run": {
+    summary: "Run a command in a new disposable, show what it prints, and remove it",
+    level: "full",
+    parameters: {
+      template: required("qube", "the disposable template that it is made from"),
+      command: required("command", "one line for its shell"),
+    },
+    run: "qvm-run --dispvm={template} --pass-io|-p --no-gui|--nogui {command}",
+    data: "may",
+    destructive: true,
+    result: OWN_TEXT,
+  },
   "vm.service": {
     summary: "Call a qrexec service of a qube that runs, and show what it answers",
     level: "full",

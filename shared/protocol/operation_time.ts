@@ -30,6 +30,7 @@ const LONGER: ReadonlyMap<string, number> = new Map([
   ["vm.rename", COPYING_SECONDS],
   ["vm.run", COMMAND_SECONDS],
   ["vm.service", COMMAND_SECONDS],
+  ["disposable.run", COMMAND_SECONDS],
   ["volume.revert", COPYING_SECONDS],
   ["template.install", COPYING_SECONDS],
   ["update.check", COPYING_SECONDS],

@@ -8,11 +8,12 @@
  *
  * @module
  */
-import { parseToolArgs, type ToolArgs, ToolUsageError } from "./tool_args.ts";
+import { parseToolArgs, type ToolArgs, ToolRuntimeError, ToolUsageError } from "./tool_args.ts";
 import { oneDomain, requiredDomains, stateOf, type ToolContext } from "./tool_context.ts";
 import { worldPaths } from "./layout.ts";
-import { startVm, unpauseVm, VmStateError } from "./vm_life.ts";
-import type { VmConfig } from "./world_config.ts";
+import { killVm, startVm, unpauseVm, VmStateError } from "./vm_life.ts";
+import { changeWorld, findVm, readWorld, type VmConfig } from "./world_config.ts";
+import { buildVm, removeVmFolder } from "./world_folder.ts";
 
 const OPTIONS = [
   ["--user -u", "value"],
@@ -29,22 +30,27 @@ const OPTIONS = [
   ["--no-shell", "flag"],
   ["--all", "flag"],
   ["--exclude", "append"],
+  ["--dispvm", "value"],
 ] as const;
 /** What an exception out of main() becomes. */
 const EXIT_QUBES_ERROR = 255;
 
 /** @returns the exit code of the command, the highest one if there are several. */
 export async function qvmRun(context: ToolContext): Promise<number> {
-  const isAll = context.args.includes("--all");
-  const args = parseToolArgs(context.args, OPTIONS, isAll ? 1 : 2);
-  const [command, ...commandArgs] = isAll ? args.words : args.words.slice(1);
+  const namesNone = context.args.some((arg) => /^--(all|dispvm)(=|$)/.test(arg));
+  const args = parseToolArgs(context.args, OPTIONS, namesNone ? 1 : 2);
+  const [command, ...commandArgs] = namesNone ? args.words : args.words.slice(1);
   if (args.words.length === 0 || command === undefined) {
     throw new ToolUsageError("the following arguments are required: COMMAND");
   }
   if (args.has("--service") && args.has("--no-shell")) {
     throw new ToolUsageError("--no-shell does not apply to --service");
   }
-  const domains = isAll
+  const base = args.value("--dispvm");
+  await using disposable = base === undefined ? null : await makeDisposable(context, base);
+  const domains = disposable !== null
+    ? [disposable.vm]
+    : args.has("--all")
     ? requiredDomains(context, { ...args, words: [] })
       .filter((vm) => stateOf(context.folder, vm.name) === "Running")
     : [oneDomain(context, args.words[0])];
@@ -72,6 +78,39 @@ export async function qvmRun(context: ToolContext): Promise<number> {
     worst = Math.max(worst, code);
   }
   return worst;
+}
+
+interface Disposable extends AsyncDisposable {
+  readonly vm: VmConfig;
+}
+
+/** Killed and removed when the command has ended. */
+async function makeDisposable(
+  { folder }: ToolContext,
+  base: string,
+): Promise<Disposable> {
+  const template = findVm(readWorld(folder), base);
+  if (template === undefined) throw new ToolRuntimeError("Domain not found");
+  const name = `disp${1 + Math.floor(Math.random() * 9999)}`;
+  const vm: VmConfig = {
+    ...template,
+    name,
+    klass: "DispVM",
+    prefs: { ...template.prefs, template: base },
+  };
+  await changeWorld(folder, (now) => ({ ...now, vms: [...now.vms, vm] }));
+  await buildVm(folder, name);
+  return {
+    vm,
+    async [Symbol.asyncDispose]() {
+      if (stateOf(folder, name) !== "Halted") await killVm(folder, name);
+      await changeWorld(folder, (now) => ({
+        ...now,
+        vms: now.vms.filter((one) => one.name !== name),
+      }));
+      await removeVmFolder(folder, name);
+    },
+  };
 }
 
 /** @returns undefined when calls can be made, otherwise what stands against it. */

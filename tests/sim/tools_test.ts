@@ -275,6 +275,15 @@ Deno.test("qvm-create, qvm-firewall, qvm-remove and systemctl", async () => {
   assertEquals(await run("qvm-features", "new", "os"), [0, "x\n"]);
   assertEquals(await run("qvm-start", "new"), [0, ""]);
   assertEquals(await run("qvm-run", "-p", "new", "echo up"), [0, "up\n"]);
+  const inDisposable = await run(
+    "qvm-run",
+    "--dispvm",
+    "new",
+    "-p",
+    "echo in $QREXEC_REMOTE_DOMAIN; exit 3",
+  );
+  assertEquals(inDisposable, [3, "in dom0\n"]);
+  assertEquals(String(await run("qvm-ls", "--raw-list")).includes("disp"), false, "it is gone");
   assertEquals((await run("qvm-remove", "--force", "new"))[0], 1, "it runs");
   assertEquals(await run("qvm-shutdown", "--wait", "new"), [0, ""]);
   assertEquals((await run("qvm-remove", "new"))[0], 1, "nobody said yes");

@@ -162,7 +162,9 @@ Deno.test("W5: no level is reached through another: full, and scripts, need elev
   }
   assertEquals(scene.dom0.did.length, 1, "but the session's begin, nothing");
   const starting = [...OPERATIONS.values()].filter(({ steps }) =>
-    steps.some(({ usage }) => usage.startsWith("qvm-run ") && !usage.includes("--no-autostart"))
+    steps.some(({ usage }) =>
+      usage.startsWith("qvm-run ") && !/--no-autostart|--dispvm=/.test(usage)
+    )
   );
   assertEquals(starting.map(({ name }) => name), [], "a look at a halted qube starts none");
 });
