@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { LIVE } from "../../shared/protocol/payload.ts";
 import { sha256Hex } from "../../shared/io/sha256.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { Level } from "../operations/operation.ts";
@@ -54,8 +55,8 @@ export interface ParkedView {
   /** How it is taken back, or that it cannot be. */
   readonly undo: string;
   readonly preview: Preview;
-  /** What it brings, which its commands read on stdin; null: nothing. */
-  readonly brings: PayloadLook | null;
+  /** What it brings, which its commands read on stdin: "live" is not known yet; null: nothing. */
+  readonly brings: PayloadLook | typeof LIVE | null;
 }
 
 export interface ParkedTimes {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { LIVE } from "../../shared/protocol/payload.ts";
 import type { Clock } from "../../shared/io/clock.ts";
 import { errorText } from "../../shared/cli/program.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
@@ -42,7 +43,7 @@ export interface Waiting {
   /** What a grant would be about. */
   readonly granted: Granted;
   /** null: nothing. */
-  readonly brings: PayloadLook | null;
+  readonly brings: PayloadLook | typeof LIVE | null;
   /** Whether it has its outcome: its VM or the operator ended it. */
   readonly isOver: () => boolean;
   /** A person said yes; `judgement` is the policy's of now. */
@@ -118,7 +119,7 @@ interface Entry extends ParkedTimes {
   readonly judgement: Judgement;
   readonly words: ParkedView["argvs"];
   readonly granted: Granted;
-  readonly brings: PayloadLook | null;
+  readonly brings: PayloadLook | typeof LIVE | null;
   readonly isOver: () => boolean;
   readonly run: Waiting["run"];
   readonly refuse: Waiting["refuse"];

@@ -7,6 +7,7 @@
  */
 
 import { shellQuote } from "../../shared/protocol/command.ts";
+import { LIVE } from "../../shared/protocol/payload.ts";
 import type { JsonValue } from "../operations/operation.ts";
 import type { ParkedView } from "./parked_view.ts";
 import type { PreviewRow } from "./preview.ts";
@@ -64,8 +65,14 @@ function whatItBrings(view: ParkedView): readonly string[] {
 }
 
 /** What it reads on stdin, if it brings something. */
-export function broughtLines({ brings }: Pick<ParkedView, "brings">): readonly string[] {
+export function broughtLines({ vm, brings }: Pick<ParkedView, "vm" | "brings">): readonly string[] {
   if (brings === null) return [];
+  if (brings === LIVE) {
+    return [
+      "It reads a live stream on stdin: what comes is not there yet, and cannot be shown. Each part of",
+      `it is checked to be from ${vm} when it comes.`,
+    ];
+  }
   const { bytes, sha256, type, head, isWhole } = brings;
   return [
     `It reads this on stdin: ${type}, ${bytes} bytes, SHA-256 ${sha256}`,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { LIVE } from "../../shared/protocol/payload.ts";
 import { createIntake } from "../payload/intake.ts";
 import { PayloadRefused } from "../payload/payload_store.ts";
 import { receivedPayload } from "../payload/received_payload.ts";
@@ -44,7 +45,9 @@ async function goOnWhenWhole(
   goOn: GoOn,
 ): Promise<void> {
   const { request, job, stops } = taken;
-  if (request.payload === null) throw new Error("bug: it brings nothing");
+  if (request.payload === null || request.payload === LIVE) {
+    throw new Error("bug: nothing to wait for");
+  }
   let abandon = (): void => {};
   stops.leadTo((reason) => {
     abandon();

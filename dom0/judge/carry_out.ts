@@ -8,7 +8,7 @@
  *     run           put on record, run when it is its VM's turn, answered
  *
  * If it brings a payload, all of that comes first, and is checked: what a person is shown, and what
- * runs, has it. Then the policy is asked again.
+ * runs, has it. Then the policy is asked again. A live stream comes when it runs.
  *
  * It is in the ledger and in the audit, on disk, before a process is started; both are synced at
  * once, so that a request waits for the disk one time.
@@ -22,11 +22,12 @@ import { errorText } from "../../shared/cli/program.ts";
 import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { MAX_WHY_CHARS } from "../../shared/protocol/limits.ts";
-import type { Payload } from "../../shared/protocol/payload.ts";
+import { makeStreamKey } from "../../shared/protocol/live/chunk.ts";
+import { type Brings, LIVE } from "../../shared/protocol/payload.ts";
 import { printable } from "../../shared/protocol/printable.ts";
 import type { Granted } from "../approval/grants.ts";
 import type { Parking, Waiting } from "../approval/parking.ts";
-import type { ReceivedPayload } from "../payload/received_payload.ts";
+import { createLiveStream } from "../payload/live_stream.ts";
 import { isKnown } from "../plans/plan.ts";
 import { planSequence } from "../plans/run_plan.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
@@ -62,9 +63,11 @@ export async function carryOut(taken: TakenRequest, way: Way): Promise<Received>
         return await inform(taken, () => informing.explain(job.request.vm, judgement), way);
       }
       case "ask":
+        if (isUnwantedStream(taken, way)) return await refuseStream(taken, way);
         if (isStillToCome(taken)) return await bringPayload(taken, ruling, way, goOn);
         return await ask(taken, ruling, way);
       case "run":
+        if (isUnwantedStream(taken, way)) return await refuseStream(taken, way);
         if (isStillToCome(taken)) return await bringPayload(taken, ruling, way, goOn);
         return await run(taken, { ...ruling, isApproved: false }, way);
       default:
@@ -77,7 +80,28 @@ export async function carryOut(taken: TakenRequest, way: Way): Promise<Received>
 }
 
 function isStillToCome({ request, payload }: TakenRequest): boolean {
-  return request.payload !== null && payload === undefined;
+  return request.payload !== null && request.payload !== LIVE && payload === undefined;
+}
+
+function isUnwantedStream({ request }: TakenRequest, { config }: Way): boolean {
+  return request.payload === LIVE && !config().liveStdin;
+}
+
+async function refuseStream(
+  { job, written, seat, ruling: { told } }: TakenRequest,
+  { answers }: Way,
+): Promise<Received> {
+  await written;
+  const text = "dom0 takes no live streams: QVM_REMOTE_LIVE_STDIN is no";
+  return answers.endRefused(job, { reason: "bad-payload", text, told }, seat);
+}
+
+/** What its command reads: a file, or a stream that its sessions bring. */
+function stdinOf({ request, stored, job, payload }: TakenRequest): KeptWork["stdin"] {
+  if (request.payload !== LIVE) return payload?.path;
+  const live = createLiveStream(makeStreamKey(stored.key, request));
+  job.listen(live);
+  return live;
 }
 
 /** The session hears that it was taken; the answer follows when it is known. */
@@ -102,12 +126,13 @@ async function inform(
 }
 
 async function run(
-  { request, job, stops, written, seat, payload }: TakenRequest,
-  { judged, told, isApproved }: Omit<Admitted, "written" | "payload">,
+  taken: TakenRequest,
+  { judged, told, isApproved }: Omit<Admitted, "written" | "stdin">,
   way: Way,
 ): Promise<Received> {
+  const { request, job, stops, written, seat } = taken;
   const { answers, execution } = way;
-  const admitted = { judged, told, written, isApproved, payload };
+  const admitted = { judged, told, written, isApproved, stdin: stdinOf(taken) };
   const work = await putOnRecord("accepted", request, admitted, way);
   // While the ledger was written, a new session may have brought the request again.
   const received = answers.sit(job, seat);
@@ -135,10 +160,11 @@ async function ask(taken: TakenRequest, ruling: Judged<"ask">, way: Way): Promis
     const reason = parking === null ? "needs-confirmation" : "too-many-parked";
     return answers.endRefused(job, { reason, text: null, ...ruling }, seat);
   }
-  const admitted = { ...ruling, written, isApproved: true, payload };
+  const admitted = { ...ruling, written, isApproved: true, stdin: stdinOf(taken) };
   const work = await putOnRecord("parked", request, admitted, way);
   const received = answers.sit(job, seat);
-  const about = { request, stored, judged: ruling.judged, granted, brings: payload?.look ?? null };
+  const brings = payload?.look ?? (request.payload === LIVE ? LIVE : null);
+  const about: AboutWaiting = { request, stored, judged: ruling.judged, granted, brings };
   park(job, work, about, { stops, parking }, way);
   return received;
 }
@@ -187,7 +213,7 @@ interface Admitted {
   readonly written: Promise<void>;
   /** A person has approved it, or will have before it runs. */
   readonly isApproved: boolean;
-  readonly payload: ReceivedPayload | undefined;
+  readonly stdin: KeptWork["stdin"];
 }
 
 /** When it resolves, a power cut can no longer hide that the command may have run. */
@@ -217,11 +243,11 @@ async function putOnRecord(
 /** However it was asked for, an operation runs without a shell, by the words of the table. */
 function keepWork(
   request: AuthenticRequest,
-  { payload, ...admitted }: Pick<Admitted, "judged" | "isApproved" | "payload">,
+  { stdin, ...admitted }: Pick<Admitted, "judged" | "isApproved" | "stdin">,
   way: Way,
 ): KeptWork {
   const work = keepCommand(request, admitted, way);
-  return payload === undefined ? work : { ...work, stdin: payload.path };
+  return stdin === undefined ? work : { ...work, stdin };
 }
 
 function keepCommand(
@@ -272,7 +298,8 @@ function grantedBy(
   return { vm, operation: what, targets, ran: brought(ran_sha256, payload) };
 }
 
-/** The same words with other data are not the same. */
-function brought(ran: string, payload: Payload | null): string {
-  return payload === null ? ran : sha256Hex(`${ran} ${payload.sha256}`);
+/** The same words with other data are not the same; of a live stream, only that it is one is known. */
+function brought(ran: string, payload: Brings): string {
+  if (payload === null) return ran;
+  return sha256Hex(`${ran} ${payload === LIVE ? LIVE : payload.sha256}`);
 }

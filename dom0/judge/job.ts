@@ -10,9 +10,9 @@
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import type { Outcome } from "../../shared/protocol/outcome.ts";
-import type { Intake } from "../payload/intake.ts";
 import type { StopReason } from "../run/runner.ts";
 import type { Spool } from "../record/outcome_store.ts";
+import { createIncoming, type Incoming } from "./incoming.ts";
 
 export type JobRequest = Pick<AuthenticRequest, "vm" | "id" | "nonce" | "digest" | "protocol">;
 
@@ -32,6 +32,10 @@ export interface Seat {
   approved(): void;
   /** Asks for that much of its payload. */
   pull(offset: number, bytes: number): void;
+  /** Asks for what follows in its live stream, and confirms what came before. */
+  want(offset: number): void;
+  /** Nobody reads any more of its live stream. */
+  enough(): void;
   /** Bytes of output that may be sent now. */
   room(): number;
   output(stream: StreamNumber, offset: number, data: Uint8Array): void;
@@ -56,16 +60,12 @@ export interface Seating {
   pump(): void;
 }
 
-export interface Job extends Seating {
+export interface Job extends Seating, Incoming {
   readonly request: JobRequest;
   /** When it was taken, or found by this daemon; a span, not a date. */
   readonly sinceMs: number;
   /** Ends it, if it has not ended. */
   stop(reason: StopReason): void;
-  /** Its payload is to come: each session that takes the seat is asked for what is missing. */
-  expect(intake: Intake): void;
-  /** The next bytes of its payload. */
-  take(data: Uint8Array): void;
   /** Output came in. */
   append(stream: StreamNumber, bytes: Uint8Array): void;
   /** It ended; `makeOutcome` gets the sizes and hashes of what it printed. */
@@ -96,25 +96,20 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
   if (ended !== null) end.resolve();
   const seating = createSeating(spool, () => ended, () => telling.look());
   const telling = createTelling(() => closed || (ended !== null && !seating.hasSeat()));
-  let intake: Intake | null = null;
+  const incoming = createIncoming(seating.seat);
   return {
     ...seating,
+    ...incoming,
     request,
     sinceMs,
     attach(seat) {
       seating.attach(seat);
-      if (ended === null) intake?.attach(seat);
+      if (ended === null) incoming.attach(seat);
     },
     detach(seat) {
       seating.detach(seat);
-      if (!seating.hasSeat()) intake?.detach();
+      if (!seating.hasSeat()) incoming.detach();
     },
-    expect(next) {
-      intake = next;
-      const seat = seating.seat();
-      if (seat !== null) intake.attach(seat);
-    },
-    take: (data) => intake?.take(data),
     stop(reason) {
       if (ended === null) onStop(reason);
     },
@@ -124,6 +119,7 @@ export function createJob({ request, sinceMs, spool, outcome, onStop }: JobOptio
     },
     finish(makeOutcome) {
       ended = makeOutcome(spool);
+      incoming.close();
       end.resolve();
       telling.look();
       return ended;

@@ -39,6 +39,7 @@ const FAILURES: ReadonlySet<OutcomeKind> = new Set([
   "output-limit",
   "process-limit",
   "memory-limit",
+  "bad-stream",
 ]);
 
 export function createRateGate(

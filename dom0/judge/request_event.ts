@@ -6,6 +6,7 @@ import type { AuthKey } from "../../shared/protocol/auth_key.ts";
 import { type Command, describeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import type { VmEvent } from "../../shared/protocol/dom0_session.ts";
 import { authenticate, type AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import { LIVE } from "../../shared/protocol/payload.ts";
 import { ProtocolError } from "../../shared/protocol/refusal.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import { authenticateV1, V1_NONCE } from "../../shared/protocol/v1.ts";
@@ -53,9 +54,12 @@ export function described(request: AuthenticRequest, command: Command): AuditFie
     command: describeCommand(command).slice(0, AUDITED_CHARS),
     body_bytes: request.body.length,
     body_sha256: sha256Hex(request.body),
-    ...request.payload === null ? {} : {
-      payload_bytes: request.payload.bytes,
-      payload_sha256: request.payload.sha256,
-    },
+    ...describedPayload(request),
   };
+}
+
+function describedPayload({ payload }: AuthenticRequest): AuditFields {
+  if (payload === null) return {};
+  if (payload === LIVE) return { payload: LIVE };
+  return { payload_bytes: payload.bytes, payload_sha256: payload.sha256 };
 }

@@ -12,6 +12,7 @@ import type { Judge } from "../policy/judge.ts";
 import type { Audit } from "../record/audit_log.ts";
 import type { Concluding } from "../run/concluding.ts";
 import type { Execution } from "../run/execution.ts";
+import type { Config } from "../settings/config.ts";
 import type { StoredKey } from "../settings/key_store.ts";
 import type { Undoing } from "../undo/undoing.ts";
 import type { Answers } from "./answers.ts";
@@ -44,6 +45,7 @@ export interface Way {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly workFolder: string;
+  readonly config: () => Pick<Config, "liveStdin">;
   readonly judge: Judge;
   readonly undoing: Undoing;
   readonly plans: PlanBoard;

@@ -16,10 +16,11 @@
 import { errorText } from "../../shared/cli/program.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
 import { checkFreshness } from "../../shared/protocol/freshness.ts";
+import { LIVE } from "../../shared/protocol/payload.ts";
 import type { RefusalReason } from "../../shared/protocol/refusal.ts";
 import type { VmName } from "../../shared/protocol/vm_name.ts";
 import { PlanError } from "../plans/plan.ts";
-import type { Judge, JudgedForm, Judgement } from "../policy/judge.ts";
+import type { Data, Judge, JudgedForm, Judgement } from "../policy/judge.ts";
 import { ParameterError } from "../operations/parameter.ts";
 import type { AuditFields } from "../record/audit_chain.ts";
 import { decisionFields } from "../record/decision_fields.ts";
@@ -201,11 +202,16 @@ async function judgeOrFault(
   judge: Judge,
 ): Promise<Judgement | ParameterError | PlanError> {
   try {
-    return await judge(vm, command, payload !== null);
+    return await judge(vm, command, dataOf(payload));
   } catch (error) {
     if (error instanceof ParameterError || error instanceof PlanError) return error;
     throw error;
   }
+}
+
+function dataOf(payload: AuthenticRequest["payload"]): Data {
+  if (payload === LIVE) return "live";
+  return payload === null ? "none" : "whole";
 }
 
 export const NEXT = { allow: "run", ask: "ask", deny: "deny" } as const;

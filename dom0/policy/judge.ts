@@ -40,6 +40,9 @@ export interface JudgeOptions {
   readonly dateMs: () => number;
 }
 
+/** What comes on its stdin: nothing, data that is all there before it runs, or a live stream. */
+export type Data = "none" | "whole" | "live";
+
 /** What the policy can be asked about. */
 export type JudgedForm = Command;
 
@@ -50,8 +53,7 @@ export type JudgedForm = Command;
 export type Judge = (
   vm: VmName,
   command: JudgedForm,
-  /** It comes with data for its stdin. */
-  brings?: boolean,
+  data?: Data,
 ) => Promise<Judgement>;
 
 export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
@@ -84,9 +86,9 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
     // What may be seen of a step's result is decided when its turn comes.
     return { recognised: null, plan: judged, again, decision: judged.decision, view: null };
   };
-  return async (vm, command, brings = false) => {
-    if (command.mode !== "plan") return await judge(vm, recogniseWith(command, brings));
-    if (brings) throw new PlanError("a plan takes no data");
+  return async (vm, command, data = "none") => {
+    if (command.mode !== "plan") return await judge(vm, recogniseWith(command, data));
+    if (data !== "none") throw new PlanError("a plan takes no data");
     return await judgeWhole(vm, parsePlan(command.text));
   };
 }
@@ -97,13 +99,18 @@ export function createJudge({ rules, facts, dateMs }: JudgeOptions): Judge {
  */
 function recogniseWith(
   command: Exclude<JudgedForm, { readonly mode: "plan" }>,
-  brings: boolean,
+  data: Data,
 ): Recognised | null {
   const recognised = recognise(command);
-  const data = recognised?.operation.data ?? "may";
-  if (data === "may" || (data === "must") === brings) return recognised;
+  const takes = recognised?.operation.data ?? "may";
+  if (takes === "may" || data === (takes === "must" ? "whole" : "none")) return recognised;
   if (command.mode !== "op") return null;
-  throw new ParameterError(`${command.name} ${brings ? "takes no data" : "needs data"}`);
+  throw new ParameterError(`${command.name} ${wrongData(takes, data)}`);
+}
+
+function wrongData(takes: "none" | "must", data: Data): string {
+  if (takes === "none") return "takes no data";
+  return data === "none" ? "needs data" : "needs data that is all there before it runs: not --live";
 }
 
 /** Where the decision does not depend on the qubes. */

@@ -38,7 +38,7 @@ export interface CommandsUnit {
   /** Of the bash in it. */
   readonly pid: number;
   /** @throws {Error} if no process can be started */
-  spawn(cgroup: string): WardenProcess;
+  spawn(cgroup: string, keeper: string): WardenProcess;
   /** Rejects when it ended without being closed; all commands have ended with it. */
   readonly failed: Promise<never>;
   close(): void;
@@ -76,13 +76,13 @@ export async function startCommandsUnit(
   return {
     pid: bash.pid,
     failed: failed.promise,
-    spawn(cgroup) {
+    spawn(cgroup, keeper) {
       const { pid, stdin, stdout, stderr } = startHolder();
       const number = ++made;
       const ended = Promise.withResolvers<Deno.CommandStatus>();
       ended.promise.catch(() => {}); // of one that waits, nobody may ask
       waiting.set(number, ended);
-      bash.write(`${number} ${pid} ${cgroup}\n`).catch(() => {});
+      bash.write(`${number} ${pid} ${cgroup} ${keeper}\n`).catch(() => {});
       return { pid, stdin, stdout, stderr, status: ended.promise };
     },
     close() {

@@ -43,7 +43,7 @@ export interface ConcludingOptions {
 
 export function createConcluding({ audit, store, clock, onChange }: ConcludingOptions): Concluding {
   const conclude: Concluding["conclude"] = (job, ended, start, limit = null) => {
-    const { kind, exitCode, left = null } = ended;
+    const { kind, exitCode, left = null, stdinBytes } = ended;
     const { vm, id, nonce } = job.request;
     const durationMs = start === null ? 0 : Math.round(clock.spanMs() - start.spanMs);
     const startedAtMs = start?.atMs ?? null;
@@ -61,7 +61,8 @@ export function createConcluding({ audit, store, clock, onChange }: ConcludingOp
       left,
     }));
     keepOutcome(store, audit, vm, outcome);
-    recordQuietly(audit, kind, { vm, id, ...endOf(outcome) });
+    const read = stdinBytes === undefined ? {} : { stdin_bytes: stdinBytes };
+    recordQuietly(audit, kind, { vm, id, ...endOf(outcome), ...read });
     job.pump();
     onChange();
   };

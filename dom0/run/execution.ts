@@ -127,7 +127,10 @@ function runNow(
   running.ended.then((ended) => fulfil(job, terms, ended, concluding)).then(
     (ended) => {
       const isLost = isSpoolFull || ended === OUTPUT_LOST;
-      concluding.conclude(job, ended, start, isLost ? null : limitInForce(ended.kind, limits));
+      const { stdin } = work;
+      const read = typeof stdin === "object" ? { stdinBytes: stdin.passedBytes() } : {};
+      const limit = isLost ? null : limitInForce(ended.kind, limits);
+      concluding.conclude(job, { ...ended, ...read }, start, limit);
     },
     (error) => concluding.concludeFailed(job, error),
   ).finally(() => {

@@ -4,6 +4,7 @@
 import { removeIfPresent } from "../../shared/io/sync_files.ts";
 import { parseCommand, type ProcessCommand } from "../../shared/protocol/command.ts";
 import type { AuthenticRequest } from "../../shared/protocol/envelope.ts";
+import type { LiveInput } from "./live_stdin.ts";
 import type { Sequence, SequenceStep } from "./sequence.ts";
 
 /** A larger body waits on disk: each of a VM's open requests may be a MiB. */
@@ -11,8 +12,8 @@ const MAX_IN_MEMORY_BYTES = 4096;
 
 export interface KeptWork {
   readonly timeoutMs: number;
-  /** The file that its commands read on stdin; by default they read nothing. */
-  readonly stdin?: string;
+  /** What its commands read on stdin, a file or a live stream; by default nothing. */
+  readonly stdin?: string | LiveInput;
   take(): Sequence;
   /** It will not run. */
   drop(): void;

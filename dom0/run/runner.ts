@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /**
  * Runs one command: own session and group, clean environment, defined folder, umask and PATH,
- * on stdin a file or nothing. The command ends when its first process ends; what that left in the
+ * on stdin a file, a live stream or nothing. The command ends when its first process ends; what that left in the
  * background is ended with it, so nothing of a VM outlives its request.
  *
  * @module
@@ -14,6 +14,7 @@ import { utf8 } from "../../shared/protocol/bytes.ts";
 import type { ProcessCommand } from "../../shared/protocol/command.ts";
 import type { StreamNumber } from "../../shared/protocol/message.ts";
 import { EXIT_OF_KIND, type OutcomeKind } from "../../shared/protocol/outcome.ts";
+import { type Feeding, feedStdin, keepOpen, type LiveInput } from "./live_stdin.ts";
 import type { GroupEnd, Groups, ProcessGroup } from "./process_group.ts";
 import { MARK_VARIABLE, NAME } from "./warden.ts";
 import type { Warden, WardenProcess, Wardens } from "./wardens.ts";
@@ -49,8 +50,8 @@ export interface RunOptions {
   /** Variables that tell the command who asked for it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly path: string;
-  /** A file, absolute; by default /dev/null. */
-  readonly stdin?: string;
+  /** A file, absolute, or a live stream; by default /dev/null. */
+  readonly stdin?: string | LiveInput;
   readonly limits: Limits;
   readonly workFolder: string;
   readonly groups: Groups;
@@ -64,6 +65,8 @@ export interface Ended {
   readonly exitCode: number;
   /** Processes that it left running, and that were ended; not there if none is known of. */
   readonly left?: number;
+  /** Of a live stream, what it was given. */
+  readonly stdinBytes?: number;
 }
 
 export interface RunningCommand {
@@ -72,25 +75,51 @@ export interface RunningCommand {
 }
 
 export function startCommand(options: RunOptions): RunningCommand {
-  const { command, mark, workFolder, groups, wardens } = options;
+  const { command, mark, workFolder, groups } = options;
   const scriptFile = `${workFolder}/${mark}.sh`;
   if (command.mode === "script") {
     Deno.writeFileSync(scriptFile, command.script, { mode: 0o600, createNew: true });
   }
   const argv = command.mode === "argv" ? command.argv : ["/bin/bash", "--", scriptFile];
-  let warden: Warden;
+  let warden: Started;
   try {
-    warden = wardens.start(orderOf(argv, options));
+    warden = startWarden(orderOf(argv, options), options);
   } catch (error) { // no process to be had
     removeIfPresent(scriptFile);
     throw error;
   }
-  const { child, cgroup } = warden;
+  const { child, cgroup, feed } = warden;
   const { maxProcesses } = options.limits;
   const group = groups.make({ mark, pid: child.pid, cgroup, maxProcesses });
   const stopper = createStopper(group);
-  const ended = follow(child, group, stopper, options).finally(() => removeIfPresent(scriptFile));
+  const feeding = feed(() => stopper.stop("bad-stream"));
+  const ended = follow(child, group, stopper, options).finally(() => {
+    feeding.end();
+    removeIfPresent(scriptFile);
+  });
   return { stop: stopper.stop, ended };
+}
+
+interface Started extends Warden {
+  /** @param onBad called if its live stream is not what was signed */
+  readonly feed: (onBad: () => void) => Feeding;
+}
+
+const NOTHING_TO_FEED: Feeding = { end() {} };
+
+function startWarden(
+  order: readonly string[],
+  { stdin, wardens, workFolder, mark }: RunOptions,
+): Started {
+  if (typeof stdin !== "object") return { ...wardens.start(order), feed: () => NOTHING_TO_FEED };
+  const kept = keepOpen(`${workFolder}/${mark}.live`);
+  try {
+    const warden = wardens.startLive(order, kept.path);
+    return { ...warden, feed: (onBad) => feedStdin(warden.stdin, stdin, kept, onBad) };
+  } catch (error) {
+    kept.letGo();
+    throw error;
+  }
 }
 
 /** The order that a warden waits for. */
@@ -112,7 +141,7 @@ function orderOf(
   return [
     String(limits.maxProcesses),
     String(limits.maxMemoryBytes),
-    stdin,
+    typeof stdin === "object" ? "-" : stdin,
     String(exports.length),
     ...exports,
     ...argv,
@@ -122,7 +151,7 @@ function orderOf(
 
 /** A command that floods, or was revoked or locked down, gets no grace time. */
 const AT_ONCE: ReadonlySet<StopReason> = new Set<StopReason>([
-  ...["output-limit", "revoked", "locked-down", "stopping"] as const,
+  ...["output-limit", "revoked", "locked-down", "stopping", "bad-stream"] as const,
 ]);
 
 interface Stopper {

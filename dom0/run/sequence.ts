@@ -115,12 +115,13 @@ async function runSteps(options: SequenceOptions, halt: Halt): Promise<Ended> {
   const print = printTo(options);
   let last: Ended = { kind: "done", exitCode: 0 };
   let left = 0;
-  for (const step of options.steps) {
+  for (const [index, step] of options.steps.entries()) {
+    const terms = index === 0 ? options : withoutLive(options);
     try {
       const command = await halt.unlessStopped(Promise.resolve(step.begin(print)));
       const why = halt.reason();
       if (why !== null || command === undefined) return stoppedFor(why);
-      const ended = await runStep(command, step, printed, options, halt);
+      const ended = await runStep(command, step, printed, terms, halt);
       left += ended.left ?? 0;
       last = ended.kind === "done" && left > 0 ? { ...ended, left } : ended;
       await step.end?.(last, print);
@@ -132,6 +133,12 @@ async function runSteps(options: SequenceOptions, halt: Halt): Promise<Ended> {
     if (last.kind !== "done" || last.exitCode !== 0) return last;
   }
   return last;
+}
+
+/** A live stream is read once, by the first command. */
+function withoutLive(options: SequenceOptions): SequenceOptions {
+  const { stdin, ...rest } = options;
+  return typeof stdin === "object" ? rest : options;
 }
 
 function stoppedFor(why: StopReason | null): Ended {

@@ -13,6 +13,21 @@ export const MARK_VARIABLE = "QVM_REMOTE_MARK";
 export const NAME = "qvm-remote-dom0";
 
 /**
+ * Has a pipe open, as number 9, that is the stdin of a command: so it does not end. Lets go when the daemon
+ * no longer holds the lock on a file, if the word "end" is in it or it is gone. Else the daemon has ended,
+ * and whatever ends its commands ends this.
+ *
+ *     $1 the file
+ */
+const KEEPER = `
+exec <"$1" || exit 0
+/usr/bin/flock 0
+read -r word
+[ "$word" != end ] || exit 0
+exec /usr/bin/sleep infinity
+`;
+
+/**
  * Joins its cgroup, and makes it if it is not there, while nobody waits for it: the kernel takes
  * 10 ms and more to move a process. (Deno would need every permission there is to write below /sys.)
  * Then waits for its order on stdin, sets the limits and becomes the command. It leads a session of its own already, so its
@@ -20,17 +35,24 @@ export const NAME = "qvm-remote-dom0";
  * nothing is run.
  *
  *     $1 the cgroup to be in, or ""   $2 the holder to end, or ""
- *     order, words that end with NUL: most processes, most memory, the file to be read on stdin,
- *     number of variables, the variables as NAME=value, the command's words, "go"
+ *     $3 the file of a keeper, which is started first, outside of that cgroup; or ""
+ *     order, words that end with NUL: how many follow, most processes, most memory, the file to be
+ *     read on stdin or "-" for what follows the order, number of variables, the variables as
+ *     NAME=value, the command's words, "go"
  */
 export const WARDEN = `
 cgroup=$1
 [ -z "$2" ] || kill -KILL "$2"
+if [ -n "$3" ]; then
+  exec 9>/proc/self/fd/0 || exit 125
+  (${MARK_VARIABLE}="\${3##*/}" /usr/bin/setsid -- /bin/bash -c '${KEEPER}' ${NAME} "$3" </dev/null >/dev/null 2>&1 &)
+  exec 9>&-
+fi
 if [ -n "$cgroup" ]; then
   [ -d "$cgroup" ] || /usr/bin/mkdir -- "$cgroup" </dev/null || exit 125
   echo 0 >"$cgroup/cgroup.procs" || exit 125
 fi
-mapfile -d '' -t order
+read -r -d '' words && mapfile -d '' -t -n "$words" order
 [ "\${#order[@]}" -gt 5 ] && [ "\${order[-1]}" = go ] || exit 125 # the daemon has ended
 unset 'order[-1]'
 if [ -n "$cgroup" ]; then
@@ -43,14 +65,14 @@ fi
 # The unit keeps the daemon from being ended where dom0 runs out of memory; not what it runs.
 read -r score </proc/self/oom_score_adj
 [ "$score" -ge 0 ] || echo 0 >/proc/self/oom_score_adj || exit 125
-exec <"\${order[2]}" || exit 125
+[ "\${order[2]}" = - ] || exec <"\${order[2]}" || exit 125
 export "\${order[@]:4:order[3]}"
 umask 022
 exec -- "\${order[@]:4+order[3]}"
 `;
 
 /**
- * Starts wardens outside of the daemon's unit: reads lines "NUMBER HOLDER cgroup", and prints
+ * Starts wardens outside of the daemon's unit: reads lines "NUMBER HOLDER cgroup keeper", and prints
  * "NUMBER code" when that one has ended. The holder is a process that has the pipes; the
  * warden ends it as soon as it has them. bash reads this text from its stdin, and the lines after it.
  */
@@ -59,7 +81,7 @@ warden=${quoted(WARDEN)}
 run() {
   code=125
   if [ -e "/proc/$2/fd/0" ]; then
-    /usr/bin/setsid -- /bin/bash -c "$warden" ${NAME} "$3" "$2" \\
+    /usr/bin/setsid -- /bin/bash -c "$warden" ${NAME} "$3" "$2" "$4" \\
       <"/proc/$2/fd/0" >"/proc/$2/fd/1" 2>"/proc/$2/fd/2"
     code=$?
   fi
@@ -69,8 +91,8 @@ set -m # else what runs in the background ignores INT and QUIT for ever
 cd /
 for name in $(compgen -e); do unset "$name"; done
 echo "ready $$"
-while read -r number holder cgroup; do
-  run "$number" "$holder" "$cgroup" </dev/null &
+while read -r number holder cgroup keeper; do
+  run "$number" "$holder" "$cgroup" "$keeper" </dev/null &
   disown
 done
 `;

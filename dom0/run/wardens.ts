@@ -24,13 +24,21 @@ export interface WardenProcess {
   readonly pid: number;
 }
 
-/** @throws {Error} if no process can be started */
-export type SpawnWarden = (cgroup: string) => WardenProcess;
+/**
+ * @param keeper the file that its keeper looks at; "": it has none
+ * @throws {Error} if no process can be started
+ */
+export type SpawnWarden = (cgroup: string, keeper: string) => WardenProcess;
 
 export interface Warden {
   readonly child: WardenProcess;
   /** The one that it made and will join. */
   readonly cgroup: string;
+}
+
+/** Its stdin is open, and is that of the command. */
+export interface LiveWarden extends Warden {
+  readonly stdin: WritableStreamDefaultWriter<Uint8Array>;
 }
 
 export interface Wardens {
@@ -41,6 +49,8 @@ export interface Wardens {
    * @throws {Error} if no process can be started
    */
   start(order: readonly string[]): Warden;
+  /** The same for an order without a file for stdin. @param keeper the file that its keeper looks at */
+  startLive(order: readonly string[], keeper: string): LiveWarden;
   /** Ends those that wait. */
   close(): void;
 }
@@ -49,9 +59,9 @@ export function createWardens(
   groups: Pick<Groups, "newCgroup" | "dropCgroup">,
   spawn: SpawnWarden = spawnChild,
 ): Wardens {
-  const spawnWarden = (): Warden => {
+  const spawnWarden = (keeper = ""): Warden => {
     const cgroup = groups.newCgroup();
-    return { child: spawn(cgroup), cgroup };
+    return { child: spawn(cgroup, keeper), cgroup };
   };
   let ready: readonly Warden[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -81,11 +91,15 @@ export function createWardens(
       const [first, ...rest] = ready;
       const warden = first ?? spawnWarden();
       ready = rest;
-      give(warden.child, order);
+      give(warden.child, order).close().catch(() => {});
       warden.child.status.then(() => {
         if (!closed) timer ??= setTimeout(refill, REFILL_DELAY_MS);
       }).catch(() => {});
       return warden;
+    },
+    startLive(order, keeper) {
+      const warden = spawnWarden(keeper);
+      return { ...warden, stdin: give(warden.child, order) };
     },
     close() {
       closed = true;
@@ -100,9 +114,9 @@ export function createWardens(
 }
 
 /** As a child of this process, with its restrictions. */
-function spawnChild(cgroup: string): WardenProcess {
+function spawnChild(cgroup: string, keeper: string): WardenProcess {
   return new Deno.Command("/usr/bin/setsid", {
-    args: ["--", "/bin/bash", "-c", WARDEN, NAME, cgroup],
+    args: ["--", "/bin/bash", "-c", WARDEN, NAME, cgroup, "", keeper],
     cwd: "/",
     clearEnv: true,
     env: {}, // its variables come with the order
@@ -112,9 +126,14 @@ function spawnChild(cgroup: string): WardenProcess {
   }).spawn();
 }
 
-/** The end of the stream ends the order. One that has ended already tells so by its status. */
-function give(warden: WardenProcess, order: readonly string[]): void {
+/** One that has ended already tells so by its status. */
+function give(
+  warden: WardenProcess,
+  order: readonly string[],
+): WritableStreamDefaultWriter<Uint8Array> {
   const writer = warden.stdin.getWriter();
-  writer.write(utf8(order.map((word) => `${word}\0`).join(""))).catch(() => {});
-  writer.close().catch(() => {});
+  const words = [String(order.length), ...order];
+  writer.write(utf8(words.map((word) => `${word}\0`).join(""))).catch(() => {});
+  writer.closed.catch(() => {});
+  return writer;
 }

@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from "../../shared/io/clock.ts";
+import type { UnverifiedChunk } from "../../shared/protocol/live/chunk.ts";
 import type { Dom0Session } from "../../shared/protocol/dom0_session.ts";
 import { signOutcome } from "../../shared/protocol/outcome.ts";
 import { ProtocolError, type RefusalReason } from "../../shared/protocol/refusal.ts";
@@ -24,6 +25,8 @@ export interface SessionSeats {
   cancel(seq: number): void;
   /** The next bytes of its payload. */
   take(seq: number, data: Uint8Array): void;
+  /** The next chunk of its live stream. */
+  takeChunk(seq: number, chunk: UnverifiedChunk): void;
   /** The VM has room for more output of this request. */
   pump(seq: number): void;
   /** There is room on the wire again. */
@@ -86,6 +89,7 @@ export function createSessionSeats(options: SeatsOptions): SessionSeats {
       place.job?.stop("cancelled");
     },
     take: (seq, data) => places.get(seq)?.job?.take(data),
+    takeChunk: (seq, chunk) => places.get(seq)?.job?.takeChunk(chunk),
     pump: (seq) => places.get(seq)?.job?.pump(),
     pumpAll() {
       for (const { job } of places.values()) job?.pump();
@@ -131,6 +135,8 @@ function makeSeat(seq: number, spending: Spending, options: SeatsOptions): Seat 
     parked: () => sendIfKnown(session.parked(seq)),
     approved: () => sendIfKnown(session.approved(seq)),
     pull: (offset, bytes) => outgoing.send(session.pull(seq, offset, bytes)),
+    want: (offset) => outgoing.send(session.want(seq, offset)),
+    enough: () => outgoing.send(session.enough(seq)),
     room: () => isOver() || outgoing.isFull() ? 0 : session.room(seq),
     output: (stream, offset, data) => outgoing.send(session.output(seq, stream, offset, data)),
     mayRecordRefusal: spending.mayRecord,

@@ -195,6 +195,8 @@ function createAct(
         return seats.pump(event.seq);
       case "payload":
         return seats.take(event.seq, event.data);
+      case "chunk":
+        return seats.takeChunk(event.seq, event.chunk);
       case "done":
         seats.done(event.seq);
         return outgoing.send(session.credit(1));

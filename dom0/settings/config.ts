@@ -23,6 +23,8 @@ export interface Config {
   readonly maxOutputBytes: number;
   /** What the requests of one VM may bring at once, on dom0's disk. */
   readonly maxPayloadBytes: number;
+  /** Whether a request may bring a live stream, which nobody can be shown beforehand. */
+  readonly liveStdin: boolean;
   readonly maxProcesses: number;
   /** In all of a command's processes together, where cgroups limit memory. */
   readonly maxMemoryBytes: number;
@@ -53,6 +55,7 @@ export const DEFAULT_CONFIG: Config = {
   maxTimeoutMs: 3600 * 1000,
   maxOutputBytes: 10 * 1024 * 1024, // as the original
   maxPayloadBytes: 4 * 1024 ** 3,
+  liveStdin: true,
   maxProcesses: 256,
   maxMemoryBytes: 1024 * 1024 * 1024,
   maxTotalProcesses: 2048, // eight commands with their most
@@ -116,12 +119,8 @@ const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
   ["QVM_REMOTE_APPROVAL_EXPIRES", (value) => ({
     approvalExpiresMs: 1000 * parseDecimal(value, 1, 86400),
   })],
-  ["QVM_REMOTE_NOTIFY", (value) => {
-    if (value !== "yes" && value !== "no") {
-      throw new ProtocolError("bad-argument", "want yes or no");
-    }
-    return { notify: value === "yes" };
-  }],
+  ["QVM_REMOTE_NOTIFY", (value) => ({ notify: parseYesOrNo(value) })],
+  ["QVM_REMOTE_LIVE_STDIN", (value) => ({ liveStdin: parseYesOrNo(value) })],
   ["QVM_REMOTE_PATH", (value) => {
     if (!/^(\/[^:\0]*)(:\/[^:\0]*)*$/.test(value)) {
       throw new ProtocolError("bad-argument", 'want absolute folders joined by ":"');
@@ -129,6 +128,13 @@ const KEYS: ReadonlyMap<string, Change> = new Map<string, Change>([
     return { path: value };
   }],
 ]);
+
+function parseYesOrNo(value: string): boolean {
+  if (value !== "yes" && value !== "no") {
+    throw new ProtocolError("bad-argument", "want yes or no");
+  }
+  return value === "yes";
+}
 
 /** The names a systemd unit or a shell may set to override the file. */
 export const CONFIG_ENVIRONMENT: readonly string[] = [...VM_LIST_KEYS, ...KEYS.keys()];

@@ -114,6 +114,8 @@ function createFarEnd(
         return answered({ outcome, stdout: new TextDecoder().decode(concat(output)) });
       }
       case "pull":
+      case "want":
+      case "enough":
         throw new Error("it asked for data, and the request brings none");
       case "accepted":
       case "parked":

@@ -127,6 +127,7 @@ export const PROGRAMS: readonly Program[] = [
         "QVM_REMOTE_MAX_TIMEOUT",
         "QVM_REMOTE_MAX_OUTPUT",
         "QVM_REMOTE_MAX_PAYLOAD",
+        "QVM_REMOTE_LIVE_STDIN",
         "QVM_REMOTE_MAX_PROCESSES",
         "QVM_REMOTE_MAX_MEMORY",
         "QVM_REMOTE_TOTAL_PROCESSES",

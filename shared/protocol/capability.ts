@@ -11,6 +11,7 @@
  *     payloads    requests may bring a payload, which dom0 pulls; and be refused for it
  *     left        outcomes say how many processes a command left running
  *     wide        output comes in larger frames, and more of it may be on its way
+ *     streams     requests may bring a live stream, chunk by chunk; outcomes may say that it was bad
  *
  * @module
  */
@@ -19,7 +20,7 @@ import { asLatin1, type Bytes, utf8 } from "./bytes.ts";
 import { MAX_CAPABILITIES, MAX_CAPABILITY_CHARS } from "./limits.ts";
 import { ProtocolError } from "./refusal.ts";
 
-export const CAPABILITIES = ["ends", "operations", "payloads", "left", "wide"] as const;
+export const CAPABILITIES = ["ends", "operations", "payloads", "left", "wide", "streams"] as const;
 export type Capability = typeof CAPABILITIES[number];
 
 /** Until it is known what the peer can do: nothing. */

@@ -13,6 +13,9 @@
  *      | -- accepted { seq } --------------------> |   it is in the ledger, it will run once
  *      | -- pull { seq, offset, bytes } ---------> |   only if it brings a payload
  *      | <- payload { seq, offset, data } -------- |   so much of it, in order
+ *      | -- want { seq, offset } ----------------> |   only if it brings a live stream: so far confirmed
+ *      | <- chunk { seq, offset, chunk } --------- |   at most one window unconfirmed
+ *      | -- enough { seq } ----------------------> |   nobody reads any more of it
  *      | -- parked { seq } ----------------------> |   only if both know it: it waits for a person
  *      | -- accepted { seq } --------------------> |   again, if that person said yes
  *      | -- output { seq, stream, offset, data } > |   at most one window unacknowledged
@@ -31,6 +34,8 @@
  */
 
 import { type Bytes, concat } from "./bytes.ts";
+import type { UnverifiedChunk } from "./live/chunk.ts";
+import { type ChunkFlow, NO_CHUNKS, noteChunk, noteWant } from "./live/chunk_flow.ts";
 import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import { neededCapabilities, type UnverifiedRequest } from "./envelope.ts";
 import type { Frame } from "./frame.ts";
@@ -60,10 +65,12 @@ export type VmEvent =
   | { readonly kind: "room"; readonly seq: number }
   /** The next bytes of a payload; none: the VM cannot read the rest. */
   | { readonly kind: "payload"; readonly seq: number; readonly data: Uint8Array }
+  | { readonly kind: "chunk"; readonly seq: number; readonly chunk: UnverifiedChunk }
   | { readonly kind: "done"; readonly seq: number }
   | { readonly kind: "alive" };
 
 interface OpenRequest extends PayloadFlow {
+  readonly chunks: ChunkFlow;
   parked: boolean;
   unacknowledgedBytes: number;
   cancelled: boolean;
@@ -85,6 +92,10 @@ export interface Dom0Session {
   approved(seq: number): Bytes | null;
   /** Asks for that much of its payload; the first pull says from where on, the others follow. */
   pull(seq: number, offset: number, bytes: number): Bytes;
+  /** Asks for what follows in its live stream, and confirms what came before. */
+  want(seq: number, offset: number): Bytes;
+  /** Nobody reads any more of its live stream. */
+  enough(seq: number): Bytes;
   /** Bytes of output that may be sent now, in one frame, for this request; 0 when it is gone. */
   room(seq: number): number;
   output(seq: number, stream: StreamNumber, offset: number, data: Uint8Array): Bytes;
@@ -145,13 +156,10 @@ export function createDom0Session(vm: VmName): Dom0Session {
       find(state, seq).parked = true;
       return encodeFromDom0({ kind: "parked", seq });
     },
-    approved(seq) {
-      const request = find(state, seq);
-      if (!request.parked) return null;
-      request.parked = false;
-      return encodeFromDom0({ kind: "accepted", seq });
-    },
+    approved: (seq) => approved(state, seq),
     pull: (seq, offset, bytes) => pull(state, seq, offset, bytes),
+    want: (seq, offset) => want(state, seq, offset),
+    enough: (seq) => enough(state, seq),
     room: (seq) => roomOf(state, seq),
     output(seq, stream, offset, data) {
       useWindow(find(state, seq), offset, data.length, outputFlow(state.common));
@@ -229,6 +237,12 @@ function receive(state: State, message: FromVm): VmEvent {
     case "payload":
       takePayload(find(state, message.seq), message.offset, message.data.length);
       return { kind: "payload", seq: message.seq, data: message.data };
+    case "chunk": {
+      const { kind, seq, ...chunk } = message;
+      const { chunks, answered } = find(state, seq);
+      const counts = noteChunk(chunks, chunk.offset, chunk.data.length, chunk.isEnd);
+      return counts && !answered ? { kind, seq, chunk } : { kind: "alive" };
+    }
     case "ack": {
       const { answered } = find(state, message.seq);
       if (!answered) throw new ProtocolError("unexpected", "ack of no outcome");
@@ -263,6 +277,7 @@ function openRequest(
     answered: false,
     nextOffset: 0,
     pulledBytes: 0,
+    chunks: { ...NO_CHUNKS },
   });
 }
 
@@ -273,6 +288,23 @@ function isAgreedOn({ fields }: UnverifiedRequest, { common }: State): boolean {
 function pull(state: State, seq: number, offset: number, bytes: number): Bytes {
   notePull(find(state, seq), offset, bytes);
   return encodeFromDom0({ kind: "pull", seq, offset, bytes });
+}
+
+function approved(state: State, seq: number): Bytes | null {
+  const request = find(state, seq);
+  if (!request.parked) return null;
+  request.parked = false;
+  return encodeFromDom0({ kind: "accepted", seq });
+}
+
+function want(state: State, seq: number, offset: number): Bytes {
+  noteWant(find(state, seq).chunks, offset);
+  return encodeFromDom0({ kind: "want", seq, offset });
+}
+
+function enough(state: State, seq: number): Bytes {
+  find(state, seq).chunks.isEnough = true;
+  return encodeFromDom0({ kind: "enough", seq });
 }
 
 function roomOf({ open, common }: State, seq: number): number {

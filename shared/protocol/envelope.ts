@@ -10,7 +10,7 @@
  *     mode argv                       or: script, op, plan
  *     flags -                         or words: see flags.ts
  *     why restart after the update    the line is there only if a reason is given: see why.ts
- *     payload 7 <64 hex digits>       the line is there only if it brings one: see payload.ts
+ *     payload 7 <64 hex digits>       or: live; the line is there only if it brings one: see payload.ts
  *     nonce 000102030405060708090a0b0c0d0e0f
  *     body 10                         bytes after the empty line
  *     mac <64 hex digits>
@@ -20,7 +20,7 @@
  * Each line once, in this order, one space, one newline: one spelling for one request.
  *
  * The modes op and plan, flags other than "-", and a reason are for sessions in which both sides
- * named the capability "operations"; a payload, for those with "payloads".
+ * named the capability "operations"; a payload, for those with "payloads", or if it is live, "streams".
  *
  * @module
  */
@@ -46,7 +46,7 @@ import {
   MIN_TIMEOUT_MS,
 } from "./limits.ts";
 import { computeMac, MAC_BYTES, macInput, verifyMac } from "./mac.ts";
-import { encodePayload, parsePayload, type Payload } from "./payload.ts";
+import { type Brings, encodePayload, LIVE, parsePayload } from "./payload.ts";
 import { ProtocolError } from "./refusal.ts";
 import { parseRequestId, type RequestId } from "./request_id.ts";
 import { parseVmName, type VmName } from "./vm_name.ts";
@@ -72,7 +72,7 @@ export interface RequestFields {
   readonly nonce: string;
   readonly body: Bytes;
   /** What it brings; null: nothing. */
-  readonly payload: Payload | null;
+  readonly payload: Brings;
 }
 
 /** The fields of a request that is simply to be run. */
@@ -99,7 +99,7 @@ export function neededCapabilities(
   const isFirstForm = (mode === "argv" || mode === "script") && flags.size === 0 && why === null;
   return [
     ...isFirstForm ? [] : ["operations" as const],
-    ...payload === null ? [] : ["payloads" as const],
+    ...payload === null ? [] : [payload === LIVE ? "streams" as const : "payloads" as const],
   ];
 }
 
@@ -127,7 +127,7 @@ const HEADER = new RegExp(
     "mode (?<mode>argv|script|op|plan)\n" +
     "flags (?<flags>[a-z,-]{1,32})\n" +
     `(?:why (?<why>[^\n]{1,${MAX_WHY_BYTES}})\n)?` +
-    "(?:payload (?<payload>[0-9]{1,16}) (?<hash>[0-9a-f]{64})\n)?" +
+    "(?:payload (?:(?<live>live)|(?<payload>[0-9]{1,16}) (?<hash>[0-9a-f]{64}))\n)?" +
     "nonce (?<nonce>[0-9a-f]{32})\n" +
     "body (?<size>[0-9]{1,16})\n" +
     "mac (?<mac>[0-9a-f]{64})\n" +
@@ -168,10 +168,15 @@ export function parseEnvelope(untrustedBytes: Uint8Array): UnverifiedRequest {
     why: whyAt === undefined ? null : parseWhy(parseUtf8(untrustedBytes.subarray(...whyAt))),
     nonce,
     body,
-    payload: lines.payload === undefined ? null : parsePayload(lines.payload, lines.hash ?? ""),
+    payload: parseBrings(lines),
   };
   checkFlags(fields);
   return { fields, untrustedMac: parseHex(mac, MAC_BYTES) };
+}
+
+function parseBrings({ live, payload, hash = "" }: Record<string, string | undefined>): Brings {
+  if (live !== undefined) return LIVE;
+  return payload === undefined ? null : parsePayload(payload, hash);
 }
 
 /** The header's grammar has no other. */

@@ -16,6 +16,8 @@ import { ProtocolError } from "./refusal.ts";
 const LENGTH_BYTES = 4;
 const TYPE_BYTES = 1;
 const HEADER_BYTES = LENGTH_BYTES + TYPE_BYTES;
+/** What comes before a payload. */
+export const FRAME_HEAD_BYTES = HEADER_BYTES;
 
 /** A frame's type and payload, still unparsed. */
 export interface Frame {
@@ -141,4 +143,23 @@ function checkHeader(header: Uint8Array, caps: ReadonlyMap<number, number>): num
 export function encodeFrame(type: number, ...payload: readonly Uint8Array[]): Bytes {
   const length = TYPE_BYTES + payload.reduce((sum, part) => sum + part.length, 0);
   return concat([uint32(length), new Uint8Array([type]), ...payload]);
+}
+
+/**
+ * The same without a copy of a large payload.
+ *
+ * @param wire room for FRAME_HEAD_BYTES and `head`, then the rest of the payload; it becomes the frame
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const wire = new Uint8Array([0, 0, 0, 0, 0, 0, 2]);
+ * assertEquals([...fillFrame(wire, 7, new Uint8Array([1]))], [0, 0, 0, 3, 7, 1, 2]);
+ * ```
+ */
+export function fillFrame(wire: Bytes, type: number, ...head: readonly Uint8Array[]): Bytes {
+  const length = uint32(wire.length - LENGTH_BYTES);
+  wire.set(concat([length, new Uint8Array([type]), ...head]));
+  return wire;
 }

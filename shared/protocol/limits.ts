@@ -30,6 +30,12 @@ export const MAX_PAYLOAD_CHUNK_BYTES = 256 * 1024;
 /** Payload of one request that dom0 may have asked for and not got: what the VM may read ahead. */
 export const PAYLOAD_WINDOW_BYTES = 2 * 1024 * 1024;
 
+/** One chunk of a live stream, for the same reason. Each has a MAC, and is made of what is there. */
+export const MAX_CHUNK_BYTES = 512 * 1024;
+/** Of one live stream, on their way: sent by the VM, and not confirmed by dom0. */
+export const CHUNK_WINDOW_BYTES = 2 * 1024 * 1024;
+export const CHUNK_WINDOW_CHUNKS = 64;
+
 /** As the kernel has them: PATH_MAX without its NUL, NAME_MAX. */
 export const MAX_PATH_BYTES = 4095;
 export const MAX_PATH_PART_BYTES = 255;

@@ -13,7 +13,8 @@ export const MAC_BYTES = 32;
 export type MacLabel =
   | "qvm-remote/2/request"
   | "qvm-remote/2/request-with-payload"
-  | "qvm-remote/2/result";
+  | "qvm-remote/2/result"
+  | "qvm-remote/2/stream-key";
 
 /**
  * @example

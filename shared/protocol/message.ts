@@ -14,7 +14,9 @@
  *     0x07 capabilities  words                0x87 pong        token u32
  *     0x08 parked    seq u32                  0x88 capabilities  words
  *     0x09 pull      seq u32, offset u64,     0x89 payload     seq u32, offset u64, data
- *                    bytes u32
+ *                    bytes u32                0x8a chunk       seq u32, offset u64, chunk
+ *     0x0a want      seq u32, offset u64                       (see live/chunk.ts)
+ *     0x0b enough    seq u32
  *
  * What an operator asks outside a session (service argument) is answered by one frame:
  *
@@ -36,10 +38,12 @@ import {
   utf8Prefix,
 } from "./bytes.ts";
 import { encodeCapabilities, parseCapabilities } from "./capability.ts";
+import { CHUNK_HEAD_BYTES, parseChunk, type UnverifiedChunk } from "./live/chunk.ts";
 import { parseEnvelope, type UnverifiedRequest } from "./envelope.ts";
-import { encodeFrame, type Frame } from "./frame.ts";
+import { encodeFrame, fillFrame, type Frame, FRAME_HEAD_BYTES } from "./frame.ts";
 import {
   MAX_BODY_BYTES,
+  MAX_CHUNK_BYTES,
   MAX_ENVELOPE_BYTES,
   MAX_LISTED_NAME_BYTES,
   MAX_LISTING_BYTES,
@@ -72,6 +76,8 @@ const TYPE = {
   capabilities: 0x07,
   parked: 0x08,
   pull: 0x09,
+  want: 0x0a,
+  enough: 0x0b,
   vmHello: 0x81,
   request: 0x82,
   requestV1: 0x83,
@@ -81,6 +87,7 @@ const TYPE = {
   pong: 0x87,
   vmCapabilities: 0x88,
   payload: 0x89,
+  chunk: 0x8a,
   key: 0x90,
   report: 0x91,
   listing: 0x92,
@@ -116,6 +123,10 @@ export type FromDom0 =
     readonly offset: number;
     readonly bytes: number;
   }
+  /** It has all of the live stream before that, and wants what follows. */
+  | { readonly kind: "want"; readonly seq: number; readonly offset: number }
+  /** Nobody reads the live stream any more. */
+  | { readonly kind: "enough"; readonly seq: number }
   | { readonly kind: "capabilities"; readonly words: readonly string[] };
 
 export type FromVm =
@@ -133,6 +144,7 @@ export type FromVm =
     readonly offset: number;
     readonly data: Uint8Array;
   }
+  | ({ readonly kind: "chunk"; readonly seq: number } & UnverifiedChunk)
   | { readonly kind: "capabilities"; readonly words: readonly string[] };
 
 /** The folders of a VM's queue, in the order of their numbers on the wire. */
@@ -165,6 +177,7 @@ export const CAPS_FROM_VM: ReadonlyMap<number, number> = new Map([
   [TYPE.pong, MAX_SMALL_FRAME_BYTES],
   [TYPE.vmCapabilities, MAX_SMALL_FRAME_BYTES],
   [TYPE.payload, 4 + 8 + MAX_PAYLOAD_CHUNK_BYTES],
+  [TYPE.chunk, 4 + 8 + CHUNK_HEAD_BYTES + MAX_CHUNK_BYTES],
 ]);
 
 /** What dom0 is done with before it reads on; requests it keeps. */
@@ -188,6 +201,8 @@ export const CAPS_FROM_DOM0: ReadonlyMap<number, number> = new Map([
   [TYPE.capabilities, MAX_SMALL_FRAME_BYTES],
   [TYPE.parked, MAX_SMALL_FRAME_BYTES],
   [TYPE.pull, MAX_SMALL_FRAME_BYTES],
+  [TYPE.want, MAX_SMALL_FRAME_BYTES],
+  [TYPE.enough, MAX_SMALL_FRAME_BYTES],
 ]);
 
 /**
@@ -234,6 +249,8 @@ function decodeVmFields(type: number, fields: ReturnType<typeof readFields>): Fr
       return { kind: "ack", seq };
     case TYPE.payload:
       return { kind: "payload", seq, offset: fields.uint64(), data: fields.rest() };
+    case TYPE.chunk:
+      return { kind: "chunk", seq, ...parseChunk(fields.uint64(), fields.rest()) };
     default:
       throw new ProtocolError("unknown-type", `type ${type} from a VM`);
   }
@@ -273,6 +290,10 @@ function decodeDom0Fields(type: number, fields: ReturnType<typeof readFields>): 
       const [seq, offset, bytes] = [fields.uint32(), fields.uint64(), fields.uint32()];
       return { kind: "pull", seq, offset, bytes };
     }
+    case TYPE.want:
+      return { kind: "want", seq: fields.uint32(), offset: fields.uint64() };
+    case TYPE.enough:
+      return { kind: "enough", seq: fields.uint32() };
     case TYPE.output: {
       const [seq, stream, offset] = [fields.uint32(), fields.uint8(), fields.uint32()];
       if (stream !== 1 && stream !== 2) throw new ProtocolError("bad-frame", "stream number");
@@ -315,6 +336,10 @@ export function encodeFromDom0(message: FromDom0): Bytes {
       const { seq, offset, bytes } = message;
       return encodeFrame(TYPE.pull, uint32(seq), uint64(offset), uint32(bytes));
     }
+    case "want":
+      return encodeFrame(TYPE.want, uint32(message.seq), uint64(message.offset));
+    case "enough":
+      return encodeFrame(TYPE.enough, uint32(message.seq));
     case "output": {
       const { seq, stream, offset, data } = message;
       return encodeFrame(TYPE.output, uint32(seq), new Uint8Array([stream]), uint32(offset), data);
@@ -328,9 +353,19 @@ export function encodeFromDom0(message: FromDom0): Bytes {
   }
 }
 
-/** A request is sent as the bytes of its file: only dom0 reads what is in them. */
+/** Room before a chunk, for what makes a frame of it. */
+export const CHUNK_ROOM_BYTES = FRAME_HEAD_BYTES + 4 + 8;
+
+/** A request and a chunk are sent as the bytes of their files: only dom0 reads what is in them. */
 export type ToDom0 =
-  | Exclude<FromVm, { kind: "request" | "request-v1" }>
+  | Exclude<FromVm, { kind: "request" | "request-v1" | "chunk" }>
+  | {
+    readonly kind: "chunk";
+    readonly seq: number;
+    readonly offset: number;
+    /** CHUNK_ROOM_BYTES, then the bytes of its file; it becomes the frame. */
+    readonly wire: Bytes;
+  }
   | { readonly kind: "request"; readonly seq: number; readonly envelope: Uint8Array }
   | { readonly kind: "request-v1"; readonly seq: number; readonly request: UnverifiedV1Request };
 
@@ -363,6 +398,8 @@ export function encodeFromVm(message: ToDom0): Bytes {
       return encodeFrame(TYPE.pong, uint32(message.token));
     case "payload":
       return encodeFrame(TYPE.payload, uint32(message.seq), uint64(message.offset), message.data);
+    case "chunk":
+      return fillFrame(message.wire, TYPE.chunk, uint32(message.seq), uint64(message.offset));
     case "capabilities":
       return encodeFrame(TYPE.vmCapabilities, encodeCapabilities(message.words));
   }

@@ -27,6 +27,7 @@ export const EXIT_OF_KIND = {
   "output-limit": 137,
   "process-limit": 137,
   "memory-limit": 137,
+  "bad-stream": 126,
   "not-stored": 255,
 } as const;
 
@@ -76,10 +77,13 @@ interface Later<Word> {
   readonly before: Word;
 }
 const INTERRUPTED = { with: "ends", before: "interrupted" } as const;
-const LATER_KINDS: ReadonlyMap<OutcomeKind, Later<"interrupted">> = new Map([
+/** In a session of a VM that has become older since. */
+const BAD_STREAM = { with: "streams", before: "interrupted" } as const;
+const LATER_KINDS = new Map<OutcomeKind, Later<"interrupted">>([
   ["revoked", INTERRUPTED],
   ["locked-down", INTERRUPTED],
   ["stopping", INTERRUPTED],
+  ["bad-stream", BAD_STREAM],
 ]);
 const LATER_REASONS: ReadonlyMap<RefusalReason | null, Later<RefusalReason>> = new Map([
   ["clock", { with: "ends", before: "stale" }],

@@ -5,6 +5,9 @@
  * hash. So dom0 has checked all of them before it asks a person or runs anything.
  *
  *     payload 1048576 30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58
+ *     payload live
+ *
+ * A live stream is not known beforehand: each of its chunks has a MAC of its own, in live/chunk.ts.
  *
  * @module
  */
@@ -17,6 +20,12 @@ export interface Payload {
   /** 64 hex digits. */
   readonly sha256: string;
 }
+
+/** A live stream. */
+export const LIVE = "live";
+
+/** What a request brings; null: nothing. */
+export type Brings = Payload | typeof LIVE | null;
 
 /** SHA-256, in bytes. */
 const HASH_BYTES = 32;
@@ -48,6 +57,6 @@ export function parsePayload(untrustedBytes: string, untrustedHash: string): Pay
  * assertEquals(encodePayload({ bytes: 7, sha256: "0".repeat(64) }), `7 ${"0".repeat(64)}`);
  * ```
  */
-export function encodePayload({ bytes, sha256 }: Payload): string {
-  return `${bytes} ${sha256}`;
+export function encodePayload(brings: Payload | typeof LIVE): string {
+  return brings === LIVE ? LIVE : `${brings.bytes} ${brings.sha256}`;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Bytes } from "./bytes.ts";
+import { type ChunkFlow, hasChunkRoom, NO_CHUNKS, noteChunk, noteWant } from "./live/chunk_flow.ts";
 import { CAPABILITIES, type Capability, inCommon, NO_CAPABILITIES } from "./capability.ts";
 import type { Frame } from "./frame.ts";
 import { PAYLOAD_WINDOW_BYTES } from "./limits.ts";
@@ -31,7 +32,15 @@ export type Dom0Event =
   /** dom0 has named its capabilities: no reply. */
   | { readonly kind: "capabilities" }
   /** "accepted" comes a second time if it was parked and a person approved it. */
-  | Extract<FromDom0, { readonly kind: "accepted" | "parked" | "pull" | "output" | "outcome" }>;
+  | AboutRequest;
+
+/** What dom0 says about one request. */
+type AboutRequest = Extract<
+  FromDom0,
+  {
+    readonly kind: "accepted" | "parked" | "pull" | "want" | "enough" | "output" | "outcome";
+  }
+>;
 
 interface SentRequest {
   phase: "sent" | "accepted" | "parked" | "approved";
@@ -41,6 +50,17 @@ interface SentRequest {
   readonly nextOffset: Map<StreamNumber, number>;
   /** How far dom0 has asked for its payload; null: it has not. */
   pulledTo: number | null;
+  /** How far its live stream is. */
+  readonly chunks: ChunkFlow;
+}
+
+/** A chunk as it lies in the queue, and what of it has to be known here. */
+export interface QueuedChunk {
+  /** CHUNK_ROOM_BYTES, then its file; it becomes the frame. */
+  readonly wire: Bytes;
+  /** Of its data. */
+  readonly bytes: number;
+  readonly isEnd: boolean;
 }
 
 export interface VmSession {
@@ -56,6 +76,14 @@ export interface VmSession {
   cancel(seq: number): Bytes | null;
   /** What dom0 asked for, in order; no data: the rest cannot be read. */
   payload(seq: number, offset: number, data: Uint8Array): Bytes;
+  /** Where the next chunk of its live stream belongs; null: dom0 wants none now. */
+  nextChunk(seq: number): number | null;
+  /**
+   * The next chunk, as its client signed it.
+   *
+   * @returns null: it has to wait until dom0 has room for so many bytes
+   */
+  chunk(seq: number, chunk: QueuedChunk): Bytes | null;
   /** Says that this many bytes of output are in the file. */
   window(seq: number, bytes: number): Bytes;
   /** Says that the outcome is in the results folder. */
@@ -104,6 +132,17 @@ export function createVmSession(): VmSession {
       return encodeFromVm({ kind: "cancel", seq });
     },
     payload: (seq, offset, data) => encodeFromVm({ kind: "payload", seq, offset, data }),
+    nextChunk(seq) {
+      const chunks = sent.get(seq)?.chunks;
+      return chunks !== undefined && hasChunkRoom(chunks, 0) ? chunks.nextOffset : null;
+    },
+    chunk(seq, { wire, bytes, isEnd }) {
+      const { chunks } = find(state, seq);
+      const offset = chunks.nextOffset;
+      if (offset === null || !hasChunkRoom(chunks, bytes)) return null;
+      noteChunk(chunks, offset, bytes, isEnd);
+      return encodeFromVm({ kind: "chunk", seq, offset, wire });
+    },
     window(seq, bytes) {
       find(state, seq).unconfirmedBytes -= bytes;
       return encodeFromVm({ kind: "window", seq, bytes });
@@ -143,6 +182,7 @@ function nextSeq(state: State): number {
     unconfirmedBytes: 0,
     nextOffset: new Map(),
     pulledTo: null,
+    chunks: { ...NO_CHUNKS },
   });
   return state.lastSeq;
 }
@@ -175,6 +215,8 @@ function receive(state: State, message: FromDom0): Dom0Event {
     case "accepted":
     case "parked":
     case "pull":
+    case "want":
+    case "enough":
     case "output":
     case "outcome":
       receiveFor(find(state, message.seq), message, state.common);
@@ -193,7 +235,7 @@ function answerPing(state: State, token: number): Bytes {
 /** What dom0 may say about one request, in order. */
 function receiveFor(
   request: SentRequest,
-  message: Extract<FromDom0, { kind: "accepted" | "parked" | "pull" | "output" | "outcome" }>,
+  message: AboutRequest,
   common: ReadonlySet<Capability>,
 ): void {
   const { phase } = request;
@@ -221,6 +263,14 @@ function receiveFor(
       request.pulledTo = offset + bytes;
       return;
     }
+    case "want":
+    case "enough":
+      if (!common.has("streams") || (phase !== "accepted" && phase !== "approved")) {
+        throw new ProtocolError("unexpected", message.kind);
+      }
+      if (message.kind === "want") noteWant(request.chunks, message.offset);
+      else request.chunks.isEnough = true;
+      return;
     case "output": {
       const expected = request.nextOffset.get(message.stream) ?? 0;
       const { chunkBytes, windowBytes } = outputFlow(common);

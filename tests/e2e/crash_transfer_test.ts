@@ -22,7 +22,7 @@ const BETWEEN_MS = 250;
 /** dom0 may be slow to connect where it is killed all the time. */
 const MOST_ATTEMPTS = 60;
 
-const WAYS = ["push", "pull", "stdin", "job"] as const;
+const WAYS = ["push", "pull", "stdin", "live", "job"] as const;
 type Way = typeof WAYS[number];
 /** The daemon takes all with it, so it comes less often. */
 const VICTIMS = [
@@ -80,9 +80,11 @@ async function attempt(scene: Scene, { way, source, target, data }: Work): Promi
     case "push":
     case "pull":
       return await run(scene, [way, source, target]);
-    case "stdin": {
+    case "stdin":
+    case "live": {
       const script = `${mark} && cat >'${target}.new' && mv '${target}.new' '${target}'`;
-      return await run(scene, ["-i", "-c", script], data.slice());
+      const options = way === "live" ? ["-i", "--live"] : ["-i"];
+      return await run(scene, [...options, "-c", script], data.slice());
     }
     case "job": {
       const sent = await run(scene, ["--detach", "-c", `${mark} && cat '${source}'`]);
@@ -164,7 +166,7 @@ async function kill(victim: typeof VICTIMS[number], scene: Scene): Promise<numbe
   }
 }
 
-Deno.test(`${KILLS} kills during push, pull, stdin and jobs: whole, once, and brought to an end`, async () => {
+Deno.test(`${KILLS} kills during push, pull, stdin, kept or live, and jobs: whole, once, and brought to an end`, async () => {
   await using qubes = await install([{ name: VM }]);
   await qubes.authorize(VM);
   const { world } = qubes;

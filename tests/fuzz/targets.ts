@@ -17,7 +17,12 @@ import {
   uint32,
   utf8,
 } from "../../shared/protocol/bytes.ts";
-import { encodeCapabilities, parseCapabilities } from "../../shared/protocol/capability.ts";
+import {
+  CAPABILITIES,
+  encodeCapabilities,
+  parseCapabilities,
+} from "../../shared/protocol/capability.ts";
+import { CHUNK_MAC_BYTES } from "../../shared/protocol/live/chunk.ts";
 import { encodeCommand, parseCommand } from "../../shared/protocol/command.ts";
 import { createDom0Session } from "../../shared/protocol/dom0_session.ts";
 import { neededCapabilities, parseEnvelope } from "../../shared/protocol/envelope.ts";
@@ -28,6 +33,7 @@ import {
   CAPS_FROM_DOM0,
   CAPS_FROM_VM,
   CAPS_OF_ANSWER,
+  CHUNK_ROOM_BYTES,
   decodeAnswer,
   decodeFromDom0,
   decodeFromVm,
@@ -225,7 +231,7 @@ const VM = parseVmName("work");
 const DOM0_OPENING = [
   encodeFromDom0({ kind: "hello", version: 2, vm: VM }),
   encodeFromDom0({ kind: "ping", token: 0 }),
-  encodeFromDom0({ kind: "capabilities", words: ["ends", "operations", "payloads", "left"] }),
+  encodeFromDom0({ kind: "capabilities", words: CAPABILITIES }),
 ].map((wire) => wire.slice(4));
 /** Of a VM that knows no operations. */
 const VM_OPENING_FIRST = [
@@ -234,8 +240,41 @@ const VM_OPENING_FIRST = [
 ].map((wire) => wire.slice(4));
 const VM_OPENING = [
   encodeFromVm({ kind: "hello", version: 2 }),
-  encodeFromVm({ kind: "capabilities", words: ["ends", "operations", "payloads", "left"] }),
+  encodeFromVm({ kind: "capabilities", words: CAPABILITIES }),
 ].map((wire) => wire.slice(4));
+
+/** A request that brings a live stream, its chunks, and what dom0 says about it. */
+const LIVE_REQUEST = FROM_VM.filter(([type]) => type === 0x82).slice(0, 1).map((message) =>
+  encodeFromVm({
+    kind: "request",
+    seq: 1,
+    envelope: utf8(
+      new TextDecoder().decode(message.slice(5)).replace("nonce", "payload live\nnonce"),
+    ),
+  }).slice(4)
+);
+const TAKEN = [
+  encodeFromDom0({ kind: "credit", count: 1 }),
+  encodeFromDom0({ kind: "accepted", seq: 1 }),
+].map((wire) => wire.slice(4));
+const CHUNK = 6;
+const wireOf = (isEnd: boolean): Bytes =>
+  concat([
+    new Uint8Array(CHUNK_ROOM_BYTES),
+    new Uint8Array([isEnd ? 1 : 0]),
+    new Uint8Array(CHUNK_MAC_BYTES + CHUNK),
+  ]);
+const CHUNKS = [0, 1, 2, 3].map((n) =>
+  encodeFromVm({ kind: "chunk", seq: 1, offset: n * CHUNK, wire: wireOf(n === 3) }).slice(4)
+);
+const ABOUT_STREAM = [
+  ...[0, 1, 2].map((n) => ({ kind: "want", seq: 1, offset: n * CHUNK } as const)),
+  { kind: "enough", seq: 1 } as const,
+].map((message) => encodeFromDom0(message).slice(4));
+/** For sessions in which no request brings one. */
+const isOfStream = ([type = 0]: Bytes): boolean => [0x0a, 0x0b, 0x8a].includes(type);
+const PLAIN_FROM_DOM0 = FROM_DOM0.filter((message) => !isOfStream(message));
+const PLAIN_FROM_VM = FROM_VM.filter((message) => !isOfStream(message));
 
 const DOM0_PATHS = ["/srv/agents/report.txt", "/a b/é", "/x/../y", "//x", "/x/", "/", "x"].map(
   utf8,
@@ -248,7 +287,7 @@ export const TARGETS: readonly Target[] = [
   messageTarget("decodeFromVm", FROM_VM, (frame) => encodeFromVmAgain(decodeFromVm(frame))),
   messageTarget("decodeFromDom0", FROM_DOM0, (frame) => encodeFromDom0(decodeFromDom0(frame))),
   messageTarget("decodeAnswer", ANSWERS, (frame) => encodeAnswer(decodeAnswer(frame))),
-  sessionTarget("dom0-session", CAPS_FROM_VM, FROM_VM, () => {
+  sessionTarget("dom0-session", CAPS_FROM_VM, PLAIN_FROM_VM, () => {
     const session = createDom0Session(VM);
     session.hello();
     session.credit(3);
@@ -262,14 +301,14 @@ export const TARGETS: readonly Target[] = [
     ) => message.slice(1)),
     again: (input) => encodeCapabilities(parseCapabilities(input)),
   },
-  sessionTarget("vm-session", CAPS_FROM_DOM0, FROM_DOM0, () => {
+  sessionTarget("vm-session", CAPS_FROM_DOM0, PLAIN_FROM_DOM0, () => {
     const session = createVmSession();
     return (frame) => {
       session.receive(frame);
       if (session.hasCredit()) session.request(new Uint8Array(9));
     };
   }, DOM0_OPENING),
-  sessionTarget("dom0-session-first", CAPS_FROM_VM, FROM_VM, () => {
+  sessionTarget("dom0-session-first", CAPS_FROM_VM, PLAIN_FROM_VM, () => {
     const session = createDom0Session(VM);
     session.hello();
     session.credit(3);
@@ -281,6 +320,28 @@ export const TARGETS: readonly Target[] = [
       }
     };
   }, VM_OPENING_FIRST),
+  sessionTarget("dom0-stream", CAPS_FROM_VM, [...VM_OPENING.slice(0, 1), ...CHUNKS], () => {
+    const session = createDom0Session(VM);
+    session.hello();
+    session.credit(3);
+    return (frame) => {
+      const event = session.receive(frame);
+      if (event.kind === "request") session.want(event.seq, 0);
+      if (event.kind !== "chunk" || event.chunk.data.length === 0) return;
+      session.want(event.seq, event.chunk.offset + event.chunk.data.length);
+    };
+  }, [...VM_OPENING, ...LIVE_REQUEST]),
+  sessionTarget("vm-stream", CAPS_FROM_DOM0, [...DOM0_OPENING.slice(0, 1), ...ABOUT_STREAM], () => {
+    const session = createVmSession();
+    let chunks = 0;
+    return (frame) => {
+      session.receive(frame);
+      if (session.hasCredit()) session.request(new Uint8Array(9));
+      for (; session.nextChunk(1) !== null && chunks < 4; chunks++) {
+        session.chunk(1, { wire: wireOf(false), bytes: CHUNK, isEnd: false });
+      }
+    };
+  }, [...DOM0_OPENING, ...TAKEN]),
   frameTarget("frames-of-mux", MUX_CAPS.dialer, MUX, () => true),
   messageTarget("decodeMux", MUX, (frame) => encodeMux(decodeMux(frame))),
   sessionTarget("mux-dialer", MUX_CAPS.dialer, HEARD, () => {

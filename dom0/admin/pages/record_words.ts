@@ -22,6 +22,7 @@ const ENDS: Readonly<Record<Exclude<OutcomeKind, "done">, string>> = {
   "output-limit": "Too much output",
   "process-limit": "Too many processes",
   "memory-limit": "Too much memory",
+  "bad-stream": "Bad stdin",
   "not-stored": "Not stored",
 };
 const END_WORDS: ReadonlyMap<string, string> = new Map(Object.entries(ENDS));

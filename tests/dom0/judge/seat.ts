@@ -23,6 +23,8 @@ export interface TestSeat extends Seat {
   close(): void;
   /** What was asked for of its payload. */
   readonly pulls: { readonly offset: number; readonly bytes: number }[];
+  /** What was wanted of its live stream; null: no more. */
+  readonly wants: (number | null)[];
 }
 
 export function createSeat(roomBytes = Infinity): TestSeat {
@@ -36,6 +38,9 @@ export function createSeat(roomBytes = Infinity): TestSeat {
     log: [],
     pulls: [],
     pull: (offset, bytes) => void seat.pulls.push({ offset, bytes }),
+    wants: [],
+    want: (offset) => void seat.wants.push(offset),
+    enough: () => void seat.wants.push(null),
     chunks: [],
     answered: promise,
     outcomes: () => outcomes,

@@ -573,7 +573,7 @@ for (const file of ["pids.max", "memory.max", "memory.oom.group", "cgroup.procs"
         ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
       }).spawn();
       const writer = child.stdin.getWriter();
-      const words = ["9", "99", "0", "touch", `${folder}/ran`, "go"];
+      const words = ["6", "9", "99", "0", "touch", `${folder}/ran`, "go"];
       await writer.write(utf8(words.map((word) => `${word}\0`).join("")));
       await writer.close();
       const { code, stderr } = await child.output();
@@ -699,8 +699,11 @@ Deno.test("runner: the end of the commands' unit is told, and its commands' end 
     await assertRejects(() => unit.failed, Error, "has ended");
     await assertRejects(() => running.ended, Error, "has ended");
     wardens.close();
-    for (const pid of processesWith(running.mark)) Deno.kill(pid, "SIGKILL"); // systemd would have
-    await until("it is gone", () => processesWith(running.mark).length === 0);
+    await until("it is gone", () => {
+      const left = processesWith(running.mark);
+      for (const pid of left) Deno.kill(pid, "SIGKILL"); // systemd would have
+      return left.length === 0;
+    });
   }));
 
 Deno.test("commands unit: one that cannot be started says why", async () => {

@@ -14,7 +14,7 @@ async function withWardens(
   test: (wardens: Wardens, waiting: Waiting) => Promise<void>,
 ): Promise<void> {
   await withFolder(async (cgroup) => {
-    const waiting: Waiting = () => childrenWith("mapfile -d '' -t order", cgroup);
+    const waiting: Waiting = () => childrenWith("read -r -d '' words", cgroup);
     const wardens = createWardens({ newCgroup: () => cgroup, dropCgroup() {} });
     try {
       await until("all wait", () => waiting().length === READY);

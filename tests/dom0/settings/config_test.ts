@@ -267,7 +267,7 @@ Deno.test("parseConfig(): a bad value of the environment is a problem without a 
 });
 
 Deno.test("the names read from the environment are those of the file", () => {
-  assertEquals(CONFIG_ENVIRONMENT.length, 20);
+  assertEquals(CONFIG_ENVIRONMENT.length, 21);
   for (const name of CONFIG_ENVIRONMENT) assert(/^(QVM|QUBES)_REMOTE_[A-Z_]+$/.test(name), name);
 });
 

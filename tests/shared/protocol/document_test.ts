@@ -3,9 +3,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { parseAuthKey } from "../../../shared/protocol/auth_key.ts";
-import { concat, toHex, uint32, utf8 } from "../../../shared/protocol/bytes.ts";
+import { type Bytes, concat, toHex, uint32, utf8 } from "../../../shared/protocol/bytes.ts";
 import { authenticate, parseEnvelope, requestMacInput } from "../../../shared/protocol/envelope.ts";
 import { CAPABILITIES } from "../../../shared/protocol/capability.ts";
+import { makeStreamKey, signChunk } from "../../../shared/protocol/live/chunk.ts";
 import { createDom0Session } from "../../../shared/protocol/dom0_session.ts";
 import * as limits from "../../../shared/protocol/limits.ts";
 import {
@@ -13,6 +14,7 @@ import {
   CAPS_FROM_DOM0,
   CAPS_FROM_VM,
   CAPS_OF_ANSWER,
+  CHUNK_ROOM_BYTES,
   decodeFromDom0,
   encodeFromDom0,
   encodeFromVm,
@@ -26,6 +28,7 @@ import {
   refusedOutcome,
   verifyOutcome,
 } from "../../../shared/protocol/outcome.ts";
+import { computeMac, macInput } from "../../../shared/protocol/mac.ts";
 import { isRefusalReason, REFUSAL_TEXT, type Violation } from "../../../shared/protocol/refusal.ts";
 import { parseRequestId } from "../../../shared/protocol/request_id.ts";
 import { v1Token } from "../../../shared/protocol/v1.ts";
@@ -220,6 +223,38 @@ Deno.test("third worked example: a request that brings a payload, and its frames
   assertEquals(plain(concat([accepted, pull])), plain(documentBytes("third-pull")));
   const payload = encodeFromVm({ kind: "payload", seq, offset, data });
   assertEquals(plain(payload), plain(documentBytes("third-payload")));
+});
+
+Deno.test("fourth worked example: a request that brings a live stream, and its frames", async () => {
+  const asked = concat([
+    utf8(documentText("fourth-request-header")),
+    utf8("\n"),
+    utf8("tee\0/srv/greeting\0"),
+  ]);
+  const request = parseEnvelope(asked);
+  assertEquals(request.fields.payload, "live");
+  const key = await parseAuthKey(keyText);
+  assert(await authenticate(request, key) !== null, "the MAC is wrong");
+  const vector = readVectors<Vector & { fileHex: string }>("envelope_seal")
+    .find(({ name }) => name === "fourth worked example");
+  assertEquals(vector?.fileHex, toHex(asked));
+  const { vm, id, nonce } = request.fields;
+  const input = macInput("qvm-remote/2/stream-key", [vm, id, nonce]);
+  assertEquals(toHex(input), toHex(documentBytes("fourth-stream-key-input")));
+  const raw = toHex(await computeMac(key.protocol2, input));
+  assertEquals(raw, toHex(documentBytes("fourth-stream-key")));
+  const streamKey = await makeStreamKey(key, request.fields);
+  const frame = async (offset: number, isEnd: boolean, data: Bytes): Promise<unknown> => {
+    const head = await signChunk(streamKey, { offset, isEnd, data });
+    const wire = concat([new Uint8Array(CHUNK_ROOM_BYTES), head, data]);
+    return plain(encodeFromVm({ kind: "chunk", seq: 4, offset, wire }));
+  };
+  const want = (offset: number): unknown => plain(encodeFromDom0({ kind: "want", seq: 4, offset }));
+  const written = (name: string): unknown => plain(documentBytes(name));
+  assertEquals(want(0), written("fourth-want"));
+  assertEquals(await frame(0, false, utf8("hello\n")), written("fourth-chunk"));
+  assertEquals(want(6), written("fourth-confirmed"));
+  assertEquals(await frame(6, true, new Uint8Array(0)), written("fourth-end"));
 });
 
 Deno.test("the stand-ins in PROTOCOL.md are what an older peer is told", () => {

@@ -256,7 +256,7 @@ Deno.test("dom0 says hello and asks for capabilities, and names its own to whoev
   assertEquals(plain(session.hello()), "hex:00000007010002776f726b" + "000000050300000000");
   assertEquals(receive(session, hello(2)), "alive");
   const ready = session.receive(atDom0(capabilities(["future-word"])));
-  const own = "hex:0000002307" + toHex(utf8("ends operations payloads left wide"));
+  const own = "hex:0000002b07" + toHex(utf8("ends operations payloads left wide streams"));
   assertEquals(ready.kind === "ready" && plain(ready.reply), own);
   const older = createDom0Session(VM);
   into("greeted", older);
@@ -316,7 +316,7 @@ function agreedOn(words: readonly string[] | null, envelope = ENVELOPE): Dom0Ses
 
 Deno.test("a request that needs operations comes only in a session that agreed on them", async () => {
   const forms = new Map(await laterEnvelopes());
-  forms.delete("payload");
+  for (const other of ["payload", "live"]) forms.delete(other);
   for (const [name, envelope] of forms) {
     for (const words of [null, [], ["ends"], ["future-word"]]) {
       assertEquals(verdict(() => agreedOn(words, envelope)), "unexpected", `${name}, ${words}`);

@@ -15,7 +15,7 @@ import {
 } from "../../../shared/protocol/envelope.ts";
 import { parseFlags } from "../../../shared/protocol/flags.ts";
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from "../../../shared/protocol/limits.ts";
-import type { Payload } from "../../../shared/protocol/payload.ts";
+import type { Brings } from "../../../shared/protocol/payload.ts";
 import { parseRequestId } from "../../../shared/protocol/request_id.ts";
 import { parseVmName } from "../../../shared/protocol/vm_name.ts";
 import { encodeUnverified } from "../../fuzz/encode_again.ts";
@@ -48,7 +48,7 @@ interface SealVector extends Vector {
     /** As the line has them; not there: "-". */
     readonly flags?: string;
     readonly why?: string;
-    readonly payload?: Payload;
+    readonly payload?: Brings;
     readonly nonce: string;
     readonly bodyHex: string;
   };
@@ -185,6 +185,7 @@ Deno.test("a reason and its absence, and a reason moved into the body, have diff
     { payload: { bytes: 7, sha256: "0".repeat(64) } },
     { payload: { bytes: 7, sha256: "1".repeat(64) } },
     { payload: { bytes: 8, sha256: "0".repeat(64) } },
+    { payload: "live" as const },
     { why: `7 ${"0".repeat(64)}` },
     { why: "because", payload: { bytes: 7, sha256: "0".repeat(64) } },
   ];

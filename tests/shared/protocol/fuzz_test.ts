@@ -14,7 +14,7 @@ const LEAST_SHARE = 0.02;
 Deno.test("no decoder is missing from the targets of the fuzzer", () => {
   const names = TARGETS.map(({ name }) => name).join(" ");
   const want = "frames-from-vm frames-from-dom0 frames-of-answer decodeFromVm decodeFromDom0 " +
-    "decodeAnswer dom0-session parseCapabilities vm-session dom0-session-first " +
+    "decodeAnswer dom0-session parseCapabilities vm-session dom0-session-first dom0-stream vm-stream " +
     "frames-of-mux decodeMux mux-dialer mux-acceptor " +
     "parseEnvelope parseMeta parseVmName parseDom0Path parseRequestId " +
     "parseV1Id parseHex parseDecimal parseCommand-argv parseCommand-script parseCommand-op " +

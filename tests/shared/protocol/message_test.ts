@@ -84,6 +84,10 @@ function withHexNames(value: object): unknown {
 function shownFromVm(message: ReturnType<typeof decodeFromVm>): unknown {
   const { kind } = message;
   if (kind === "payload") return withHexNames(message);
+  if (kind === "chunk") {
+    const { untrustedMac: mac, ...rest } = message;
+    return withHexNames({ ...rest, mac });
+  }
   if (kind === "request") {
     return withHexNames({ kind, seq: message.seq, envelope: encodeUnverified(message.request) });
   }

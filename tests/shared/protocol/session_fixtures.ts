@@ -41,6 +41,7 @@ export async function laterEnvelopes(): Promise<ReadonlyMap<string, Bytes>> {
     ["explain", { flags: new Set(["explain"]) }],
     ["why", { why: "because" }],
     ["payload", { payload: { bytes: 6, sha256: "5".repeat(64) } }],
+    ["live", { payload: "live" }],
   ];
   return new Map(
     await Promise.all(changes.map(async ([name, change]): Promise<[string, Bytes]> => {

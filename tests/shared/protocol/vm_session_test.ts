@@ -155,7 +155,7 @@ Deno.test("the VM names its capabilities to a dom0 that asks, and to no other", 
   const asked = session.receive(atVm(ping(0)));
   assertEquals(
     asked.kind === "ping" && plain(asked.reply),
-    "hex:0000002388" + toHex(utf8("ends operations payloads left wide")),
+    "hex:0000002b88" + toHex(utf8("ends operations payloads left wide streams")),
   );
   assertEquals(receive(session, capabilities(["ends"])), "capabilities");
   assertEquals(verdict(() => receive(session, capabilities(["ends"]))), "unexpected", "twice");

@@ -41,6 +41,8 @@ export type StopCause =
   | "interrupt"
   | "broken-pipe"
   | "write-failed"
+  /** What is piped in cannot be read, or not be kept here. */
+  | "input-failed"
   /** dom0 did not connect in time. */
   | "not-connected";
 
@@ -56,8 +58,8 @@ export interface WaitPorts {
   readonly bell: Bell;
   readonly interrupts: Interrupts;
   readonly followers: readonly Follower[];
-  /** Why the output cannot be passed on; null while it can. */
-  readonly outputFailure: () => StopCause | null;
+  /** Why output or input cannot be passed on; null while they can. */
+  readonly passingFailure: () => StopCause | null;
   /** Called now and then while nothing happens, with the time since the request was sent, parked or
    * approved. */
   readonly onWaiting: (waitedMs: number, isParked: boolean) => void;
@@ -96,7 +98,7 @@ export async function publishAndWait(
 async function wait(
   exchange: Exchange,
   { answerMs, connectMs }: WaitTimes,
-  { layout, bell, interrupts, followers, outputFailure, onWaiting, onParked, onSent }: WaitPorts,
+  { layout, bell, interrupts, followers, passingFailure, onWaiting, onParked, onSent }: WaitPorts,
 ): Promise<WaitEnd> {
   let sinceMs = spanMs();
   let connectByMs = sinceMs + connectMs;
@@ -122,7 +124,7 @@ async function wait(
     if (stop === null) {
       const cause = interrupts.count() > 0
         ? "interrupt"
-        : outputFailure() ?? (nowMs >= deadlineMs ? "deadline" : null);
+        : passingFailure() ?? (nowMs >= deadlineMs ? "deadline" : null);
       if (cause !== null) {
         if (exchange.withdraw()) return { kind: "withdrawn", cause };
         if (!exchange.canCancel) return { kind: "no-answer", cause };

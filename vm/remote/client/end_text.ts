@@ -52,6 +52,9 @@ export function describeEnd(
   if (end.cause === "write-failed") {
     return ended(EXIT_FAILED, [`error: the output could not be written (id=${id})`]);
   }
+  if (end.cause === "input-failed") {
+    return ended(EXIT_FAILED, [`error: what is piped in could not be passed on (id=${id})`]);
+  }
   if (end.kind === "answered") {
     if (end.cause === "interrupt") return ended(EXIT_INTERRUPTED, [`interrupted (id=${id})`]);
     if (end.outcome.kind === "timeout") return timedOut([], end.outcome.limit ?? timeoutMs);
@@ -122,6 +125,11 @@ function outcomeMessages(outcome: Outcome, signed: boolean): readonly string[] {
       return [`error: ended in dom0: dom0 was locked down (id=${id})`];
     case "stopping":
       return [`error: ended in dom0: the daemon there was stopped (id=${id})`];
+    case "bad-stream":
+      return [
+        `error: ended in dom0: a part of its stdin was not what was signed here (id=${id})`,
+        asHint("something in this VM changed it on its way: who can write to ~/.qvm-remote/queue?"),
+      ];
     case "not-stored":
       return [
         `error: the answer could not be stored in this VM (id=${id})`,

@@ -12,11 +12,17 @@ import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { VmName } from "../../../shared/protocol/vm_name.ts";
 import type { AnswerForm } from "../files/answer_form.ts";
 import { type Detached, forgetDetached, writeDetached } from "../files/detached.ts";
-import { type Layout, payloadPath } from "../files/layout.ts";
+import type { Layout } from "../files/layout.ts";
 import { writeOwned, writeUnowned } from "../files/owned_file.ts";
+import { LIVE } from "../../../shared/protocol/payload.ts";
 import type { Spooled } from "../files/payload_file.ts";
+import { dropPayload } from "../files/result_files.ts";
 import { readAnswer } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
+import type { LiveInput } from "../live/live_input.ts";
+
+/** What comes to the command's stdin: all there before it is signed, or passed on as it comes. */
+export type Brings = Spooled | LiveInput;
 
 /** What a request says, besides who it is from. */
 export interface RequestWords extends Pick<RequestFields, "flags" | "why" | "timeoutMs"> {
@@ -24,7 +30,7 @@ export interface RequestWords extends Pick<RequestFields, "flags" | "why" | "tim
   /** The form in which `wait` will show the answer; null: the client waits for it now. */
   readonly detachedForm: AnswerForm | null;
   /** What it brings; null or nothing: nothing. */
-  readonly brings?: Spooled | null;
+  readonly brings?: Brings | null;
   /** A detached request that ends in dom0 if this program ends before it lets go of it. */
   readonly isHeld?: boolean;
 }
@@ -51,7 +57,8 @@ export async function createRequestV2(
     canCancel: true,
     signsOutput: true,
     async publish() {
-      brings?.assign(layout, id);
+      if (brings?.payload === LIVE) await brings.begin(layout, key, { vm, id, nonce });
+      else brings?.assign(layout, id);
       if (detachedForm !== null) {
         const detached = { id, nonce, vm, form: detachedForm, timeoutMs };
         return await publishDetached(layout, envelope, detached, isHeld);
@@ -64,7 +71,7 @@ export async function createRequestV2(
     isPending: () => isPresent(`${layout.pending}/${id}`),
     withdraw() {
       const isBack = removeIfPresent(`${layout.pending}/${id}`);
-      if (isBack) removeIfPresent(payloadPath(layout, id));
+      if (isBack) dropPayload(layout, id);
       return isBack;
     },
     cancel: () => cancel(layout, id),

@@ -8,6 +8,7 @@ import { createBell } from "./bell.ts";
 import { CANCEL_GRACE_MS, publishAndWait, type StopCause, type WaitTimes } from "./await_answer.ts";
 import type { Exchange } from "./exchange.ts";
 import { type Copied, type Follower, followFile, openIfPlain } from "./follower.ts";
+import type { LiveInput } from "../live/live_input.ts";
 import { interrupted, type Interrupts } from "./interrupts.ts";
 import { findPart } from "../files/archive.ts";
 import type { Layout } from "../files/layout.ts";
@@ -24,6 +25,8 @@ export interface RunPorts {
   readonly onWaiting: (waitedMs: number, isParked: boolean) => void;
   readonly onParked: (isParked: boolean) => void;
   readonly onSent?: (bytes: number) => void;
+  /** What is passed on to the command while it runs. */
+  readonly live?: LiveInput | null;
 }
 
 export type RequestEnd =
@@ -43,8 +46,10 @@ export async function runRequest(
   times: WaitTimes,
   ports: RunPorts,
 ): Promise<RequestEnd> {
-  const { layout, interrupts } = ports;
+  const { layout, interrupts, live = null } = ports;
   const bell = createBell();
+  live?.listen(bell.ring);
+  const hasInputFailed = (): boolean => live !== null && live.failure() !== null;
   let outputFailure: StopCause | null = null;
   const follow = (part: "out" | "err", sink: Sink): Follower =>
     followFile(() => findPart(layout, exchange.id, part, openIfPlain), sink, (error) => {
@@ -57,7 +62,7 @@ export async function runRequest(
     ...ports,
     bell,
     followers,
-    outputFailure: () => outputFailure,
+    passingFailure: () => outputFailure ?? (hasInputFailed() ? "input-failed" : null),
   });
   if (end.kind !== "answered") return { kind: end.kind, cause: end.cause };
 

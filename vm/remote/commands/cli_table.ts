@@ -39,6 +39,7 @@ const ASK_OPTIONS = {
 } as const;
 const STDIN_OPTION = {
   stdin: { kind: "flag", short: "i", help: "the command reads what is piped in here" },
+  live: { kind: "flag", help: "with -i: pass it on as it comes, from the first byte" },
 } as const;
 
 /** Before a command or a sub-command. */

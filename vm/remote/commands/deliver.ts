@@ -8,13 +8,14 @@ import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { AnswerForm } from "../files/answer_form.ts";
 import { createExchange } from "../client/create_exchange.ts";
 import { describeEnd, type EndText } from "../client/end_text.ts";
+import { LIVE } from "../../../shared/protocol/payload.ts";
+import type { Brings } from "../client/request_v2.ts";
 import { catchInterrupts } from "../client/interrupts.ts";
 import { createProgress } from "../client/progress.ts";
 import { type RequestEnd, runRequest } from "../client/run_request.ts";
 import { archiveAnswer } from "../files/archive.ts";
 import { audit } from "../files/audit_log.ts";
 import { type Farewell, readConnection } from "../files/connection.ts";
-import type { Spooled } from "../files/payload_file.ts";
 import type { Layout } from "../files/layout.ts";
 import { attempt } from "../files/local_failure.ts";
 import type { AnswerView } from "../view/answer_view.ts";
@@ -33,7 +34,7 @@ export interface Delivery extends Asked, Way {
   readonly key: AuthKey;
   readonly form: AnswerForm;
   /** What it brings. */
-  readonly brings?: Spooled | null;
+  readonly brings?: Brings | null;
   /** The command could have had stdin, and has not. */
   readonly leavesStdin?: boolean;
 }
@@ -48,7 +49,8 @@ export async function deliver(layout: Layout, given: Given, asked: Delivery): Pr
 }
 
 async function deliverNow(layout: Layout, given: Given, asked: Delivery): Promise<number> {
-  const { command, timeoutMs, connectMs } = asked;
+  const { command, timeoutMs, connectMs, brings = null } = asked;
+  const live = brings?.payload === LIVE ? brings : null;
   const interrupts = catchInterrupts();
   const progress = createProgress(given, timeoutMs);
   const detachedForm = asked.detached ? asked.form : null;
@@ -74,15 +76,22 @@ async function deliverNow(layout: Layout, given: Given, asked: Delivery): Promis
     interrupts,
     onPublished,
     onParked: progress.parked,
-    onSent: (bytes) => progress.sent(bytes, asked.brings?.payload.bytes ?? bytes),
+    onSent: (bytes) => progress.sent(bytes, sizeOf(brings) ?? bytes),
+    live,
     stdout: view.stdout,
     stderr: view.stderr,
     onWaiting: (waitedMs, isParked) => progress.waiting(id, layout, waitedMs, isParked),
   });
   const text = describeEnd(id, timeoutMs, end, await farewellOf(layout, end));
-  await showEnd(layout, id, end, text, view);
+  const failure = live?.failure() ?? null;
+  const messages = [...text.messages, ...failure === null ? [] : [`hint: ${failure}`]];
+  await showEnd(layout, id, end, { ...text, messages }, view);
   if (end.kind === "answered") keepAnswer(layout, id, keptText(command));
   return text.exitCode;
+}
+
+function sizeOf(brings: Brings | null): number | null {
+  return brings === null || brings.payload === LIVE ? null : brings.payload.bytes;
 }
 
 /** Shows what is left to show of an answer, and says how it ended. */

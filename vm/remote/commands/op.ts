@@ -25,7 +25,7 @@ export async function op(layout: Layout, given: Given): Promise<number> {
   );
   const form = formOf(asked, given.has("json") ? "value" : "output");
   const key = await readKey(layout);
-  const brings = await readBrings(layout, given);
+  const brings = await readBrings(layout, given, false);
   const leavesStdin = brings === null && !asked.flags.has("explain");
   return await deliver(layout, given, { ...asked, key, command, brings, form, leavesStdin });
 }

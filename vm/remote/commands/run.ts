@@ -13,7 +13,7 @@ export async function runCommand(layout: Layout, given: Given): Promise<number> 
   const asked = parseAsked(given);
   const key = await readKey(layout); // before stdin is read: no key, no waiting
   const command = await readCommand(given);
-  const brings = await readBrings(layout, given);
+  const brings = await readBrings(layout, given, true);
   const isScript = given.words.length === 0 && !given.has("command"); // it was on stdin
   const leavesStdin = brings === null && !isScript && !asked.flags.has("explain");
   const form = formOf(asked, "output");

@@ -11,7 +11,8 @@
  *                   queue/results/ID.*  out, err (growing), meta, mac, and exit, last;
  *                                       parked while a person in dom0 is to decide,
  *                                       sent: how much of its payload dom0 has
- *                   queue/payloads/ID   what the request ID brings, until it has its answer
+ *                   queue/payloads/ID   what the request ID brings, until it has its answer; of a
+ *                                       live stream the chunks that are on their way: live/chunk_folder.ts
  *                   queue/cancel/ID     the client wants this request to end
  *                   queue/refused/      entries that are no request
  *                   queue/.lock         held by the one service that serves the queue

@@ -101,7 +101,14 @@ export function forgetRequest(layout: Layout, id: RequestId): void {
   clear(layout, `${layout.running}/${id}`);
   clear(layout, `${layout.running}/${id}.auth`);
   clear(layout, `${layout.cancel}/${id}`);
-  clear(layout, payloadPath(layout, id));
+  dropPayload(layout, id);
+}
+
+/** Removes what a request brings, a file or the chunks of a live stream. */
+export function dropPayload(layout: Layout, id: RequestId): void {
+  const path = payloadPath(layout, id);
+  const remove = () => ifPresentSync(() => Deno.removeSync(path, { recursive: true }));
+  if (attempt(() => void remove()) !== null) clear(layout, path);
 }
 
 /** Tells the client how much of its payload is on its way. It is only a hint. */

@@ -10,11 +10,11 @@ import { isPresent, removeIfPresent } from "../../../shared/io/sync_files.ts";
 import { printable } from "../../../shared/protocol/printable.ts";
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import { V1_NONCE } from "../../../shared/protocol/v1.ts";
-import { type Layout, payloadPath } from "../files/layout.ts";
+import type { Layout } from "../files/layout.ts";
 import { attempt } from "../files/local_failure.ts";
 import { clear } from "../files/plain_file.ts";
 import type { QueueEntry } from "../files/queue_entry.ts";
-import { answerLocally, forgetRequest } from "../files/result_files.ts";
+import { answerLocally, dropPayload, forgetRequest } from "../files/result_files.ts";
 import { setAside } from "../files/set_aside.ts";
 
 /** An entry that is a request. */
@@ -89,7 +89,7 @@ export function createLocalAnswers(
 
 function forgetPending(layout: Layout, id: RequestId): void {
   removeIfPresent(pending(layout, id));
-  clear(layout, payloadPath(layout, id));
+  dropPayload(layout, id);
 }
 
 function nonceOf(entry: Sendable): string {

@@ -4,6 +4,7 @@
  *
  *     pending/ID --rename--> running/ID --request--> dom0
  *     dom0 --pull-->   payloads/ID, as much as it asks for
+ *     dom0 --want-->   payloads/ID/N, the chunks of a live stream as they come
  *     dom0 --parked--> results/ID.parked, until it runs, has its answer, or the session is over
  *     dom0 --output--> results/ID.out|.err, then window
  *     dom0 --outcome-> results/ID.meta .mac, .exit by rename; running/ID removed; then ack
@@ -27,6 +28,7 @@ import { attempt } from "../files/local_failure.ts";
 import { createNameList, type NameList } from "./name_list.ts";
 import { createOpenRequests, type OpenRequests } from "./open_requests.ts";
 import { isPresent } from "../../../shared/io/sync_files.ts";
+import { type ChunkSender, createChunkSender } from "../live/chunk_sender.ts";
 import { createQueueCourier, type QueueCourier } from "./queue_courier.ts";
 import { idOfCompanion, idOfName } from "../files/queue_entry.ts";
 import { createPump, type Pump } from "./queue_pump.ts";
@@ -67,6 +69,8 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
   const guarded = guardedBy(ports.fail);
   const tokens = createV1Tokens(layout, (id) => guarded(() => courier.giveUpToken(id)));
   const courier = createQueueCourier({ ...ports, session, open, tokens });
+  const giveUp = courier.endInDom0;
+  const chunks = createChunkSender({ layout, session, send: ports.send, giveUp, guarded });
   const waiting = createNameList(); // in pending/
   const rescan: Rescan = createRescan({
     layout,
@@ -79,7 +83,7 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
   });
   const pump = createPump({ layout, session, courier, waiting, rescan: rescan.now, guarded });
   const addPending = createNameSorter(waiting, open, tokens, audit);
-  const act = createActor({ ...ports, session, open, courier, pump });
+  const act = createActor({ ...ports, session, open, courier, chunks, pump });
   return {
     receive: (frame) => act(session.receive(frame)),
     changed: ({ paths, kind }) =>
@@ -93,11 +97,16 @@ export function createQueueSession(ports: QueueSessionPorts): QueueSession {
         }
         pump.run();
       }),
-    checkWatch: () => guarded(() => pump.hasBegun() && rescan.ifChanged()),
+    checkWatch: () =>
+      guarded(() => {
+        if (pump.hasBegun()) rescan.ifChanged();
+        chunks.look();
+      }),
     close() {
       pump.stop();
       rescan.close();
       tokens.close();
+      chunks.close();
       open.close();
     },
   };
@@ -136,12 +145,13 @@ interface ActorPorts extends QueueSessionPorts {
   readonly session: ReturnType<typeof createVmSession>;
   readonly open: OpenRequests;
   readonly courier: QueueCourier;
+  readonly chunks: ChunkSender;
   readonly pump: Pump;
 }
 
 /** Does what dom0's messages ask for. */
 function createActor(ports: ActorPorts): (event: Dom0Event) => void {
-  const { session, open, courier, send, audit, pump } = ports;
+  const { session, open, courier, chunks, send, audit, pump } = ports;
   return (event) => {
     switch (event.kind) {
       case "hello":
@@ -168,6 +178,10 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
           send(session.payload(event.seq, offset, data));
         }
         return;
+      case "want":
+        return chunks.want(event.seq, open.get(event.seq).id, event.offset);
+      case "enough":
+        return chunks.enough(event.seq, open.get(event.seq).id);
       case "output": {
         const request = open.get(event.seq);
         if (!request.write(event.stream, event.offset, event.data)) {
@@ -185,9 +199,10 @@ function createActor(ports: ActorPorts): (event: Dom0Event) => void {
 /** Stores dom0's answer and acknowledges it; one that cannot be stored comes again in the next session. */
 function conclude(
   { seq, outcome, mac }: Dom0Event & { kind: "outcome" },
-  { layout, session, open, send, audit, onConcluded }: ActorPorts,
+  { layout, session, open, chunks, send, audit, onConcluded }: ActorPorts,
 ): void {
   const request = open.get(seq);
+  chunks.end(seq);
   const { id, kind, exitCode, reason } = outcome;
   if (id !== request.id) throw new ProtocolError("unexpected", "outcome of another id");
   onConcluded(outcome);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What a request brings: kept beside it, given to dom0 as it asks, and gone with the answer. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { VERSION } from "../../../../shared/io/version.ts";
 import { layoutOf } from "../../../../vm/remote/files/layout.ts";
 import { spoolPayload } from "../../../../vm/remote/files/payload_file.ts";
@@ -11,10 +11,13 @@ import { client, namesIn, until, type Vm, vmTest } from "../fixture.ts";
 const DATA = Uint8Array.from({ length: 100_000 }, (_, at) => (at * 7) & 0xff);
 
 /** `qvm-remote -i cat`, with that on stdin. */
-function pipeIn(vm: Vm): { readonly ended: Promise<{ code: number; stderr: string }> } {
-  const child = client(vm, ["-i", "cat"], { stdin: "piped" }).spawn();
+function pipeIn(
+  vm: Vm,
+  ...options: string[]
+): { readonly ended: Promise<{ code: number; stderr: string }> } {
+  const child = client(vm, ["-i", ...options, "cat"], { stdin: "piped" }).spawn();
   const writer = child.stdin.getWriter();
-  const writing = writer.write(DATA).then(() => writer.close());
+  const writing = writer.write(DATA).then(() => writer.close()).catch(() => {});
   const ended = async (): Promise<{ code: number; stderr: string }> => {
     const { code, stderr } = await child.output();
     await writing;
@@ -32,7 +35,9 @@ vmTest("dom0 gets the part that it asks for, and nothing is kept after the answe
   const peer = await connectPeer(vm);
   const { ended } = pipeIn(vm);
   const request = await peer.nextRequest();
-  assertEquals(request.request.payload?.bytes, DATA.length);
+  const { payload } = request.request;
+  assert(payload !== null && payload !== "live");
+  assertEquals(payload.bytes, DATA.length);
   assertEquals(left(vm), [request.request.id]);
   peer.accept(request.seq);
   assertEquals(await peer.pull(request.seq, 5, 70_000), DATA.slice(5, 70_005));
@@ -66,6 +71,15 @@ vmTest("an older dom0 is never sent it, and the version that it needs is named",
   assertEquals(code, 126);
   assertStringIncludes(stderr, "dom0's daemon is older");
   assertStringIncludes(stderr, `update qubes-claw in dom0 to ${VERSION} or later`);
+  assertEquals(left(vm), []);
+  await peer.close();
+});
+
+vmTest("nor a live stream: nothing of it is sent, and nothing runs", async (vm) => {
+  const peer = await connectPeer(vm, { names: ["ends", "operations", "payloads", "left"] });
+  const { code, stderr } = await pipeIn(vm, "--live").ended;
+  assertEquals(code, 126);
+  assertStringIncludes(stderr, "dom0's daemon is older");
   assertEquals(left(vm), []);
   await peer.close();
 });
