@@ -15,12 +15,14 @@ export interface AccessBook {
   read(): Promise<Access>;
   /** What was read last; null before. */
   last(): Access | null;
-  /** Whether it is worth asking again. */
-  isOld(): boolean;
+  /** Whether it is worth asking again; after a refusal, which may be news, sooner. */
+  isOld(wasRefused: boolean): boolean;
 }
 
 /** While a client works, a change of the policy shows after this time or sooner. */
 const FRESH_MS = 30_000;
+/** However often it is refused. */
+const REFUSED_MS = 2_000;
 const ANSWER_MS = 8_000;
 
 export function createAccessBook(layout: Layout, onChange: () => void): AccessBook {
@@ -38,7 +40,7 @@ export function createAccessBook(layout: Layout, onChange: () => void): AccessBo
   return {
     read: () => reading ??= readNow().finally(() => reading = null),
     last: () => last,
-    isOld: () => spanMs() - readAtMs > FRESH_MS,
+    isOld: (wasRefused) => spanMs() - readAtMs > (wasRefused ? REFUSED_MS : FRESH_MS),
   };
 }
 

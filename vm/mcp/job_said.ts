@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** What is said of a job: how it ended or how far it is, with an excerpt of its output. @module */
 
-import { ifPresentSync } from "../../shared/io/sync_files.ts";
+import { ifPresentSync, isPresent } from "../../shared/io/sync_files.ts";
 import type { OutcomeKind } from "../../shared/protocol/outcome.ts";
 import type { RequestId } from "../../shared/protocol/request_id.ts";
 import type { EndText } from "../remote/client/end_text.ts";
@@ -18,6 +18,8 @@ import {
 } from "./output.ts";
 import type { Said, Status } from "./said.ts";
 
+const NOT_TAKEN = "dom0 has not taken it yet: it is busy, or this VM has asked too much";
+
 export function saidOfGoing(
   layout: Layout,
   id: RequestId,
@@ -25,6 +27,7 @@ export function saidOfGoing(
   offset: number,
 ): Said {
   if (isParked) return { status: "pending_approval", id };
+  if (isPresent(`${layout.pending}/${id}`)) return { status: "running", id, reason: NOT_TAKEN };
   const excerpt = readExcerpt(resultPath(layout, id, "out"), offset);
   return { status: "running", id, ...outputOf(excerpt) };
 }

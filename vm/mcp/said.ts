@@ -88,7 +88,7 @@ function headline({ status, id, reason, exitCode, expiresAt }: Said): string {
       }. ` +
         `Do not ask again: call job_wait with the id ${id}.`;
     case "running":
-      return `It goes on in dom0. Call job_wait with the id ${id}.`;
+      return `${reason ?? "It goes on in dom0"}. Call job_wait with the id ${id}.`;
     default: {
       const code = status === "failed" && exitCode !== undefined
         ? ` with exit code ${exitCode}`

@@ -105,9 +105,8 @@ async function callTool(
     const why = claimOf(clientOf(parts, context), args.has("why") ? args.text("why") : "");
     const desk = createDesk({ layout, jobs, access, why, signal });
     const said = await turns.take(signal, () => tool.call(args, desk));
-    // A refusal may be news of the policy.
-    const mayHaveChanged = access.isOld() || said.status === "refused";
-    if (access.last() !== null && mayHaveChanged) void accessOrNone(access);
+    const isOld = access.isOld(said.status === "refused");
+    if (access.last() !== null && isOld) void accessOrNone(access);
     return said;
   } catch (error) {
     return saidOfError(error);

@@ -2,7 +2,7 @@
 /** Where a result has what came out: a client shows its model one part of it, and which one differs. */
 
 import { assertEquals } from "@std/assert";
-import { toolResult } from "../../../vm/mcp/said.ts";
+import { type Said, toolResult } from "../../../vm/mcp/said.ts";
 
 Deno.test("a result that is no error has its values in the structured part alone", () => {
   const said = { status: "done", id: "1", untrustedOutput: "hello\n", exitCode: 0 } as const;
@@ -11,6 +11,14 @@ Deno.test("a result that is no error has its values in the structured part alone
     structuredContent: said,
     isError: false,
   });
+});
+
+Deno.test("what goes on says so, or why it does not", () => {
+  const said = { status: "running", id: "7" } as const;
+  const textOf = (one: Said) => toolResult(one).content[0]?.text;
+  assertEquals(textOf(said), "It goes on in dom0. Call job_wait with the id 7.");
+  const waits = { ...said, reason: "dom0 has not taken it yet" };
+  assertEquals(textOf(waits), "dom0 has not taken it yet. Call job_wait with the id 7.");
 });
 
 Deno.test("an error has all of it in the text: some clients show nothing else of one", () => {
