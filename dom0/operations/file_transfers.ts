@@ -29,7 +29,7 @@ export const FILE_TRANSFERS: Readonly<Record<string, Definition>> = {
     level: "monitor",
     parameters: {
       vm: required("qube", "the qube"),
-      folder: required("qubePath", "the folder in it, absolute"),
+      folder: required("qubePath", "the folder in it, from / or ~ on"),
     },
     run: "file-browse {vm} {folder}",
     result: FILE_LIST,
@@ -40,7 +40,7 @@ export const FILE_TRANSFERS: Readonly<Record<string, Definition>> = {
     summary: "Copy a file of a qube that runs into dom0; none of that name may be there",
     parameters: {
       vm: required("qube", "the qube that has the file"),
-      from: required("qubePath", "the file in it, absolute"),
+      from: required("qubePath", "the file in it, from / or ~ on"),
       path: required("incomingPath", "the new file in dom0, where files of people are"),
       most: optional("fileBytes", "how many bytes it may have; by default 16 GiB"),
     },
@@ -61,7 +61,7 @@ export const FILE_TRANSFERS: Readonly<Record<string, Definition>> = {
     summary: "Copy a file of one qube into another, through dom0; both run",
     parameters: {
       vm: required("qube", "the qube that has the file"),
-      from: required("qubePath", "the file in it, absolute"),
+      from: required("qubePath", "the file in it, from / or ~ on"),
       to_vm: required("qube", "the qube that gets it"),
       to,
     },

@@ -163,11 +163,12 @@ const DEVICE: ParameterKind = {
 /** Where no files are, but the kernel's own. */
 const NO_FILES = ["/proc", "/sys", "/dev"];
 
+const DOM0_PATH_PATTERN = "(/[^/\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\ufffd]+)+";
+
 const DOM0_PATH: ParameterKind = {
   schema: {
     type: "string",
-    pattern:
-      "^/[^/\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\ufffd]+(/[^/\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}\\ufffd]+)*$",
+    pattern: `^${DOM0_PATH_PATTERN}$`,
     maxLength: MAX_PATH_BYTES,
   },
   isPath: true,
@@ -201,16 +202,24 @@ const INCOMING_PATH: ParameterKind = {
   },
 };
 
-/** Spelled as one of dom0's, so that it can be shown and asked for again; what it leads to, the qube says. */
+/** Spelled as one of dom0's, so that it can be shown and asked for again, or from "~" on: the home of the
+ * qube's usual user. What it leads to, the qube says. */
 const QUBE_PATH: ParameterKind = {
-  schema: DOM0_PATH.schema,
+  schema: {
+    type: "string",
+    pattern: `^(~|~?${DOM0_PATH_PATTERN})$`,
+    maxLength: MAX_PATH_BYTES,
+  },
   parse(untrustedWord) {
+    if (untrustedWord === "~") return untrustedWord;
     try {
-      return parseDom0Path(untrustedWord);
+      parseDom0Path(untrustedWord.replace(/^~/, ""));
+      return untrustedWord;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       throw new ParameterError(
-        `${printable(untrustedWord)} is not a path in a qube: absolute, without "..", "." or "//"`,
+        `${printable(untrustedWord)} is not a path in a qube: from "/" or "~" on, without "..", ` +
+          '"." or "//"',
       );
     }
   },

@@ -14,7 +14,9 @@
  * @module
  */
 
-const READ_PATH = `IFS= read -r -d "" path || exit 1`;
+/** From "~" on, it is in the home of the qube's usual user. */
+const READ_PATH =
+  `IFS= read -r -d "" path || exit 1; case $path in "~" | "~/"*) path=$HOME\${path#?} ;; esac`;
 const READ_SIZE = `IFS= read -r -d "" size || exit 1`;
 const IS_FILE = `[ -e "$path" ] || exit 3; [ -f "$path" ] || exit 4; [ -r "$path" ] || exit 5`;
 
@@ -36,15 +38,14 @@ find . -mindepth 1 -maxdepth 1 ! -name "*
 *" -printf "%Y %s %m %Ts %f\\n" | LC_ALL=C.UTF-8 sort -k5 | head -n 2000; }`;
 
 /**
- * PATH SIZE SHA256 and then the bytes: makes the file and prints its SHA-256. A path that is not
- * absolute is in the home folder, and its folder is made. It is written beside, and stays only whole.
+ * PATH SIZE SHA256 and then the bytes: makes the file and prints its SHA-256. Of folders, only those that
+ * qvm-copy would make are made. It is written beside, and stays only whole.
  */
 export const PUT_IN_QUBE = `{ ${READ_PATH}; ${READ_SIZE}
 IFS= read -r -d "" want || exit 1
 umask 077
 case $path in
-  /*) ;;
-  *) path=$HOME/$path; mkdir -p -- "\${path%/*}" 2>/dev/null ;;
+  "$HOME"/QubesIncoming/*) mkdir -p -- "\${path%/*}" 2>/dev/null ;;
 esac
 folder=\${path%/*}/
 [ -d "$folder" ] || exit 7

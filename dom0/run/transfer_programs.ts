@@ -182,7 +182,7 @@ must_run "$vm"
 size=$(stat --dereference --format=%s /proc/self/fd/4)
 progress 0
 ours=$(head -c "$size" /proc/self/fd/4 | sha256sum) || fail "cannot be read: $path"
-to=\${to:-QubesIncoming/dom0/\${path##*/}}
+to=\${to:-"~/QubesIncoming/dom0/\${path##*/}"}
 put_into "$vm" "$to" "\${ours%% *}" <&4
 printf 'file %s\\nin %s\\n' "$to" "$vm"
 report "\${ours%% *}" "$theirs"
@@ -196,7 +196,7 @@ must_run "$to_vm"
 size_in "$vm" "$from"
 [ "$size" -le "$most" ] || fail "it has $size bytes, and at most $most are taken: $from"
 hash_in "$vm" "$from"
-to=\${to:-QubesIncoming/$vm/\${from##*/}}
+to=\${to:-"~/QubesIncoming/$vm/\${from##*/}"}
 get_from "$vm" "$from" | put_into "$to_vm" "$to" "$theirs"
 [ "\${PIPESTATUS[1]}" -eq 0 ] || exit 1
 printf 'file %s\\nin %s\\n' "$to" "$to_vm"

@@ -336,7 +336,7 @@ Deno.test("the pages' channel: operations, records, policy, lockdown, through th
         const there = `${home("work")}/QubesIncoming/dom0/it's "one"`;
         assertEquals(await Deno.readTextFile(there), text);
         const { value } = await channel.run("file.browse", {
-          ...{ vm: "work", folder: `${home("work")}/QubesIncoming/dom0` },
+          ...{ vm: "work", folder: "~/QubesIncoming/dom0" },
         }, BY);
         assertMatch(JSON.stringify(value), /"type":"f","size":7000000,.*it's \\"one\\"/);
         const copied = await run("file.copy", { vm: "work", from: there, to_vm: "lab" });

@@ -85,7 +85,7 @@ Deno.test("a file of dom0 is sent to the qube that is chosen, into a folder foun
   await page.click("text=Choose another folder…");
   await page.click("#pick >> text=Downloads/");
   await page.click("text=Use this folder");
-  await page.waitForSelector("text=Into /home/user/Downloads of");
+  await page.waitForSelector("text=Into ~/Downloads of");
   await lookAt(open, "files-chosen-light");
   await page.click("tr:has-text('release notes') >> text=Copy to work");
   await page.waitForSelector("#run >> text=The same at both ends");
@@ -93,18 +93,18 @@ Deno.test("a file of dom0 is sent to the qube that is chosen, into a folder foun
     dom0.did.filter((one) => one.startsWith("run file.")),
     [
       'run file.send {"vm":"work","path":"/home/user/release notes.txt",' +
-      '"to":"/home/user/Downloads/release notes.txt"} by web s-1',
+      '"to":"~/Downloads/release notes.txt"} by web s-1',
     ],
   );
   await page.goBack();
-  await page.waitForSelector("text=Into /home/user/Downloads of");
+  await page.waitForSelector("text=Into ~/Downloads of");
 });
 
 Deno.test("a name full of HTML is shown as it is, and the file of that name is the one that is copied", async () => {
   await using scene = await startBrowser();
   const { dom0 } = scene.scene;
   const name = `<img src=x onerror=alert(1)> "' & $(id)`;
-  dom0.qubeFolders.set("work:/home/user", [
+  dom0.qubeFolders.set("work:~", [
     { type: "f", size: 1, mode: "0600", mtime: 1_795_000_000, name },
     { type: "f", size: 1, mode: "0600", mtime: 1_795_000_000, name: "\u202efdp.exe" },
   ]);
@@ -116,7 +116,7 @@ Deno.test("a name full of HTML is shown as it is, and the file of that name is t
   await page.click("text=Copy to dom0");
   await page.waitForSelector("#run >> text=Done");
   const [run] = dom0.runs.all;
-  assertEquals(run?.head.values["from"], `/home/user/${name}`);
+  assertEquals(run?.head.values["from"], `~/${name}`);
   assertEquals(run?.head.values["path"], `/home/user/QubesIncoming/work/${name}`);
   assertEquals(open.complaints, []);
 });

@@ -25,7 +25,7 @@ export const PAGES: readonly (readonly [name: string, path: string])[] = [
   ["network", "/network"],
   ["execute", "/execute?operation=vm.create"],
   ["files", "/files?path=/home/user"],
-  ["files-qube", "/files?vm=work&to=research&pick=/home/user"],
+  ["files-qube", "/files?vm=work&to=research&pick=~"],
   ["keys", "/keys"],
   ["keys-authorize", "/keys/authorize?vm=work"],
   ["keys-queue", "/keys/work/queue"],
@@ -276,7 +276,7 @@ export function makeHostile(dom0: FakeDom0, nowMs: number): void {
     }))
   );
   dom0.folders.set("/home/user", hostileFiles);
-  for (const vm of ["work", "research"]) dom0.qubeFolders.set(`${vm}:/home/user`, hostileFiles);
+  for (const vm of ["work", "research"]) dom0.qubeFolders.set(`${vm}:~`, hostileFiles);
   dom0.records = dom0.records.map((record) => ({
     ...record,
     fields: { ...record.fields, command: HOSTILE, reason: HOSTILE },

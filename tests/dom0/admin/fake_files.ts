@@ -14,7 +14,7 @@ export type FakeFile = {
 export interface FakeFiles {
   /** Of dom0's files, by folder. */
   readonly folders: Map<string, FakeFile[]>;
-  /** Of a qube's, by "work:/home/user". */
+  /** Of a qube's, by "work:~". */
   readonly qubeFolders: Map<string, FakeFile[]>;
 }
 
@@ -36,14 +36,14 @@ export function fakeFiles(): FakeFiles {
       ["/home/user/Documents", []],
     ]),
     qubeFolders: new Map([
-      ["work:/home/user", [
+      ["work:~", [
         entry("d", 4096, "Downloads"),
         entry("d", 4096, "QubesIncoming"),
         entry("f", 1_048_576, "build.log"),
         entry("f", 20_971_520, "report.pdf"),
       ]],
-      ["work:/home/user/Downloads", [entry("f", 734_003_200, "image.iso")]],
-      ["research:/home/user", [entry("d", 4096, "papers")]],
+      ["work:~/Downloads", [entry("f", 734_003_200, "image.iso")]],
+      ["research:~", [entry("d", 4096, "papers")]],
     ]),
   };
 }
@@ -75,7 +75,7 @@ export function runOnFiles(files: FakeFiles, operation: string, values: Values):
     case "file.copy": {
       const name = (values["from"] ?? path).replace(/^.*\//, "");
       const from = operation === "file.send" ? "dom0" : vm;
-      return copied(values["to"] ?? `QubesIncoming/${from}/${name}`, toVm ?? vm);
+      return copied(values["to"] ?? `~/QubesIncoming/${from}/${name}`, toVm ?? vm);
     }
     default:
       return null;

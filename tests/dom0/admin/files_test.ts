@@ -49,12 +49,12 @@ Deno.test("each way of copying is one operation, with the folder that was chosen
   await using scene = await startScene();
   const login = await scene.login();
   const copies: readonly Record<string, string>[] = [
-    { vm: "work", path: "/home/user", from: "/home/user/report.pdf" },
-    { vm: "work", path: "/home/user", from: "/home/user/a b", into: "/home/user/Documents/" },
+    { vm: "work", path: "~", from: "~/report.pdf" },
+    { vm: "work", path: "~", from: "~/a b", into: "/home/user/Documents/" },
     { path: "/home/user", from: "/home/user/release notes.txt", to: "research" },
-    { path: "/home/user", from: "/home/user/x", to: "research", into: "/home/user/papers" },
-    { vm: "work", path: "/home/user", from: "/home/user/report.pdf", to: "research" },
-    { vm: "work", path: "/home/user", from: "/home/user/x", to: "research", into: "/" },
+    { path: "/home/user", from: "/home/user/x", to: "research", into: "~/papers" },
+    { vm: "work", path: "~", from: "~/report.pdf", to: "research" },
+    { vm: "work", path: "~", from: "~/x", to: "research", into: "/" },
   ];
   for (const fields of copies) {
     const { headers } = await scene.post("/files", login, { what: "copy", ...fields });
@@ -63,12 +63,12 @@ Deno.test("each way of copying is one operation, with the folder that was chosen
   assertEquals(
     ran(scene).map((one) => one.replace(/^run | by web s-1$/g, "")),
     [
-      'file.fetch {"vm":"work","from":"/home/user/report.pdf","path":"/home/user/QubesIncoming/work/report.pdf"}',
-      'file.fetch {"vm":"work","from":"/home/user/a b","path":"/home/user/Documents/a b"}',
+      'file.fetch {"vm":"work","from":"~/report.pdf","path":"/home/user/QubesIncoming/work/report.pdf"}',
+      'file.fetch {"vm":"work","from":"~/a b","path":"/home/user/Documents/a b"}',
       'file.send {"vm":"research","path":"/home/user/release notes.txt"}',
-      'file.send {"vm":"research","path":"/home/user/x","to":"/home/user/papers/x"}',
-      'file.copy {"vm":"work","from":"/home/user/report.pdf","to_vm":"research"}',
-      'file.copy {"vm":"work","from":"/home/user/x","to_vm":"research","to":"/x"}',
+      'file.send {"vm":"research","path":"/home/user/x","to":"~/papers/x"}',
+      'file.copy {"vm":"work","from":"~/report.pdf","to_vm":"research"}',
+      'file.copy {"vm":"work","from":"~/x","to_vm":"research","to":"/x"}',
     ],
   );
 });
@@ -83,10 +83,10 @@ Deno.test("a copy into where programs read by themselves is not begun, and says 
       ["/home/../etc", /is not a path of dom0/],
     ] as const
   ) {
-    const fields = { what: "copy", vm: "work", path: "/home/user", from: "/home/user/x", into };
+    const fields = { what: "copy", vm: "work", path: "~", from: "~/x", into };
     const { headers } = await scene.post("/files", login, fields);
     const back = headers.get("location") ?? "";
-    assertMatch(back, /^\/files\?vm=work&path=%2Fhome%2Fuser&into=/);
+    assertMatch(back, /^\/files\?vm=work&path=%7E&into=/);
     assertMatch((await scene.get(back, login)).text, why);
   }
   assertEquals(ran(scene), []);
@@ -97,7 +97,7 @@ Deno.test("a qube is asked when a person looks, and not when an open page update
   const login = await scene.login();
   const seen = await scene.get("/files?vm=work", login);
   assertMatch(seen.text, /report\.pdf[^]*20,971,520/);
-  assertMatch(seen.text, /href="\/files\?vm=work&amp;path=%2Fhome%2Fuser%2FDownloads"/);
+  assertMatch(seen.text, /href="\/files\?vm=work&amp;path=%7E%2FDownloads"/);
   assertMatch(seen.text, /Into <code>\/home\/user\/QubesIncoming\/work<\/code>/);
   scene.dom0.broken.add("file.browse");
   assertMatch((await scene.get("/files?vm=work", login)).text, /Cannot be read[^]*it is broken/);
@@ -105,7 +105,7 @@ Deno.test("a qube is asked when a person looks, and not when an open page update
   assertEquals(update.text.includes("it is broken"), false);
   const halted = (await scene.get("/files?vm=personal", login)).text;
   assertMatch(halted, /personal<\/bdi> does not run[^]*Start <bdi>personal/);
-  await scene.post("/files", login, { what: "start", vm: "personal", path: "/home/user" });
+  await scene.post("/files", login, { what: "start", vm: "personal", path: "~" });
   assertEquals(scene.dom0.qubes.get("personal")?.state, "Running");
 });
 
@@ -114,9 +114,9 @@ Deno.test("a folder is chosen by going through those of the place it goes to", a
   const login = await scene.login();
   const path = "/files?path=/home/user&to=work";
   assertMatch((await scene.get(path, login)).text, /Into <code>~\/QubesIncoming\/dom0<\/code>/);
-  const { text } = await scene.get(`${path}&pick=/home/user`, login);
-  assertMatch(text, /to=work&amp;pick=%2Fhome%2Fuser%2FDownloads#pick/);
-  assertMatch(text, /to=work&amp;into=%2Fhome%2Fuser">Use this folder/);
+  const { text } = await scene.get(`${path}&pick=~`, login);
+  assertMatch(text, /to=work&amp;pick=%7E%2FDownloads#pick/);
+  assertMatch(text, /to=work&amp;into=%7E">Use this folder/);
   assertMatch(text, />Copy to <bdi>work<\/bdi>/);
 });
 
@@ -125,7 +125,7 @@ Deno.test("names of a qube that nobody can ask for have no button, and none is r
   const login = await scene.login();
   const names = [HOSTILE, "../../etc/passwd", "a\x1b[2Jb", "<b>plain", "\u202efdp.exe"];
   scene.dom0.qubeFolders.set(
-    "work:/home/user",
+    "work:~",
     names.map((name) => ({ type: "f", size: 1, mode: "0600", mtime: 1, name })),
   );
   const { text } = await scene.get("/files?vm=work", login);
@@ -134,6 +134,6 @@ Deno.test("names of a qube that nobody can ask for have no button, and none is r
     1,
     "only the one that is spelled plainly",
   );
-  assertMatch(text, /value="\/home\/user\/&lt;b&gt;plain"/);
+  assertMatch(text, /value="~\/&lt;b&gt;plain"/);
   assertEquals(/<script>alert|<img src=x|<b>plain/.test(text), false);
 });

@@ -460,7 +460,7 @@ Deno.test("text of qubes and VMs is inert on every page", async () => {
     ...{ id: hostile, timeMs: 1, by: hostile, file: hostile, isUndone: false },
     ...{ before: `${hostile}\n`, after: null, now: null },
   }];
-  dom0.qubeFolders.set("work:/home/user", [
+  dom0.qubeFolders.set("work:~", [
     { type: hostile, size: 1, mode: hostile, mtime: 1, name: hostile },
   ]);
   dom0.runs.plans = [hostilePlan(hostile)];
@@ -480,7 +480,7 @@ Deno.test("text of qubes and VMs is inert on every page", async () => {
     ),
     `/logs?text=${encodeURIComponent(hostile)}`,
     `/qubes?text=${encodeURIComponent(hostile)}`,
-    "/files?vm=work&to=research&pick=/home/user",
+    "/files?vm=work&to=research&pick=~",
     `/files?vm=${encodeURIComponent(hostile)}&to=${encodeURIComponent(hostile)}&pick=/&into=/x`,
     `/execute?operation=vm.start&vm=${encodeURIComponent(hostile)}`,
   ];

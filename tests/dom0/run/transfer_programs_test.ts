@@ -102,6 +102,9 @@ Deno.test("a file is fetched whole, private, and checked; its folder in QubesInc
     assertStringIncludes(out, `sha256_of_copy ${sum}\ncompared equal\n`);
     assertMatch(err, /^progress 9000001 9000001 \d+$/m);
     assertEquals(modeOf(path), 0o600);
+    const other = `${dom0}/other`;
+    assertEquals((await run(["file-fetch", "work", `~/${HOSTILE_NAME}`, other])).code, 0);
+    assertEquals(Deno.readFileSync(other), LARGE);
     assertEquals(namesIn(`${dom0}/QubesIncoming/work`).length, 1, "nothing beside it");
     const again = await run(["file-fetch", "work", `${home("work")}/${HOSTILE_NAME}`, path]);
     assertEquals(again.code, 1);
@@ -114,7 +117,7 @@ Deno.test("a file is sent whole, into QubesIncoming or where it is told, and nev
     const { code, out, err } = await run(["file-send", "work", `${dom0}/${HOSTILE_NAME}`]);
     const landed = `${home("work")}/QubesIncoming/dom0/${HOSTILE_NAME}`;
     assertEquals([code, Deno.readFileSync(landed)], [0, LARGE], err);
-    assertStringIncludes(out, `file QubesIncoming/dom0/${HOSTILE_NAME}\nin work\n`);
+    assertStringIncludes(out, `file ~/QubesIncoming/dom0/${HOSTILE_NAME}\nin work\n`);
     assertStringIncludes(out, `sha256_of_copy ${sha256Hex(LARGE)}\n`);
     assertEquals(namesIn(`${home("work")}/QubesIncoming/dom0`), [HOSTILE_NAME]);
     const again = await run(["file-send", "work", `${dom0}/${HOSTILE_NAME}`]);
@@ -261,6 +264,9 @@ Deno.test("a folder of a qube is listed as it says, within bounds", () =>
     Deno.writeTextFileSync(`${home("work")}/line\nend`, "");
     const { code, out, err } = await run(["file-browse", "work", home("work")]);
     assertEquals(code, 0, err);
+    assertEquals((await run(["file-browse", "work", "~"])).out, out);
+    Deno.writeTextFileSync(`${home("work")}/folder/~`, "");
+    assertMatch((await run(["file-browse", "work", "~/folder"])).out, /^f 0 .* ~\n$/);
     assertEquals(
       out.trimEnd().split("\n").map((line) => line.replace(/^(.) .* \d+ /, "$1 ")),
       ["f file", "d folder", "d to folder"],

@@ -5,7 +5,7 @@ import { dirname } from "@std/path/posix/dirname";
 import type { View } from "../../admin_context.ts";
 import type { JsonValue } from "../../../operations/operation.ts";
 import { type Content, type Html, markup, NOTHING } from "../../markup/markup.ts";
-import { filesPath, QUBE_START } from "../files/place.ts";
+import { filesPath } from "../files/place.ts";
 import { count, qube, state } from "../parts.ts";
 
 /** @param value what file.fetch, file.send and file.copy give */
@@ -18,20 +18,14 @@ export function transferResult(view: View, value: JsonValue): Html {
   const isEqual = word("sha256_of_source") === word("sha256_of_copy");
   return markup`<p>${
     isEqual ? state("ok", "The same at both ends") : state("bad", "Not the same at both ends")
-  }</p><dl class="facts"><dt>File</dt><dd><code>${home(file)}</code> ${folderLink(vm, file)}</dd>
+  }</p><dl class="facts"><dt>File</dt><dd><code>${file}</code> ${folderLink(vm, file)}</dd>
 <dt>In</dt><dd>${qube(view, vm)}</dd>
 <dt>Size</dt><dd>${count(Number(word("bytes")))} bytes</dd>
 <dt>SHA-256 of the source</dt><dd><code>${word("sha256_of_source")}</code></dd>
 <dt>SHA-256 of the copy</dt><dd><code>${word("sha256_of_copy")}</code></dd></dl>`;
 }
 
-/** What is not absolute is in the home folder. */
-function home(file: string): string {
-  return file.startsWith("/") ? file : `~/${file}`;
-}
-
 function folderLink(vm: string | null, file: string): Content {
-  const path = dirname(file.startsWith("/") ? file : `${QUBE_START}/${file}`);
-  const files = { vm, path, to: undefined, into: "", pick: null };
+  const files = { vm, path: dirname(file), to: undefined, into: "", pick: null };
   return markup`<a href="${filesPath(files)}">Its folder</a>`;
 }

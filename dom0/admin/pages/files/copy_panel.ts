@@ -6,7 +6,7 @@ import { Dom0Error } from "../../channel/dom0_channel.ts";
 import { type Content, type Html, markup, when } from "../../markup/markup.ts";
 import { empty, panel, qube, token, unreadable } from "../parts.ts";
 import { asFields, type Listing } from "./listing.ts";
-import { type Files, filesPath, parentOf, pathIn, runningQubes } from "./place.ts";
+import { type Files, filesPath, parentOf, pathIn, QUBE_START, runningQubes } from "./place.ts";
 
 /** What the button of each file says; null: it is not chosen where to. */
 export function copyLabel({ to }: Files): Content | null {
@@ -57,7 +57,7 @@ function chooser(view: View, { vm, path, to, into }: Files): Html {
 
 function target(view: View, files: Files, home: string): Html {
   const { vm, to, into } = files;
-  const start = into !== "" ? into : to === null ? home : "/home/user";
+  const start = into !== "" ? into : to === null ? home : QUBE_START;
   const folder = into === "" && to !== null
     ? `~/QubesIncoming/${vm ?? "dom0"}`
     : into === ""

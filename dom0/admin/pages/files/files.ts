@@ -194,13 +194,14 @@ function placeForm(view: View, { vm, path, to, into }: Files): Html {
 /** Each folder on the way is a link. */
 function trail(files: Files): Content {
   const { path } = files;
-  const parts = path.split("/").filter((part) => part !== "");
+  const [first, ...parts] = path.split("/").filter((part, index) => index === 0 || part !== "");
+  const start = first === "" ? "/" : first ?? "";
   return [
-    path.startsWith("/") && markup`<a href="${filesPath(files, { path: "/" })}">/</a>`,
+    markup`<a href="${filesPath(files, { path: start })}">${start}</a>`,
     parts.map((part, index) => [
-      index > 0 && "/",
+      (index > 0 || start !== "/") && "/",
       markup`<a href="${
-        filesPath(files, { path: `/${parts.slice(0, index + 1).join("/")}` })
+        filesPath(files, { path: [first, ...parts.slice(0, index + 1)].join("/") })
       }"><bdi>${part}</bdi></a>`,
     ]),
   ];

@@ -13,8 +13,8 @@ import { ProtocolError } from "../../../../shared/protocol/refusal.ts";
 
 /** Where a person's files are, in dom0. */
 export const DOM0_START = "/home";
-/** The same in a qube: its usual user's. */
-export const QUBE_START = "/home/user";
+/** The same in a qube: the home of its usual user. */
+export const QUBE_START = "~";
 
 export interface Place {
   /** null: dom0 */
@@ -79,19 +79,21 @@ export function inFolder(folder: string, name: string): string {
 
 /** The path of what is in a folder; null: it has a name that nobody can ask for. */
 export function pathIn(folder: string, name: string): string | null {
-  if (name.includes("/") || name === "." || name === "..") return null;
+  if (name.includes("/")) return null;
+  const path = inFolder(folder, name);
   try {
-    return parseDom0Path(inFolder(folder, name));
+    parseDom0Path(path.replace(/^~/, ""));
+    return path;
   } catch (error) {
     if (error instanceof ProtocolError) return null;
     throw error;
   }
 }
 
-/** The folder that holds a folder; null for the root. */
+/** The folder that holds a folder; null for the root, and for what is no path. */
 export function parentOf(path: string): string | null {
-  if (path === "/" || !path.startsWith("/")) return null;
-  return dirname(path);
+  if (path === "~") return "/home";
+  return path === "/" || !/^~?\//.test(path) ? null : dirname(path);
 }
 
 /** dom0 can be asked, and a qube that runs can. */
