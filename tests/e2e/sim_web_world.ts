@@ -119,6 +119,9 @@ export async function furnish({ world }: Installed): Promise<Deno.ChildProcess> 
   await put("/etc/qubes/policy.d/50-openclaw.policy", QREXEC_POLICY, 0o644);
   await put("/root/backup-passphrase", "correct horse battery staple\n");
   await Deno.mkdir(`${dom0Root}/mnt/backup`, { recursive: true });
+  const home = `${world.vmRoot("work")}/home/user`;
+  await Deno.mkdir(`${home}/Documents`, { recursive: true });
+  await Deno.writeTextFile(`${home}/report.txt`, "What was built last night.\n".repeat(100_000));
   const script = (path: string, text: string): void => writeExecutable(path, `#!/bin/sh\n${text}`);
   for (const tool of ["cat", "ls"]) {
     script(`${dom0Bin}/${tool}`, inRoot(dom0Root, `/bin/${tool}`));
