@@ -10,7 +10,7 @@
 export interface BareChromium extends AsyncDisposable {
   /**
    * A new tab at the address, in a browser that has nothing of it but the cookie ("" for none), and
-   * then at each of the links. @returns what the expression is on each page, after it was loaded
+   * then at each of the links. @returns what the expression is on each page, when that is loaded and it is not null
    */
   visit(visit: Visit): Promise<readonly unknown[]>;
 }
@@ -25,8 +25,9 @@ export interface Visit {
 type Params = Readonly<Record<string, unknown>>;
 type Send = (method: string, params?: Params, sessionId?: unknown) => Promise<Params>;
 
-/** A page is up by then, and the browser at rest. */
-const REST_MS = 700;
+/** A page is up by then as a rule, and the browser at rest. */
+const REST_MS = 500;
+const MOST_LOOKS = 20;
 
 export async function startBareChromium(program: string): Promise<BareChromium> {
   const folder = await Deno.makeTempDir({ prefix: "bare-chromium-" });
@@ -54,11 +55,20 @@ export async function startBareChromium(program: string): Promise<BareChromium> 
         const { result } = await send("Runtime.evaluate", of, sessionId);
         return (result as Params)["value"];
       };
-      const seen = [await evaluate(expression)];
+      const see = async (path: string): Promise<unknown> => {
+        for (let look = 0; look < MOST_LOOKS; look++) {
+          // Between two pages there is nothing to ask.
+          const seen = await evaluate(ifLoaded(path, expression)).catch(() => null);
+          if (seen !== null) return seen;
+          await rest();
+        }
+        throw new Error(`${path} is not loaded`);
+      };
+      const seen = [await see(new URL(address).pathname)];
       for (const link of links) {
         await evaluate(`location.assign(${JSON.stringify(link)})`);
         await rest();
-        seen.push(await evaluate(expression));
+        seen.push(await see(link));
       }
       await send("Target.disposeBrowserContext", { browserContextId });
       await rest();
@@ -71,6 +81,11 @@ export async function startBareChromium(program: string): Promise<BareChromium> 
       await Deno.remove(folder, { recursive: true });
     },
   };
+}
+
+function ifLoaded(path: string, expression: string): string {
+  return `location.pathname === ${JSON.stringify(path)} &&
+    performance.getEntriesByType("navigation")[0]?.loadEventEnd > 0 ? (${expression}) : null`;
 }
 
 function rest(): Promise<void> {
