@@ -82,7 +82,7 @@ export async function startCommandsUnit(
       const ended = Promise.withResolvers<Deno.CommandStatus>();
       ended.promise.catch(() => {}); // of one that waits, nobody may ask
       waiting.set(number, ended);
-      bash.write(`${number} ${pid} ${cgroup} ${keeper}\n`).catch(() => {});
+      bash.write(`${number} ${pid} ${keeper || "-"} ${cgroup}\n`).catch(() => {});
       return { pid, stdin, stdout, stderr, status: ended.promise };
     },
     close() {

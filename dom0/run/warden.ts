@@ -14,17 +14,19 @@ export const NAME = "qvm-remote-dom0";
 
 /**
  * Has a pipe open, as number 9, that is the stdin of a command: so it does not end. Lets go when the daemon
- * no longer holds the lock on a file, if the word "end" is in it or it is gone. Else the daemon has ended,
- * and whatever ends its commands ends this.
+ * no longer holds the lock on a file, if the word "end" is in it or it is gone. Else the daemon has ended
+ * without that word, and this waits for the end of the command. The TERM that ends a whole unit must not
+ * end it first.
  *
- *     $1 the file
+ *     $1 the file   $2 the command's first process
  */
 const KEEPER = `
+trap "" TERM
 exec <"$1" || exit 0
 /usr/bin/flock 0
 read -r word
 [ "$word" != end ] || exit 0
-exec /usr/bin/sleep infinity
+while kill -0 "$2"; do /usr/bin/sleep 0.1; done
 `;
 
 /**
@@ -45,7 +47,7 @@ cgroup=$1
 [ -z "$2" ] || kill -KILL "$2"
 if [ -n "$3" ]; then
   exec 9>/proc/self/fd/0 || exit 125
-  (${MARK_VARIABLE}="\${3##*/}" /usr/bin/setsid -- /bin/bash -c '${KEEPER}' ${NAME} "$3" </dev/null >/dev/null 2>&1 &)
+  (${MARK_VARIABLE}="\${3##*/}" /usr/bin/setsid -- /bin/bash -c '${KEEPER}' ${NAME} "$3" $$ </dev/null >/dev/null 2>&1 &)
   exec 9>&-
 fi
 if [ -n "$cgroup" ]; then
@@ -72,7 +74,7 @@ exec -- "\${order[@]:4+order[3]}"
 `;
 
 /**
- * Starts wardens outside of the daemon's unit: reads lines "NUMBER HOLDER cgroup keeper", and prints
+ * Starts wardens outside of the daemon's unit: reads lines "NUMBER HOLDER KEEPER cgroup", with "-" for none, and prints
  * "NUMBER code" when that one has ended. The holder is a process that has the pipes; the
  * warden ends it as soon as it has them. bash reads this text from its stdin, and the lines after it.
  */
@@ -91,8 +93,8 @@ set -m # else what runs in the background ignores INT and QUIT for ever
 cd /
 for name in $(compgen -e); do unset "$name"; done
 echo "ready $$"
-while read -r number holder cgroup keeper; do
-  run "$number" "$holder" "$cgroup" "$keeper" </dev/null &
+while read -r number holder keeper cgroup; do
+  run "$number" "$holder" "$cgroup" "\${keeper#-}" </dev/null &
   disown
 done
 `;
