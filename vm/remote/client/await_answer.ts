@@ -14,7 +14,9 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { spanMs } from "../../../shared/io/clock.ts";
+
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { Bell } from "./bell.ts";
 import { readConnection } from "../files/connection.ts";
@@ -33,6 +35,9 @@ import { ifPresentSync, isPresent } from "../../../shared/io/sync_files.ts";
 
 /** How long a cancelled command may take to end: TERM, then KILL, in dom0. */
 export const CANCEL_GRACE_MS = 5_000;
+/** While output streams, each piece of it is a change: after so many in a row, a look now and then will do. */
+const BUSY_LOOKS = 32;
+const BUSY_LOOK_MS = 4;
 /** The watch reports every change; this is in case it does not. */
 const RECHECK_MS = 3_000;
 
@@ -104,6 +109,7 @@ async function wait(
   let connectByMs = sinceMs + connectMs;
   let isParked = false;
   let sent = 0;
+  let looks = 0; // in a row
   let stop: { readonly cause: StopCause; readonly untilMs: number } | null = null;
   for (;;) {
     if (isWhole(layout, exchange.id)) return { kind: "answered", cause: stop?.cause ?? null };
@@ -142,6 +148,8 @@ async function wait(
     onWaiting(nowMs - sinceMs, isParked);
     const nextMs = Math.min(stop?.untilMs ?? deadlineMs, connectByMs);
     await bell.wait(Math.max(1, Math.min(RECHECK_MS, nextMs - nowMs)));
+    looks = spanMs() - nowMs < BUSY_LOOK_MS ? looks + 1 : 0;
+    if (looks > BUSY_LOOKS) await delay(BUSY_LOOK_MS);
   }
 }
 

@@ -10,7 +10,9 @@ import { ifPresentSync } from "../../../shared/io/sync_files.ts";
 import { isPlain } from "../files/plain_file.ts";
 import { createStreamHash } from "./stream_hash.ts";
 
-const CHUNK_BYTES = 64 * 1024;
+/** Most answers are shorter. */
+const FIRST_CHUNK_BYTES = 4 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 export interface Copied {
   readonly bytes: number;
@@ -40,13 +42,14 @@ export function followFile(
   let broken = false;
   let busy = Promise.resolve();
   let poked = 0; // drains that are queued behind the one that runs
+  let buffer = new Uint8Array(FIRST_CHUNK_BYTES);
 
   const drain = async (): Promise<void> => {
     file ??= open();
     if (file === undefined) return;
-    const buffer = new Uint8Array(CHUNK_BYTES);
     for (let got; (got = file.readSync(buffer) ?? 0) > 0;) {
       const chunk = buffer.subarray(0, got);
+      if (got === buffer.length && got < CHUNK_BYTES) buffer = new Uint8Array(CHUNK_BYTES);
       hash.update(chunk);
       bytes += got;
       try {
