@@ -16,7 +16,6 @@
 
 import { delay } from "@std/async/delay";
 import { spanMs } from "../../../shared/io/clock.ts";
-
 import type { RequestId } from "../../../shared/protocol/request_id.ts";
 import type { Bell } from "./bell.ts";
 import { readConnection } from "../files/connection.ts";
