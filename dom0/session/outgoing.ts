@@ -4,7 +4,7 @@
 import type { QrexecCall } from "../../shared/io/qrexec_call.ts";
 
 /** Output waits in its spool, not in memory, while this much is unsent. */
-const MAX_BACKLOG_BYTES = 256 * 1024;
+const MAX_BACKLOG_BYTES = 512 * 1024;
 
 export interface Outgoing {
   /** Nothing, once the session is over. */

@@ -21,7 +21,7 @@ export const OUTPUT_WINDOW_BYTES = 256 * 1024;
 
 /** The same where both sides are `wide`: frames cost more than bytes; other requests wait a millisecond. */
 export const MAX_WIDE_OUTPUT_CHUNK_BYTES = 256 * 1024;
-export const WIDE_OUTPUT_WINDOW_BYTES = 1024 * 1024;
+export const WIDE_OUTPUT_WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** A payload: 1 TiB. The daemon allows far less. */
 export const MAX_PAYLOAD_BYTES = 1024 ** 4;

@@ -28,7 +28,7 @@ const WIDE: OutputFlow = {
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(outputFlow(new Set()), { chunkBytes: 32768, windowBytes: 262144 });
- * assertEquals(outputFlow(new Set(["wide"])), { chunkBytes: 262144, windowBytes: 1048576 });
+ * assertEquals(outputFlow(new Set(["wide"])), { chunkBytes: 262144, windowBytes: 4194304 });
  * ```
  */
 export function outputFlow(common: ReadonlySet<Capability>): OutputFlow {

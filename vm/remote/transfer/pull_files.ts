@@ -158,7 +158,10 @@ async function fetchInto(
   return sha256;
 }
 
-/** From there to the end, in order. Some are asked for ahead: dom0 starts each as a command. */
+/**
+ * From there to the end, in order; each is valid until the next is taken. Some are asked for ahead: dom0
+ * starts each as a command.
+ */
 async function* rangesOf(
   from: string,
   offset: number,
@@ -167,30 +170,43 @@ async function* rangesOf(
 ): AsyncGenerator<Uint8Array> {
   let got = offset;
   const onBytes = (bytes: number): void => report.at(got += bytes);
-  const ahead: Promise<Uint8Array>[] = [];
-  for (let next = offset; next < size || ahead.length > 0;) {
-    while (next < size && ahead.length < RANGES_AHEAD) {
-      const bytes = Math.min(RANGE_BYTES, size - next);
-      const range = fetchRange(from, next, bytes, dom0, onBytes);
+  const spare: Uint8Array[] = [];
+  const ahead: Promise<Range>[] = [];
+  let next = offset;
+  const askAhead = (): void => {
+    for (; next < size && ahead.length < RANGES_AHEAD; next += RANGE_BYTES) {
+      const buffer = spare.pop() ?? new Uint8Array(Math.min(RANGE_BYTES, size));
+      const bytes = buffer.subarray(0, size - next);
+      const range = fetchRange(from, next, bytes, dom0, onBytes).then(() => ({ bytes, buffer }));
       range.catch(() => {}); // whoever takes it hears of it
       ahead.push(range);
-      next += bytes;
     }
-    const first = ahead.shift();
-    if (first !== undefined) yield await first;
+  };
+  askAhead();
+  for (let first; (first = ahead.shift()) !== undefined;) {
+    const { bytes, buffer } = await first;
+    askAhead(); // they come while this one is written
+    yield bytes;
+    spare.push(buffer);
   }
 }
 
+interface Range {
+  readonly bytes: Uint8Array;
+  /** What they lie in, for one that comes later. */
+  readonly buffer: Uint8Array;
+}
+
+/** Fills it. */
 async function fetchRange(
   path: string,
   offset: number,
-  bytes: number,
+  range: Uint8Array,
   dom0: CallDom0,
   onBytes: (bytes: number) => void,
-): Promise<Uint8Array> {
-  const range = new Uint8Array(bytes);
+): Promise<void> {
   let length = 0;
-  const pairs = [["path", path], ["offset", `${offset}`], ["bytes", `${bytes}`]] as const;
+  const pairs = [["path", path], ["offset", `${offset}`], ["bytes", `${range.length}`]] as const;
   await dom0.run("file.read", pairs, {
     begin() {
       onBytes(-length); // it begins anew
@@ -203,8 +219,7 @@ async function fetchRange(
       };
     },
   });
-  if (length !== bytes) throw new UserError("it became shorter while it was read");
-  return range;
+  if (length !== range.length) throw new UserError("it became shorter while it was read");
 }
 
 /** A part of an earlier transfer, or a new file; no link is followed. */
