@@ -14,6 +14,7 @@ import { finish, install, type Installed } from "../e2e/installed.ts";
 import { benchDaemonParts } from "./daemon_parts.ts";
 import { measureIdle } from "./idle.ts";
 import { type Add, interleaved, startReport, summary } from "./measure.ts";
+import { benchMcpMemory } from "./mcp_memory.ts";
 import { benchStarts } from "./starts.ts";
 import { benchTransfer } from "./transfer_parts.ts";
 import { openPublisher, type Publisher } from "./publisher.ts";
@@ -42,7 +43,10 @@ async function main(part: string | undefined): Promise<number> {
 async function benchCommands(qubes: Installed, add: Add): Promise<void> {
   await benchDaemonParts(add);
   const built = Deno.env.get("QVM_REMOTE_BUILT");
-  if (built !== undefined) await benchStarts(built, add);
+  if (built !== undefined) {
+    await benchStarts(built, add);
+    await benchMcpMemory(built, add);
+  }
   await benchClient(qubes, add);
   const publisher = await openPublisher(qubes.world.vmHome("work"), "work");
   await benchPublished(publisher, add);
