@@ -20,8 +20,8 @@ import type { Given } from "./cli_words.ts";
 
 /** A person who decides is shown the hash and the first lines of it. */
 const MAX_SMALL_BYTES = 8 * 1024 * 1024;
-/** A program that writes without a pause needs less for so much; a person waits that long gladly. */
-const SOON_MS = 2_000;
+/** A program that only takes its time to begin is waited for; whoever wants no wait says --live. */
+const SOON_MS = 5_000;
 
 /** @returns null without -i */
 export async function readBrings(
