@@ -28,7 +28,7 @@ const PAGES: readonly (readonly [path: string, shows: readonly RegExp[]])[] = [
   ["/qrexec?file=50-openclaw.policy", [/openclaw\.Mux/]],
   ["/openclaw", [/proxy/, /gateway/, /gpt-6-sol/]],
   ["/backup", [/Free/]],
-  ["/configuration", [/QVM_REMOTE_VMS/]],
+  ["/configuration", [/remote\.conf/, /are good/]],
   ["/global", [/default_netvm|updatevm/, /Xen/, /debian-13/]],
   ["/sessions", [/this one/]],
 ];
