@@ -10,7 +10,7 @@
 import { type Browser, chromium } from "playwright-core";
 import { dom0Paths } from "../../dom0/settings/paths.ts";
 import { install, type Installed } from "../e2e/installed.ts";
-import { type Add, startReport } from "./measure.ts";
+import { type Add, startReport, summary } from "./measure.ts";
 import { ownMb, rssMb } from "./proc.ts";
 import { openPublisher } from "./publisher.ts";
 import { startBareChromium } from "./web/bare_chromium.ts";
@@ -79,6 +79,20 @@ async function benchTabs(
   const what = `${TABS} tabs follow the log for ${MINUTES} min, ${requests} requests`;
   add({ name: `memory while ${what}`, value: Math.max(...resident), unit: "MB", goal: 80 });
   add({ name: "of it not the program's own file", value: Math.max(...own), unit: "MB" });
+  // A leak goes on to the end; what a program fills once does not.
+  const fifth = Math.ceil(own.length / 5);
+  for (
+    const [when, part] of [["second", own.slice(fifth, 2 * fifth)], [
+      "last",
+      own.slice(-fifth),
+    ]] as const
+  ) {
+    add({
+      name: `the same in the ${when} fifth of the time, p50`,
+      value: summary(part).p50,
+      unit: "MB",
+    });
+  }
 }
 
 if (import.meta.main) Deno.exit(await main());
