@@ -9,7 +9,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { FakeDom0 } from "../dom0/admin/fake_channel.ts";
-import { type OpenPage, startBrowser } from "./browser_scene.ts";
+import { type OpenPage, scriptsRun, startBrowser } from "./browser_scene.ts";
 import { makeBusy } from "./web_world.ts";
 
 const MOST = 2;
@@ -28,6 +28,8 @@ interface Deed {
 interface Hand {
   click(what: string): Promise<void>;
   press(key: string): Promise<void>;
+  /** Not counted: a person reads first, and by then the scripts of the page run. */
+  see(what: string): Promise<void>;
   /** Not counted: into the field that has the focus, which is none the person had to find. */
   say(words: string): Promise<void>;
   fill(field: string, words: string): Promise<void>;
@@ -45,6 +47,10 @@ function handOn({ page }: OpenPage): Hand {
       actions++;
       await page.keyboard.press(key);
     },
+    async see(what) {
+      await page.waitForSelector(what);
+      await scriptsRun(page);
+    },
     async say(words) {
       await page.waitForSelector("dialog[open] input:focus, main input:focus");
       await page.keyboard.type(words);
@@ -57,8 +63,9 @@ function handOn({ page }: OpenPage): Hand {
 const DEEDS: readonly Deed[] = [
   {
     name: "approve a request",
-    async run({ click, press }) {
+    async run({ click, see, press }) {
       await click("#waiting >> text=Review >> nth=0");
+      await see("#chosen >> text=Approve once");
       await press("a");
     },
     shows: "Approved once",
