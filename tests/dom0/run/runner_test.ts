@@ -348,29 +348,33 @@ eachKind(
       "read -r line </proc/$$/stat; set -- ${line##*) }; " +
       'echo "$([ "$4" = "$$" ] && echo leader) $5"; ' +
       "grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd";
-    const umask = Deno.umask(0o077);
-    try {
-      // Other test files run in this process, and leave files open for a moment; then once more.
-      await until("no open files but those of any process", async () => {
-        const { out } = await result(start({ command: argv("/bin/sh", "-c", text) }));
-        const [cwd, mask, session, blocked = "", ignored = "", ...files] = out.trimEnd().split(
-          "\n",
-        );
-        assertEquals([cwd, mask, session], ["/", "0022", "leader 0"]);
-        // What whoever started the tests ignores, or left open, is so in any process.
-        const look = "grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd";
-        const plain = await new Deno.Command("/bin/sh", { args: ["-c", look] }).output();
-        const [plainBlocked = "", plainIgnored = "", ...plainFiles] = new TextDecoder()
-          .decode(plain.stdout).trimEnd().split("\n");
-        const bits = (line: string): bigint =>
-          // 32 and 33 are glibc's own
-          BigInt(`0x${line.split("\t")[1]}`) & 0x7fff_ffffn;
-        assertEquals([bits(blocked), bits(ignored)], [bits(plainBlocked), bits(plainIgnored)]);
-        return files.join() === plainFiles.join();
-      });
-    } finally {
-      Deno.umask(umask);
-    }
+    /** More than wait for their orders: the last ones are started with this umask. */
+    const startMasked = (): readonly Running[] => {
+      const umask = Deno.umask(0o077); // that of all test files: only for as long as this takes
+      try {
+        return Array.from({ length: 8 }, () => start({ command: argv("/bin/sh", "-c", text) }));
+      } finally {
+        Deno.umask(umask);
+      }
+    };
+    // Other test files run in this process, and leave files open for a moment; then once more.
+    await until("no open files but those of any process", async () => {
+      const ended = await Promise.all(startMasked().map(result));
+      const [last, ...others] = ended.map(({ out }) => out.trimEnd().split("\n")).toReversed();
+      const [cwd, mask, session, blocked = "", ignored = "", ...files] = last ?? [];
+      assertEquals([cwd, mask, session], ["/", "0022", "leader 0"]);
+      for (const [, otherMask] of others) assertEquals(otherMask, "0022");
+      // What whoever started the tests ignores, or left open, is so in any process.
+      const look = "grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd";
+      const plain = await new Deno.Command("/bin/sh", { args: ["-c", look] }).output();
+      const [plainBlocked = "", plainIgnored = "", ...plainFiles] = new TextDecoder()
+        .decode(plain.stdout).trimEnd().split("\n");
+      const bits = (line: string): bigint =>
+        // 32 and 33 are glibc's own
+        BigInt(`0x${line.split("\t")[1]}`) & 0x7fff_ffffn;
+      assertEquals([bits(blocked), bits(ignored)], [bits(plainBlocked), bits(plainIgnored)]);
+      return files.join() === plainFiles.join();
+    });
   },
 );
 
@@ -737,9 +741,13 @@ Deno.test({
       }
       return left[0] === "";
     });
-    for (const name of foldersIn(`${folder}/commands`)) {
-      assertEquals(Deno.readTextFileSync(`${folder}/commands/${name}/cgroup.procs`), "", name);
-    }
+    await until(
+      "what was killed is gone",
+      () =>
+        foldersIn(`${folder}/commands`).every((name) =>
+          Deno.readTextFileSync(`${folder}/commands/${name}/cgroup.procs`) === ""
+        ),
+    );
     await CGROUP?.remove();
   },
 });

@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CASES, readVectors } from "./vectors.ts";
 
-const FOLDERS = ["./", "./mux/"].map((folder) => new URL(folder, import.meta.url));
+const FOLDERS = ["./", "./live/", "./mux/"].map((folder) => new URL(folder, import.meta.url));
 
 Deno.test("every vector file of the protocol is there, with all its cases", () => {
   let cases = 0;
