@@ -27,8 +27,8 @@ docker-config: ## looks whether vm/docker/compose.yaml is good; starts nothing
 # End-to-end tests: what is fast in "test"; attacks, crashes, time limits, loads, and the whole of
 # setting up and taking back in "test-long".
 E2E_FAST := $(patsubst %,tests/e2e/%_test.ts,\
-  basic client operations payload transfer recipes authority approval plan mcp operator restart tunnel tunnel_limits connect readme proxy proxy_clients proxy_route docker proxy_money proxy_words proxy_providers \
-  watchdog ctl ctl_logs ctl_pair ctl_top \
+  basic client operations payload transfer recipes authority approval plan mcp restart tunnel tunnel_limits connect readme proxy proxy_clients proxy_route docker proxy_money proxy_words proxy_providers \
+  ctl ctl_logs ctl_pair ctl_top \
   clients_openai clients_openai_requests clients_fallback clients_responses clients_anthropic clients_ai clients_ollama)
 # Those that run what "make dom0 vm" built if QVM_REMOTE_BUILT says where it is.
 E2E_BUILT := $(patsubst %,tests/e2e/%_test.ts,\

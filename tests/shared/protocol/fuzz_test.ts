@@ -7,7 +7,7 @@ import { createPrng } from "../../fuzz/prng.ts";
 import { plain } from "./vectors.ts";
 
 const SEED = 20261122;
-const INPUTS = 20_000;
+const INPUTS = 10_000;
 /** So many of the inputs at least must be accepted, and so many refused. */
 const LEAST_SHARE = 0.02;
 

@@ -18,7 +18,7 @@ import { createStreamWatch } from "../../../../vm/proxy/stream/stream_watch.ts";
 import type { StreamEvent } from "../../../../vm/proxy/translate/completion.ts";
 import { assertFair, exchangeOf, type Part, type Said, targetOf, turnOf } from "./turns.ts";
 
-const ROUNDS = 30;
+const ROUNDS = 12;
 
 const data = (json: unknown): string => `data: ${JSON.stringify(json)}\n\n`;
 const typed = (type: string, fields: Record<string, unknown>): string =>
