@@ -8,7 +8,7 @@ import { type Html, markup } from "../markup/markup.ts";
 import { type Answer, type AskedBySession, HttpError, seeOther } from "../server/http_message.ts";
 import { MAX_POLICY_FORM_BYTES } from "../server/limits.ts";
 import type { Route } from "../server/router.ts";
-import { changesPanel } from "./file_changes.ts";
+import { changesPanel, undoChange } from "./file_changes.ts";
 import { page } from "./layout.ts";
 import { many, panel, state, token } from "./parts.ts";
 import { textEditor } from "./text_editor.ts";
@@ -49,7 +49,12 @@ export function configurationRoutes(admin: Admin): readonly Route[] {
     method: "POST",
     path: "/configuration/undo",
     access: "session",
-    answer: (asked) => undo(admin, asked),
+    answer: (asked) =>
+      undoChange(admin, asked, {
+        undo: admin.channel.undoConfig,
+        notElevated: NOT_ELEVATED,
+        back: "/configuration#changes",
+      }),
   }];
 }
 
@@ -74,21 +79,6 @@ async function save(
   const saved = "remote.conf is saved. The daemon takes it up by itself.";
   session.notices.push({ kind: "ok", text: saved });
   return null;
-}
-
-async function undo(
-  { channel, dateMs }: Admin,
-  { form, session }: AskedBySession,
-): Promise<Answer> {
-  try {
-    if (!isElevated(session, dateMs())) throw new Dom0Error(NOT_ELEVATED);
-    await channel.undoConfig(form.get("id") ?? "", askerOf(session));
-    session.notices.push({ kind: "ok", text: "Undone, and on record." });
-  } catch (error) {
-    if (!(error instanceof Dom0Error)) throw error;
-    session.notices.push({ kind: "bad", text: `Not undone: ${error.message}.` });
-  }
-  return seeOther("/configuration#changes");
 }
 
 function configurationPage(view: View, config: ConfigState, draft: Draft | null): Answer {

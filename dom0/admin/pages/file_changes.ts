@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /** The changes that were made to files here, each with the way back. @module */
 
-import type { View } from "../admin_context.ts";
+import { type Admin, askerOf, isElevated, type View } from "../admin_context.ts";
 import { whatHappened } from "../../operator/file_changes.ts";
 import { textDiff } from "../../operator/text_diff.ts";
 import { Dom0Error } from "../channel/dom0_channel.ts";
 import type { PolicyChangeNow } from "../channel/policy_channel.ts";
 import { type Html, markup } from "../markup/markup.ts";
+import { type Answer, type AskedBySession, seeOther } from "../server/http_message.ts";
 import { diff, empty, panel, postButton, time, unreadable } from "./parts.ts";
 
 const SHOWN = 10;
@@ -57,4 +58,30 @@ function change(
   }</span></div><details id="change-${id}"><summary class="small">What changed</summary>${
     diff(textDiff(before ?? "", after ?? ""), `Change of ${file}`)
   }</details></li>`;
+}
+
+interface Undoing {
+  /** @throws {Dom0Error} it is not undone */
+  undo(id: string, by: string): Promise<unknown>;
+  /** Why it takes elevated mode. */
+  readonly notElevated: string;
+  /** Where the changes are shown. */
+  readonly back: string;
+}
+
+/** The change that a button of changesPanel() names. */
+export async function undoChange(
+  { dateMs }: Pick<Admin, "dateMs">,
+  { form, session }: AskedBySession,
+  { undo, notElevated, back }: Undoing,
+): Promise<Answer> {
+  try {
+    if (!isElevated(session, dateMs())) throw new Dom0Error(notElevated);
+    await undo(form.get("id") ?? "", askerOf(session));
+    session.notices.push({ kind: "ok", text: "Undone, and on record." });
+  } catch (error) {
+    if (!(error instanceof Dom0Error)) throw error;
+    session.notices.push({ kind: "bad", text: `Not undone: ${error.message}.` });
+  }
+  return seeOther(back);
 }

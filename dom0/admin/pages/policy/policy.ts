@@ -15,7 +15,7 @@ import { MAX_POLICY_FORM_BYTES } from "../../server/limits.ts";
 import type { Route } from "../../server/router.ts";
 import { page } from "../layout.ts";
 import { empty, many } from "../parts.ts";
-import { changesPanel } from "../file_changes.ts";
+import { changesPanel, undoChange } from "../file_changes.ts";
 import { explainPanel } from "./explain_panel.ts";
 import { type Draft, editFile } from "./file_editor.ts";
 import { newFile, STARTS } from "./new_file.ts";
@@ -57,7 +57,12 @@ export function policyRoutes(admin: Admin): readonly Route[] {
       method: "POST",
       path: "/policy-undo",
       access: "session",
-      answer: (asked) => undo(admin, asked),
+      answer: (asked) =>
+        undoChange(admin, asked, {
+          undo: admin.channel.undoPolicy,
+          notElevated: NOT_ELEVATED,
+          back: "/policy#changes",
+        }),
     },
     {
       method: "GET",
@@ -120,21 +125,6 @@ async function remove(
     return seeOther(`${path}?remove#editor`);
   }
   session.notices.push({ kind: "ok", text: `${file} is removed. It can be undone, here.` });
-  return seeOther("/policy#changes");
-}
-
-async function undo(
-  { channel, dateMs }: Admin,
-  { form, session }: AskedBySession,
-): Promise<Answer> {
-  try {
-    if (!isElevated(session, dateMs())) throw new Dom0Error(NOT_ELEVATED);
-    await channel.undoPolicy(form.get("id") ?? "", askerOf(session));
-    session.notices.push({ kind: "ok", text: "Undone, and on record." });
-  } catch (error) {
-    if (!(error instanceof Dom0Error)) throw error;
-    session.notices.push({ kind: "bad", text: `Not undone: ${error.message}.` });
-  }
   return seeOther("/policy#changes");
 }
 
