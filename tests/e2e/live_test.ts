@@ -165,6 +165,7 @@ Deno.test("a live stream reaches the command in dom0", async (t) => {
       const record = readAudit(world).at(-1);
       assertEquals([record?.["event"], record?.["vm"]], ["bad-stream", VM]);
       assertEquals(isPresent(`${dom0}/forged`), false);
+      await until("nothing is left", () => Promise.resolve(left().length === 0));
     });
   }
 
