@@ -19,7 +19,8 @@ Deno.test(`${ROUNDS} jobs under kills: at most once, and every byte or an error`
   await qubes.authorize(VM);
   const scene = createScene(qubes);
   try {
-    for (let round = 0; round < ROUNDS; round++) {
+    // On a busy machine fewer kills come in time.
+    for (let round = 0; round < ROUNDS || scene.kills() < 3 * ROUNDS; round++) {
       // A new one each time: it has not yet learnt to wait for a VM that breaks its sessions.
       const daemon = await qubes.startDaemon([VM]);
       await scene.round();
@@ -31,8 +32,7 @@ Deno.test(`${ROUNDS} jobs under kills: at most once, and every byte or an error`
     const text = error instanceof Error ? error.message : `${error}`;
     throw new Error(`seed ${SEED}, after ${scene.kills()} kills: ${text}`);
   }
-  assert(scene.kills() >= 3 * ROUNDS, `${scene.kills()} kills`);
-  console.log(`seed ${SEED}: ${scene.kills()} kills, ${ROUNDS} jobs`);
+  console.log(`seed ${SEED}: ${scene.kills()} kills`);
 });
 
 function createScene(qubes: Installed) {

@@ -99,7 +99,7 @@ Deno.test("hostile entries in a queue harm only their VM", async (t) => {
     }
     const { code, stdout } = await qubes.client("calm", ["echo still here"]);
     assertEquals([code, stdout], [0, "still here\n"]);
-    const own = await qubes.client("messy", ["-q", "-t", "240", "echo", "mine", "too"]);
+    const own = await qubes.client("messy", ["-q", "-t", "1800", "echo", "mine", "too"]);
     assertEquals([own.code, own.stdout], [0, "mine too\n"], own.stderr);
     const { stdout: listing } = await qubes.dom0(["status"]);
     assertEquals(listing.search(NOT_PRINTABLE), -1, listing);
