@@ -78,6 +78,8 @@ export interface VmSession {
   payload(seq: number, offset: number, data: Uint8Array): Bytes;
   /** Where the next chunk of its live stream belongs; null: dom0 wants none now. */
   nextChunk(seq: number): number | null;
+  /** Whether dom0 has room for so many bytes of it now. */
+  hasChunkRoom(seq: number, bytes: number): boolean;
   /**
    * The next chunk, as its client signed it.
    *
@@ -136,6 +138,7 @@ export function createVmSession(): VmSession {
       const chunks = sent.get(seq)?.chunks;
       return chunks !== undefined && hasChunkRoom(chunks, 0) ? chunks.nextOffset : null;
     },
+    hasChunkRoom: (seq, bytes) => hasChunkRoom(find(state, seq).chunks, bytes),
     chunk(seq, { wire, bytes, isEnd }) {
       const { chunks } = find(state, seq);
       const offset = chunks.nextOffset;

@@ -29,8 +29,6 @@ export function askingFiles(
     lookAtArchive: (name, withKeys) => ask({ order: "look-at-archive", name, withKeys }),
     takeInArchive: (name, withKeys, mark, by) =>
       ask({ order: "take-in-archive", name, withKeys, mark, by }),
-    async removeArchive(name, by) {
-      await ask({ order: "remove-archive", name, by });
-    },
+    removeArchive: (name, by) => tell({ order: "remove-archive", name, by }),
   };
 }

@@ -28,8 +28,8 @@ export interface ChunkFolder {
   /** @throws {Deno.errors.NotFound} the folder is gone: nobody wants it */
   write(offset: number, head: Uint8Array, data: Uint8Array): void;
   has(offset: number): boolean;
-  /** null: it is not there. */
-  read(offset: number): QueuedChunk | "no chunk" | null;
+  /** null: it is not there, or there is no room for it now; then it is not read. */
+  read(offset: number, hasRoom: (bytes: number) => boolean): QueuedChunk | "no chunk" | null;
   remove(offset: number): void;
   /** Removes all that are before that one. */
   removeBefore(offset: number): void;
@@ -53,9 +53,9 @@ export function chunkFolder(layout: Layout, id: RequestId): ChunkFolder {
       }
     },
     has: (offset) => isPresent(file(offset)),
-    read(offset) {
+    read(offset, hasRoom) {
       if (!isPresent(file(offset))) return null; // looked at first: it may appear in between
-      return isPlain(file(offset)) ? readChunk(file(offset)) : "no chunk";
+      return isPlain(file(offset)) ? readChunk(file(offset), hasRoom) : "no chunk";
     },
     remove: (offset) => void removeIfPresent(file(offset)),
     removeBefore(offset) {
@@ -85,10 +85,14 @@ function writeBoth(path: string, head: Uint8Array, data: Uint8Array): void {
 }
 
 /** What dom0 would break the session for is not sent; whether it is signed, dom0 sees. */
-function readChunk(path: string): QueuedChunk | "no chunk" {
+function readChunk(
+  path: string,
+  hasRoom: (bytes: number) => boolean,
+): QueuedChunk | "no chunk" | null {
   using file = Deno.openSync(path, { read: true });
   const bytes = file.statSync().size - CHUNK_HEAD_BYTES;
   if (bytes < 0 || bytes > MAX_CHUNK_BYTES) return "no chunk";
+  if (!hasRoom(bytes)) return null;
   const wire = new Uint8Array(CHUNK_ROOM_BYTES + CHUNK_HEAD_BYTES + bytes);
   if (!fill(file, wire.subarray(CHUNK_ROOM_BYTES))) return "no chunk";
   const end = wire[CHUNK_ROOM_BYTES];

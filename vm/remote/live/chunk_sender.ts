@@ -11,7 +11,7 @@ import { attempt } from "../files/local_failure.ts";
 
 export interface ChunkSenderPorts {
   readonly layout: Layout;
-  readonly session: Pick<VmSession, "nextChunk" | "chunk">;
+  readonly session: Pick<VmSession, "nextChunk" | "hasChunkRoom" | "chunk">;
   readonly send: (bytes: Bytes) => void;
   /** Its stream cannot go on. */
   readonly giveUp: (id: RequestId, why: string) => void;
@@ -91,7 +91,7 @@ function watchOrNull({ path }: ChunkFolder, onChange: () => void): FolderWatch |
 function sendNext(seq: number, stream: Stream, { session, send, giveUp }: ChunkSenderPorts): void {
   const why = attempt(() => {
     for (let at; (at = session.nextChunk(seq)) !== null;) {
-      const chunk = stream.folder.read(at);
+      const chunk = stream.folder.read(at, (bytes) => session.hasChunkRoom(seq, bytes));
       if (chunk === "no chunk") return giveUp(stream.id, `what lies at ${at} is no chunk`);
       const frame = chunk === null ? null : session.chunk(seq, chunk);
       if (frame === null) return; // not there yet, or dom0 has no room for it now

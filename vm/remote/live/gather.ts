@@ -6,6 +6,7 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { MAX_CHUNK_BYTES } from "../../../shared/protocol/limits.ts";
 import type { ByteSource } from "../../../shared/io/read_ahead.ts";
 
@@ -91,8 +92,4 @@ function createGate(): Gate {
     isOpen: () => isOpen,
     opened: () => state.promise,
   };
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
