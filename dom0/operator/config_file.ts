@@ -23,6 +23,7 @@ import type { Paths } from "../settings/paths.ts";
 import { MAX_CONFIG_BYTES } from "../settings/settings.ts";
 import { inTurn } from "../settings/settings_lock.ts";
 import { type Acting, recordAction } from "./acting.ts";
+import { requireOwnChange, takeBack } from "./changed_file.ts";
 import { markOf } from "./policy_files.ts";
 
 /** As its changes name it. */
@@ -54,15 +55,12 @@ export async function changeConfig(acting: Acting, text: string, seen: string): 
 
 /** @returns the id by which that can be taken back @throws {UserError} it is not taken back, and why */
 export async function undoConfigChange(acting: Acting, id: string): Promise<string> {
-  const store = configChanges(acting.paths);
-  const done = (await store.list()).find((one) => one.id === id);
-  if (done === undefined) throw new UserError("it is no longer kept");
-  if (done.isUndone) throw new UserError("it is undone already");
-  return await inTurn(acting.paths.keyFolder, async () => {
-    const undoing = await change(acting, done.before ?? "", markOf(done.after ?? ""), done);
-    await store.put({ ...done, isUndone: true });
-    return undoing;
-  });
+  return await takeBack(
+    acting,
+    configChanges(acting.paths),
+    id,
+    (done) => change(acting, done.before ?? "", markOf(done.after ?? ""), done),
+  );
 }
 
 async function change(
@@ -75,12 +73,7 @@ async function change(
   const before = await readConfigText(paths);
   const [problem] = configProblems(text); // with one the old settings would stay, unnoticed
   if (problem !== undefined) throw new UserError(`line ${problem.line}: ${problem.text}`);
-  if (markOf(before) !== seen) {
-    throw new UserError(
-      `${CONFIG_FILE} was changed meanwhile: nothing was written; look at it again`,
-    );
-  }
-  if (before === text) throw new UserError(`${CONFIG_FILE} is like that already`);
+  requireOwnChange(CONFIG_FILE, { before, text }, { before: markOf(before), seen });
   const id = newRequestId(dateMs());
   await configChanges(paths).put({
     id,

@@ -22,6 +22,7 @@ import { readPolicyFolder } from "../policy/policy_folder.ts";
 import type { Paths } from "../settings/paths.ts";
 import { inTurn } from "../settings/settings_lock.ts";
 import { type Acting, recordAction } from "./acting.ts";
+import { requireOwnChange, takeBack } from "./changed_file.ts";
 
 export interface WantedText {
   readonly file: string;
@@ -66,15 +67,9 @@ export async function changePolicyFile(acting: Acting, wanted: WantedChange): Pr
 
 /** @throws {UserError | PolicyError} it is not taken back, and why */
 export async function undoPolicyChange(acting: Acting, id: string): Promise<string> {
-  const store = policyChanges(acting.paths);
-  const done = (await store.list()).find((one) => one.id === id);
-  if (done === undefined) throw new UserError("it is no longer kept");
-  if (done.isUndone) throw new UserError("it is undone already");
-  const { file, before: text, after } = done;
-  return await inTurn(acting.paths.keyFolder, async () => {
-    const undoing = await change(acting, { file, text, seen: markOrNull(after) }, done);
-    await store.put({ ...done, isUndone: true });
-    return undoing;
+  return await takeBack(acting, policyChanges(acting.paths), id, (done) => {
+    const { file, before: text, after } = done;
+    return change(acting, { file, text, seen: markOrNull(after) }, done);
   });
 }
 
@@ -86,10 +81,7 @@ async function change(
   const files = await readPolicyFolder(acting.paths.policyFolder, Deno.uid());
   const before = files.get(file) ?? null;
   parsePolicy(withText(files, { file, text })); // with an error the old rules would stay, unnoticed
-  if (markOrNull(before) !== seen) {
-    throw new UserError(`${file} was changed meanwhile: nothing was written; look at it again`);
-  }
-  if (before === text) throw new UserError(`${file} is like that already`);
+  requireOwnChange(file, { before, text }, { before: markOrNull(before), seen });
   return await writePolicyFile(acting, { file, before, text }, undoes);
 }
 
